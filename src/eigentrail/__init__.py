@@ -1,0 +1,1 @@
+"""The structure that training puts into neural-network weights: observe, explain, exploit."""

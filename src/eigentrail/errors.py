@@ -1,0 +1,43 @@
+"""The one family of errors, and the warnings by their meaning.
+
+Every error that a user can cause derives from `EigentrailError`. Its text is one sentence that names the thing and
+the mend; the command line prints exactly that sentence and exits with code 2.
+"""
+
+from __future__ import annotations
+
+
+class EigentrailError(Exception):
+    """Something the user gave cannot be used; the text says what and how to mend it."""
+
+
+class SourceError(EigentrailError):
+    """A file or folder of weights is missing, broken, hostile or of an unknown kind."""
+
+
+class LayerError(EigentrailError):
+    """One weight matrix cannot be analysed (not finite, too small, all zero, ...)."""
+
+
+class SpectrumError(EigentrailError):
+    """A quantity is not defined for this spectrum (for example Marchenko-Pastur without a shape)."""
+
+
+class OptionError(EigentrailError):
+    """An argument is outside what it may be."""
+
+
+class RunError(EigentrailError):
+    """A recorded run cannot be opened, continued or written."""
+
+
+class DataError(EigentrailError):
+    """A data set is absent, corrupt or does not fit the network."""
+
+
+class EigentrailWarning(UserWarning):
+    """Base of all warnings."""
+
+
+class NumericalWarning(EigentrailWarning):
+    """A number is less certain than usual; the text says which and why."""
