@@ -1,7 +1,7 @@
 """What every source of weights offers: a list of its tensors, and one tensor at a time.
 
-A store never holds the numbers of a file: `read` opens the file, takes one tensor out of it and closes it again, so
-that at most one tensor is in memory whatever the size of the checkpoint.
+A store never holds the numbers of a file: `read` opens the file, takes one tensor out of it and closes it
+again, so that at most one tensor is in memory whatever the size of the checkpoint.
 """
 
 from __future__ import annotations
@@ -52,8 +52,9 @@ class ModuleHint:
     """What an `nn.Module` tells about one of its parameters and a file cannot.
 
     Attributes:
-        class_name: the class of the module that owns the parameter; for a subclass of one of torch's layers the name
-            of torch's layer ("Linear", "Conv2d", "ConvTranspose2d", "LSTM", ...).
+        class_name: the class of the module that owns the parameter; for a subclass of one of torch's layers
+            the
+            name of torch's layer ("Linear", "Conv2d", "ConvTranspose2d", "LSTM", ...).
         groups: the number of groups of a convolution.
         transposed: True for transposed convolutions, whose weight is [in, out / groups, ...].
         num_heads: the number of attention heads, where the module says so.
@@ -74,7 +75,8 @@ class TensorStore(ABC):
         source: what people call it: the path, or what kind of object it is.
         entries: the tensors by name, in the order of the source.
         skipped: what cannot be read as a tensor, each with its reason.
-        config: the settings beside the weights (`config.json`, or `adapter_config.json` of an adapter); {} if none.
+        config: the settings beside the weights (`config.json`, or an adapter's `adapter_config.json`); {} if
+            none.
         modules: what the module says about its parameters, by name; {} unless the source is an `nn.Module`.
     """
 

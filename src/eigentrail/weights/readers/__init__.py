@@ -1,0 +1,1 @@
+"""One module per format; each lists the tensors of one file or object without reading their numbers."""

@@ -1,0 +1,100 @@
+"""Folders of weights: the Hugging Face layout, sharded or not, or any folder with one file of weights."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from eigentrail.errors import SourceError
+from eigentrail.weights.readers.recognise import WEIGHT_ENDINGS
+from eigentrail.weights.readers.sharded import list_index, list_shards
+from eigentrail.weights.readers.single import list_file
+from eigentrail.weights.slots import Listing
+
+# What a folder of the Hugging Face layout is read from, in the order in which that library prefers them.
+_PREFERRED = (
+    "model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json",
+    "adapter_model.safetensors", "adapter_model.bin",
+    "diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.safetensors.index.json",
+    "diffusion_pytorch_model.bin", "diffusion_pytorch_model.bin.index.json",
+)  # fmt: skip
+# What training leaves beside the weights.
+_NO_WEIGHTS = re.compile(
+    r"(training_args|optimizer|scheduler|scaler|rng_state|random_states).*", re.IGNORECASE
+)
+_SHARD = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})(?P<ending>\.\w+)")
+
+
+def list_folder(folder: Path) -> tuple[Listing, Path]:
+    """List the tensors of a folder.
+
+    Args:
+        folder: the folder.
+
+    Returns:
+        Its tensors, and the file or index that they were read from.
+
+    Raises:
+        SourceError: it holds no weights, or several sets of them (says which to name).
+    """
+    try:
+        names = sorted(path.name for path in folder.iterdir() if path.is_file() or path.is_symlink())
+    except OSError as error:
+        raise SourceError(f"{folder}: cannot look into the folder: {error.strerror or error}.") from error
+    for name in _PREFERRED:
+        if name in names:
+            return _open(folder / name), folder / name
+    candidates = [name for name in names if _may_hold_weights(name)]
+    indices = [name for name in names if name.endswith(".index.json")]
+    if len(indices) == 1:
+        return list_index(folder / indices[0]), folder / indices[0]
+    if len(candidates) == 1 and not indices and not _SHARD.fullmatch(candidates[0]):
+        return list_file(folder / candidates[0]), folder / candidates[0]
+    if candidates and not indices and (shards := _complete_set(candidates)):
+        return list_shards(folder, dict.fromkeys(shards)), folder / candidates[0]
+    if candidates or indices:
+        named = [*indices, *candidates]
+        shown = ", ".join(named[:5]) + (f" and {len(named) - 5} more" if len(named) > 5 else "")
+        raise SourceError(
+            f"{folder}: the folder holds several files of weights ({shown}); name the one to open, such as "
+            f"{folder / named[0]}."
+        )
+    raise SourceError(f"{folder}: {_why_nothing(folder, names)}")
+
+
+def _open(path: Path) -> Listing:
+    return list_index(path) if path.name.endswith(".index.json") else list_file(path)
+
+
+def _may_hold_weights(name: str) -> bool:
+    return name.lower().endswith(WEIGHT_ENDINGS) and not _NO_WEIGHTS.fullmatch(name)
+
+
+def _complete_set(candidates: list[str]) -> list[str]:
+    # All shards' names if every candidate is a shard of one and the same set, missing ones included.
+    found = [match for name in candidates if (match := _SHARD.fullmatch(name))]
+    sets = {(match["stem"], match["count"], match["ending"]) for match in found}
+    if len(found) < len(candidates) or len(sets) != 1:
+        return []
+    stem, count, ending = sets.pop()
+    # A count far beyond what is there is no set that lacks a shard, but a name that lies.
+    if not len(found) <= int(count) <= 10 * len(found) + 100:
+        return []
+    return [f"{stem}-{number:05d}-of-{count}{ending}" for number in range(1, int(count) + 1)]
+
+
+def _why_nothing(folder: Path, names: list[str]) -> str:
+    gguf = next((name for name in names if name.lower().endswith(".gguf")), None)
+    if gguf is not None:
+        return (
+            f"the folder holds only {gguf}, a GGUF file, whose quantised blocks are not read. Give the "
+            f"checkpoint that "
+            "it was made from, as safetensors or torch file."
+        )
+    try:
+        empty = next(folder.iterdir(), None) is None
+    except OSError:
+        empty = False
+    what = "the folder is empty" if empty else "the folder holds no file of weights"
+    endings = ", ".join(WEIGHT_ENDINGS)
+    return f"{what}; give a folder with model.safetensors, pytorch_model.bin or one {endings} file."

@@ -1,0 +1,200 @@
+"""Files of `torch.save`.
+
+The zip format is listed without reading a number, the format before it is loaded whole. Only torch's
+restricted unpickler opens them: no code in a file is ever run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import pathlib
+import re
+import warnings
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from eigentrail.errors import SourceError
+from eigentrail.weights.nesting import find_state_dict
+from eigentrail.weights.readers.memory import why_unreadable
+from eigentrail.weights.readers.npz_file import tensor_of, torch_dtype, why_no_tensor
+from eigentrail.weights.slots import FileSlot, Listing, Slot, TensorSlot, file_stamp
+from eigentrail.weights.store import Skipped
+
+_STATE_DICT = "torch.save(model.state_dict(), path)"
+# Classes that hold data and nothing else, which training scripts leave in checkpoints: a score as
+# numpy.float64, an array, the arguments of the command line, a path. numpy's two constructors are taken from
+# what its own pickles call, and go by their older module's name in older files.
+_SCALAR, _ARRAY = np.float64(0).__reduce__()[0], np.empty(0).__reduce__()[0]
+_INERT: list[Any] = [
+    _SCALAR, (_SCALAR, "numpy.core.multiarray.scalar"),
+    _ARRAY, (_ARRAY, "numpy.core.multiarray._reconstruct"),
+    np.ndarray, np.dtype, *{type(np.dtype(code)) for code in "?bBhHiIlLqQefdFD"},
+    argparse.Namespace, pathlib.PosixPath, pathlib.PurePosixPath,
+]  # fmt: skip
+
+
+def list_torch_zip(path: Path) -> Listing:
+    """List the tensors of a file of `torch.save`.
+
+    The pickle is read with every tensor on torch's `meta` device, which leaves the numbers on disk and only
+    notes where they lie.
+
+    Args:
+        path: the file.
+
+    Returns:
+        The tensors of the state dict inside, ties by shared storage, and the stamp.
+
+    Raises:
+        SourceError: the file is damaged, or holds anything but plain data.
+    """
+    members = _members(path)
+    rooms: dict[int | None, int] = {member.begin: member.size for member in members.values()}
+    checkpoint = _load(path, "meta")
+    found, skipped = _state_dict(path, checkpoint)
+    slots: list[Slot] = []
+    for name, value in found.items():
+        if isinstance(value, np.ndarray):
+            _add_array(name, value, slots, skipped)
+        elif (reason := why_unreadable(value, meta_is_fine=True)) is not None:
+            skipped.append(Skipped(name, reason))
+        else:
+            place = _place(path, name, value, rooms)
+            (slots if isinstance(place, Slot) else skipped).append(place)  # type: ignore[arg-type]
+    return Listing(slots, skipped, {}, file_stamp(path, repr(sorted(members.items())).encode()))
+
+
+def list_torch_legacy(path: Path) -> Listing:
+    """List the tensors of a file that torch wrote before its zip format of 2020.
+
+    Such a file is one stream, which torch can only load whole; the tensors stay in memory.
+
+    Args:
+        path: the file.
+
+    Returns:
+        The tensors of the state dict inside, ties by shared storage, and the stamp.
+
+    Raises:
+        SourceError: the file is damaged, or holds anything but plain data.
+    """
+    found, skipped = _state_dict(path, _load(path, "cpu"))
+    slots: list[Slot] = []
+    for name, value in found.items():
+        if isinstance(value, np.ndarray):
+            _add_array(name, value, slots, skipped)
+        elif (reason := why_unreadable(value)) is not None:
+            skipped.append(Skipped(name, reason))
+        elif prod(value.shape) * value.dtype.itemsize > value.untyped_storage().nbytes():
+            skipped.append(Skipped(name, _repeated(value)))
+        else:
+            slots.append(TensorSlot.of(name, value))
+    with path.open("rb") as file:
+        return Listing(slots, skipped, {}, file_stamp(path, file.read(2**16)))
+
+
+@dataclass(frozen=True)
+class _Member:
+    """A stored member of the archive: where its data begins, and how many bytes it has."""
+
+    begin: int
+    size: int
+
+
+def _members(path: Path) -> dict[str, _Member]:
+    # Find where each member lies, from the archive's own directory, refusing what torch never writes.
+    try:
+        with zipfile.ZipFile(path) as archive, path.open("rb") as file:
+            members = {}
+            for info in archive.infolist():
+                if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1:
+                    raise SourceError(
+                        f"{path}: `{info.filename}` is compressed or encrypted, as torch never does; save it "
+                        f"again with "
+                        f"{_STATE_DICT}."
+                    )
+                file.seek(info.header_offset)
+                local = file.read(30)
+                if len(local) < 30 or not local.startswith(b"PK\x03\x04"):
+                    raise zipfile.BadZipFile(f"no entry at byte {info.header_offset}")
+                begin = info.header_offset + 30
+                begin += int.from_bytes(local[26:28], "little") + int.from_bytes(local[28:30], "little")
+                members[info.filename] = _Member(begin, info.file_size)
+            return members
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, EOFError, OverflowError) as error:
+        raise SourceError(
+            f"{path}: the archive is cut or damaged ({error}); make or download it again."
+        ) from error
+
+
+def _load(path: Path, device: str) -> Any:
+    try:
+        with warnings.catch_warnings(), torch.serialization.safe_globals(_INERT):
+            warnings.simplefilter("ignore")
+            return torch.load(path, map_location=device, weights_only=True)
+    except Exception as error:
+        # torch's readers raise whatever a damaged stream leads them into: all of it means the same.
+        culprit = re.search(r"(?:GLOBAL|GLOBAL `?|function|class) ?`?([\w.]+\.[\w.]+)", str(error))
+        if "weights_only" in str(error).lower() or "unsupported global" in str(error).lower():
+            what = f" (`{culprit.group(1)}`)" if culprit else ""
+            raise SourceError(
+                f"{path}: the file holds Python objects{what} that could run code when opened, so it is not "
+                f"opened. Save the weights alone: {_STATE_DICT}."
+            ) from error
+        first_line = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+        raise SourceError(
+            f"{path}: the checkpoint is cut or damaged ({first_line}); make or download it again."
+        ) from error
+
+
+def _state_dict(path: Path, checkpoint: object) -> tuple[dict[str, Any], list[Skipped]]:
+    if isinstance(checkpoint, Tensor):
+        return {"weight": checkpoint}, []
+    if isinstance(checkpoint, (list, tuple)):
+        checkpoint = dict(enumerate(checkpoint))
+    if not isinstance(checkpoint, Mapping):
+        raise SourceError(
+            f"{path}: the file holds a {type(checkpoint).__name__} and no weights; save {_STATE_DICT}."
+        )
+    return find_state_dict(checkpoint)
+
+
+def _place(path: Path, name: str, value: Tensor, rooms: Mapping[int | None, int]) -> Slot | Skipped:
+    # Translate a tensor on the meta device to the bytes of the file where its numbers lie.
+    storage = value.untyped_storage()
+    begin = getattr(storage, "_checkpoint_offset", None)
+    room = rooms.get(begin)
+    if value.numel() == 0:
+        room, begin = 0, 0
+    if room is None or begin is None:
+        return Skipped(name, f"its numbers are not in the file; make or download {path.name} again")
+    first = begin + value.storage_offset() * value.dtype.itemsize
+    shape, strides = tuple(value.shape), tuple(value.stride())
+    slot = FileSlot(
+        name, shape, value.dtype, (path, first, shape, strides, value.dtype) if value.numel() else None, path,
+        first, None if value.is_contiguous() else strides,
+    )  # fmt: skip
+    if slot.nbytes > room:
+        return Skipped(name, _repeated(value))
+    if first + slot.span > begin + room:
+        return Skipped(name, f"reaches beyond its storage in the file; make or download {path.name} again")
+    return slot
+
+
+def _repeated(value: Tensor) -> str:
+    return f"its shape {list(value.shape)} repeats fewer stored numbers (an expanded view)"
+
+
+def _add_array(name: str, value: np.ndarray[Any, Any], slots: list[Slot], skipped: list[Skipped]) -> None:
+    if torch_dtype(value.dtype) is None:
+        skipped.append(Skipped(name, why_no_tensor(value.dtype)))
+    else:
+        slots.append(TensorSlot.of(name, tensor_of(value)))
