@@ -5,7 +5,20 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+# Two test processes share two cores: one BLAS thread each. Set before numpy and torch are imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import pytest
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the slow studies out unless a marker expression asks for them."""
+    if config.option.markexpr:
+        return
+    slow = [i for i in items if i.get_closest_marker("slow")]
+    config.hook.pytest_deselected(items=slow)
+    items[:] = [i for i in items if not i.get_closest_marker("slow")]
 
 
 @pytest.fixture(scope="session")
