@@ -9,11 +9,12 @@ import sys
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     import torch
 
-Array: TypeAlias = "np.ndarray[Any, Any] | torch.Tensor"
+Array: TypeAlias = "NDArray[Any] | torch.Tensor"
 
 
 def is_tensor(x: object) -> bool:
@@ -29,7 +30,7 @@ def is_tensor(x: object) -> bool:
     return torch is not None and isinstance(x, torch.Tensor)
 
 
-def to_numpy(x: Any) -> np.ndarray[Any, Any]:
+def to_numpy(x: Any) -> NDArray[Any]:
     """Bring an array to numpy, upcasting the half and eighth precisions that numpy does not have to float32.
 
     Args:
@@ -46,7 +47,7 @@ def to_numpy(x: Any) -> np.ndarray[Any, Any]:
     return np.asarray(x)
 
 
-def to_float64(x: Any) -> np.ndarray[Any, Any]:
+def to_float64(x: Any) -> NDArray[Any]:
     """Bring an array to float64 numpy, the precision of all statistics.
 
     Args:
@@ -58,7 +59,7 @@ def to_float64(x: Any) -> np.ndarray[Any, Any]:
     return to_numpy(x).astype(np.float64, copy=False)
 
 
-def like(result: np.ndarray[Any, Any], given: Any) -> Any:
+def like(result: NDArray[Any], given: Any) -> Any:
     """Hand a numpy result back in the kind of array that the caller gave.
 
     Args:
