@@ -1,1 +1,1 @@
-"""spectra."""
+"""Spectra of matrices: arrays in, numbers out."""

@@ -1,0 +1,5 @@
+"""`python -m eigentrail`."""
+
+from eigentrail.cli import main
+
+main()

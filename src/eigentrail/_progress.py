@@ -1,0 +1,74 @@
+"""Progress on standard error: a bar on a terminal, one plain line an item elsewhere, nothing where nobody asked."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+
+class Progress(Protocol):
+    """What long work reports to: the item it begins, how many are done and how many there are."""
+
+    def __call__(self, item: str, done: int, total: int) -> None:
+        """Report that `item` begins.
+
+        Args:
+            item: what is worked on, in words.
+            done: how many items are finished.
+            total: how many there are.
+        """
+
+
+def silent(item: str, done: int, total: int) -> None:
+    """Report nothing.
+
+    Args:
+        item: ignored.
+        done: ignored.
+        total: ignored.
+    """
+
+
+@contextmanager
+def shown(label: str, show: bool | None = None) -> Iterator[Progress]:
+    """Show progress on standard error for the length of a `with` block.
+
+    Args:
+        label: what the work is, in one or two words.
+        show: True for a bar or lines, False for nothing, None for a bar where standard error is a terminal.
+
+    Yields:
+        The callable to report to.
+    """
+    terminal = sys.stderr.isatty()
+    if show is False or (show is None and not terminal):
+        yield silent
+    elif not terminal:
+
+        def line(item: str, done: int, total: int) -> None:
+            if done < total:
+                print(f"{label} [{done + 1}/{total}] {item}", file=sys.stderr, flush=True)  # noqa: T201
+
+        yield line
+    else:
+        from rich.console import Console
+        from rich.markup import escape
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bar
+
+        columns = (
+            TextColumn(label),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.description}"),
+        )
+        with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task("", total=None)
+
+            def advance(item: str, done: int, total: int) -> None:
+                bar.update(task, description=escape(item[-60:]), completed=done, total=total)
+
+            yield advance

@@ -1,0 +1,319 @@
+"""`inspect`: the diagnosis of every weight matrix of a source, one matrix in memory at a time."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from threadpoolctl import ThreadpoolController
+
+from eigentrail._progress import Progress, shown
+from eigentrail.api.partial import PartialResults
+from eigentrail.api.summary import summarize
+from eigentrail.errors import EigentrailError, OptionError, SourceError
+from eigentrail.spectra.diagnosis import COLUMNS, DiagnosisOptions, diagnose, diagnose_spectrum
+from eigentrail.spectra.spectrum import Spectrum
+from eigentrail.weights import FactoredMatrix, MatrixSpec, Skipped, Weights, open_weights
+
+#: The columns of `Inspection.table`, in order.
+TABLE_COLUMNS = ("name", "kind", "shape", "dtype", "matrices", *COLUMNS, "aliases", "warnings")
+
+# Below this many columns one BLAS thread is the fastest; above it the two pipelines share the cores.
+_ONE_THREAD = 512
+_BLAS = ThreadpoolController()
+
+
+@dataclass
+class Inspection:
+    """What `inspect` found.
+
+    Attributes:
+        table: one row a weight matrix, columns as in `TABLE_COLUMNS`; None where a number cannot be had.
+        spectra: the spectrum of each row, by name.
+        skipped: tensors that were not analysed, each with its reason.
+        summary: means over the layers, layers by phase, and the layers that need a look.
+        source: what was inspected.
+        conv: how convolution kernels were seen as matrices.
+        options: how the diagnosis was made.
+    """
+
+    table: pd.DataFrame
+    spectra: Mapping[str, Spectrum]
+    skipped: list[Skipped]
+    summary: dict[str, Any]
+    source: str
+    conv: str
+    options: DiagnosisOptions
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the whole result as plain values, as `--format json` prints it.
+
+        Returns:
+            `source`, `conv`, `level`, `seed`, `layers`, `summary` and `skipped`; never NaN or infinite.
+        """
+        return {
+            "source": self.source,
+            "conv": self.conv,
+            "level": self.options.level,
+            "seed": self.options.seed,
+            "layers": self.table.to_dict(orient="records"),
+            "summary": self.summary,
+            "skipped": [asdict(s) for s in self.skipped],
+        }
+
+    def to_json(self) -> str:
+        """Give the whole result as one JSON document.
+
+        Returns:
+            JSON text without NaN or Infinity.
+        """
+        return json.dumps(self.to_dict(), allow_nan=False)
+
+    def save(self, directory: str | Path) -> Path:
+        """Write `layers.parquet`, `spectra.npz`, `summary.json` and the page.
+
+        Args:
+            directory: the folder; it is made when it is not there.
+
+        Returns:
+            The path of the page.
+        """
+        from eigentrail.api.saving import save_inspection
+
+        return save_inspection(self, Path(directory))
+
+    def report(self, path: str | Path) -> Path:
+        """Write the self-contained page.
+
+        Args:
+            path: the HTML file to write, or a folder for `report.html`.
+
+        Returns:
+            The path of the page.
+        """
+        from eigentrail.report import inspection_page, write_page
+
+        target = Path(path)
+        if target.is_dir() or not target.suffix:
+            target /= "report.html"
+        return write_page(
+            inspection_page(self.table, self.spectra, self.skipped, self.summary, self.source), target
+        )
+
+    def _repr_html_(self) -> str:
+        from eigentrail.report import table_html
+
+        return table_html(self.table)
+
+    def __repr__(self) -> str:
+        return f"Inspection({self.source!r}: {len(self.table)} matrices, {len(self.skipped)} skipped)"
+
+
+def inspect(
+    source: Any,
+    layers: str | list[str] | None = None,
+    conv: str = "flatten",
+    *,
+    bootstrap: int = 0,
+    level: float = 0.01,
+    seed: int = 0,
+    null: bool = True,
+    jobs: int = 1,
+    device: str = "cpu",
+    out: str | Path | None = None,
+    progress: bool | Progress | None = None,
+) -> Inspection:
+    """Diagnose every weight matrix of a model or checkpoint, without any data.
+
+    Args:
+        source: an `nn.Module`, a state dict, a path that `open_weights` reads, or an open `Weights`.
+        layers: globs over parameter names; a module's name stands for its weight. None: all.
+        conv: how convolution kernels become matrices: "flatten", "spatial" or "slices".
+        bootstrap: draws for the tail's goodness-of-fit p-value and the interval of alpha; 0 for none.
+        level: chance that a pure noise matrix shows a spike.
+        seed: seed of the shuffles and draws; the same seed gives the same numbers.
+        null: decompose each matrix with shuffled entries too.
+        jobs: processes that work on layers in parallel; each holds one matrix in memory.
+        device: "cpu" or "cuda".
+        out: a folder to write into; an interrupted inspection with the same folder goes on where it stopped.
+        progress: True to show it, False for silence, a callable to report to, None for a bar on terminals.
+
+    Returns:
+        Table, spectra, skipped tensors and summary.
+
+    Raises:
+        SourceError: when the source cannot be read, or not one of its matrices can be analysed.
+        OptionError: when an argument is outside what it may be.
+    """
+    options = _checked_options(bootstrap, level, seed, null, jobs, device)
+    weights = source if isinstance(source, Weights) else open_weights(source, layers=layers, conv=conv)
+    partial = None
+    if out is not None:
+        key = _identity(weights, options, device)
+        partial = PartialResults.open(Path(out), key)
+    done: dict[str, tuple[dict[str, Any], Spectrum]] = partial.load() if partial else {}
+    skipped = list(weights.skipped)
+    todo = [name for name in weights if name not in done]
+    if callable(progress):
+        _collect(weights, todo, options, jobs, device, partial, done, skipped, progress)
+    else:
+        with shown("inspect", progress) as report:
+            _collect(weights, todo, options, jobs, device, partial, done, skipped, report)
+    if not done:
+        raise SourceError(_nothing_found(weights, skipped))
+    rows = [done[name][0] for name in weights if name in done]
+    table = pd.DataFrame({c: pd.Series([r[c] for r in rows], dtype=object) for c in TABLE_COLUMNS})
+    found = Inspection(
+        table=table,
+        spectra={name: done[name][1] for name in weights if name in done},
+        skipped=skipped,
+        summary=summarize(rows, options),
+        source=weights.source,
+        conv=weights.conv,
+        options=options,
+    )
+    if partial is not None:
+        found.save(Path(partial.folder).parent)
+        partial.remove()
+    return found
+
+
+def _checked_options(
+    bootstrap: int, level: float, seed: int, null: bool, jobs: int, device: str
+) -> DiagnosisOptions:
+    if not 0 < level < 1:
+        raise OptionError(f"level must lie between 0 and 1, got {level:g}; 0.01 is the usual choice")
+    if bootstrap < 0:
+        raise OptionError(f"bootstrap must be 0 or a number of draws, got {bootstrap}")
+    if jobs == 0:
+        raise OptionError("jobs must be a number of processes, or -1 for one per core")
+    if seed < 0:
+        raise OptionError(f"seed must not be negative, got {seed}")
+    if device not in {"cpu", "cuda"} and not device.startswith("cuda:"):
+        raise OptionError(f"device must be cpu or cuda, got {device!r}")
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise OptionError("no CUDA device is available to this torch; use device cpu")
+    return DiagnosisOptions(level=level, bootstrap=bootstrap, seed=seed, null=null)
+
+
+def _identity(weights: Weights, options: DiagnosisOptions, device: str) -> str:
+    parts = [weights.fingerprint, weights.conv, json.dumps(asdict(options), sort_keys=True), device]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _nothing_found(weights: Weights, skipped: list[Skipped]) -> str:
+    reasons = "; ".join(f"{s.name}: {s.reason}" for s in skipped[:3])
+    more = f" and {len(skipped) - 3} more" if len(skipped) > 3 else ""
+    why = f" ({reasons}{more})" if skipped else ""
+    return (
+        f"{weights.source}: no weight matrix could be analysed{why}; check the file and the layers asked for"
+    )
+
+
+def _collect(
+    weights: Weights,
+    todo: list[str],
+    options: DiagnosisOptions,
+    jobs: int,
+    device: str,
+    partial: PartialResults | None,
+    done: dict[str, tuple[dict[str, Any], Spectrum]],
+    skipped: list[Skipped],
+    progress: Progress,
+) -> None:
+    total = len(weights)
+    for name, row, spectrum, reason in _results(weights, todo, options, jobs, device, progress, total):
+        if row is None or spectrum is None:
+            skipped.append(Skipped(name, reason or "no reason was given"))
+            continue
+        done[name] = (row, spectrum)
+        if partial is not None:
+            partial.add(name, row, spectrum)
+    progress("done", total, total)
+
+
+Result = tuple[str, dict[str, Any] | None, Spectrum | None, str | None]
+
+
+def _results(
+    weights: Weights,
+    todo: list[str],
+    options: DiagnosisOptions,
+    jobs: int,
+    device: str,
+    progress: Progress,
+    total: int,
+) -> Iterator[Result]:
+    start = total - len(todo)
+    if jobs == 1 or len(todo) < 2:
+        for i, name in enumerate(todo):
+            progress(name, start + i, total)
+            yield _work(weights, name, options, device, os.cpu_count() or 1)
+        return
+    from joblib import Parallel, delayed
+
+    tasks = (delayed(_work)(weights, name, options, device, 1) for name in todo)
+    results = Parallel(n_jobs=jobs, return_as="generator", pre_dispatch="n_jobs", batch_size=1)(tasks)
+    for i, result in enumerate(results):
+        progress(result[0], start + i, total)
+        yield result
+
+
+def _work(weights: Weights, name: str, options: DiagnosisOptions, device: str, cores: int) -> Result:
+    """Read one matrix and diagnose it.
+
+    Args:
+        weights: the open source; it reads lazily, so sending it to another process sends no weights of files.
+        name: which matrix.
+        options: how to diagnose.
+        device: where to decompose.
+        cores: cores that this call may use.
+
+    Returns:
+        The name, the row and spectrum or None, and the reason when there is none.
+    """
+    spec: MatrixSpec = weights.specs[name]
+    threads = 1 if min(spec.rows, spec.cols) < _ONE_THREAD else max(1, cores // 2)
+    try:
+        with _BLAS.limit(limits=threads, user_api="blas"):
+            matrix = weights[name]
+            if isinstance(matrix, FactoredMatrix):
+                found = diagnose_spectrum(factored_spectrum(matrix), options)
+            else:
+                found = diagnose(matrix.to(device), options)
+    except EigentrailError as error:
+        return name, None, None, str(error)
+    found.spectrum.forget_vectors()  # hundreds of layers would otherwise keep hundreds of megabytes
+    row = {
+        "name": name,
+        "kind": spec.kind,
+        "shape": list(spec.shape),
+        "dtype": spec.dtype,
+        "matrices": spec.matrices,
+        **found.row,
+        "aliases": list(spec.aliases),
+    }
+    row["warnings"] = [*([spec.note] if spec.note else []), *found.row["warnings"]]
+    return name, row, found.spectrum, None
+
+
+def factored_spectrum(matrix: FactoredMatrix) -> Spectrum:
+    """Give the spectrum of a low-rank product from its factors alone.
+
+    Args:
+        matrix: for instance the update B A of an adapter.
+
+    Returns:
+        All eigenvalues of W^T W / N, the exact zeros included.
+    """
+    shape = matrix.shape
+    rows, cols = max(shape[-2:]), min(shape[-2:])
+    sigma = matrix.singular_values().reshape(-1, cols)
+    return Spectrum(sigma.numpy() ** 2 / rows, rows, cols, len(sigma))

@@ -1,0 +1,88 @@
+"""The summary over layers: WeightWatcher's means, layers by phase, and which layers need a look and why."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from typing import Any
+
+from eigentrail.spectra.diagnosis import ALPHA_OVER, ALPHA_UNDER, DiagnosisOptions
+
+_MEANS = (
+    "alpha", "weighted_alpha", "log_alpha_norm", "log_frobenius_norm", "log_spectral_norm",
+    "stable_rank", "effective_rank", "mp_soft_rank", "spikes", "spacing_ratio",
+)  # fmt: skip
+
+
+def summarize(rows: list[dict[str, Any]], options: DiagnosisOptions) -> dict[str, Any]:
+    """Summarise the rows of an inspection.
+
+    Args:
+        rows: one a weight matrix.
+        options: how the diagnosis was made.
+
+    Returns:
+        `matrices`, `means` (over the layers that have the number), `phases` (label to count), `spikes`,
+        `expected_false_spikes` (level times matrices: what chance alone would give at most), `attention` (layers
+        that need a look, worst first, each with its reasons).
+    """
+    enriched = [
+        r
+        | {
+            "log_frobenius_norm": math.log10(r["frobenius_norm"]) if r["frobenius_norm"] else None,
+            "log_spectral_norm": math.log10(r["spectral_norm"]) if r["spectral_norm"] else None,
+        }
+        for r in rows
+    ]
+    means = {}
+    for column in _MEANS:
+        known = [r[column] for r in enriched if r[column] is not None]
+        means[column] = sum(known) / len(known) if known else None
+    phases = Counter(r["phase"] for r in rows if r["phase"] is not None)
+    return {
+        "matrices": len(rows),
+        "means": means,
+        "phases": dict(phases.most_common()),
+        "spikes": sum(r["spikes"] or 0 for r in rows),
+        "expected_false_spikes": options.level * len(rows),
+        "attention": rank_by_attention(rows),
+    }
+
+
+def severity(row: dict[str, Any]) -> float:
+    """Give the urgency of a look at a layer: 0 for none.
+
+    Rank collapse weighs most, then an alpha below 2 (over-trained by convention), then spikes that survive a
+    shuffle, then an alpha above 6 (under-trained by convention), then any other warning.
+
+    Args:
+        row: one row of an inspection.
+
+    Returns:
+        A number to sort by; only its order means something.
+    """
+    score = 0.0
+    alpha = row["alpha"]
+    if row["phase"] == "rank-collapse":
+        score += 8
+    if alpha is not None and alpha < ALPHA_OVER:
+        score += 4 + (ALPHA_OVER - alpha)
+    if row["null_spikes"]:
+        score += 3
+    if alpha is not None and alpha > ALPHA_UNDER:
+        score += 2 - ALPHA_UNDER / alpha
+    return score
+
+
+def rank_by_attention(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """List the layers that need a look, the worst first.
+
+    Args:
+        rows: the rows of an inspection.
+
+    Returns:
+        `name`, `severity` and `reasons` of each layer with a severity above 0.
+    """
+    scored = [(severity(r), r) for r in rows]
+    worst = sorted((p for p in scored if p[0] > 0), key=lambda p: -p[0])
+    return [{"name": r["name"], "severity": round(s, 2), "reasons": list(r["warnings"])} for s, r in worst]

@@ -1,0 +1,81 @@
+"""The command `eigentrail`: its verbs, and how errors leave it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import click
+import typer
+
+import eigentrail
+from eigentrail.cli import compare as compare_command
+from eigentrail.cli import inspect as inspect_command
+from eigentrail.errors import EigentrailError
+
+app = typer.Typer(
+    name="eigentrail",
+    help="The structure that training puts into neural-network weights.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("inspect")(inspect_command.inspect)
+app.command("compare")(compare_command.compare)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"eigentrail {eigentrail.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """The structure that training puts into neural-network weights."""
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run the command line without leaving Python.
+
+    Args:
+        arguments: without the program's name; None for `sys.argv`.
+
+    Returns:
+        The exit code.
+    """
+    try:
+        result = app(args=arguments, prog_name="eigentrail", standalone_mode=False)
+        code = result if isinstance(result, int) else 0
+    except click.ClickException as error:
+        return _complain(_one_line(error.format_message()), 2)
+    except EigentrailError as error:
+        return _complain(_one_line(str(error)), 2)
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        return _complain("interrupted; what was finished is kept, run the same command again to go on", 1)
+    except BrokenPipeError:
+        # The reader of a pipe, `head` for instance, has had enough: that is no failure.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    return code
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _complain(text: str, code: int) -> int:
+    print(f"eigentrail: {text}", file=sys.stderr)  # noqa: T201
+    return code
+
+
+def main() -> None:
+    """Run the command line and leave with its exit code."""
+    sys.exit(run())

@@ -1,0 +1,40 @@
+"""`eigentrail compare SOURCE_A SOURCE_B`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from eigentrail.api.comparison import compare as run_comparison
+from eigentrail.api.saving import flat_table
+from eigentrail.cli import options as opt
+from eigentrail.cli.tables import note_written, print_comparison
+
+
+def compare(
+    source_a: Annotated[str, typer.Argument(help="Weights before: initial, base or earlier.")],
+    source_b: Annotated[str, typer.Argument(help="Weights after.")],
+    layers: opt.Layers = None,
+    conv: opt.ConvOption = opt.Conv.FLATTEN,
+    out: opt.Out = None,
+    format: opt.FormatOption = opt.Format.TABLE,
+    level: opt.Level = 0.01,
+    seed: opt.Seed = 0,
+    quiet: opt.Quiet = False,
+) -> int:
+    """Tell which layers moved between two checkpoints of one network, and how."""
+    found = run_comparison(
+        source_a, source_b, layers=layers or None, conv=conv.value, level=level, seed=seed, progress=not quiet
+    )
+    if out is not None:
+        found.save(out)
+    if format is opt.Format.JSON:
+        typer.echo(found.to_json())
+    elif format is opt.Format.CSV:
+        typer.echo(flat_table(found.table).to_csv(index=False), nl=False)
+    else:
+        print_comparison(found)
+    if out is not None:
+        note_written(out)
+    return 0

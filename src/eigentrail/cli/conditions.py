@@ -1,0 +1,146 @@
+"""`--fail-on EXPRESSION`: a small, closed language over the columns of a row. Nothing is ever evaluated as Python."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import operator
+from dataclasses import dataclass
+from typing import Any
+
+from eigentrail.api.inspection import TABLE_COLUMNS
+from eigentrail.errors import OptionError
+
+_COMPARE = {
+    ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge,
+    ast.Eq: operator.eq, ast.NotEq: operator.ne,
+}  # fmt: skip
+_ARITHMETIC = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+}
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A parsed expression.
+
+    Attributes:
+        text: as the user wrote it.
+        tree: its syntax tree, of allowed nodes only.
+    """
+
+    text: str
+    tree: ast.expr
+
+    @classmethod
+    def parse(cls, text: str) -> Condition:
+        """Parse an expression such as `alpha > 6 or phase == "rank-collapse"`.
+
+        Args:
+            text: comparisons of column names, numbers and strings, with and, or, not, in, + - * / and brackets.
+
+        Returns:
+            The condition.
+
+        Raises:
+            OptionError: when it is no such expression or names an unknown column.
+        """
+        try:
+            tree = ast.parse(text, mode="eval").body
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            msg = f"--fail-on {text!r} is not an expression; write for example 'alpha > 6 or spikes == 0'"
+            raise OptionError(msg) from error
+        _check(tree, text)
+        return cls(text, tree)
+
+    def holds(self, row: dict[str, Any]) -> bool:
+        """Tell whether the condition holds for a row.
+
+        Args:
+            row: a row of `Inspection.table`.
+
+        Returns:
+            True when it holds; a comparison with a missing number never holds.
+        """
+        return bool(_value(self.tree, row))
+
+
+def _check(node: ast.expr, text: str) -> None:
+    match node:
+        case ast.Name(id=name):
+            if name not in TABLE_COLUMNS:
+                near = difflib.get_close_matches(name, TABLE_COLUMNS, n=3) or ["alpha", "spikes", "phase"]
+                raise OptionError(
+                    f"--fail-on {text!r}: there is no column {name!r}; did you mean {', '.join(near)}?"
+                )
+        case ast.Constant(value=int() | float() | str() | None):
+            pass
+        case ast.BoolOp(values=parts):
+            for part in parts:
+                _check(part, text)
+        case ast.UnaryOp(op=ast.Not() | ast.USub(), operand=part):
+            _check(part, text)
+        case ast.BinOp(left=left, right=right, op=op) if type(op) in _ARITHMETIC:
+            _check(left, text)
+            _check(right, text)
+        case ast.Compare(left=left, ops=ops, comparators=parts) if all(
+            type(op) in _COMPARE or isinstance(op, ast.In | ast.NotIn) for op in ops
+        ):
+            for part in (left, *parts):
+                _check(part, text)
+        case ast.Tuple(elts=parts) | ast.List(elts=parts):
+            for part in parts:
+                _check(part, text)
+        case _:
+            msg = f"--fail-on {text!r}: only column names, numbers, strings, comparisons, and, or, not are understood"
+            raise OptionError(msg)
+
+
+def _value(node: ast.expr, row: dict[str, Any]) -> Any:
+    match node:
+        case ast.Name(id=name):
+            return row[name]
+        case ast.Constant(value=value):
+            return value
+        case ast.BoolOp(op=ast.And(), values=parts):
+            return all(_value(p, row) for p in parts)
+        case ast.BoolOp(values=parts):
+            return any(_value(p, row) for p in parts)
+        case ast.UnaryOp(op=ast.Not(), operand=part):
+            return not _value(part, row)
+        case ast.UnaryOp(operand=part):
+            number = _value(part, row)
+            return None if number is None else -number
+        case ast.BinOp(left=left, right=right, op=op):
+            return _arithmetic(type(op), _value(left, row), _value(right, row))
+        case ast.Compare(left=left, ops=ops, comparators=parts):
+            values = [_value(p, row) for p in (left, *parts)]
+            return all(_compare(op, x, y) for op, x, y in zip(ops, values, values[1:], strict=False))
+        case ast.Tuple(elts=parts) | ast.List(elts=parts):
+            return [_value(p, row) for p in parts]
+    raise OptionError(f"--fail-on cannot use {ast.unparse(node)}")
+
+
+def _arithmetic(op: type[ast.operator], x: Any, y: Any) -> Any:
+    if x is None or y is None:
+        return None
+    try:
+        return _ARITHMETIC[op](x, y)
+    except (TypeError, ZeroDivisionError):
+        return None
+
+
+def _compare(op: ast.cmpop, x: Any, y: Any) -> bool:
+    if isinstance(op, ast.Eq | ast.NotEq) and (x is None or y is None):
+        return bool(_COMPARE[type(op)](x, y))
+    try:
+        if isinstance(op, ast.In):
+            return x in y
+        if isinstance(op, ast.NotIn):
+            return x not in y
+        return bool(_COMPARE[type(op)](x, y))
+    except TypeError:
+        return False

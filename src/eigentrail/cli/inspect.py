@@ -1,0 +1,67 @@
+"""`eigentrail inspect SOURCE`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from eigentrail.api.inspection import inspect as run_inspection
+from eigentrail.api.saving import flat_table
+from eigentrail.cli import options as opt
+from eigentrail.cli.conditions import Condition
+from eigentrail.cli.tables import note, note_written, print_inspection
+
+
+def inspect(
+    source: Annotated[str, typer.Argument(help="Checkpoint, folder, index or archive of weights.")],
+    layers: opt.Layers = None,
+    conv: opt.ConvOption = opt.Conv.FLATTEN,
+    out: opt.Out = None,
+    format: opt.FormatOption = opt.Format.TABLE,
+    bootstrap: Annotated[
+        int, typer.Option("--bootstrap", metavar="B", help="Draws for the tail's p-value.")
+    ] = 0,
+    jobs: Annotated[
+        int, typer.Option("--jobs", metavar="N", help="Layers in parallel processes; -1: all cores.")
+    ] = 1,
+    device: Annotated[str, typer.Option("--device", help="cpu or cuda.")] = "cpu",
+    level: opt.Level = 0.01,
+    seed: opt.Seed = 0,
+    fail_on: Annotated[
+        str | None,
+        typer.Option(
+            "--fail-on", metavar="EXPRESSION", help="Exit 1 when it holds for a layer: 'alpha > 6'."
+        ),
+    ] = None,
+    quiet: opt.Quiet = False,
+) -> int:
+    """Diagnose every weight matrix of a checkpoint, without data."""
+    condition = Condition.parse(fail_on) if fail_on else None
+    found = run_inspection(
+        source,
+        layers=layers or None,
+        conv=conv.value,
+        bootstrap=bootstrap,
+        level=level,
+        seed=seed,
+        jobs=jobs,
+        device=device,
+        out=out,
+        progress=not quiet,
+    )
+    if format is opt.Format.JSON:
+        typer.echo(found.to_json())
+    elif format is opt.Format.CSV:
+        typer.echo(flat_table(found.table).to_csv(index=False), nl=False)
+    else:
+        print_inspection(found)
+    if out is not None:
+        note_written(out)
+    if condition is not None:
+        held = [row["name"] for row in found.table.to_dict(orient="records") if condition.holds(row)]
+        if held:
+            shown = ", ".join(held[:5]) + (f" and {len(held) - 5} more" if len(held) > 5 else "")
+            note(f"--fail-on {condition.text!r} holds for {shown}")
+            return 1
+    return 0

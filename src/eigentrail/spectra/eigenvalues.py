@@ -1,0 +1,365 @@
+"""Eigenvalues of W^T W / N, and a few leading singular vectors, at the price of the eigenvalues alone.
+
+The Gram matrix in float64 with a symmetric eigensolver is about 2.5 times faster than singular values, and more exact
+than float32 singular values. It squares the condition number, so matrices whose smallest singular value drowns in
+that square are done again by a float64 SVD. Vectors come from the tridiagonal form that the eigenvalues needed anyway.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.linalg
+from jaxtyping import Float64, Shaped
+from scipy.linalg import blas, lapack
+
+from eigentrail._arrays import is_tensor, to_numpy
+from eigentrail.errors import LayerError, SpectrumError
+
+# Up to this order LAPACK's full eigh beats the separate steps, whose price is in their calls.
+_SMALL = 96
+# Rows converted to float64 at a time, so that a float32 matrix is never held twice.
+_CHUNK = 512
+# Below this lambda_min / lambda_max the Gram matrix has lost the small singular values (sigma ratio 1e-7).
+_GRAM_LIMIT = 1e-14
+
+
+@dataclass(frozen=True)
+class LeadingVectors:
+    """Singular vectors of the largest singular values, largest first.
+
+    Attributes:
+        values: [j] eigenvalues of W^T W / N that belong to them.
+        long: [j, N] unit vectors on the long side of the matrix.
+        short: [j, M] unit vectors on the short side.
+        matrix: which matrix of a pool they belong to (the one with the largest singular value).
+    """
+
+    values: Float64[np.ndarray, " j"]
+    long: Float64[np.ndarray, "j rows"]
+    short: Float64[np.ndarray, "j cols"]
+    matrix: int = 0
+
+
+@dataclass(frozen=True)
+class Decomposition:
+    """All eigenvalues of one matrix, or of each matrix of a pool, with leading vectors.
+
+    Attributes:
+        groups: [k, M] eigenvalues of W_j^T W_j / N, ascending in each row; k = 1 for a single matrix.
+        rows: N, the long side.
+        cols: M, the short side.
+        leading: leading singular vectors, or None where none were asked for.
+    """
+
+    groups: Float64[np.ndarray, "k cols"]
+    rows: int
+    cols: int
+    leading: LeadingVectors | None
+
+
+def checked_stack(w: Any) -> Shaped[np.ndarray, "k rows cols"]:
+    """Bring a matrix or a pool of matrices to one orientation and make sure that it has a spectrum.
+
+    Args:
+        w: [n, m] or [k, n, m], numpy or torch, any floating dtype.
+
+    Returns:
+        A view [k, N, M] with N >= M, float32 or float64.
+
+    Raises:
+        LayerError: when the array is no matrix, is empty, or holds NaN, infinities, only zeros or one constant.
+    """
+    a = to_numpy(w)
+    if a.ndim == 2:
+        a = a[None]
+    if a.ndim != 3:
+        msg = f"expected a matrix [n, m] or a pool of matrices [k, n, m], got an array of shape {a.shape}"
+        raise LayerError(msg)
+    if a.size == 0:
+        raise LayerError(f"the matrix of shape {a.shape} is empty: it has no spectrum")
+    if not np.issubdtype(a.dtype, np.floating):
+        if not (np.issubdtype(a.dtype, np.integer) or a.dtype == np.bool_):
+            raise LayerError(f"the matrix has entries of type {a.dtype}; real numbers are needed")
+        a = a.astype(np.float64)
+    elif a.dtype not in {np.dtype(np.float32), np.dtype(np.float64)}:
+        a = a.astype(np.float32 if a.dtype.itemsize < 4 else np.float64)
+    low, high = float(a.min()), float(a.max())
+    if not (np.isfinite(low) and np.isfinite(high)):
+        bad = int(a.size - np.isfinite(a).sum())
+        raise LayerError(f"{bad} of {a.size} entries are NaN or infinite; mend or exclude this layer")
+    if low == high:
+        what = "zero" if low == 0 else f"equal to {low:g}"
+        raise LayerError(f"all {a.size} entries are {what}: there is no structure to analyse")
+    if a.shape[1] < a.shape[2]:
+        a = a.swapaxes(1, 2)
+    return a
+
+
+def power_of_two_scale(a: Shaped[np.ndarray, "..."]) -> float:
+    """Find the power of two that brings the largest entry to [1/2, 1), so that squares cannot over- or underflow.
+
+    Args:
+        a: finite entries, not all zero.
+
+    Returns:
+        The power of two at or above the largest magnitude; dividing by it loses no digit of normal numbers.
+    """
+    top = max(abs(float(a.min())), abs(float(a.max())))
+    return float(2.0 ** np.frexp(top)[1])
+
+
+def gram(a: Shaped[np.ndarray, "rows cols"], scale: float) -> Float64[np.ndarray, "cols cols"]:
+    """Accumulate (A / scale)^T (A / scale) in float64, converting a few rows at a time.
+
+    Args:
+        a: [N, M], float32 or float64.
+        scale: divisor of the entries.
+
+    Returns:
+        [M, M] in Fortran order; only the lower triangle is filled.
+    """
+    n, m = a.shape
+    if n <= 2 * _CHUNK:
+        b = np.asarray(a, dtype=np.float64) / scale
+        return np.asfortranarray(b.T @ b)
+    g = np.zeros((m, m), order="F")
+    for start in range(0, n, _CHUNK):
+        block = np.asarray(a[start : start + _CHUNK], dtype=np.float64) / scale
+        # A C-ordered block read as its Fortran-ordered transpose: no copy is made on the way into BLAS.
+        g = blas.dsyrk(1.0, np.asfortranarray(block.T), beta=1.0, c=g, lower=1, overwrite_c=1)
+    return g
+
+
+def _apply_reflectors(
+    panels: Float64[np.ndarray, "m m"], tau: Float64[np.ndarray, " r"], x: Float64[np.ndarray, "m j"]
+) -> Float64[np.ndarray, "m j"]:
+    """Multiply by the orthogonal factor of a tridiagonal reduction, a panel of columns at a time to save memory.
+
+    Args:
+        panels: what `sytrd(lower=1)` left below the first subdiagonal.
+        tau: the reflectors' scalars.
+        x: [m, j] vectors in the tridiagonal basis.
+
+    Returns:
+        [m, j] vectors in the original basis.
+
+    Raises:
+        SpectrumError: when LAPACK refuses an argument.
+    """
+    width = 64
+    for start in reversed(range(0, len(tau), width)):
+        stop = min(start + width, len(tau))
+        panel = np.asfortranarray(panels[start + 1 :, start:stop])
+        below = np.asfortranarray(x[start + 1 :])
+        x[start + 1 :], _, info = lapack.dormqr(
+            "L", "N", panel, tau[start:stop], below, 64 * x.shape[1] + 4096
+        )
+        if info:
+            raise SpectrumError(f"LAPACK's dormqr refused argument {-info}")
+    return x
+
+
+def symmetric_eigen(
+    g: Float64[np.ndarray, "m m"], k: int
+) -> tuple[Float64[np.ndarray, " m"], Float64[np.ndarray, "m k"]]:
+    """All eigenvalues of a symmetric matrix and the vectors of its k largest.
+
+    Args:
+        g: [M, M]; only the lower triangle is read; the content is destroyed.
+        k: how many leading eigenvectors, 0 <= k <= M.
+
+    Returns:
+        Eigenvalues [M], ascending, and eigenvectors [M, k], those of the largest eigenvalues first.
+
+    Raises:
+        SpectrumError: when LAPACK does not converge.
+    """
+    m = len(g)
+    try:
+        if m <= _SMALL:
+            values, vectors = np.linalg.eigh(g)
+            return values, np.ascontiguousarray(vectors[:, ::-1][:, :k])
+        g = np.asfortranarray(g)
+        work = int(lapack.dsytrd_lwork(m, lower=1)[0])
+        c, d, e, tau, info = lapack.dsytrd(g, lower=1, lwork=work, overwrite_a=1)
+        values, failed = lapack.dsterf(d, e)
+        if info or failed:
+            raise SpectrumError(_no_convergence(m))
+        if k == 0:
+            return values, np.empty((m, 0))
+        _, small = scipy.linalg.eigh_tridiagonal(
+            d, e, select="i", select_range=(m - k, m - 1), check_finite=False
+        )
+    except np.linalg.LinAlgError as error:
+        raise SpectrumError(_no_convergence(m)) from error
+    vectors = _apply_reflectors(c, tau, np.array(small[:, ::-1], order="F"))
+    return values, vectors
+
+
+def _no_convergence(m: int) -> str:
+    return f"the eigenvalues of a {m} x {m} matrix did not converge; look for extreme entries in it"
+
+
+def _svd_values(a: Shaped[np.ndarray, "rows cols"], scale: float) -> Float64[np.ndarray, " cols"]:
+    try:
+        sigma = scipy.linalg.svdvals(
+            np.asarray(a, dtype=np.float64) / scale, overwrite_a=True, check_finite=False
+        )
+    except np.linalg.LinAlgError as error:
+        msg = f"the singular values of a {a.shape} matrix did not converge; look for extreme entries in it"
+        raise SpectrumError(msg) from error
+    return np.asarray(sigma[::-1] ** 2)
+
+
+def _decompose_one(
+    a: Shaped[np.ndarray, "rows cols"], scale: float, k: int
+) -> tuple[Float64[np.ndarray, " cols"], Float64[np.ndarray, "cols k"]]:
+    values, vectors = symmetric_eigen(gram(a, scale), k)
+    if values[0] < _GRAM_LIMIT * values[-1]:
+        values = _svd_values(a, scale)
+    return values, vectors
+
+
+def _decompose_small(
+    a: Shaped[np.ndarray, "k rows cols"], scale: float
+) -> tuple[Float64[np.ndarray, "k cols"], Float64[np.ndarray, "k cols cols"]]:
+    """Decompose many small matrices in one batched call.
+
+    Args:
+        a: [k, N, M] pool.
+        scale: divisor of the entries.
+
+    Returns:
+        Eigenvalues [k, M] ascending, and all eigenvectors [k, M, M] as columns in the same order.
+    """
+    b = np.asarray(a, dtype=np.float64) / scale
+    values, vectors = np.linalg.eigh(b.swapaxes(1, 2) @ b)
+    lost = np.flatnonzero(values[:, 0] < _GRAM_LIMIT * values[:, -1])
+    if len(lost):
+        values[lost] = np.linalg.svd(b[lost], compute_uv=False)[:, ::-1] ** 2
+    return values, vectors
+
+
+def decompose(w: Any, leading: int = 16) -> Decomposition:
+    """Eigenvalues of W^T W / N of a matrix, or of each matrix of a pool, and leading singular vectors.
+
+    Args:
+        w: [n, m] or [k, n, m], numpy or torch; a tensor on an accelerator is decomposed there.
+        leading: how many pairs of leading singular vectors to keep (fewer when the matrix is smaller).
+
+    Returns:
+        The eigenvalues by matrix, the oriented shape, and the vectors of the matrix with the largest eigenvalue.
+
+    Raises:
+        LayerError: when the array is no matrix, is empty, or holds NaN, infinities, only zeros or one constant.
+    """
+    if is_tensor(w) and w.device.type != "cpu":
+        return _decompose_on_device(w, leading)
+    return decompose_checked(checked_stack(w), leading)
+
+
+def decompose_checked(
+    a: Shaped[np.ndarray, "k rows cols"],
+    leading: int = 16,
+    release: Callable[[], None] | None = None,
+) -> Decomposition:
+    """Like `decompose`, for an array that `checked_stack` has already oriented.
+
+    Args:
+        a: [k, N, M] with N >= M, finite.
+        leading: how many pairs of leading singular vectors to keep.
+        release: called as soon as the array itself is no longer needed.
+
+    Returns:
+        See `decompose`.
+    """
+    count, n, m = a.shape
+    scale = power_of_two_scale(a)
+    k = min(leading, m)
+    if m <= _SMALL:
+        values, all_vectors = _decompose_small(a, scale)
+        which = int(np.argmax(values[:, -1]))
+        short = all_vectors[which][:, ::-1][:, :k]
+    else:
+        values = np.empty((count, m))
+        which, short = 0, np.empty((m, 0))
+        for j in range(count):
+            values[j], vectors = _decompose_one(a[j], scale, k)
+            if j == 0 or values[j, -1] > values[which, -1]:
+                which, short = j, vectors
+    vectors_out = None
+    if k:
+        vectors_out = _leading(a[which], scale, values[which], short, which)
+    if release is not None:
+        release()
+    return Decomposition(values * (scale**2 / n), n, m, vectors_out)
+
+
+def _leading(
+    a: Shaped[np.ndarray, "rows cols"],
+    scale: float,
+    values: Float64[np.ndarray, " cols"],
+    short: Float64[np.ndarray, "cols k"],
+    which: int,
+) -> LeadingVectors:
+    long = np.concatenate(
+        [np.asarray(a[i : i + _CHUNK], dtype=np.float64) @ short / scale for i in range(0, len(a), _CHUNK)]
+    )
+    norms = np.linalg.norm(long, axis=0)
+    # A direction whose singular value is lost in rounding has no partner on the long side: leave it out.
+    kept = norms > 1e-7 * norms[0]
+    long, short = long[:, kept] / norms[kept], short[:, kept]
+    top = values[::-1][: short.shape[1]] if kept.all() else values[::-1][: len(kept)][kept]
+    return LeadingVectors(
+        values=np.array(top * (scale**2 / len(a))),
+        long=np.ascontiguousarray(long.T),
+        short=np.ascontiguousarray(short.T),
+        matrix=which,
+    )
+
+
+def _decompose_on_device(w: Any, leading: int) -> Decomposition:
+    torch = sys.modules["torch"]
+    a = w.detach()
+    a = a[None] if a.ndim == 2 else a
+    if (
+        a.ndim != 3
+        or a.numel() == 0
+        or not bool(torch.isfinite(a).all())
+        or bool((a == a.flatten()[0]).all())
+    ):
+        checked_stack(w)  # says in words what is wrong
+    if a.shape[1] < a.shape[2]:
+        a = a.transpose(1, 2)
+    count, n, m = a.shape
+    scale = float(2.0 ** np.frexp(float(a.abs().max()))[1])
+    k = min(leading, m)
+    values = np.empty((count, m))
+    which, best = 0, None
+    for j in range(count):
+        b = a[j].double() / scale
+        g = b.T @ b
+        lam, vectors = torch.linalg.eigh(g) if k else (torch.linalg.eigvalsh(g), None)
+        if float(lam[0]) < _GRAM_LIMIT * float(lam[-1]):
+            lam = torch.linalg.svdvals(b).flip(0) ** 2
+        values[j] = lam.cpu().numpy()
+        if vectors is not None and (best is None or values[j, -1] > values[which, -1]):
+            which, best = j, vectors[:, -k:].flip(1)
+    out = None
+    if best is not None:
+        long = (a[which].double() / scale) @ best
+        norms = long.norm(dim=0)
+        kept = norms > 1e-7 * norms[0]
+        top = torch.from_numpy(values[which][::-1][:k].copy()).to(kept.device)[kept]
+        out = LeadingVectors(
+            (top * scale**2 / n).cpu().numpy(),
+            (long[:, kept] / norms[kept]).T.contiguous().cpu().numpy(),
+            best[:, kept].T.contiguous().cpu().numpy(),
+            which,
+        )
+    return Decomposition(values * (scale**2 / n), n, m, out)

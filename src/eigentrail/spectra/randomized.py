@@ -1,0 +1,91 @@
+"""The element-wise shuffle: what is left of a spectrum when only the values of the entries stay, not their places.
+
+Correlations between entries make spikes that the shuffle destroys; a few huge entries make spikes that survive it
+(WeightWatcher calls them correlation traps). The shuffled matrix is the null drawn beside each spectrum.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import scipy.linalg
+from jaxtyping import Float64, Int, Shaped
+
+from eigentrail.spectra.eigenvalues import power_of_two_scale
+
+
+@dataclass(frozen=True)
+class ShuffleNull:
+    """Spectrum of the same entries in random places.
+
+    Attributes:
+        eigenvalues: [k * M] eigenvalues of the shuffled matrices, ascending, in the units of the data's eigenvalues;
+            float32 arithmetic, so values below 1e-6 of the largest are noise.
+        lambda_max: the largest of them.
+        seed: the seed of the permutation.
+    """
+
+    eigenvalues: Float64[np.ndarray, " n"]
+    lambda_max: float
+    seed: int
+
+    def spikes(self, threshold: float) -> int:
+        """Count the shuffled eigenvalues above a threshold.
+
+        Args:
+            threshold: in the units of the eigenvalues, usually the Tracy-Widom threshold of the unshuffled matrix.
+
+        Returns:
+            The number of spikes that owe nothing to where the entries stand.
+        """
+        return int(np.sum(self.eigenvalues > threshold))
+
+
+@lru_cache(maxsize=1)
+def _permutation(size: int, seed: int) -> Int[np.ndarray, " size"]:
+    """Draw one uniform permutation; layers of one size share it, for each of them it is uniform.
+
+    Args:
+        size: number of entries.
+        seed: any non-negative integer.
+
+    Returns:
+        [size] positions, 32 bits where they suffice.
+    """
+    positions = np.arange(size, dtype=np.int32 if size < 2**31 else np.int64)
+    np.random.default_rng([seed, size]).shuffle(positions)
+    return positions
+
+
+def shuffled_null(a: Shaped[np.ndarray, "k rows cols"], seed: int = 0) -> ShuffleNull:
+    """Decompose a copy of the matrix whose entries have been shuffled over the whole pool.
+
+    Args:
+        a: [k, N, M] with N >= M, finite, as `eigenvalues.checked_stack` returns it.
+        seed: the permutation depends on it and on the number of entries only.
+
+    Returns:
+        The spectrum of the shuffled matrix.
+    """
+    count, n, m = a.shape
+    scale = power_of_two_scale(a)
+    flat = np.ravel(a)
+    mixed = flat.take(_permutation(flat.size, seed), mode="clip").astype(np.float32, copy=False)
+    del flat
+    mixed /= np.float32(scale)
+    mixed = mixed.reshape(count, n, m)
+    if m <= 96:
+        values = np.linalg.eigvalsh(mixed.swapaxes(1, 2) @ mixed)
+    else:
+        values = np.stack(
+            [
+                scipy.linalg.eigh(
+                    np.asfortranarray(b.T @ b), eigvals_only=True, overwrite_a=True, check_finite=False
+                )
+                for b in mixed
+            ]
+        )
+    values = np.sort(np.maximum(values.astype(np.float64), 0.0), axis=None) * (scale**2 / n)
+    return ShuffleNull(values, float(values[-1]), seed)
