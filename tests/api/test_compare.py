@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import eigentrail as et
+from eigentrail.api.comparison import COMPARISON_COLUMNS
+from eigentrail.errors import SourceError
+
+
+def pair(
+    seed: int = 0, rank: int = 2, strength: float = 4.0
+) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+    """Noise, and the same with a planted update of `rank` directions in one layer and small noise in another."""
+    rng = np.random.default_rng(seed)
+    a = {f"l{i}.weight": rng.standard_normal((300, 200)) for i in range(3)}
+    b = {k: v.copy() for k, v in a.items()}
+    u = np.linalg.qr(rng.standard_normal((300, rank)))[0]
+    v = np.linalg.qr(rng.standard_normal((200, rank)))[0]
+    b["l1.weight"] += strength * np.sqrt(300) * u @ v.T
+    b["l2.weight"] += 0.01 * rng.standard_normal((300, 200))
+    return ({k: torch.from_numpy(w) for k, w in x.items()} for x in (a, b))  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize("rank", [1, 2, 5])
+def test_the_planted_update_is_described(rank: int) -> None:
+    a, b = pair(rank=rank)
+    found = et.compare(a, b)
+    assert tuple(found.table.columns) == COMPARISON_COLUMNS
+    assert list(found.table["name"]) == ["l1.weight", "l2.weight", "l0.weight"]
+    moved, noisy, still = (row for _, row in found.table.iterrows())
+    assert moved["distance"] == pytest.approx(4.0 * np.sqrt(300 * rank))
+    assert moved["relative_change"] == pytest.approx(moved["distance"] / np.linalg.norm(a["l1.weight"]))
+    assert moved["update_numerical_rank"] == rank
+    assert moved["update_stable_rank"] == pytest.approx(rank)
+    assert moved["spikes_b"] == rank and moved["spikes_a"] == 0
+    assert noisy["relative_change"] == pytest.approx(0.01, rel=0.02)
+    assert noisy["update_spikes"] == 0
+    assert still["distance"] == 0 and still["update_spikes"] is None
+    assert "did not move" in still["warnings"][0]
+    assert max(still["angles_short"]) < 1e-6
+    assert found.summary["moved"] == 2
+
+
+def test_angles_find_a_turned_direction() -> None:
+    rng = np.random.default_rng(1)
+    u, v = np.linalg.qr(rng.standard_normal((300, 1)))[0], np.linalg.qr(rng.standard_normal((200, 2)))[0]
+    turned = np.cos(0.5) * v[:, :1] + np.sin(0.5) * v[:, 1:]
+    noise = 1e-6 * rng.standard_normal((300, 200))
+    found = et.compare({"w": noise + u @ v[:, :1].T}, {"w": noise + u @ turned.T})
+    row = found.table.iloc[0]
+    assert row["subspace_size"] == 1
+    assert row["angles_short"][0] == pytest.approx(np.degrees(0.5), rel=1e-3)
+    assert row["angles_long"][0] == pytest.approx(0, abs=0.1)
+
+
+def test_what_cannot_be_compared_is_said() -> None:
+    a, b = pair()
+    a["only_a.weight"] = torch.randn(30, 20)
+    b["only_b.weight"] = torch.randn(30, 20)
+    a["grown.weight"], b["grown.weight"] = torch.randn(30, 20), torch.randn(40, 20)
+    reasons = {s.name: s.reason for s in et.compare(a, b).skipped}
+    assert "only in" in reasons["only_a.weight"] and "only in" in reasons["only_b.weight"]
+    assert "[30, 20] against [40, 20]" in reasons["grown.weight"]
+    with pytest.raises(SourceError, match="no weight matrix that can be compared"):
+        et.compare({"x": torch.randn(20, 20)}, {"y": torch.randn(20, 20)})
+
+
+def test_json_and_files(tmp_path: Path) -> None:
+    found = et.compare(*pair())
+    assert json.loads(found.to_json())["layers"][0]["name"] == "l1.weight"
+    found.save(tmp_path / "out")
+    assert list(pd.read_parquet(tmp_path / "out" / "layers.parquet")["name"]) == list(found.table["name"])
+    with np.load(tmp_path / "out" / "spectra.npz", allow_pickle=False) as arrays:
+        assert {"a:l1.weight", "b:l1.weight", "difference:l1.weight"} <= set(arrays)
+    assert (tmp_path / "out" / "report.html").exists()
+
+
+def test_an_epoch_of_a_real_training(checkpoints: Path) -> None:
+    folder = checkpoints / "mlp-trajectory"
+    found = et.compare(folder / "epoch_1.pt", folder / "epoch_250.pt")
+    assert len(found.table) == 3
+    assert (found.table["relative_change"] > 0).all()

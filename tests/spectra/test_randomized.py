@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from eigentrail.spectra import Spectrum
+from eigentrail.spectra.eigenvalues import checked_stack
+from eigentrail.spectra.randomized import shuffled_null
+
+
+@pytest.mark.parametrize("shape", [(80, 60), (400, 200)])
+def test_the_shuffle_keeps_the_entries(shape: tuple[int, int]) -> None:
+    # The sum of all eigenvalues is the squared Frobenius norm over N, whatever the places.
+    w = np.random.default_rng(0).standard_normal(shape)
+    null = shuffled_null(checked_stack(w))
+    assert null.eigenvalues.sum() * max(shape) == pytest.approx(np.sum(w**2), rel=1e-5)
+    assert len(null.eigenvalues) == min(shape)
+
+
+def test_the_shuffle_destroys_a_spike_of_correlations_and_keeps_one_of_a_huge_entry() -> None:
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        noise = rng.standard_normal((300, 200))
+        u, v = rng.standard_normal(300), rng.standard_normal(200)
+        correlated = noise + 40 * np.outer(u, v) / np.linalg.norm(u) / np.linalg.norm(v)
+        single = noise.copy()
+        single[7, 9] = 60.0
+        for w, kept in ((correlated, 0), (single, 1)):
+            spectrum = Spectrum.from_matrix(w, null=True, seed=seed)
+            threshold = spectrum.marchenko_pastur().threshold
+            assert spectrum.marchenko_pastur().spikes == 1
+            assert spectrum.null is not None
+            assert spectrum.null.spikes(threshold) == kept
+
+
+def test_seeded_and_orientation_free() -> None:
+    w = np.random.default_rng(1).standard_normal((120, 50))
+    one, other = shuffled_null(checked_stack(w), seed=3), shuffled_null(checked_stack(w.T), seed=3)
+    np.testing.assert_array_equal(one.eigenvalues, other.eigenvalues)
+    assert shuffled_null(checked_stack(w), seed=4).lambda_max != one.lambda_max
+
+
+def test_the_null_follows_the_scale() -> None:
+    w = np.random.default_rng(2).standard_normal((120, 100))
+    base = shuffled_null(checked_stack(w))
+    for factor in (1e-25, 1e20):
+        scaled = shuffled_null(checked_stack(w * factor))
+        np.testing.assert_allclose(scaled.eigenvalues / factor**2, base.eigenvalues, rtol=1e-4, atol=1e-6)

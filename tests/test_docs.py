@@ -1,0 +1,87 @@
+"""The code in the README and in docs/ runs, and the pictures they show exist."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
+FENCE = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.M | re.S)
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """The fenced blocks of one language; a block marked `no-run` is only shown."""
+    found = FENCE.findall(page.read_text(encoding="utf-8"))
+    return [code for lang, info, code in found if lang == language and "no-run" not in info]
+
+
+@pytest.fixture(scope="module")
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the digits checkpoint and a fine-tuned copy, where the pages' code runs."""
+    folder = tmp_path_factory.mktemp("docs")
+    subprocess.run(
+        [sys.executable, ROOT / "examples" / "digits.py", "digits.safetensors"],
+        cwd=folder,
+        check=True,
+        timeout=300,
+    )
+    return folder
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_python_blocks_run(page: Path, workshop: Path) -> None:
+    code = "\n".join(blocks(page, "python"))
+    if not code:
+        assert "```python\n" not in page.read_text(encoding="utf-8")
+        return
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=workshop, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, f"{page.name}:\n{done.stderr[-3000:]}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_console_blocks_run_and_print_what_they_say(page: Path, workshop: Path) -> None:
+    # ```console blocks: lines that begin with "$ " are commands; every other line must appear in the output.
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    for block in blocks(page, "console"):
+        output, expected = "", []
+        for line in block.splitlines():
+            if line.startswith("$ "):
+                done = subprocess.run(
+                    line[2:],
+                    shell=True,
+                    cwd=workshop,
+                    env=environment,
+                    capture_output=True,
+                    text=True,
+                    timeout=300,
+                )
+                output += done.stdout + done.stderr
+            elif line.strip() and line.strip() != "...":
+                expected.append(line)
+        missing = [line for line in expected if " ".join(line.split()) not in " ".join(output.split())]
+        assert not missing, f"{page.name}: not printed: {missing}\n--- printed:\n{output[-3000:]}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    targets = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+    broken = [t for t in targets if "://" not in t and not (page.parent / t).exists()]
+    assert not broken, f"{page.name} links to nothing: {broken}"
+
+
+def test_the_two_readme_commands_are_single_lines() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for name in ("main", "test"):
+        inner = text.split(f"<!-- {name} command -->")[1].split("<!-- end -->")[0]
+        lines = [line for line in inner.strip().splitlines() if not line.startswith("```")]
+        assert len(lines) == 1
+        assert shlex.split(lines[0], comments=False)[0] == "python3"
