@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from eigentrail.weights.readers.inert import InertArray
 from eigentrail.weights.store import Skipped
 
 # Under these keys training scripts and frameworks keep the network's weights, the usual ones first.
@@ -37,9 +38,9 @@ def is_array(value: object) -> bool:
         value: anything.
 
     Returns:
-        True for torch tensors and numpy arrays (numpy's single numbers are none).
+        True for torch tensors and numpy arrays, pickled ones included (numpy's single numbers are none).
     """
-    return isinstance(value, (Tensor, np.ndarray))
+    return isinstance(value, (Tensor, np.ndarray, InertArray))
 
 
 def find_state_dict(checkpoint: Mapping[Any, Any]) -> tuple[dict[str, Any], list[Skipped]]:
@@ -63,7 +64,7 @@ def find_state_dict(checkpoint: Mapping[Any, Any]) -> tuple[dict[str, Any], list
         if nest is None:
             break
         for key, value in checkpoint.items():
-            if key == nest or not _holds_arrays(value) or (is_array(value) and value.ndim == 0):
+            if key == nest or not _holds_arrays(value) or _is_number(value):
                 continue
             if _is_other(key):
                 skipped.append(Skipped(str(key), "the state of the training, not weights of the network"))
@@ -96,6 +97,10 @@ def clean_names(names: Sequence[str], also: Sequence[str] = ()) -> dict[str, str
         clean = {name: short.replace(part, "") for name, short in clean.items()}
     unique = len(set(clean.values())) == len(clean) and all(clean.values())
     return clean if unique else {name: name for name in clean}
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (Tensor, np.ndarray)) and value.ndim == 0
 
 
 def _is_other(key: object) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,18 @@ class Slot(ABC):
             SourceError: its numbers cannot be read.
         """
 
+    def read_rows(self, start: int, stop: int) -> Tensor:
+        """Bring a part of the tensor along its first axis into memory.
+
+        Args:
+            start: the first entry.
+            stop: one past the last.
+
+        Returns:
+            [stop - start, ...] as stored.
+        """
+        return self.read()[start:stop]
+
 
 @dataclass(frozen=True)
 class FileSlot(Slot):
@@ -136,6 +149,24 @@ class FileSlot(Slot):
         if self.strides is None:
             return flat.reshape(self.shape)
         return flat.as_strided(self.shape, self.strides)
+
+    def read_rows(self, start: int, stop: int) -> Tensor:
+        """Bring a part of the tensor along its first axis into memory, and nothing else.
+
+        Args:
+            start: the first entry.
+            stop: one past the last.
+
+        Returns:
+            [stop - start, ...] as stored.
+        """
+        start, stop, _ = slice(start, stop).indices(self.shape[0])
+        step = prod(self.shape[1:]) if self.strides is None else self.strides[0]
+        return replace(
+            self,
+            shape=(max(stop - start, 0), *self.shape[1:]),
+            offset=self.offset + start * step * self.dtype.itemsize,
+        ).read()
 
 
 @dataclass(frozen=True)
@@ -269,16 +300,29 @@ class SlotStore(TensorStore):
 
         Returns:
             The tensor as stored.
-
-        Raises:
-            SourceError: its numbers cannot be read.
         """
+        slot = self._slots[name]
+        return self._guarded(slot, slot.read)
+
+    def read_rows(self, name: str, start: int, stop: int) -> Tensor:
+        """Read a part of a tensor; see `TensorStore.read_rows`.
+
+        Args:
+            name: one of `entries`, or one of their aliases.
+            start: the first entry.
+            stop: one past the last.
+
+        Returns:
+            [stop - start, ...] as stored.
+        """
+        slot = self._slots[name]
+        return self._guarded(slot, partial(slot.read_rows, start, stop))
+
+    def _guarded(self, slot: Slot, read: Callable[[], Tensor]) -> Tensor:
         try:
-            return self._slots[name].read()
+            return read()
         except MemoryError as error:
-            slot = self._slots[name]
             raise SourceError(
-                f"{self.source}: `{name}` of shape {list(slot.shape)} does not fit into memory; leave it out "
-                f"with "
-                "`layers`."
+                f"{self.source}: `{slot.name}` of shape {list(slot.shape)} does not fit into memory; choose other "
+                "weights with `layers`."
             ) from error

@@ -105,3 +105,20 @@ class TensorStore(ABC):
             KeyError: there is no tensor of that name.
             SourceError: its numbers cannot be read.
         """
+
+    @abstractmethod
+    def read_rows(self, name: str, start: int, stop: int) -> Tensor:
+        """Read a part of a tensor along its first axis, without the rest where the source allows it.
+
+        Args:
+            name: one of `entries`, or one of their aliases.
+            start: the first entry.
+            stop: one past the last.
+
+        Returns:
+            [stop - start, ...] in the stored precision.
+
+        Raises:
+            KeyError: there is no tensor of that name.
+            SourceError: its numbers cannot be read.
+        """

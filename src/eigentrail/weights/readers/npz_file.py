@@ -7,10 +7,11 @@ import zlib
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from eigentrail.errors import SourceError
@@ -28,7 +29,7 @@ _LONGEST_NPY_HEADER = 10_000
 _BOMB_RATIO, _BOMB_SIZE = 200, 2**28
 
 
-def tensor_of(array: np.ndarray[Any, Any]) -> Tensor:
+def tensor_of(array: NDArray[Any]) -> Tensor:
     """Make a tensor of an array.
 
     Args:
@@ -176,7 +177,7 @@ def _look(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, path: Path
     return NpzSlot(name, tuple(shape), kind, None, path, info.filename)
 
 
-def _npy_header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+def _npy_header(file: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
     version = np.lib.format.read_magic(file)
     if version == (1, 0):
         shape, _, dtype = np.lib.format.read_array_header_1_0(file, max_header_size=_LONGEST_NPY_HEADER)

@@ -6,8 +6,6 @@ restricted unpickler opens them: no code in a file is ever run.
 
 from __future__ import annotations
 
-import argparse
-import pathlib
 import re
 import warnings
 import zipfile
@@ -17,28 +15,18 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from eigentrail.errors import SourceError
 from eigentrail.weights.nesting import find_state_dict
+from eigentrail.weights.readers.inert import INERT, InertArray
 from eigentrail.weights.readers.memory import why_unreadable
-from eigentrail.weights.readers.npz_file import tensor_of, torch_dtype, why_no_tensor
+from eigentrail.weights.readers.npz_file import tensor_of, torch_dtype
 from eigentrail.weights.slots import FileSlot, Listing, Slot, TensorSlot, file_stamp
 from eigentrail.weights.store import Skipped
 
 _STATE_DICT = "torch.save(model.state_dict(), path)"
-# Classes that hold data and nothing else, which training scripts leave in checkpoints: a score as
-# numpy.float64, an array, the arguments of the command line, a path. numpy's two constructors are taken from
-# what its own pickles call, and go by their older module's name in older files.
-_SCALAR, _ARRAY = np.float64(0).__reduce__()[0], np.empty(0).__reduce__()[0]
-_INERT: list[Any] = [
-    _SCALAR, (_SCALAR, "numpy.core.multiarray.scalar"),
-    _ARRAY, (_ARRAY, "numpy.core.multiarray._reconstruct"),
-    np.ndarray, np.dtype, *{type(np.dtype(code)) for code in "?bBhHiIlLqQefdFD"},
-    argparse.Namespace, pathlib.PosixPath, pathlib.PurePosixPath,
-]  # fmt: skip
 
 
 def list_torch_zip(path: Path) -> Listing:
@@ -62,7 +50,7 @@ def list_torch_zip(path: Path) -> Listing:
     found, skipped = _state_dict(path, checkpoint)
     slots: list[Slot] = []
     for name, value in found.items():
-        if isinstance(value, np.ndarray):
+        if isinstance(value, InertArray):
             _add_array(name, value, slots, skipped)
         elif (reason := why_unreadable(value, meta_is_fine=True)) is not None:
             skipped.append(Skipped(name, reason))
@@ -89,7 +77,7 @@ def list_torch_legacy(path: Path) -> Listing:
     found, skipped = _state_dict(path, _load(path, "cpu"))
     slots: list[Slot] = []
     for name, value in found.items():
-        if isinstance(value, np.ndarray):
+        if isinstance(value, InertArray):
             _add_array(name, value, slots, skipped)
         elif (reason := why_unreadable(value)) is not None:
             skipped.append(Skipped(name, reason))
@@ -137,7 +125,7 @@ def _members(path: Path) -> dict[str, _Member]:
 
 def _load(path: Path, device: str) -> Any:
     try:
-        with warnings.catch_warnings(), torch.serialization.safe_globals(_INERT):
+        with warnings.catch_warnings(), torch.serialization.safe_globals(INERT):
             warnings.simplefilter("ignore")
             return torch.load(path, map_location=device, weights_only=True)
     except Exception as error:
@@ -193,8 +181,10 @@ def _repeated(value: Tensor) -> str:
     return f"its shape {list(value.shape)} repeats fewer stored numbers (an expanded view)"
 
 
-def _add_array(name: str, value: np.ndarray[Any, Any], slots: list[Slot], skipped: list[Skipped]) -> None:
-    if torch_dtype(value.dtype) is None:
-        skipped.append(Skipped(name, why_no_tensor(value.dtype)))
+def _add_array(name: str, value: InertArray, slots: list[Slot], skipped: list[Skipped]) -> None:
+    array = value.array()
+    if array is None or torch_dtype(array.dtype) is None:
+        reason = "a pickled numpy array of something else than plain numbers; save it as a tensor"
+        skipped.append(Skipped(name, reason))
     else:
-        slots.append(TensorSlot.of(name, tensor_of(value)))
+        slots.append(TensorSlot.of(name, tensor_of(array)))

@@ -1,0 +1,198 @@
+"""Named weight matrices, read one at a time."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from eigentrail.errors import SourceError
+from eigentrail.weights.factored import FactoredMatrix
+from eigentrail.weights.opening import Source, open_store
+from eigentrail.weights.plan import plan_matrices
+from eigentrail.weights.store import Skipped, TensorStore
+
+if TYPE_CHECKING:
+    from eigentrail.weights.view import MatrixSpec
+
+
+class Weights(Mapping[str, Tensor | FactoredMatrix]):
+    """The weight matrices of a source, by name; a matrix is read when it is asked for and not kept.
+
+    Iterating gives names, indexing gives matrices as float32 (float64 stays), [n, m], or [k, n, m] where one
+    weight stands for k independent matrices. The update B A of an adapter is a `FactoredMatrix`, which is
+    never multiplied out.
+
+    Attributes:
+        store: the tensors that the matrices are made of.
+        specs: {name: how the matrix is made}.
+        skipped: what is no matrix or cannot be read, each with its reason.
+        conv: how convolutions are seen: "flatten", "spatial" or "slices".
+
+    Args:
+        store: where the tensors are.
+        specs: the matrices.
+        skipped: what the plan and the store leave out.
+        conv: how convolutions are seen.
+    """
+
+    def __init__(
+        self,
+        store: TensorStore,
+        specs: Iterable[MatrixSpec],
+        skipped: Iterable[Skipped],
+        conv: str = "flatten",
+    ) -> None:
+        self.store = store
+        self.specs: dict[str, MatrixSpec] = {spec.name: spec for spec in specs}
+        self.skipped = list(skipped)
+        self.conv = conv
+
+    @property
+    def source(self) -> str:
+        """What people call the source: its path, or what kind of object it is."""
+        return self.store.source
+
+    @property
+    def fingerprint(self) -> str:
+        """A stable identity of the content; see `TensorStore.fingerprint`."""
+        return self.store.fingerprint
+
+    def __getitem__(self, name: str) -> Tensor | FactoredMatrix:
+        spec = self.specs[name]
+        return spec.factors(self._read) if spec.factors is not None else spec.build(self._read)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.specs)
+
+    def __len__(self) -> int:
+        return len(self.specs)
+
+    def __contains__(self, name: object) -> bool:
+        # Mapping's own would read the matrix to find out.
+        return name in self.specs
+
+    def __repr__(self) -> str:
+        return (
+            f"Weights({self.source!r}, {len(self)} matrices, conv={self.conv!r}, {len(self.skipped)} skipped)"
+        )
+
+    def tensor(self, name: str) -> Tensor:
+        """Read a tensor as it is stored.
+
+        Args:
+            name: a parameter's name; any tensor of the source, matrix or not.
+
+        Returns:
+            The tensor in its own shape and precision.
+
+        Raises:
+            SourceError: there is no tensor of that name, or it cannot be read.
+        """
+        try:
+            return self.store.read(name)
+        except KeyError:
+            near = _near(name, self.store.entries)
+            raise SourceError(f"{self.source}: there is no tensor `{name}`{near}.") from None
+
+    def read_rows(self, name: str, start: int, stop: int) -> Tensor:
+        """Read a part of a tensor along its first axis, such as one expert of a stack.
+
+        Args:
+            name: one of the source's tensors.
+            start: the first entry.
+            stop: one past the last.
+
+        Returns:
+            [stop - start, ...] on the CPU, as float32 (float64 stays).
+
+        Raises:
+            KeyError: there is no tensor of that name.
+            SourceError: its numbers cannot be read.
+        """
+        return _widen(self.store.read_rows(name, start, stop))
+
+    def _read(self, name: str) -> Tensor:
+        return _widen(self.tensor(name))
+
+
+def _widen(tensor: Tensor) -> Tensor:
+    tensor = tensor.detach()
+    narrow = tensor.is_floating_point() and tensor.element_size() < 4
+    return tensor.to(device="cpu", dtype=torch.float32 if narrow else tensor.dtype)
+
+
+def open_weights(
+    source: Source, layers: str | Sequence[str] | None = None, conv: str = "flatten", *, heads: bool = False
+) -> Weights:
+    """Open the weight matrices of a source; the numbers are read one matrix at a time.
+
+    Args:
+        source: see `open_store`.
+        layers: globs over parameter names (`"fc2.weight"`, `"*.attn.*"`), case-sensitive; a module's name
+            stands for
+            its weights, a fused tensor's name for all its parts. None: every weight.
+        conv: how a convolution [out, in, kh, kw] is seen: "flatten" [out, in kh kw], "spatial" [out kh, in
+            kw] or
+            "slices" (kh kw matrices [out, in]).
+        heads: cut queries, keys and values into attention heads where their number is known.
+
+    Returns:
+        The matrices.
+
+    Raises:
+        SourceError: the source cannot be read, or a glob names no weight.
+    """
+    store = open_store(source)
+    specs, unseen = plan_matrices(store.entries, store.config, store.modules, conv=conv, heads=heads)
+    skipped = [*store.skipped, *unseen]
+    globs = [layers] if isinstance(layers, str) else list(layers or [])
+    if not globs:
+        return Weights(store, specs, skipped, conv)
+    for glob in globs:
+        if not any(_matches(_names(spec), glob) for spec in specs):
+            raise SourceError(_no_match(store, glob, specs, skipped))
+    return Weights(
+        store,
+        [spec for spec in specs if any(_matches(_names(spec), glob) for glob in globs)],
+        [left for left in skipped if any(_matches(_with_module([left.name]), glob) for glob in globs)],
+        conv,
+    )
+
+
+def _names(spec: MatrixSpec) -> set[str]:
+    # All names that a glob may mean by one matrix.
+    return _with_module([spec.name, spec.name.partition(":")[0], *spec.tensors, *spec.aliases])
+
+
+def _with_module(names: Iterable[str]) -> set[str]:
+    names = set(names)
+    return names | {module for name in names if (module := name.rpartition(".")[0])}
+
+
+def _matches(names: Iterable[str], glob: str) -> bool:
+    return any(fnmatchcase(name, glob) for name in names)
+
+
+def _no_match(store: TensorStore, glob: str, specs: Sequence[MatrixSpec], skipped: Sequence[Skipped]) -> str:
+    start = f"{store.source}: no weight matches the layer `{glob}`"
+    for left in skipped:
+        if _matches([left.name], glob):
+            return f"{start}: `{left.name}` is skipped ({left.reason})."
+    for entry in store.entries.values():
+        if _matches([entry.name, *entry.aliases], glob):
+            return f"{start}: `{entry.name}` of shape {list(entry.shape)} is no matrix."
+    known = sorted({name for spec in specs for name in _names(spec)})
+    near = _near(glob, known)
+    return (
+        f"{start}{near or (f'; there are {len(known)} names, such as `{specs[0].name}`' if specs else '')}."
+    )
+
+
+def _near(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
+    return f"; did you mean {' or '.join(f'`{other}`' for other in near)}?" if near else ""
