@@ -58,7 +58,9 @@ def _open_path(path: Path) -> TensorStore:
     try:
         there, is_folder = path.exists(), path.is_dir()
     except (OSError, ValueError) as error:
-        raise SourceError(f"{str(path)[:200]!r} is no path: {error}.") from error
+        raise SourceError(
+            f"{str(path)[:200]!r} is no path: {getattr(error, 'strerror', None) or error}."
+        ) from error
     if not there and not path.is_symlink():
         raise SourceError(f"{path}: there is no such file or folder{_near(path)}.")
     if is_folder:

@@ -136,8 +136,8 @@ def open_weights(
         layers: globs over parameter names (`"fc2.weight"`, `"*.attn.*"`), case-sensitive; a module's name
             stands for
             its weights, a fused tensor's name for all its parts. None: every weight.
-        conv: how a convolution [out, in, kh, kw] is seen: "flatten" [out, in kh kw], "spatial" [out kh, in
-            kw] or
+        conv: how a convolution [out, in, kh, kw] is seen: "flatten" [out, in kh kw], "spatial" [kh kw, in
+            out] or
             "slices" (kh kw matrices [out, in]).
         heads: cut queries, keys and values into attention heads where their number is known.
 
