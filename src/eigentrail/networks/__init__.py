@@ -1,1 +1,20 @@
-"""networks."""
+"""The sources' networks by name, with their initialisations."""
+
+from eigentrail.networks.initialization import glorot_normal, glorot_uniform
+from eigentrail.networks.mlp import MLP
+from eigentrail.networks.registry import ENTRIES, Entry, build, build_known, names, resolve
+from eigentrail.networks.spec import NetworkSpec, count_parameters
+
+__all__ = [
+    "ENTRIES",
+    "MLP",
+    "Entry",
+    "NetworkSpec",
+    "build",
+    "build_known",
+    "count_parameters",
+    "glorot_normal",
+    "glorot_uniform",
+    "names",
+    "resolve",
+]
