@@ -41,3 +41,7 @@ class EigentrailWarning(UserWarning):
 
 class NumericalWarning(EigentrailWarning):
     """A number is less certain than usual; the text says which and why."""
+
+
+class RunWarning(EigentrailWarning):
+    """Something about a run that is being recorded or opened should be known; the text says what."""
