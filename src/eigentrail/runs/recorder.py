@@ -1,0 +1,531 @@
+"""The recorder: reads parameters inside anybody's training loop and keeps how they move."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import math
+import os
+import shutil
+import sys
+import time
+import uuid
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import torch
+from torch import nn
+
+from eigentrail.errors import OptionError, RunError, RunWarning
+from eigentrail.runs import checkpoints as states
+from eigentrail.runs import lock, manifest, trajectory
+from eigentrail.runs.estimate import estimate, human
+from eigentrail.runs.files import DiskError
+from eigentrail.runs.manifest import BuildSpec, Manifest, ModelSpec, Overhead
+from eigentrail.runs.ring import Ring
+from eigentrail.runs.schedules import Every, EveryEpochs, Schedule, as_schedule
+from eigentrail.runs.selection import Source, clean_name, select_sources, unwrap
+from eigentrail.runs.sessions import ANALYSES, check_same, find_existing
+from eigentrail.runs.writer import Amendment, BackgroundWriter, Record
+
+_RING_BYTES = 64 * 2**20
+_RESERVED = ("step", "epoch")
+
+
+def _to_stderr(line: str) -> None:
+    if sys.stderr is not None:
+        sys.stderr.write(line + "\n")
+
+
+class Recorder:
+    """Record how the weights of a network move while any loop trains it.
+
+    Use it as a context manager around the loop and call `step` after every optimizer step. The initial weights are
+    step 0.
+    Parameters are read where they are; no hooks are installed. Wrappers (`torch.compile`, `DataParallel`,
+    `DistributedDataParallel`) are looked through; in distributed training rank 0 records and the other ranks' recorders
+    do nothing. float16, float32 and float64 are kept as they are, lower precisions exactly as float32.
+
+    Args:
+        model: the network.
+        path: the run's folder; made if it is not there.
+        layers: None for every floating parameter; globs over parameter names, where a module's name stands for its
+            weight; or {glob: when}, of which the first that fits counts.
+        every: when the layers are recorded: a number of steps, "epoch", a list of steps, `runs.epochs(n)` or
+            `runs.log_spaced(per_decade)`; not used where `layers` is a mapping.
+        checkpoints: when the full state (buffers too) is kept: as `every`, or "end" for the state in which the
+            `with` block ends; None for only where `checkpoint` is called.
+        steps: the planned number of optimizer steps, if known: makes the estimate of disk use one of the whole
+            training.
+        start: the number of the step that the network is at before the loop, for a new run.
+        rebuild: how `Run.model` builds the network again: an import path "package.module:name", a class or
+            function, or a `functools.partial` of one with plain arguments.
+        data: what the run is trained on, as plain data.
+        optimizer: the optimizer, whose class and settings are kept.
+        seed: the seed, kept.
+        notes: anything else to keep, as plain data.
+        resume: True to go on with the run in the folder after its last step (a new run is begun where there is
+            none); a number to go on from that step: later ones are taken back, and analyses stored in the run
+            with them.
+        overwrite: True to replace the run in the folder.
+        report: called with one line that says how much disk the recording will take; stderr by default, None for
+            silence.
+        ring_bytes: the memory in which copies wait for the disk; at least twice the largest recorded tensor.
+
+    Raises:
+        OptionError: an argument is not one of these.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        path: str | os.PathLike[str],
+        layers: str | Sequence[str] | Mapping[str, Every] | None = None,
+        every: Every = 1,
+        *,
+        checkpoints: Every | None = None,
+        steps: int | None = None,
+        start: int = 0,
+        rebuild: str | Callable[..., nn.Module] | BuildSpec | None = None,
+        data: Mapping[str, Any] | str | None = None,
+        optimizer: torch.optim.Optimizer | Mapping[str, Any] | None = None,
+        seed: int | None = None,
+        notes: Mapping[str, Any] | None = None,
+        resume: bool | int = False,
+        overwrite: bool = False,
+        report: Callable[[str], None] | None = _to_stderr,
+        ring_bytes: int = _RING_BYTES,
+    ) -> None:
+        if not isinstance(model, nn.Module):
+            raise OptionError(f"Recorder takes an nn.Module first, not a {type(model).__name__}")
+        if resume is not False and overwrite:
+            raise OptionError("resume continues the run in the folder, overwrite replaces it: choose one")
+        for name, number in (("start", start), ("resume", resume), ("steps", steps or 0)):
+            if not isinstance(number, int) or number < 0:
+                raise OptionError(f"{name}={number!r}: give a step, counted from 0")
+        self.path = Path(path)
+        self.active = _rank() == 0
+        self._model = unwrap(model)
+        self._at_end = checkpoints == "end"
+        self._checkpoints: Schedule | None = (
+            None if checkpoints is None or self._at_end else as_schedule(checkpoints)
+        )
+        self._sources = select_sources(self._model, layers, every)
+        self._planned = steps
+        self._start = start
+        self._spec = ModelSpec(
+            class_name=manifest.import_path(type(self._model)),
+            parameters={clean_name(n): list(p.shape) for n, p in self._model.named_parameters()},
+            build=manifest.build_spec(rebuild),
+        )
+        self._about: dict[str, Any] = {
+            "data": {"name": data}
+            if isinstance(data, str)
+            else None
+            if data is None
+            else manifest.plain(data, "data"),
+            "optimizer": manifest.describe_optimizer(optimizer),
+            "seed": seed,
+            "notes": manifest.plain(dict(notes or {}), "notes"),
+        }
+        self._resume = resume
+        self._overwrite = overwrite
+        self._report = report
+        self._ring_bytes = ring_bytes
+        self._state = "new"
+        self._step = start
+        self._epoch = 0.0
+        self._last: dict[str, int] = {}
+        self._not_finite: set[str] = set()
+        self._told = 0
+        self._spent = 0.0
+        self._first = self._latest = 0.0
+
+    # The training's verbs --------------------------------------------------------------------------------------
+
+    def __enter__(self) -> Self:
+        """Open the run and record the initial weights.
+
+        Returns:
+            The recorder.
+
+        Raises:
+            DiskError: the folder cannot be written.
+            RunError: it holds a run that was not asked for, or is being recorded.
+        """
+        if self._state != "new":
+            raise RunError("a recorder is used once: make a new one, with resume=True to go on")
+        if not self.active:
+            self._state = "open"
+            return self
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DiskError(self.path, error) from error
+        self._lock = lock.WriterLock(self.path)
+        try:
+            self._open()
+        except OSError as error:
+            self._lock.release()
+            raise DiskError(self.path, error) from error
+        except BaseException:
+            self._lock.release()
+            raise
+        self._state = "open"
+        self._pid = os.getpid()
+        atexit.register(self._at_exit)
+        return self
+
+    def step(self, step: int | None = None, *, epoch: float | None = None, **metrics: Any) -> None:
+        """Tell that the optimizer has made a step.
+
+        Args:
+            step: its number, larger than the one before; counted on by one if left out.
+            epoch: how many epochs are completed, whole or with a fraction; else as the method `epoch` told (use
+                one of the two).
+            metrics: numbers to keep for this step, such as the loss.
+
+        Raises:
+            RunError: the number goes backwards, a recorded layer has changed its shape, or the disk refuses.
+            OptionError: a metric is not one number.
+        """
+        begin = time.perf_counter()
+        if not self._is_open():
+            return
+        number = self._step + 1 if step is None else int(step)
+        if number <= self._step:
+            raise RunError(
+                f"step {number} was told after step {self._step}: steps only go forward (to go back, begin a recorder "
+                f"with resume={number})"
+            )
+        now = self._epoch if epoch is None else self._checked_epoch(epoch)
+        numbers = {name: _number(name, value) for name, value in metrics.items()}
+        before = self._step
+        due = [
+            source for when, sources in self._by_schedule if when.due(before, number) for source in sources
+        ]
+        due += self._due_by_epoch(now)
+        self._record(number, now, due, numbers)
+        kept = self._checkpoints is not None and (
+            self._checkpoints.due(before, number) or self._epoch_due(self._checkpoints, now)
+        )
+        self._step, self._epoch = number, now
+        if kept:
+            self.checkpoint()
+        self._warn_not_finite(numbers)
+        end = time.perf_counter()
+        if not self._told:
+            self._first = end
+        else:
+            # The first step's own cost lies outside the time that it is compared with.
+            self._spent += end - begin
+        self._told += 1
+        self._latest = end
+
+    def log(self, **metrics: Any) -> None:
+        """Add metrics to the step that was told last, for example of an evaluation.
+
+        Args:
+            metrics: numbers; one that the step has already is replaced.
+
+        Raises:
+            OptionError: a metric is not one number.
+        """
+        if self._is_open():
+            numbers = {name: _number(name, value) for name, value in metrics.items()}
+            self._writer.put(Amendment(self._step, self._epoch, numbers))
+            self._warn_not_finite(numbers)
+
+    def epoch(self, epoch: float | None = None, **metrics: Any) -> None:
+        """Tell that an epoch has ended with the step that was told last.
+
+        Args:
+            epoch: how many are completed; counted on by one if left out.
+            metrics: numbers to add to that step.
+
+        Raises:
+            RunError: the number goes backwards, or the disk refuses.
+            OptionError: a metric is not one number.
+        """
+        begin = time.perf_counter()
+        if not self._is_open():
+            return
+        now = math.floor(self._epoch) + 1.0 if epoch is None else self._checked_epoch(epoch)
+        numbers = {name: _number(name, value) for name, value in metrics.items()}
+        self._record(self._step, now, self._due_by_epoch(now), None)
+        kept = self._checkpoints is not None and self._epoch_due(self._checkpoints, now)
+        self._epoch = now
+        self._writer.put(Amendment(self._step, now, numbers))
+        if kept:
+            self.checkpoint()
+        self._warn_not_finite(numbers)
+        self._spent += time.perf_counter() - begin
+
+    def checkpoint(self, training: Mapping[str, Any] | None = None) -> None:
+        """Keep the full state of the network, buffers included, as that of the step told last.
+
+        All steps up to it are committed first, so that recording can always be resumed from a checkpoint.
+
+        Args:
+            training: what else is needed to go on from here (state dicts of the optimizer and the schedule, states
+                of random generators); kept beside it for `Run.training_state`.
+
+        Raises:
+            DiskError: the disk refuses.
+            RunError: something else went wrong.
+        """
+        if not self._is_open():
+            return
+        self._writer.flush()
+        try:
+            states.save_state(self.path, self._step, self._model, training)
+        except OSError as error:
+            raise DiskError(self.path, error) from error
+        except Exception as error:
+            # safetensors and torch have their own errors for a full disk.
+            raise RunError(
+                f"the checkpoint of step {self._step} cannot be written to {self.path}: {error}"
+            ) from error
+
+    def flush(self) -> None:
+        """Wait until everything told so far is on disk and can be read.
+
+        Raises:
+            RunError: the disk refuses.
+        """
+        if self._is_open():
+            self._writer.flush()
+
+    @property
+    def overhead(self) -> Overhead:
+        """What recording has cost the loop so far."""
+        loop = self._latest - self._first if self._told > 1 else 0.0
+        rest = loop - self._spent
+        return Overhead(
+            steps=self._told,
+            loop_seconds=loop,
+            recorder_seconds=self._spent,
+            waiting_seconds=self._writer.waited if self.active and self._state != "new" else 0.0,
+            fraction=self._spent / rest if rest > 0 else None,
+        )
+
+    def close(self, error: BaseException | None = None) -> None:
+        """Commit everything and end the run; called by the `with` block.
+
+        Args:
+            error: what ended the loop, if something did: the run then counts as interrupted.
+
+        Raises:
+            DiskError: the disk refuses; what was committed before stays.
+            RunError: the last checkpoint could not be written.
+        """
+        if self._state != "open":
+            return
+        if not self.active:
+            self._state = "closed"
+            return
+        atexit.unregister(self._at_exit)
+        failed: RunError | None = None
+        if self._at_end and error is None:
+            try:
+                self.checkpoint()
+            except RunError as failure:
+                error = failed = failure
+        self._state = "closed"
+        try:
+            self._writer.close()
+            self._trajectory.commit(sync=True)
+            self._trajectory.write_members()
+            self._write_end(error)
+        except OSError as failure:
+            raise DiskError(self.path, failure) from failure
+        finally:
+            self._trajectory.close()
+            self._lock.release()
+        if failed is not None:
+            raise failed
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self.close(error)
+        except RunError as failure:
+            # The disk's refusal has usually ended the loop itself; it is said once.
+            if error is None:
+                raise
+            if not isinstance(error, RunError):
+                error.add_note(str(failure))
+
+    # Inside ----------------------------------------------------------------------------------------------------
+
+    def _open(self) -> None:
+        found = find_existing(self.path, self._resume, self._overwrite)
+        specs = [source.spec for source in self._sources]
+        if found is None:
+            self._manifest = Manifest(
+                run_id=uuid.uuid4().hex,
+                created=datetime.now(UTC),
+                status="running",
+                model=self._spec,
+                layers=specs,
+                **self._about,
+            )
+            upto = self._start
+        else:
+            self._manifest, commit, upto = found
+            check_same(self.path, self._manifest, self._spec, specs, self._sources, self._model, commit, upto)
+        self._say_estimate()
+        self._manifest.status, self._manifest.error = "running", None
+        self._manifest.sessions.append(manifest.new_session(upto))
+        self._manifest.packages = manifest.package_versions()
+        self._manifest.write(self.path)
+        store = self.path / trajectory.FOLDER
+        self._trajectory = trajectory.TrajectoryWriter(store, specs, found and found[1], upto)
+        if found is not None and upto < found[1].attributes["last_step"]:
+            # Results of steps that are taken back would be wrong.
+            shutil.rmtree(self.path / ANALYSES, ignore_errors=True)
+            states.remove_after(self.path, upto)
+        self._step = upto
+        self._epoch = float(self._trajectory.attributes["last_epoch"])
+        by_schedule: dict[Schedule, list[Source]] = {}
+        for source in self._sources:
+            by_schedule.setdefault(source.spec.schedule, []).append(source)
+        self._by_schedule = [(w, s) for w, s in by_schedule.items() if not isinstance(w, EveryEpochs)]
+        self._by_epoch = [(w, s) for w, s in by_schedule.items() if isinstance(w, EveryEpochs)]
+        largest = max(source.nbytes for source in self._sources)
+        self._ring = Ring(max(2 * largest + 128, min(self._ring_bytes, self._useful_ring())))
+        self._writer = BackgroundWriter(self.path, self._trajectory, self._ring, self._describe)
+        try:
+            if found is None:
+                self._record(upto, self._epoch, self._sources, {})
+                # A folder that cannot be written is noticed now, not an hour later.
+                self._writer.flush()
+                self._trajectory.write_members()
+                if self._checkpoints is not None:
+                    self._state = "open"
+                    self.checkpoint()
+            else:
+                self._last = {s.spec.name: self._trajectory.last_step(s.spec.node) for s in self._sources}
+        except BaseException:
+            self._state = "closed"
+            self._abort()
+            raise
+
+    def _abort(self) -> None:
+        # The error that led here is the one that is raised.
+        with contextlib.suppress(RunError):
+            self._writer.close()
+        self._trajectory.close()
+
+    def _useful_ring(self) -> int:
+        """The memory that as many records of everything take as may be waiting at all."""
+        return 256 * sum(-(-source.nbytes // 64) * 64 for source in self._sources)
+
+    def _say_estimate(self) -> None:
+        state = sum(
+            t.numel() * t.element_size() for t in self._model.state_dict().values() if torch.is_tensor(t)
+        )
+        count: int | None = 1 if self._at_end else 0
+        if self._checkpoints is not None:
+            count = self._checkpoints.count(1000 if self._planned is None else self._planned)
+        line, missing = estimate(self.path, self._sources, self._planned, count, state)
+        if self._report is not None:
+            self._report(line)
+        if missing:
+            warnings.warn(
+                f"{line}: {human(missing)} too few; the recording will stop when the disk is full",
+                RunWarning,
+                stacklevel=4,
+            )
+
+    def _is_open(self) -> bool:
+        if self._state == "open":
+            return self.active
+        why = "is not open yet: use it in a with block" if self._state == "new" else "is closed"
+        raise RunError(f"the recorder of {self.path} {why}")
+
+    def _checked_epoch(self, epoch: float) -> float:
+        now = float(epoch)
+        if not math.isfinite(now) or now < self._epoch:
+            raise RunError(f"epoch {epoch} was told after epoch {self._epoch:g}: epochs only go forward")
+        return now
+
+    def _due_by_epoch(self, now: float) -> list[Source]:
+        return [s for when, sources in self._by_epoch if self._epoch_due(when, now) for s in sources]
+
+    def _epoch_due(self, when: Schedule, now: float) -> bool:
+        return isinstance(when, EveryEpochs) and when.due_epoch(self._epoch, now)
+
+    def _record(
+        self, step: int, epoch: float, due: list[Source], metrics: Mapping[str, float] | None
+    ) -> None:
+        """Copy the weights that are due into the ring and hand them to the writer."""
+        tensors = [
+            (source, source.find(self._model)) for source in due if self._last.get(source.spec.name) != step
+        ]
+        pieces: list[tuple[str, int, int]] = []
+        with torch.no_grad():
+            for source, tensor in tensors:
+                begin = self._writer.take(source.nbytes)
+                while begin is None:
+                    if pieces:
+                        self._writer.put(Record(step, epoch, pieces, self._ring.head, None, whole=False))
+                        pieces = []
+                    self._writer.wait_for_room()
+                    begin = self._writer.take(source.nbytes)
+                self._ring.view(begin, source.shape, source.stored).copy_(tensor)
+                pieces.append((source.spec.node, begin, source.nbytes))
+        for source, _ in tensors:
+            self._last[source.spec.name] = step
+        if pieces or metrics is not None:
+            self._writer.put(Record(step, epoch, pieces, self._ring.head, metrics))
+
+    def _warn_not_finite(self, metrics: Mapping[str, float]) -> None:
+        for name, number in metrics.items():
+            if not math.isfinite(number) and name not in self._not_finite:
+                self._not_finite.add(name)
+                warnings.warn(
+                    f"{name} is {number} at step {self._step} of {self.path}: recorded as it is; the training has "
+                    "probably diverged",
+                    RunWarning,
+                    stacklevel=3,
+                )
+
+    def _describe(self) -> dict[str, Any]:
+        return {"overhead": self.overhead.model_dump()}
+
+    def _write_end(self, error: BaseException | None) -> None:
+        self._manifest.status = "finished" if error is None else "interrupted"
+        self._manifest.error = None if error is None else f"{type(error).__name__}: {error}".rstrip(": ")
+        self._manifest.overhead = self.overhead
+        self._manifest.write(self.path)
+
+    def _at_exit(self) -> None:
+        # A loop without a with block, or an adapter whose trainer raised. A forked child has no thread to wait for.
+        if os.getpid() == self._pid:
+            self.close(RunError("the process ended before the recorder was closed"))
+
+
+def _rank() -> int:
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        return torch.distributed.get_rank()
+    rank = os.environ.get("RANK", "0")
+    return int(rank) if rank.isdecimal() else 0
+
+
+def _number(name: str, value: Any) -> float:
+    if name in _RESERVED or not name:
+        raise OptionError(f'"{name}" cannot be the name of a metric: choose another')
+    if isinstance(value, torch.Tensor):
+        value = value.detach()
+        if value.numel() != 1:
+            raise OptionError(f"the metric {name} is a tensor of shape {tuple(value.shape)}: give one number")
+    try:
+        return float(value)
+    except (TypeError, ValueError) as error:
+        raise OptionError(f"the metric {name} is a {type(value).__name__}: give one number") from error
