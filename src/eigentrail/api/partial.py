@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from eigentrail._files import output_folder, write_bytes
 from eigentrail.errors import OptionError
@@ -71,7 +72,8 @@ class PartialResults:
         meta = json.dumps({"name": name, "row": row, "spectrum": spectrum_meta(spectrum)}, allow_nan=False)
         number = sum(1 for _ in self.folder.glob("*.npz"))
         write_bytes(
-            self.folder / f"{number:06d}.npz", lambda file: np.savez(file, meta=np.array(meta), **arrays)
+            self.folder / f"{number:06d}.npz",
+            lambda file: np.savez(file, allow_pickle=False, meta=np.array(meta), **arrays),
         )
 
     def load(self) -> dict[str, tuple[dict[str, Any], Spectrum]]:
@@ -92,7 +94,7 @@ class PartialResults:
         shutil.rmtree(self.folder)
 
 
-def spectrum_arrays(spectrum: Spectrum) -> dict[str, np.ndarray[Any, Any]]:
+def spectrum_arrays(spectrum: Spectrum) -> dict[str, NDArray[Any]]:
     """Collect the arrays that a spectrum can be rebuilt from.
 
     Args:
@@ -128,7 +130,7 @@ def spectrum_meta(spectrum: Spectrum) -> dict[str, Any]:
     }
 
 
-def rebuild_spectrum(meta: dict[str, Any], arrays: dict[str, np.ndarray[Any, Any]]) -> Spectrum:
+def rebuild_spectrum(meta: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Spectrum:
     """Rebuild a spectrum.
 
     Args:
@@ -140,7 +142,7 @@ def rebuild_spectrum(meta: dict[str, Any], arrays: dict[str, np.ndarray[Any, Any
     """
     null = None
     if "null" in arrays:
-        null = ShuffleNull(arrays["null"], float(arrays["null"][-1]), int(meta["null_seed"]))
+        null = ShuffleNull(arrays["null"], meta["rows"], meta["cols"], meta["matrices"], meta["null_seed"])
     vectors = {k.removeprefix("vectors."): v for k, v in arrays.items() if k.startswith("vectors.")}
     return Spectrum.restored(
         arrays["eigenvalues"],

@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from eigentrail._files import output_folder, write_bytes
 from eigentrail.spectra.spectrum import Spectrum
@@ -73,7 +74,7 @@ def write_spectra(path: Path, spectra: Mapping[str, Spectrum]) -> Path:
     return write_bytes(path, write)
 
 
-def _member(archive: zipfile.ZipFile, name: str, values: np.ndarray[Any, Any]) -> None:
+def _member(archive: zipfile.ZipFile, name: str, values: NDArray[Any]) -> None:
     with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
         np.lib.format.write_array(member, np.ascontiguousarray(values), allow_pickle=False)
 

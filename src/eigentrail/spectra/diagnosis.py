@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from eigentrail._arrays import is_tensor
 from eigentrail.errors import SpectrumError
@@ -163,12 +164,12 @@ def _bulk(row: dict[str, Any], spectrum: Spectrum, options: DiagnosisOptions, wa
     }
     null = spectrum.null
     if null is not None:
-        row["null_spikes"] = null.spikes(mp.threshold)
+        row["null_spikes"] = int(null.marchenko_pastur(options.level).spikes)
         row["null_lambda_max"] = null.lambda_max
         row["null_distance"] = _distance(np.asarray(spectrum.eigenvalues), null)
 
 
-def _distance(values: np.ndarray[Any, Any], null: ShuffleNull) -> float | None:
+def _distance(values: NDArray[Any], null: ShuffleNull) -> float | None:
     """Kolmogorov-Smirnov distance between the spectrum and that of the shuffled matrix.
 
     Args:

@@ -14,6 +14,7 @@ import scipy.linalg
 from jaxtyping import Float64, Int, Shaped
 
 from eigentrail.spectra.eigenvalues import power_of_two_scale
+from eigentrail.spectra.marchenko_pastur import MarchenkoPastur, fit_marchenko_pastur
 
 
 @dataclass(frozen=True)
@@ -23,24 +24,37 @@ class ShuffleNull:
     Attributes:
         eigenvalues: [k * M] eigenvalues of the shuffled matrices, ascending, in the units of the data's eigenvalues;
             float32 arithmetic, so values below 1e-6 of the largest are noise.
-        lambda_max: the largest of them.
+        rows: N of one matrix.
+        cols: M of one matrix.
+        matrices: k, how many are pooled.
         seed: the seed of the permutation.
     """
 
     eigenvalues: Float64[np.ndarray, " n"]
-    lambda_max: float
+    rows: int
+    cols: int
+    matrices: int
     seed: int
 
-    def spikes(self, threshold: float) -> int:
-        """Count the shuffled eigenvalues above a threshold.
+    @property
+    def lambda_max(self) -> float:
+        """The largest eigenvalue of the shuffled matrix."""
+        return float(self.eigenvalues[-1])
+
+    def marchenko_pastur(self, level: float = 0.01) -> MarchenkoPastur:
+        """Fit the shuffled matrix's own bulk: its spikes owe nothing to where the entries stand.
+
+        The shuffle spreads the variance of the data's spikes over the bulk, so its edge is not the data's.
 
         Args:
-            threshold: in the units of the eigenvalues, usually the Tracy-Widom threshold of the unshuffled matrix.
+            level: chance that a pure noise matrix shows a spike.
 
         Returns:
-            The number of spikes that owe nothing to where the entries stand.
+            The fit; its `spikes` are those that survive the shuffle.
         """
-        return int(np.sum(self.eigenvalues > threshold))
+        return fit_marchenko_pastur(
+            self.eigenvalues, self.rows, self.cols, matrices=self.matrices, level=level
+        )
 
 
 @lru_cache(maxsize=1)
@@ -88,4 +102,4 @@ def shuffled_null(a: Shaped[np.ndarray, "k rows cols"], seed: int = 0) -> Shuffl
             ]
         )
     values = np.sort(np.maximum(values.astype(np.float64), 0.0), axis=None) * (scale**2 / n)
-    return ShuffleNull(values, float(values[-1]), seed)
+    return ShuffleNull(values, n, m, count, seed)

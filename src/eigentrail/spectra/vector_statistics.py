@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
+from numpy.typing import NDArray
 
 from eigentrail.spectra.eigenvalues import LeadingVectors
 from eigentrail.spectra.vectors import participation, porter_thomas
@@ -38,7 +39,7 @@ class VectorStatistics:
     long_quantiles: Float64[np.ndarray, " quantiles"]
     short_quantiles: Float64[np.ndarray, " quantiles"]
 
-    def arrays(self) -> dict[str, np.ndarray[Any, Any]]:
+    def arrays(self) -> dict[str, NDArray[Any]]:
         """Give the fields by name, for a file.
 
         Returns:
