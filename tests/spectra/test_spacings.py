@@ -110,6 +110,10 @@ def test_dense_symmetric_matrix_and_torch():
     assert found.p_wigner > 0.01
     assert found.p_poisson < 1e-6
     assert found.ratio_mean == spacings(levels).ratio_mean
+    assert isinstance(found.ratios, torch.Tensor)
+    assert isinstance(found.unfolded, torch.Tensor)
+    assert found.ks_wigner == spacings(levels).ks_wigner
+    np.testing.assert_array_equal(found.unfolded.numpy(), spacings(levels).unfolded)
 
 
 def test_scale_does_not_matter():

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float64
 from scipy.special import ndtr
 
+from eigentrail._arrays import like, to_float64
 from eigentrail.errors import SpectrumError
 from eigentrail.spectra.spacing_laws import (
     GOE_RATIO,
@@ -40,12 +41,10 @@ __all__ = [
 _FEWEST = 10
 """Levels in a matrix below which no p-value is given."""
 
-# The null of the mean ratio r over the n - 2 ratios of n random-matrix levels, simulated
-# (tools/calibrate_spacings.py; GOE and Wishart at q = 1, .5, .1 agree within +-.001): mean GOE_RATIO + shift
-# / n, variance (spread + trend / n)/(n - 2).
+# The null of the mean ratio over the n - 2 ratios of n random-matrix levels: mean GOE_RATIO + shift / n, variance
+# (spread + trend / n) / (n - 2). Simulated (tools/calibrate_spacings.py): GOE and Wishart at q = 1, .5, .1 agree.
 _GOE_SHIFT, _GOE_SPREAD, _GOE_TREND = -0.018, 0.0956, -0.049
-# Ratios of independent levels: variance of one, exactly, and covariance of two that share a spacing,
-# simulated.
+# Ratios of independent levels: variance of one (exact), covariance of two that share a spacing (simulated).
 _POISSON_VARIANCE = 2.0 - 4.0 * float(np.log(2.0)) ** 2
 _POISSON_COVARIANCE = 0.01205
 _TIE = 8.0 * float(np.finfo(np.float64).eps)
@@ -60,19 +59,18 @@ class Spacings:
             unfolding; 0.5307 for random matrices (GOE, Wishart), 0.3863 for independent levels. None below 3
             levels.
         ratio_error: standard error of `ratio_mean`, with the covariance of ratios that share a spacing.
-        ratios: all ratios, [sum over matrices of levels - 2], ties left out.
+        ratios: all ratios, [sum over matrices of levels - 2], ties left out; in the kind of array that was given.
         p_wigner: chance of a mean ratio at least as far from its expectation if the levels are those of a
-            random
-            matrix: high is compatible with random-matrix repulsion. None below 10 levels.
+            random matrix; high is compatible with random-matrix repulsion. None below 10 levels.
         p_poisson: the same for independent levels.
-        levels: the levels behind it, ascending, one array for each matrix, null space dropped.
+        levels: the levels behind it, ascending, one numpy array for each matrix, null space dropped.
         window: neighbours in each direction for the unfolding.
         note: what the reader should know (too few levels, ties, null space), or None.
     """
 
     ratio_mean: float | None
     ratio_error: float | None
-    ratios: Float64[np.ndarray, "r"] = field(repr=False)
+    ratios: Any = field(repr=False)
     p_wigner: float | None
     p_poisson: float | None
     levels: tuple[Float64[np.ndarray, "_"], ...] = field(repr=False)
@@ -80,21 +78,23 @@ class Spacings:
     note: str | None
 
     @cached_property
-    def unfolded(self) -> Float64[np.ndarray, "s"]:
+    def unfolded(self) -> Any:
         """Unfolded spacings of all matrices, each unfolded by itself to mean one; computed when asked for."""
         if len({row.size for row in self.levels}) == 1:
-            return np.diff(unfold_groups(np.stack(self.levels), self.window)).ravel()
-        return np.concatenate([np.diff(unfold_groups(row[None], self.window)[0]) for row in self.levels])
+            found = np.diff(unfold_groups(np.stack(self.levels), self.window)).ravel()
+        else:
+            found = np.concatenate([np.diff(unfold_groups(row[None], self.window)[0]) for row in self.levels])
+        return like(found, self.ratios)
 
     @cached_property
     def ks_wigner(self) -> float | None:
         """Kolmogorov-Smirnov distance of the unfolded spacings from Wigner's surmise (no p-value)."""
-        return _distance(self.unfolded, wigner_surmise_cdf)
+        return _distance(to_float64(self.unfolded), wigner_surmise_cdf)
 
     @cached_property
     def ks_poisson(self) -> float | None:
         """Kolmogorov-Smirnov distance of the unfolded spacings from the exponential law."""
-        return _distance(self.unfolded, poisson_cdf)
+        return _distance(to_float64(self.unfolded), poisson_cdf)
 
 
 def spacings(eigenvalues: Any, *, window: int = 10, tolerance: float | int | None = None) -> Spacings:
@@ -132,7 +132,7 @@ def spacings(eigenvalues: Any, *, window: int = 10, tolerance: float | int | Non
     return Spacings(
         ratio_mean=float(ratios.mean()) if ratios.size else None,
         ratio_error=_standard_error(moments),
-        ratios=ratios,
+        ratios=like(ratios, eigenvalues),
         p_wigner=p_wigner,
         p_poisson=p_poisson,
         levels=tuple(row for batch in batches for row in batch),

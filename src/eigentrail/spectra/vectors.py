@@ -229,8 +229,7 @@ def _unit_rows(vectors: Any) -> Float64[np.ndarray, "k n"]:
 def _survival(k: Float64[np.ndarray, "k"]) -> Float64[np.ndarray, "k"]:
     grid = _K_START + _K_STEP * np.arange(_MINUS_LOG_P.size)
     inside = np.interp(k, grid, _MINUS_LOG_P)
-    # The largest deviation is at the median, where the variance constraint is not felt: Kolmogorov's exp(-2
-    # K^2).
+    # The largest deviation is at the median, which the fixed variance leaves alone: Kolmogorov's exp(-2 K^2).
     beyond = _MINUS_LOG_P[-1] + 2.0 * (k**2 - grid[-1] ** 2)
     return np.asarray(np.exp(-np.where(k > grid[-1], beyond, inside)))
 
