@@ -1,0 +1,293 @@
+"""From a stored tensor to the matrices of a plan: where the numbers are, how they are turned, which rows count."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from eigentrail.weights.geometry import Geometry, read_geometry
+from eigentrail.weights.matricize import upcast
+from eigentrail.weights.split import RowPart
+from eigentrail.weights.store import ModuleHint, TensorEntry
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from eigentrail.weights.factored import FactoredMatrix
+
+Read: TypeAlias = "Callable[[str], Tensor]"
+
+
+@dataclass(frozen=True)
+class MatrixSpec:
+    """One matrix (or one pool of equally shaped matrices) of a checkpoint, planned but not read.
+
+    Attributes:
+        name: the tensor's name, with `:part` behind it for a part of a fused tensor.
+        kind: what it is, such as "linear", "conv2d", "attention.q", "lstm.i", "expert.gate", "lora".
+        tensors: the stored tensors that `build` reads.
+        shape: the shape of the stored tensor, or of the part.
+        matrices: number of matrices pooled.
+        rows: rows of each, in natural orientation (outputs).
+        cols: columns of each (inputs).
+        dtype: the stored precision.
+        aliases: the other names of the same numbers.
+        note: what a reader of the results should know about how it is seen, or None.
+        build: takes `read` (tensor name -> tensor) and returns [rows, cols] or [matrices, rows, cols] in at
+            least float32. With `factored`, it returns the small core instead, which has the same non-zero
+            singular values; the matrix itself is rows x cols all the same, and its other singular values are
+            exact zeros.
+        factored: the matrix is a product of two thin factors that is never multiplied out.
+        factors: with `factored`: takes `read` and returns the `FactoredMatrix`.
+    """
+
+    name: str
+    kind: str
+    tensors: tuple[str, ...]
+    shape: tuple[int, ...]
+    matrices: int
+    rows: int
+    cols: int
+    dtype: str
+    aliases: tuple[str, ...]
+    note: str | None
+    build: Callable[[Read], Tensor] = field(repr=False)
+    factored: bool = False
+    factors: Callable[[Read], FactoredMatrix] | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the numbers of a weight come from: one stored tensor, or several that make one together.
+
+    Attributes:
+        name: the tensor that the weight is called by.
+        others: further tensors that are needed.
+        combine: makes the weight of all of them, in that order; None for a single tensor.
+    """
+
+    name: str
+    others: tuple[str, ...] = ()
+    combine: Callable[..., Tensor] | None = None
+
+    def __call__(self, read: Read) -> Tensor:
+        """Read the weight.
+
+        Args:
+            read: tensor name -> tensor.
+
+        Returns:
+            The weight in its stored shape.
+        """
+        tensors = [read(name).detach() for name in (self.name, *self.others)]
+        return self.combine(*tensors) if self.combine else tensors[0]
+
+    def leading(self, read: Read, index: int) -> Tensor:
+        """Read one entry along the first axis, alone where `read` belongs to a store that can do so.
+
+        Args:
+            read: tensor name -> tensor.
+            index: which entry.
+
+        Returns:
+            The weight's `index`-th entry.
+        """
+        rows = getattr(getattr(read, "__self__", None), "read_rows", None)
+        if rows is not None and self.combine is None:
+            return rows(self.name, index, index + 1)[0].detach()  # type: ignore[no-any-return]
+        return self(read)[index]
+
+
+@dataclass(frozen=True)
+class Context:
+    """All that planning may look at.
+
+    Attributes:
+        entries: the tensors by name.
+        config: the settings beside the weights.
+        modules: what the module says about its parameters.
+        conv: how convolutions are seen.
+        heads: cut queries, keys and values into heads.
+    """
+
+    entries: Mapping[str, TensorEntry]
+    config: Mapping[str, Any]
+    modules: Mapping[str, ModuleHint]
+    conv: str
+    heads: bool
+
+    def geometry(self, name: str) -> Geometry:
+        """The attention geometry that holds for a parameter.
+
+        Args:
+            name: the parameter.
+
+        Returns:
+            What the configuration says.
+        """
+        return read_geometry(self.config, name)
+
+    def hint(self, name: str) -> ModuleHint | None:
+        """What the module says about a parameter.
+
+        Args:
+            name: the parameter.
+
+        Returns:
+            The hint, or None for a bare checkpoint.
+        """
+        # torch's parametrisations put a module of their own between the layer and its tensors.
+        return None if "parametrizations." in name else self.modules.get(name)
+
+    def shape(self, name: str) -> tuple[int, ...] | None:
+        """The shape of a tensor that may be there.
+
+        Args:
+            name: its name.
+
+        Returns:
+            The shape, or None where there is no such tensor.
+        """
+        entry = self.entries.get(name)
+        return entry.shape if entry else None
+
+
+@dataclass(frozen=True)
+class Name:
+    """A parameter's name taken apart.
+
+    Attributes:
+        module: the path of the owning module, "" at the top.
+        parent: the last piece of that path.
+        leaf: the parameter's own name.
+    """
+
+    module: str
+    parent: str
+    leaf: str
+
+    @classmethod
+    def of(cls, name: str) -> Name:
+        """Take a name apart; wrappers that only hold the layer they wrap (`base_layer`) do not count.
+
+        Args:
+            name: the full name; pieces divided by dots or slashes.
+
+        Returns:
+            The pieces.
+        """
+        pieces = name.replace("/", ".").split(".")
+        module = [piece for piece in pieces[:-1] if piece not in {"base_layer", "linear_layer"}]
+        return cls(".".join(module), module[-1] if module else "", pieces[-1])
+
+    @property
+    def block(self) -> str:
+        """The path of the module that holds the owning module, with a dot behind it unless it is empty."""
+        return self.module[: len(self.module) - len(self.parent)]
+
+
+@dataclass(frozen=True)
+class View:
+    """How one stored tensor, or one entry of a stack, is seen.
+
+    Attributes:
+        kind: see `MatrixSpec`.
+        source: where the numbers come from.
+        matrices: number of matrices, rows, columns in natural orientation.
+        turn: brings the stored tensor to that orientation; None if it is stored so.
+        tag: names an entry of a stack ("e0"), "" otherwise.
+        index: the entry along the first axis that is taken before `turn`; None for the whole tensor.
+        parts: the rows that are matrices of their own; none for the whole.
+        note: see `MatrixSpec`.
+    """
+
+    kind: str
+    source: Source
+    matrices: tuple[int, int, int]
+    turn: Callable[[Tensor], Tensor] | None = None
+    tag: str = ""
+    index: int | None = None
+    parts: tuple[RowPart, ...] = ()
+    note: str | None = None
+
+    def with_note(self, note: str | None) -> View:
+        """The same view with something more to say.
+
+        Args:
+            note: what to add, or None.
+
+        Returns:
+            A view whose note says both.
+        """
+        return replace(self, note="; ".join(piece for piece in (note, self.note) if piece) or None)
+
+    def load(self, part: RowPart | None, read: Read) -> Tensor:
+        """Read the matrix or one part of it.
+
+        Args:
+            part: the rows wanted, None for all.
+            read: tensor name -> tensor.
+
+        Returns:
+            [rows, cols] or [matrices, rows, cols] in at least float32; it holds no memory but its own.
+        """
+        tensor = self.source(read) if self.index is None else self.source.leading(read, self.index)
+        if self.turn:
+            tensor = self.turn(tensor)
+        if part:
+            tensor = part.take(tensor)
+        result = upcast(tensor)
+        # A slice keeps the whole stack alive; what is handed out must not.
+        partial_view = result.untyped_storage().nbytes() > result.numel() * result.element_size()
+        return result.clone() if partial_view else result
+
+    def specs(self, entry: TensorEntry, *, heads: bool) -> list[MatrixSpec]:
+        """Plan the matrices of this view.
+
+        Args:
+            entry: the stored tensor.
+            heads: cut parts into attention heads where these are known.
+
+        Returns:
+            One plan per part, or one for the whole.
+        """
+        count, rows, cols = self.matrices
+        found = []
+        parts: list[RowPart | None] = [None]
+        if self.parts:
+            parts = [piece for part in self.parts for piece in (part.heads() if heads else [part])]
+        for part in parts:
+            label = ".".join(piece for piece in (self.tag, part.label if part else "") if piece)
+            suffix = f":{label}" if label else ""
+            height = part.rows if part else rows
+            role = part.role if part else ""
+            found.append(
+                MatrixSpec(
+                    name=entry.name + suffix,
+                    kind=f"{self.kind}.{role}" if role else self.kind,
+                    tensors=(self.source.name, *self.source.others),
+                    shape=(height, cols) if suffix else entry.shape,
+                    matrices=count,
+                    rows=height,
+                    cols=cols,
+                    dtype=entry.dtype,
+                    aliases=tuple(alias + suffix for alias in entry.aliases),
+                    note=self.note,
+                    build=partial(self.load, part),
+                )
+            )
+        return found
+
+
+def transpose(tensor: Tensor) -> Tensor:
+    """Swap the last two axes.
+
+    Args:
+        tensor: [..., in, out].
+
+    Returns:
+        [..., out, in], a view.
+    """
+    return tensor.transpose(-1, -2)
