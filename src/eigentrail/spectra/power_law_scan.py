@@ -2,8 +2,8 @@
 
 Everything works on sorted logarithms `u_1 <= ... <= u_n` of the values. With `N_j` the number of values >= value j,
 the tail that starts at value i has the maximum-likelihood exponent `a_i = alpha_i - 1 = N_i / sum_{j>=i} (u_j - u_i)`
-and the deviation `N_j / N_i - exp(-a_i (u_j - u_i))` at value j; its Kolmogorov-Smirnov distance is the largest absolute
-one. Equal values share one `N_j`, so they count as one point, and as one candidate.
+and the deviation `N_j / N_i - exp(-a_i (u_j - u_i))` at value j; its Kolmogorov-Smirnov distance is the largest
+absolute one. Equal values share one `N_j`, so they count as one point, and as one candidate.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def tails(logs: Float64[np.ndarray, "b n"]) -> Tails:
     """Fit a power law to every tail of every spectrum with one reversed cumulative sum.
 
     The sum over a tail is built from the gaps between neighbours,
-    `sum_{j>=i} (u_j - u_i) = sum_{k>i} N_k (u_k - u_{k-1})`. All its terms are positive: nothing cancels, however long the tail.
+    `sum_{j>=i} (u_j - u_i) = sum_{k>i} N_k (u_k - u_{k-1})`. All terms are positive: nothing cancels in a long tail.
 
     Args:
         logs: logarithms of the values, ascending along the last axis.
