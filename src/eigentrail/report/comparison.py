@@ -1,0 +1,200 @@
+"""The page of a comparison: what moved between two checkpoints, how far, and in which directions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol
+
+import pandas as pd
+
+from eigentrail.report.figures import comparison, density, overview
+from eigentrail.report.glossary import GROUPS, lookup
+from eigentrail.report.inspection import number_fact, skipped_section, summary_items
+from eigentrail.report.numbers import cell, is_absent
+from eigentrail.report.packing import row_limit
+from eigentrail.report.page import render
+from eigentrail.report.sections import DataTable, Deck, Facts, Item, Page, Plot, Prose, Section, frame_rows
+from eigentrail.report.tables import COMPARISON_ESSENTIALS, warnings_of
+from eigentrail.report.untrusted import file_stem
+from eigentrail.spectra.spectrum import Spectrum
+
+
+class Pair(Protocol):
+    """The spectra of one matrix in two checkpoints."""
+
+    @property
+    def a(self) -> Spectrum:
+        """Before."""
+
+    @property
+    def b(self) -> Spectrum:
+        """After."""
+
+    @property
+    def difference(self) -> Spectrum | None:
+        """Of B - A; None where nothing moved."""
+
+
+def comparison_page(
+    table: pd.DataFrame,
+    spectra: Mapping[str, Any],
+    skipped: Iterable[Any],
+    summary: Mapping[str, Any],
+    source_a: str,
+    source_b: str,
+    progress: Callable[[str, int, int], object] | None = None,
+) -> str:
+    """Write the page of a comparison.
+
+    Args:
+        table: a row per matrix that both checkpoints have: `name`, `kind`, `relative_change`, `update_spikes`, the
+            principal angles `angles_long` and `angles_short` in degrees, and `alpha`, `spikes`, `phase` and ranks, each with `_a`
+            and `_b`.
+        spectra: by name, the spectra `.a`, `.b` and `.difference` (None where nothing moved); see `Pair`.
+        skipped: what could not be compared; each has `name` and `reason`.
+        summary: totals.
+        source_a: the checkpoint before.
+        source_b: the checkpoint after.
+        progress: called with each matrix's name, its number and their count.
+
+    Returns:
+        One self-contained HTML document.
+    """
+    rows = frame_rows(table)
+    names = [str(r["name"]) for r in rows]
+
+    def entry(number: int) -> Section:
+        if progress is not None:
+            progress(names[number], number, len(names))
+        return pair_section(rows[number], spectra.get(names[number]), number)
+
+    order = tuple(int(i) for i in comparison.movers_data(table)["row"])
+    order = tuple(dict.fromkeys([*order, *range(len(rows))]))
+    deck = Deck(names, entry, row_limit([200] * len(names), 12, 450_000))
+    sections = (
+        Section("overview", "Overview", (*summary_items(summary), *comparison_plots(table))),
+        Section(
+            "matrices",
+            "All matrices",
+            (DataTable(table, COMPARISON_ESSENTIALS, ("phase_b", "kind"), order, "changes"), deck),
+            "The most moved first. Click a row, or press Enter on it, for the figures of that matrix. Headings sort.",
+        ),
+        skipped_section(skipped),
+    )
+    source = f"A: {source_a}   →   B: {source_b}"
+    return render(Page("Comparison of two checkpoints", source, sections, tuple(map(str, table.columns))))
+
+
+def comparison_plots(table: pd.DataFrame) -> tuple[Plot, ...]:
+    """Draw the change of the network at one look.
+
+    Args:
+        table: as given to `comparison_page`.
+
+    Returns:
+        Layers that moved, and tail exponent, spikes, ranks and phases before and after.
+    """
+
+    def pair(column: str, label: str) -> Plot:
+        data = overview.depth_data(table, f"{column}_a", f"{column}_b")
+        caption = "On the dashed line nothing changed. A click on a point opens the matrix."
+        return Plot(
+            comparison.before_after(table, column, label),
+            data,
+            caption,
+            f"{column.replace('_', '-')}-before-after",
+        )
+
+    return (
+        Plot(
+            comparison.movers(table),
+            comparison.movers_data(table),
+            "Norm of the difference over the norm of A; two independent matrices of one size have √2.",
+            "movers",
+            wide=True,
+        ),
+        pair("alpha", "α"),
+        pair("spikes", "spikes"),
+        pair("stable_rank", "stable rank"),
+        pair("effective_rank", "effective rank"),
+        Plot(
+            comparison.phase_changes(table),
+            comparison.phase_changes_data(table),
+            "What stayed lies on the diagonal.",
+            "phase-changes",
+        ),
+    )
+
+
+def pair_section(row: Mapping[str, Any], pair: Pair | None, number: int) -> Section:
+    """Show everything about one matrix in both checkpoints.
+
+    Args:
+        row: its row of the table.
+        pair: its spectra, or None where there are none.
+        number: its row number.
+
+    Returns:
+        Warnings, all numbers, and the figures.
+    """
+    items: list[Item] = []
+    said = warnings_of(dict(row))
+    if said:
+        items.append(Prose(tuple(said)))
+    for group in GROUPS:
+        facts = tuple(
+            number_fact(dict(row), c)
+            for c in row
+            if c not in {"name", "warnings"} and lookup(c).group == group
+        )
+        if facts:
+            items.append(Facts(group, facts))
+    if pair is not None:
+        items += pair_plots(dict(row), pair, f"{number + 1:03d}-{file_stem(row['name'])}")
+    described = [cell(row[c]) for c in ("kind", "shape") if c in row and not is_absent(row[c])]
+    return Section(f"m{number}", str(row["name"]), tuple(items), ", ".join(described))
+
+
+def pair_plots(row: dict[str, Any], pair: Pair, stem: str) -> list[Plot]:
+    """Draw the figures of one matrix in both checkpoints.
+
+    Args:
+        row: its row of the table.
+        pair: its spectra.
+        stem: start of the names of its files.
+
+    Returns:
+        Both densities, the spectrum of the difference, and the principal angles.
+    """
+    plots = [
+        Plot(
+            comparison.density_overlay(pair.a, pair.b),
+            comparison.overlay_data(pair.a, pair.b),
+            "Grey: before. Blue: after. Orange: the noise law of each.",
+            f"{stem}-densities",
+        )
+    ]
+    if pair.difference is not None:
+        plots.append(
+            Plot(
+                density.spectral_density(pair.difference, "Spectrum of the difference B − A"),
+                density.density_data(pair.difference),
+                "An update without structure follows its own noise law; spikes are directions that training wrote.",
+                f"{stem}-difference",
+            )
+        )
+    long, short = _angles(row, "long"), _angles(row, "short")
+    plots.append(
+        Plot(
+            comparison.subspace_angles(long, short, pair.a.rows, pair.a.cols),
+            comparison.angles_data(long, short, pair.a.rows, pair.a.cols),
+            "0° is the same direction, 90° none in common. Shaded: 1% to 99% of random subspaces of these dimensions.",
+            f"{stem}-angles",
+        )
+    )
+    return plots
+
+
+def _angles(row: dict[str, Any], side: str) -> list[float]:
+    found = row.get(f"angles_{side}")
+    return [] if is_absent(found) else [float(a) for a in found]  # type: ignore[union-attr]

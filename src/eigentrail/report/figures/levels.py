@@ -1,0 +1,180 @@
+"""Level statistics of one spectrum against Wigner (repelling levels) and Poisson (independent levels)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from jaxtyping import Float64
+
+from eigentrail._arrays import to_float64
+from eigentrail.errors import SpectrumError
+from eigentrail.report.figures import style
+from eigentrail.spectra.spacings import Spacings
+from eigentrail.spectra.spectrum import Spectrum
+
+SPACING_EDGES = np.linspace(0.0, 4.0, 33)
+RATIO_EDGES = np.linspace(0.0, 1.0, 21)
+
+
+def wigner(s: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, " n"]:
+    """Give the Wigner surmise (pi s / 2) exp(-pi s^2 / 4) for spacings of mean 1.
+
+    Args:
+        s: spacings.
+
+    Returns:
+        Its density.
+    """
+    return np.asarray(np.pi * s / 2 * np.exp(-np.pi * s * s / 4))
+
+
+def ratio_goe(r: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, " n"]:
+    """Give the surmise for the ratio of neighbouring spacings in the Gaussian orthogonal ensemble.
+
+    Args:
+        r: min/max ratios in [0, 1].
+
+    Returns:
+        Its density (Atas, Bogomolny, Giraud & Roux 2013, folded to [0, 1]).
+    """
+    return np.asarray(27 / 4 * (r + r * r) / (1 + r + r * r) ** 2.5)
+
+
+def ratio_poisson(r: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, " n"]:
+    """Give the density 2 / (1 + r)^2 of the ratio for independent levels.
+
+    Args:
+        r: min/max ratios in [0, 1].
+
+    Returns:
+        Its density.
+    """
+    return np.asarray(2 / (1 + r) ** 2)
+
+
+def levels_of(spectrum: Spectrum) -> tuple[Spacings | None, str]:
+    """Compute the level statistics, or say why there are none.
+
+    Args:
+        spectrum: any spectrum.
+
+    Returns:
+        The statistics and an empty text, or None and the reason as one sentence.
+    """
+    try:
+        return spectrum.spacings(), ""
+    except SpectrumError as error:
+        return None, str(error)
+
+
+def spacing_histogram(spectrum: Spectrum) -> go.Figure:
+    """Draw the unfolded nearest-neighbour spacings between the two laws.
+
+    Args:
+        spectrum: of one matrix or of a pool (matrices are never mixed).
+
+    Returns:
+        Traces "spacings", "Wigner (random matrix)" and "Poisson (independent levels)".
+    """
+    levels, reason = levels_of(spectrum)
+    if levels is None:
+        return style.empty("Level spacings", reason)
+    spacings = to_float64(levels.unfolded).ravel()
+    s = np.linspace(0, 4, 101)
+    p_wigner, p_poisson = style.probability(levels.p_wigner), style.probability(levels.p_poisson)
+    traces = [
+        _bars(spacings, SPACING_EDGES, "spacings"),
+        style.line(s, wigner(s), f"Wigner (random matrix), p = {p_wigner}", style.NULL),
+        style.line(s, np.exp(-s), f"Poisson (independent levels), p = {p_poisson}", style.OTHER, dash="dash"),
+    ]
+    return style.build(
+        traces,
+        title="Level spacings",
+        xaxis=style.axis("unfolded spacing s (mean 1)", range=[0, 4]),
+        yaxis=style.axis("density", rangemode="tozero"),
+        bargap=0,
+        annotations=[style.note(levels.note)] if levels.note else [],
+    )
+
+
+def spacing_data(spectrum: Spectrum) -> pd.DataFrame:
+    """Tabulate what `spacing_histogram` draws.
+
+    Args:
+        spectrum: as given to `spacing_histogram`.
+
+    Returns:
+        A row per bin: `bin_low`, `bin_high`, `count`, `density`, `wigner`, `poisson` at its middle.
+    """
+    levels, _ = levels_of(spectrum)
+    values = to_float64(levels.unfolded).ravel() if levels is not None else np.empty(0)
+    table = _binned(values, SPACING_EDGES)
+    middle = (SPACING_EDGES[1:] + SPACING_EDGES[:-1]) / 2
+    return table.assign(wigner=wigner(middle), poisson=np.exp(-middle))
+
+
+def spacing_ratio(spectrum: Spectrum) -> go.Figure:
+    """Draw the ratios of neighbouring spacings, which need no unfolding.
+
+    Args:
+        spectrum: of one matrix or of a pool.
+
+    Returns:
+        Traces "ratios", "random matrix (GOE)" and "independent levels (Poisson)".
+    """
+    levels, reason = levels_of(spectrum)
+    if levels is None:
+        return style.empty("Spacing ratios", reason)
+    r = np.linspace(0, 1, 61)
+    traces = [
+        _bars(to_float64(levels.ratios).ravel(), RATIO_EDGES, f"ratios, mean {levels.ratio_mean:.3f}"),
+        style.line(r, ratio_goe(r), "random matrix (GOE), mean 0.531", style.NULL),
+        style.line(r, ratio_poisson(r), "independent levels (Poisson), mean 0.386", style.OTHER, dash="dash"),
+    ]
+    return style.build(
+        traces,
+        title="Spacing ratios",
+        xaxis=style.axis("smaller / larger of two neighbouring spacings", range=[0, 1]),
+        yaxis=style.axis("density", rangemode="tozero"),
+        bargap=0,
+    )
+
+
+def ratio_data(spectrum: Spectrum) -> pd.DataFrame:
+    """Tabulate what `spacing_ratio` draws.
+
+    Args:
+        spectrum: as given to `spacing_ratio`.
+
+    Returns:
+        A row per bin: `bin_low`, `bin_high`, `count`, `density`, `goe`, `poisson` at its middle.
+    """
+    levels, _ = levels_of(spectrum)
+    values = to_float64(levels.ratios).ravel() if levels is not None else np.empty(0)
+    table = _binned(values, RATIO_EDGES)
+    middle = (RATIO_EDGES[1:] + RATIO_EDGES[:-1]) / 2
+    return table.assign(goe=ratio_goe(middle), poisson=ratio_poisson(middle))
+
+
+def _bars(
+    values: Float64[np.ndarray, " n"], edges: Float64[np.ndarray, " bins"], name: str
+) -> dict[str, Any]:
+    heights, counts = style.histogram(values, edges)
+    return {
+        "type": "bar",
+        "x": (edges[1:] + edges[:-1]) / 2,
+        "y": heights,
+        "customdata": counts,
+        "width": np.diff(edges),
+        "name": name,
+        "marker": {"color": style.DATA, "opacity": 0.55, "line": {"width": 0}},
+        "hovertemplate": "%{x:.3g}: density %{y:.3g} (%{customdata})<extra></extra>",
+    }
+
+
+def _binned(values: Float64[np.ndarray, " n"], edges: Float64[np.ndarray, " bins"]) -> pd.DataFrame:
+    heights, counts = style.histogram(values, edges)
+    return pd.DataFrame({"bin_low": edges[:-1], "bin_high": edges[1:], "count": counts, "density": heights})

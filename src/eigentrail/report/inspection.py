@@ -1,0 +1,368 @@
+"""The page of an inspection: the network at one look, the table, and each matrix with its figures."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from eigentrail.report.figures import density, ks, levels, overview, tail, vectors
+from eigentrail.report.glossary import GROUPS, lookup
+from eigentrail.report.numbers import ABSENT, cell, is_absent
+from eigentrail.report.packing import row_limit
+from eigentrail.report.page import render
+from eigentrail.report.sections import (
+    DataTable,
+    Deck,
+    Fact,
+    Facts,
+    Item,
+    Listing,
+    Page,
+    Plot,
+    Prose,
+    Section,
+    frame_rows,
+)
+from eigentrail.report.tables import ESSENTIALS, reason, warnings_of, worst_first
+from eigentrail.report.untrusted import file_stem
+from eigentrail.spectra.spectrum import Spectrum
+
+# The tables of tail and fit distance have a row per eigenvalue and nine columns together.
+_CELLS_PER_EIGENVALUE = 9
+_CELL_BUDGET = 450_000
+_WORST = 12
+
+Drawer = tuple[Callable[[Spectrum], go.Figure], Callable[[Spectrum], pd.DataFrame], str, str]
+
+FIGURES: dict[str, Drawer] = {
+    "density": (
+        density.spectral_density,
+        density.density_data,
+        "density",
+        "Bars: eigenvalues. Orange: the law of noise of this shape and variance, scaled to the bulk. Shaded: where the "
+        "largest eigenvalue of noise falls (Tracy-Widom). Triangles beyond the dashed threshold are spikes.",
+    ),
+    "tail": (
+        tail.tail_ccdf,
+        tail.tail_data,
+        "tail",
+        "A power law is a straight line here. Alternatives are fitted to the same tail; p tells whether one of the two "
+        "models is better. The noise law bends down at its edge.",
+    ),
+    "tail_density": (
+        tail.tail_density,
+        tail.tail_density_data,
+        "tail-density",
+        "The same eigenvalues in bins of equal logarithmic width, with the noise law and the power law above xmin.",
+    ),
+    "ks": (
+        ks.ks_against_xmin,
+        ks.ks_data,
+        "ks-distance",
+        "The chosen xmin is the lowest point. Below the dashed line a distance is what a true power law gives. An α "
+        "that keeps changing with xmin is a sign that there is no power law.",
+    ),
+    "spacings": (
+        levels.spacing_histogram,
+        levels.spacing_data,
+        "spacings",
+        "Neighbouring eigenvalues of a random matrix repel each other (Wigner); independent ones do not (Poisson).",
+    ),
+    "ratios": (
+        levels.spacing_ratio,
+        levels.ratio_data,
+        "spacing-ratios",
+        "The same question without unfolding.",
+    ),
+    "vectors": (
+        vectors.porter_thomas_quantiles,
+        vectors.quantile_data,
+        "vector-entries",
+        "Entries of the strongest singular vectors. On the diagonal they are those of a random direction.",
+    ),
+    "participation": (
+        vectors.localisation,
+        vectors.localisation_data,
+        "participation",
+        "The share of entries that carries a vector: 1 even, 1/3 random, near 0 a few entries only.",
+    ),
+}
+
+
+def inspection_page(
+    table: pd.DataFrame,
+    spectra: Mapping[str, Spectrum],
+    skipped: Iterable[Any],
+    summary: Mapping[str, Any],
+    source: str,
+    progress: Callable[[str, int, int], object] | None = None,
+) -> str:
+    """Write the page of an inspection.
+
+    Args:
+        table: a row per matrix, in the order of the network.
+        spectra: the spectrum of each row, by name; a row without one is shown with its numbers alone.
+        skipped: what was not analysed; each has `name` and `reason`.
+        summary: totals over the network; `attention` lists the matrices that need a look, worst first.
+        source: what was inspected.
+        progress: called with each matrix's name, its number and their count.
+
+    Returns:
+        One self-contained HTML document.
+    """
+    rows = frame_rows(table)
+    names = [str(r["name"]) for r in rows]
+    order = attention_order(table, summary)
+
+    def entry(number: int) -> Section:
+        if progress is not None:
+            progress(names[number], number, len(names))
+        return matrix_section(rows[number], spectra.get(names[number]), number)
+
+    sizes = [len(spectra[n]) for n in names if n in spectra]
+    deck = Deck(names, entry, row_limit(sizes, _CELLS_PER_EIGENVALUE, _CELL_BUDGET))
+    sections = [
+        Section("overview", "Overview", (*summary_items(summary), *overview_plots(table))),
+        worst_section(rows, order),
+        Section(
+            "matrices",
+            "All matrices",
+            (DataTable(table, ESSENTIALS, ("phase", "kind"), order, "layers"), deck),
+            "Click a row, or press Enter on it, for the figures of that matrix. Headings sort.",
+        ),
+        skipped_section(skipped),
+    ]
+    terms = (*map(str, table.columns),)
+    return render(Page("Spectral inspection", source, tuple(sections), terms))
+
+
+def attention_order(table: pd.DataFrame, summary: Mapping[str, Any]) -> tuple[int, ...]:
+    """Order the matrices, those that need a look first.
+
+    Args:
+        table: a row per matrix.
+        summary: its `attention`, where given, comes first in its own order.
+
+    Returns:
+        Row numbers.
+    """
+    names = {str(n): i for i, n in reversed(list(enumerate(table["name"])))}
+    listed = [names[str(a["name"])] for a in summary.get("attention", []) if str(a.get("name")) in names]
+    return tuple(dict.fromkeys([*listed, *worst_first(table)]))
+
+
+def summary_items(summary: Mapping[str, Any]) -> tuple[Item, ...]:
+    """Show the totals of a summary, whatever it holds.
+
+    Args:
+        summary: numbers, texts, tables of such by name, and lists.
+
+    Returns:
+        A block for the single values and one for each table; `attention` has a section of its own.
+    """
+    single, blocks = [], []
+    for key, value in summary.items():
+        if key == "attention":
+            continue
+        if isinstance(value, Mapping):
+            facts = tuple(
+                Fact(_term(k), lookup(str(k)).label, cell(v), "" if not is_absent(v) else "no matrix has it")
+                for k, v in value.items()
+            )
+            if facts:
+                blocks.append(
+                    Facts(
+                        {"means": "Means over the matrices", "phases": "Matrices by phase"}.get(
+                            key, _words(key)
+                        ),
+                        facts,
+                    )
+                )
+        else:
+            single.append(Fact(_term(key), _words(key), cell(value)))
+    return (*([Facts("Network", tuple(single))] if single else []), *blocks)
+
+
+def _term(key: object) -> str:
+    return str(key) if lookup(str(key)).definition else ""
+
+
+def _words(key: str) -> str:
+    text = key.replace("_", " ")
+    return text[:1].upper() + text[1:]
+
+
+def overview_plots(table: pd.DataFrame) -> tuple[Plot, ...]:
+    """Draw the network at one look.
+
+    Args:
+        table: a row per matrix.
+
+    Returns:
+        Tail exponent, spikes, ranks and phases by depth, tail exponent and phases by kind of layer.
+    """
+    by_depth = overview.depth_data
+    return (
+        Plot(
+            overview.alpha_by_depth(table),
+            by_depth(table, "alpha", "alpha_error"),
+            "Bars are standard errors. A click on a point opens its matrix. Small matrices give uncertain exponents.",
+            "alpha-by-depth",
+        ),
+        Plot(
+            overview.spikes_by_depth(table),
+            by_depth(table, "spikes", "null_spikes"),
+            "Eigenvalues above what noise reaches in 1% of cases. Spikes that survive shuffling are large entries.",
+            "spikes-by-depth",
+        ),
+        Plot(
+            overview.ranks_by_depth(table),
+            overview.ranks_data(table),
+            "Dotted: the ranks of a random matrix of the same shape.",
+            "ranks-by-depth",
+        ),
+        Plot(
+            overview.phases_by_depth(table),
+            by_depth(table, "phase", "phase_confidence"),
+            "A random matrix is random-like.",
+            "phases-by-depth",
+        ),
+        Plot(
+            overview.alpha_by_kind(table),
+            by_depth(table, "alpha"),
+            "Boxes: quartiles. Shaded: the usual range of 2 to 6, a convention.",
+            "alpha-by-kind",
+        ),
+        Plot(overview.phases_by_kind(table), overview.phase_counts(table), "", "phases-by-kind"),
+    )
+
+
+def worst_section(rows: list[dict[str, Any]], order: tuple[int, ...]) -> Section:
+    """List the matrices that need a look, with the reason.
+
+    Args:
+        rows: the table.
+        order: row numbers, worst first.
+
+    Returns:
+        A section; it says so if there are none.
+    """
+    worst = [i for i in order if warnings_of(rows[i])]
+    if not worst:
+        return Section("look", "Look first", (Prose(("No matrix needs a look.",)),))
+    more = f" The other {len(worst) - _WORST} follow in the table below." if len(worst) > _WORST else ""
+    listed = tuple((str(rows[i]["name"]), "; ".join(warnings_of(rows[i])), i) for i in worst[:_WORST])
+    return Section(
+        "look",
+        "Look first",
+        (Listing(("Matrix", "Reason"), listed),),
+        f"{len(worst)} of {len(rows)} matrices have a remark, the worst first.{more}",
+    )
+
+
+def skipped_section(skipped: Iterable[Any]) -> Section:
+    """List what was not analysed, with the reason.
+
+    Args:
+        skipped: each has `name` and `reason`.
+
+    Returns:
+        A section; many tensors with one reason are one row.
+    """
+    found = [(str(s.name), str(s.reason)) for s in skipped]
+    if not found:
+        return Section("skipped", "Skipped", (Prose(("Nothing was skipped.",)),))
+    counts = Counter(reason for _, reason in found)
+    listed: list[tuple[str, str, int | None]] = []
+    for name, why in found:
+        if counts[why] <= 3:
+            listed.append((name, why, None))
+        elif why not in {r[1] for r in listed}:
+            alike = [n for n, w in found if w == why]
+            listed.append((f"{len(alike)} tensors: {', '.join(alike)}", why, None))
+    text = f"{len(found)} tensors of the source were not analysed."
+    return Section("skipped", "Skipped", (Listing(("Tensor", "Reason"), tuple(listed)),), text)
+
+
+def matrix_section(row: Mapping[str, Any], spectrum: Spectrum | None, number: int) -> Section:
+    """Show everything about one matrix.
+
+    Args:
+        row: its row of the table.
+        spectrum: its spectrum, or None where there is none.
+        number: its row number.
+
+    Returns:
+        Warnings, all numbers by group, the evidence for its phase, and the figures.
+    """
+    items: list[Item] = []
+    said = warnings_of(dict(row))
+    if said:
+        items.append(Prose(tuple(said)))
+    for group in GROUPS:
+        facts = tuple(
+            number_fact(dict(row), c)
+            for c in row
+            if c not in {"name", "warnings"} and lookup(c).group == group
+        )
+        if facts:
+            items.append(Facts(group, facts))
+    if spectrum is None:
+        items.append(Prose(("There is no spectrum to draw for this matrix.",)))
+    else:
+        items += evidence(spectrum)
+        items += matrix_plots(spectrum, f"{number + 1:03d}-{file_stem(row['name'])}")
+    described = [cell(row[c]) for c in ("kind", "shape", "phase") if c in row and not is_absent(row[c])]
+    return Section(f"m{number}", str(row["name"]), tuple(items), ", ".join(described))
+
+
+def number_fact(row: dict[str, Any], column: str) -> Fact:
+    """Show one number of a row.
+
+    Args:
+        row: a row of the table.
+        column: which number.
+
+    Returns:
+        The fact, with the reason where it is missing.
+    """
+    shown = cell(row[column])
+    return Fact(column, lookup(column).label, shown, reason(row, column) if shown == ABSENT else "")
+
+
+def evidence(spectrum: Spectrum) -> list[Item]:
+    """Show what the phase was concluded from.
+
+    Args:
+        spectrum: of the matrix.
+
+    Returns:
+        A block of numbers, or nothing where the phase could not be told (the row's warnings say why).
+    """
+    law, _ = density.law_of(spectrum)
+    fit, _ = tail.fit_of(spectrum)
+    if law is None or fit is None:
+        return []
+    found = spectrum.phase().evidence
+    facts = tuple(Fact("", str(k).replace("_", " "), cell(v)) for k, v in found.items())
+    return [Facts("Evidence for the phase", facts)] if facts else []
+
+
+def matrix_plots(spectrum: Spectrum, stem: str) -> list[Plot]:
+    """Draw all figures of one matrix.
+
+    Args:
+        spectrum: of the matrix.
+        stem: start of the names of its files.
+
+    Returns:
+        The figures in reading order.
+    """
+    return [
+        Plot(draw(spectrum), tabulate(spectrum), caption, f"{stem}-{name}")
+        for draw, tabulate, name, caption in FIGURES.values()
+    ]
