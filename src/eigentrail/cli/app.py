@@ -6,13 +6,17 @@ import os
 import sys
 from typing import Annotated
 
-import click
 import typer
 
 import eigentrail
 from eigentrail.cli import compare as compare_command
 from eigentrail.cli import inspect as inspect_command
 from eigentrail.errors import EigentrailError
+
+# Newer Typers carry a Click of their own: this is the base of all errors of a call, in either.
+_CallError: type[Exception] = next(
+    c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException" and issubclass(c, Exception)
+)
 
 app = typer.Typer(
     name="eigentrail",
@@ -54,11 +58,12 @@ def run(arguments: list[str] | None = None) -> int:
     try:
         result = app(args=arguments, prog_name="eigentrail", standalone_mode=False)
         code = result if isinstance(result, int) else 0
-    except click.ClickException as error:
-        return _complain(_one_line(error.format_message()), 2)
+    except _CallError as error:
+        said = error.format_message() if isinstance(error, typer.BadParameter) else str(error)
+        return _complain(_one_line(said), 2)
     except EigentrailError as error:
         return _complain(_one_line(str(error)), 2)
-    except (click.exceptions.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         return _complain("interrupted; what was finished is kept, run the same command again to go on", 1)
     except BrokenPipeError:
         # The reader of a pipe, `head` for instance, has had enough: that is no failure.
