@@ -269,12 +269,17 @@ def phase(name: str, rows: int, cols: int, seed: Seed = 0) -> Matrix:
     rng = _generator(seed, rows, cols)
     scale = 10.0 ** rng.uniform(-3.0, 1.0)
     side = "pareto" if rng.random() < 0.5 else "pareto-positive"
+    most = max(2, min(rows, cols) // 3)  # directions for which a small matrix has room
     if name == "random-like":
         return (gaussian if rng.random() < 0.5 else uniform)(rows, cols, scale, rng)
     if name == "bleeding-out":
-        return spiked(rows, cols, [*rng.uniform(1.15, 1.5, rng.integers(2, 7))], scale, seed=rng)
+        return spiked(
+            rows, cols, [*rng.uniform(1.15, 1.5, min(int(rng.integers(2, 7)), most))], scale, seed=rng
+        )
     if name == "bulk+spikes":
-        return spiked(rows, cols, [*rng.uniform(2.2, 12.0, rng.integers(1, 11))], scale, seed=rng)
+        return spiked(
+            rows, cols, [*rng.uniform(2.2, 12.0, min(int(rng.integers(1, 11)), most))], scale, seed=rng
+        )
     if name == "bulk-decay":
         return np.asarray(scale * heavy_tailed(rows, cols, rng.uniform(2.3, 3.3), side, rng))
     if name == "heavy-tailed":

@@ -1,0 +1,83 @@
+"""What the entries of a matrix say, before any eigenvalue: outliers among them make outliers of the spectrum."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from eigentrail._arrays import to_numpy
+from eigentrail.errors import LayerError
+
+_TAIL_SHARE = 500  # one entry in so many is the tail
+_FEWEST_IN_TAIL = 20
+_LARGEST_SAMPLE = 1 << 19  # of entries whose tail index is taken: every so-manieth, moments take them all
+
+
+@dataclass(frozen=True)
+class EntryStatistics:
+    """Statistics of the entries, centred by their mean and in units of their standard deviation.
+
+    Attributes:
+        size: number of entries.
+        mean: mean over the standard deviation.
+        kurtosis: fourth moment; 3 for a Gaussian, 1.8 for a uniform distribution.
+        largest: the largest |entry|.
+        expected: the largest |entry| to be expected of `size` Gaussian entries.
+        tail_index: Hill's estimate of mu in P(|entry| > t) ~ t^-mu from the largest 1 in 500; 10 and more for
+            Gaussian entries.
+    """
+
+    size: int
+    mean: float
+    kurtosis: float
+    largest: float
+    expected: float
+    tail_index: float
+
+
+def entry_statistics(w: Any) -> EntryStatistics:
+    """Compute the statistics of a matrix's entries.
+
+    Args:
+        w: a matrix, or a stack of them, of any shape; pooled matrices are taken together.
+
+    Returns:
+        The statistics; they depend on neither scale, sign nor orientation.
+
+    Raises:
+        LayerError: there are no entries, or not all of them are finite.
+    """
+    x = to_numpy(w).ravel()
+    if x.size == 0:
+        raise LayerError("The matrix has no entries.")
+    scale = float(np.abs(x).max())
+    if not np.isfinite(scale):
+        raise LayerError("The matrix has entries that are not finite.")
+    expected = (2.0 * np.log(max(2.0 * x.size, 2.0))) ** 0.5
+    x = np.divide(x, scale or 1.0, dtype=np.float64)
+    mean = float(x.mean())
+    x -= mean
+    second = float(x @ x) / x.size
+    if second <= 1e-24:  # constant to rounding
+        return EntryStatistics(x.size, 0.0, 0.0, 0.0, float(expected), np.inf)
+    sigma = second**0.5
+    size = np.abs(x, out=x)
+    largest = float(size.max()) / sigma
+    sample = size[:: -(-size.size // _LARGEST_SAMPLE)]
+    tail = min(max(_FEWEST_IN_TAIL, sample.size // _TAIL_SHARE), sample.size - 1)
+    index = np.inf
+    if tail > 0:
+        top = np.partition(sample, sample.size - tail - 1)[sample.size - tail - 1 :]
+        logs = float(np.log(top[1:] / top[0]).sum()) if top[0] > 0.0 else 0.0
+        index = tail / logs if logs > 0.0 else np.inf
+    np.square(size, out=size)
+    return EntryStatistics(
+        size=x.size,
+        mean=mean / sigma,
+        kurtosis=float(size @ size) / size.size / second**2,
+        largest=largest,
+        expected=float(expected),
+        tail_index=float(index),
+    )
