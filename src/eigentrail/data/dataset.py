@@ -1,0 +1,147 @@
+"""A data set in memory: inputs and class labels, for training and for testing."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch.utils.data import TensorDataset
+
+from eigentrail.data.normalization import Normalization
+from eigentrail.errors import DataError
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """Inputs and labels as tensors, checked when it is made.
+
+    Attributes:
+        name: what it is called.
+        train_inputs: the training samples, float, [n, *input_shape]; images are [n, channels, height, width].
+        train_targets: their classes, int64, [n].
+        test_inputs: the held-out samples, [m, *input_shape]; m may be 0.
+        test_targets: their classes, [m].
+        class_names: the name of each class; a target counts into them.
+        normalization: what was done to the raw values; None where they were taken as they are.
+        about: where the split and the scaling come from, in words.
+
+    Raises:
+        DataError: the tensors do not belong together.
+    """
+
+    name: str
+    train_inputs: torch.Tensor
+    train_targets: torch.Tensor
+    test_inputs: torch.Tensor
+    test_targets: torch.Tensor
+    class_names: tuple[str, ...]
+    normalization: Normalization | None = None
+    about: str = ""
+
+    def __post_init__(self) -> None:
+        for part, inputs, targets in (
+            ("training", self.train_inputs, self.train_targets),
+            ("test", self.test_inputs, self.test_targets),
+        ):
+            where = f"the {part} part of {self.name}"
+            if targets.ndim != 1 or targets.dtype != torch.int64:
+                raise DataError(
+                    f"{where} has targets of shape {tuple(targets.shape)} and type {targets.dtype}: give "
+                    "one class number, an integer, for each sample"
+                )
+            if len(inputs) != len(targets):
+                raise DataError(
+                    f"{where} has {len(inputs)} inputs and {len(targets)} labels: one belongs to each"
+                )
+            check_labels(targets, self.classes, where)
+            if not inputs.is_floating_point():
+                raise DataError(f"{where} has inputs of type {inputs.dtype}: give floating point numbers")
+            # A finite sum, which takes little, leaves nothing to look for.
+            if not bool(torch.isfinite(inputs.sum(dtype=torch.float64))) and not bool(
+                torch.isfinite(inputs).all()
+            ):
+                raise DataError(f"{where} holds inputs that are not finite: take those samples out")
+        if not len(self.train_inputs):
+            raise DataError(f"{self.name} has no training samples")
+        if self.train_inputs.shape[1:] != self.test_inputs.shape[1:]:
+            raise DataError(
+                f"{self.name} has training samples of shape {tuple(self.train_inputs.shape[1:])} and test samples of "
+                f"shape {tuple(self.test_inputs.shape[1:])}: they must be the same"
+            )
+
+    @property
+    def classes(self) -> int:
+        """The number of classes."""
+        return len(self.class_names)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """The shape of one sample."""
+        return tuple(self.train_inputs.shape[1:])
+
+    @property
+    def train(self) -> TensorDataset:
+        """The training part as a torch Dataset of (input, target)."""
+        return TensorDataset(self.train_inputs, self.train_targets)
+
+    @property
+    def test(self) -> TensorDataset:
+        """The held-out part as a torch Dataset of (input, target)."""
+        return TensorDataset(self.test_inputs, self.test_targets)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A hash of all inputs and targets in order: the same for the same samples."""
+        total = hashlib.blake2b(digest_size=16)
+        for tensor in (self.train_inputs, self.train_targets, self.test_inputs, self.test_targets):
+            array = tensor.detach().cpu().contiguous().numpy()
+            total.update(f"{array.dtype.str}{array.shape}".encode())
+            total.update(array.reshape(-1).view("u1").data)
+        return total.hexdigest()
+
+    def describe(self) -> dict[str, Any]:
+        """Say what the data set is, as a recorded run keeps it.
+
+        Returns:
+            Plain data: name, shapes, sizes, class names, normalisation, a hash of the samples.
+        """
+        return {
+            "name": self.name,
+            "input_shape": list(self.input_shape),
+            "classes": self.classes,
+            "class_names": list(self.class_names),
+            "train_samples": len(self.train_inputs),
+            "test_samples": len(self.test_inputs),
+            "normalization": self.normalization.model_dump(mode="json") if self.normalization else None,
+            "about": self.about,
+            "fingerprint": self.fingerprint,
+        }
+
+    def __repr__(self) -> str:
+        return (
+            f"<Data {self.name}: {len(self.train_inputs)} training and {len(self.test_inputs)} test samples of shape "
+            f"{self.input_shape}, {self.classes} classes>"
+        )
+
+
+def check_labels(targets: torch.Tensor, classes: int, where: str) -> None:
+    """Make sure that labels name classes.
+
+    Args:
+        targets: integer labels, [n].
+        classes: the number of classes.
+        where: what is checked, for the error.
+
+    Raises:
+        DataError: a label is negative or too large; the text names the first one.
+    """
+    wrong = ((targets < 0) | (targets >= classes)).nonzero()
+    if len(wrong):
+        first = int(wrong[0])
+        raise DataError(
+            f"{where} labels sample {first} as class {int(targets[first])}, outside its {classes} classes (0 to "
+            f"{classes - 1}); {len(wrong)} such in all"
+        )

@@ -1,0 +1,93 @@
+"""Images and labels in Parquet files with the columns that Hugging Face's data sets have."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from eigentrail.errors import DataError
+
+_ROWS = 2048
+
+
+def read_images(
+    files: Sequence[Path], side: int, image: str = "img", label: str = "label"
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Read colour images and their labels.
+
+    Args:
+        files: Parquet files, in order, with a column `image` of struct(bytes: an encoded PNG, path) and an integer
+            column `label`.
+        side: the height and width that every image shall have, in pixels.
+        image: the name of the images' column.
+        label: the name of the labels' column.
+
+    Returns:
+        Images [n, 3, side, side] and labels [n].
+
+    Raises:
+        DataError: a file or an image in it is damaged, has other columns or another size.
+    """
+    images: list[NDArray[np.uint8]] = []
+    labels: list[NDArray[np.int64]] = []
+    for path in files:
+        rows = 0
+        for batch in _batches(path, image, label):
+            if batch.column(label).null_count or batch.column(image).null_count:
+                raise DataError(
+                    f"{path} lacks an image or a label between rows {rows} and {rows + len(batch)}"
+                )
+            labels.append(batch.column(label).to_numpy(zero_copy_only=False).astype(np.int64))
+            pixels = np.empty((len(batch), side, side, 3), np.uint8)
+            for row, encoded in enumerate(batch.column(image).field("bytes").to_pylist()):
+                pixels[row] = _decode(encoded, side, f"image {rows + row} of {path}")
+            images.append(pixels.transpose(0, 3, 1, 2))
+            rows += len(batch)
+    if not images:
+        raise DataError(f"{', '.join(map(str, files)) or 'no Parquet file'}: there is no row in it")
+    return np.concatenate(images), np.concatenate(labels)
+
+
+def _batches(path: Path, image: str, label: str) -> Iterator[pa.RecordBatch]:
+    try:
+        with pq.ParquetFile(path) as file:
+            schema = file.schema_arrow
+            have = ", ".join(schema.names)
+            for name in (image, label):
+                if name not in schema.names:
+                    raise DataError(
+                        f'{path} has no column "{name}" (it has {have}): give the files of the data set'
+                    )
+            kind = schema.field(image).type
+            if not pa.types.is_struct(kind) or kind.get_field_index("bytes") < 0:
+                raise DataError(f'the column "{image}" of {path} is {kind}, not a struct of encoded bytes')
+            if not pa.types.is_integer(schema.field(label).type):
+                raise DataError(
+                    f'the column "{label}" of {path} is {schema.field(label).type}, not class numbers'
+                )
+            yield from file.iter_batches(batch_size=_ROWS, columns=[image, label])
+    except (pa.ArrowException, OSError, ValueError, KeyError, IndexError) as error:
+        # Arrow tells of damage inside in all these ways; its texts may run over several lines.
+        first = next(iter(str(error).splitlines()), type(error).__name__)
+        raise DataError(
+            f"{path} cannot be read, is damaged or was cut short ({first}): fetch it again"
+        ) from error
+
+
+def _decode(encoded: bytes | None, side: int, where: str) -> NDArray[np.uint8]:
+    try:
+        with Image.open(io.BytesIO(encoded or b""), formats=["PNG"]) as picture:
+            # The size stands in the header; nothing is unpacked before it is checked.
+            if picture.size != (side, side):
+                width, height = picture.size
+                raise DataError(f"{where} has {height} x {width} pixels where {side} x {side} belong")
+            return np.asarray(picture if picture.mode == "RGB" else picture.convert("RGB"))
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        raise DataError(f"{where} is no PNG that can be decoded: fetch the file again") from error

@@ -1,0 +1,139 @@
+"""Data sets by name, by folder, or as they come."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from eigentrail._names import bare, look_up
+from eigentrail.data import cifar10, digits, mnist
+from eigentrail.data.dataset import Data
+from eigentrail.data.own import from_tensors
+from eigentrail.errors import DataError
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A data set that is known by name.
+
+    Attributes:
+        load: reads it from a folder, or from the one named by EIGENTRAIL_DATA for None.
+        files: the globs of its files; none for one that needs no files.
+        title: its usual name.
+    """
+
+    load: Callable[[str | os.PathLike[str] | None], Data]
+    files: tuple[str, ...]
+    title: str
+
+
+ENTRIES: dict[str, Entry] = {
+    "digits": Entry(lambda path: digits.load_digits(), (), "the digits in scikit-learn"),
+    "mnist": Entry(mnist.load_mnist, mnist.FILES, "MNIST"),
+    "fashion-mnist": Entry(mnist.load_fashion_mnist, mnist.FILES, "Fashion-MNIST"),
+    "cifar10": Entry(cifar10.load_cifar10, cifar10.FILES, "CIFAR-10"),
+}
+
+
+def names() -> tuple[str, ...]:
+    """List the data sets that are known by name.
+
+    Returns:
+        Their names, for `load`.
+    """
+    return tuple(ENTRIES)
+
+
+def load(name: str, path: str | os.PathLike[str] | None = None) -> Data:
+    """Load a data set by name into memory.
+
+    Args:
+        name: one of `names()`, in any spelling ("Fashion MNIST").
+        path: the data set's own folder or one that holds it; None for the one named by EIGENTRAIL_DATA.
+
+    Returns:
+        The data set.
+
+    Raises:
+        DataError: there is none of that name, or its files are absent, damaged or something else.
+    """
+    return ENTRIES[look_up(name, ENTRIES, "data set", DataError)].load(path)
+
+
+def resolve(given: str | os.PathLike[str] | None, default: str | None = None) -> tuple[str, Path | None]:
+    """Find out what `--data NAME|PATH` means.
+
+    Args:
+        given: a data set's name, its own folder, a folder that holds data sets, or None for the default.
+        default: the data set that is meant where the name is not said.
+
+    Returns:
+        The data set's name and the folder to look in; None for the one named by EIGENTRAIL_DATA.
+
+    Raises:
+        DataError: it is neither a known name nor a folder, or it cannot be told which data set in it is meant.
+    """
+    if given is None:
+        return look_up(default or "", ENTRIES, "data set", DataError), None
+    text = os.fspath(given)
+    known = {bare(name): name for name in ENTRIES}
+    if bare(text) in known and os.sep not in text:
+        return known[bare(text)], None
+    folder = Path(text).expanduser()
+    if not folder.is_dir():
+        if os.sep in text or folder.exists():
+            raise DataError(f"{text} is no folder: give a data set's folder, one that holds it, or a name")
+        look_up(text, ENTRIES, "data set or folder", DataError)
+    # A folder called like a data set is that one's own, whatever was expected: MNIST and Fashion-MNIST differ in
+    # nothing else.
+    own = known.get(bare(folder.resolve().name))
+    inside = [name for name in ENTRIES if _has(folder / name, name)]
+    fitting = [name for name in ENTRIES if _has(folder, name)] or inside
+    for name in (own, default):
+        if name is not None and name in {*fitting, *inside}:
+            return name, folder
+    if len(fitting) == 1:
+        return fitting[0], folder
+    found = f"holds {', '.join(fitting)}" if fitting else f"holds none of {', '.join(ENTRIES)}"
+    mend = f"give the folder of one, such as {folder / fitting[0]}" if inside else "give a data set's folder"
+    raise DataError(f"{folder} {found}: {mend}, or its name with EIGENTRAIL_DATA set")
+
+
+def as_data(data: Any, path: str | os.PathLike[str] | None = None) -> Data:
+    """Bring whatever holds samples and labels to a data set in memory.
+
+    Args:
+        data: a `Data`, a known name, a pair of tensors (inputs, targets), a torch Dataset of such pairs, or a pair
+            (train, test) of either.
+        path: for a name, the folder to look in.
+
+    Returns:
+        The data set.
+
+    Raises:
+        DataError: it is none of these.
+    """
+    if isinstance(data, Data):
+        return data
+    if isinstance(data, (str, os.PathLike)):
+        if path is not None:
+            return load(os.fspath(data), path)
+        name, folder = resolve(data)
+        return load(name, folder)
+    if isinstance(data, (tuple, list)) and len(data) == 2 and all(_is_part(part) for part in data):
+        return from_tensors(data[0], data[1])
+    return from_tensors(data)
+
+
+def _is_part(part: Any) -> bool:
+    from torch.utils.data import Dataset
+
+    return isinstance(part, Dataset) or (isinstance(part, (tuple, list)) and len(part) == 2)
+
+
+def _has(folder: Path, name: str) -> bool:
+    files = ENTRIES[name].files
+    return bool(files) and folder.is_dir() and all(any(folder.glob(glob)) for glob in files)

@@ -1,0 +1,127 @@
+"""Parquet files of images: what is read, and what a damaged one says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from image_files import png, write_parquet
+
+from eigentrail import data
+from eigentrail.data.parquet import read_images
+from eigentrail.errors import DataError
+
+IMAGE = np.random.default_rng(3).integers(0, 256, (32, 32, 3)).astype(np.uint8)
+
+
+def test_shards_are_read_in_order_and_pixels_are_exact(small_cifar: Path) -> None:
+    loaded = data.load("cifar10", small_cifar)
+    shards = [np.load(small_cifar / f"train-0000{i}-of-00002.npy") for i in (0, 1)]
+    np.testing.assert_array_equal(
+        loaded.normalization.undo(loaded.train_inputs).numpy(), np.concatenate(shards).transpose(0, 3, 1, 2)
+    )
+    assert loaded.train_targets.tolist() == [*range(7), *range(7)]
+    assert loaded.test_inputs.shape == (5, 3, 32, 32)
+    assert loaded.class_names[8] == "ship"
+
+
+def test_each_colour_has_mean_0_and_variance_1(small_cifar: Path) -> None:
+    loaded = data.load("cifar10", small_cifar)
+    inputs = loaded.train_inputs.double()
+    np.testing.assert_allclose(inputs.mean((0, 2, 3)), np.zeros(3), atol=1e-6)
+    np.testing.assert_allclose(inputs.var((0, 2, 3), correction=0), np.ones(3), atol=1e-6)
+    pixels = loaded.normalization.undo(loaded.train_inputs).double() / 255
+    np.testing.assert_allclose(loaded.normalization.mean, pixels.mean((0, 2, 3)), atol=1e-12)
+    np.testing.assert_allclose(loaded.normalization.std, pixels.std((0, 2, 3), correction=0), atol=1e-12)
+
+
+def test_a_missing_shard_is_noticed(small_cifar: Path) -> None:
+    (small_cifar / "cifar10" / "train-00001-of-00002.parquet").unlink()
+    with pytest.raises(DataError, match=r"holds 1 of the 2 files train-\*.parquet: number 1 is missing"):
+        data.load("cifar10", small_cifar)
+
+
+def test_labels_outside_the_classes(small_cifar: Path) -> None:
+    write_parquet(small_cifar / "cifar10" / "test-00000-of-00001.parquet", [png(IMAGE)] * 2, [3, -1])
+    with pytest.raises(DataError, match="sample 1 as class -1, outside its 10 classes"):
+        data.load("cifar10", small_cifar)
+
+
+@pytest.mark.parametrize("keep", [0.0, 0.2, 0.5, 0.99])
+def test_files_cut_short(tmp_path: Path, keep: float) -> None:
+    path = tmp_path / "x.parquet"
+    write_parquet(path, [png(IMAGE)] * 20, [1] * 20)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(keep * len(content))])
+    with pytest.raises(DataError, match=r"x\.parquet.*fetch it again") as caught:
+        read_images([path], side=32)
+    assert "\n" not in str(caught.value)
+
+
+def test_flipped_bytes_inside_are_an_error_or_other_pixels_never_a_crash(tmp_path: Path) -> None:
+    path = tmp_path / "x.parquet"
+    write_parquet(path, [png(IMAGE)] * 4, [1] * 4)
+    content = bytearray(path.read_bytes())
+    rng = np.random.default_rng(0)
+    failed = 0
+    for _ in range(150):
+        damaged = content.copy()
+        for place in rng.integers(4, len(content), 8):
+            damaged[place] = rng.integers(256)
+        path.write_bytes(damaged)
+        try:
+            images, _ = read_images([path], side=32)
+        except DataError as error:
+            failed += 1
+            assert "\n" not in str(error)
+        else:
+            assert images.shape[1:] == (3, 32, 32)
+    assert failed > 75
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "said"),
+    [
+        ([b"no picture"], [1], "image 0 of .* is no PNG"),
+        ([png(IMAGE), png(IMAGE)[:200]], [1, 1], "image 1 of .* is no PNG"),
+        ([png(IMAGE), b""], [1, 1], "image 1 of .* is no PNG"),
+        ([png(IMAGE, "BMP")], [1], "image 0 of .* is no PNG"),
+        ([png(IMAGE[:16])], [1], "image 0 of .* has 16 x 32 pixels where 32 x 32 belong"),
+        ([png(IMAGE), None], [1, 1], "lacks an image or a label"),
+        ([png(IMAGE)], [None], "lacks an image or a label"),
+        ([], [], "there is no row"),
+    ],
+)
+def test_bad_rows(tmp_path: Path, images: list[bytes | None], labels: list[int | None], said: str) -> None:
+    path = tmp_path / "x.parquet"
+    write_parquet(path, images, labels)
+    with pytest.raises(DataError, match=said):
+        read_images([path], side=32)
+
+
+def test_a_grey_picture_is_read_as_colour(tmp_path: Path) -> None:
+    path = tmp_path / "x.parquet"
+    write_parquet(path, [png(IMAGE[..., 0])], [1])
+    images, _ = read_images([path], side=32)
+    np.testing.assert_array_equal(images[0], np.stack([IMAGE[..., 0]] * 3))
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        (pa.table({"image": [b"x"], "label": [1]}), r'no column "img" \(it has image, label\)'),
+        (pa.table({"img": [b"x"], "label": [1]}), 'column "img" of .* is binary'),
+        (
+            pa.table({"img": [{"bytes": b"x", "path": ""}], "label": ["cat"]}),
+            'column "label" of .* is string',
+        ),
+        (pa.table({"img": [{"bytes": b"x", "path": ""}]}), 'no column "label"'),
+    ],
+)
+def test_other_columns(tmp_path: Path, table: pa.Table, said: str) -> None:
+    pq.write_table(table, tmp_path / "x.parquet")
+    with pytest.raises(DataError, match=said):
+        read_images([tmp_path / "x.parquet"], side=32)
