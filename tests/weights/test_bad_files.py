@@ -112,6 +112,7 @@ def test_torchscript(tmp_path):
 
 # ---------------------------------------------------------------------------------------------------- safetensors
 
+FIELDS = b'{"dtype":"F32","shape":[6],"data_offsets":[0,24]}'
 HOSTILE = {
     "length beyond the file": safetensors_bytes(GOOD, DATA, length=10**6),
     "length beyond everything": safetensors_bytes(GOOD, DATA, length=2**64 - 1),
@@ -130,9 +131,9 @@ HOSTILE = {
     "fractional shape": safetensors_bytes({"a": f32([2.5, 2], 0, 24)}, DATA),
     "true for a shape": safetensors_bytes({"a": f32([True, 6], 0, 24)}, DATA),
     "shape of 1000 dimensions": safetensors_bytes({"a": f32([1] * 1000, 0, 4)}, bytes(4)),
-    "offset of many digits": safetensors_bytes(b'{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,' + b"9" * 6000 + b"]}}", DATA),
+    "offset of many digits": safetensors_bytes(b'{"a":' + FIELDS.replace(b"24", b"9" * 6000) + b"}", DATA),
     "beyond the data": safetensors_bytes({"a": f32([10], 0, 40)}, DATA),
-    "duplicate names": safetensors_bytes(b'{"a":{"dtype":"F32","shape":[6],"data_offsets":[0,24]},"a":{"dtype":"F32","shape":[6],"data_offsets":[0,24]}}', DATA),
+    "duplicate names": safetensors_bytes(b'{"a":' + FIELDS + b',"a":' + FIELDS + b"}", DATA),
     "not UTF-8": safetensors_bytes(b'{"\xff\xfe":{"dtype":"F32","shape":[6],"data_offsets":[0,24]}}', DATA),
     "deep nesting": safetensors_bytes(b'{"a":' + b"[" * 200_000, DATA),
     "no JSON": safetensors_bytes(b"{not json}", DATA),
@@ -314,6 +315,14 @@ def test_lying_torch_file(case, tmp_path):
         assert list(store.entries) == ["fine"]
         assert store.read("fine").equal(torch.zeros(2, 3))
         assert [left.name for left in store.skipped] == ["lie"]
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_torch_file_with_a_member_twice(tmp_path):
+    path = torch_zip(tmp_path / "a.pt", protocol2({"a": 1}))
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("archive/data.pkl", protocol2({"a": 2}))
+    assert "twice" in refusal(path)
 
 
 def test_compressed_torch_file(tmp_path):

@@ -55,7 +55,7 @@ def test_no_weight_goes_unseen(path):
 
 
 def test_matrices_are_the_stored_numbers(path):
-    state = {name: value for name, value in open_weights(path).items()}
+    state = dict(open_weights(path).items())
     assert state["fc1.weight"].equal(open_weights(path).tensor("fc1.weight"))
     conv = open_weights(path).tensor("conv.weight")
     assert conv.shape == (8, 3, 3, 3)
@@ -153,8 +153,13 @@ def test_rows_of_a_stack(strided, tmp_path):
 
 
 def test_packed_weights_are_skipped(tmp_path):
-    packed = {"q.qweight": torch.ones(4, 8, dtype=torch.int32), "q.scales": torch.ones(2, 8).half(), "fc.weight": torch.randn(9, 8),
-              "q.qzeros": torch.ones(2, 1, dtype=torch.int32), "q.g_idx": torch.ones(32, dtype=torch.int32)}  # fmt: skip
+    packed = {
+        "q.qweight": torch.ones(4, 8, dtype=torch.int32),
+        "q.scales": torch.ones(2, 8).half(),
+        "q.qzeros": torch.ones(2, 1, dtype=torch.int32),
+        "q.g_idx": torch.ones(32, dtype=torch.int32),
+        "fc.weight": torch.randn(9, 8),
+    }
     save_file(packed, tmp_path / "a.safetensors")
     weights = open_weights(tmp_path / "a.safetensors")
     assert list(weights) == ["fc.weight"]

@@ -236,6 +236,11 @@ def file_stamp(path: Path, header: bytes) -> str:
     return f"{path.name}:{status.st_size}:{status.st_mtime_ns}:{hashlib.sha256(header).hexdigest()}"
 
 
+def _text(name: str) -> str:
+    # Half of a surrogate pair, as hostile files hold them, can neither be printed nor stored.
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
 class SlotStore(TensorStore):
     """A store over slots: names cleaned of wrappers' prefixes, each set of tied tensors listed once.
 
@@ -259,14 +264,14 @@ class SlotStore(TensorStore):
         ties: Mapping[str, str] | None = None,
         stamp: str | Callable[[], str] = "",
     ) -> None:
-        slots = list(slots)
-        ties = dict(ties or {})
+        slots = [replace(slot, name=_text(slot.name)) for slot in slots]
+        ties = {_text(other): _text(kept) for other, kept in (ties or {}).items()}
         clean = clean_names([slot.name for slot in slots], also=[*ties, *(modules or {})])
         groups: dict[Hashable, list[Slot]] = {}
         for slot in slots:
             groups.setdefault(slot.name if slot.identity is None else (slot.identity,), []).append(slot)
         self.source = source
-        self.skipped = list(skipped)
+        self.skipped = [Skipped(_text(left.name), _text(left.reason)) for left in skipped]
         self.config = dict(config or {})
         self.modules = {clean.get(name, name): hint for name, hint in (modules or {}).items()}
         self.entries = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tokenize
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from eigentrail.weights.store import Skipped
 # What a broken archive makes zipfile and numpy's header parser raise.
 BROKEN = (
     zipfile.BadZipFile, zlib.error, OSError, ValueError, EOFError, NotImplementedError, RuntimeError,
-    SyntaxError, OverflowError, KeyError, TypeError, RecursionError,
+    SyntaxError, tokenize.TokenError, OverflowError, KeyError, TypeError, RecursionError,
 )  # fmt: skip
 _LONGEST_NPY_HEADER = 10_000
 # Deflate packs at most about 1030 to 1, and trained weights hardly at all: a large member that unpacks to

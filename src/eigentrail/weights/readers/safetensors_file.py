@@ -131,6 +131,8 @@ def _fields(path: Path, name: str, fields: object, size: int) -> tuple[str, tupl
     # Check one tensor's fields on their own: dtype, shape, data_offsets.
     if len(name) > _LONGEST_NAME:
         raise SourceError(f"{path}: the header holds a name of {len(name)} characters; {_AGAIN}.")
+    if any("\ud800" <= letter <= "\udfff" for letter in name):
+        raise SourceError(f"{path}: the header holds the name {name[:200]!a}, which is no text; {_AGAIN}.")
     if not isinstance(fields, dict):
         raise SourceError(f"{path}: the header says nothing usable about `{name}`; {_AGAIN}.")
     code, shape, offsets = fields.get("dtype"), fields.get("shape"), fields.get("data_offsets")

@@ -130,7 +130,7 @@ def _stay_inside(index: Path, shard: str) -> None:
     folder = index.parent.resolve()
     try:
         target = (index.parent / shard).resolve()
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         raise refusal from error
     inside = [folder]
     if folder.parent.name == "snapshots":

@@ -109,6 +109,11 @@ def _members(path: Path) -> dict[str, _Member]:
                         f"again with "
                         f"{_STATE_DICT}."
                     )
+                if info.filename in members:
+                    # Which of the two counts is up to each program that reads it: a way to hide one.
+                    raise SourceError(
+                        f"{path}: the archive holds `{info.filename}` twice; make or download it again."
+                    )
                 file.seek(info.header_offset)
                 local = file.read(30)
                 if len(local) < 30 or not local.startswith(b"PK\x03\x04"):
