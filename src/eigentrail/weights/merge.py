@@ -57,7 +57,9 @@ class AdaptedStore(TensorStore):
             if name in used or name in skipped:
                 continue
             self._take_whole(name)
-        self.entries = self._changed_entries(base.entries)
+        # In one file with the base, the factors are part of the sum and no weights of their own.
+        kept = {name: entry for name, entry in base.entries.items() if not (same and name in used)}
+        self.entries = self._changed_entries(kept)
 
     @property
     def fingerprint(self) -> str:
@@ -210,7 +212,7 @@ def merge_adapter(base: TensorStore, adapter: TensorStore) -> AdaptedStore:
             have.
     """
     merged = AdaptedStore(base, adapter)
-    if not merged._changes:
+    if not any(change.updates for change in merged._changes.values()):
         raise SourceError(
             f"{adapter.source} holds no low-rank adapter (no lora_A and lora_B); give the adapter's folder."
         )
