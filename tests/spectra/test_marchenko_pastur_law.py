@@ -38,6 +38,12 @@ def test_moments(q):
     assert (x**2).mean() == pytest.approx(1.0 + q, abs=1e-5)
 
 
+@pytest.mark.parametrize("q", [1e-6, 1e-4, 0.01, 0.3, 0.9, 0.999, 1.0])
+def test_the_fits_expansion_of_the_quantiles_is_exact(q):
+    _, law = mp._law_quantiles(q**0.5)
+    assert np.allclose(law, mp.quantile(mp._PROBABILITIES, q), rtol=1e-11, atol=0)
+
+
 @given(st.floats(1e-7, 1.0), st.lists(st.floats(0.0, 1.0), min_size=1, max_size=20))
 def test_quantile_inverts_the_distribution_function(q, p):
     p = np.array(p)

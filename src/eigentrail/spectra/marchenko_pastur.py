@@ -100,7 +100,13 @@ class MarchenkoPastur:
 def _angle_coefficients() -> Float64[np.ndarray, "d p"]:
     """Expand the law's angles at the fixed probabilities in Chebyshev polynomials of sqrt(q), once."""
     nodes = np.cos(np.pi * (np.arange(_DEGREE) + 0.5) / _DEGREE)
-    values = np.stack([angle_quantile(_PROBABILITIES, float(r)) for r in (nodes + 1.0) / 2.0])
+    values = np.empty((_DEGREE, _PROBABILITIES.size))
+    angles = angle_quantile(_PROBABILITIES, 1.0)
+    for i, r in enumerate((nodes + 1.0) / 2.0):  # descending: each starts from its neighbour's solution
+        for _ in range(5):
+            slope = (2.0 / np.pi) * np.sin(angles) ** 2 / (1.0 + r * r - 2.0 * r * np.cos(angles))
+            angles = angles - (angle_cdf(angles, float(r)) - _PROBABILITIES) / slope
+        values[i] = angles
     orders = np.arange(_DEGREE)[:, None]
     coefficients = (2.0 / _DEGREE) * np.cos(orders * np.arccos(nodes)) @ values
     coefficients[0] /= 2.0
