@@ -11,7 +11,7 @@ from eigentrail.report.figures import comparison, density, overview
 from eigentrail.report.glossary import GROUPS, lookup
 from eigentrail.report.inspection import number_fact, skipped_section, summary_items
 from eigentrail.report.numbers import cell, is_absent
-from eigentrail.report.packing import row_limit
+from eigentrail.report.packing import curve_points, row_limit
 from eigentrail.report.page import render
 from eigentrail.report.sections import DataTable, Deck, Facts, Item, Page, Plot, Prose, Section, frame_rows
 from eigentrail.report.tables import COMPARISON_ESSENTIALS, warnings_of
@@ -47,9 +47,9 @@ def comparison_page(
     """Write the page of a comparison.
 
     Args:
-        table: a row per matrix that both checkpoints have: `name`, `kind`, `relative_change`, `update_spikes`, the
-            principal angles `angles_long` and `angles_short` in degrees, and `alpha`, `spikes`, `phase` and ranks, each with `_a`
-            and `_b`.
+        table: a row per matrix of both checkpoints: `name`, `kind`, `relative_change`, `update_spikes`, the principal
+            angles `angles_long` and `angles_short` in degrees, and `alpha`, `spikes`, `phase` and ranks, each with
+            `_a` and `_b`.
         spectra: by name, the spectra `.a`, `.b` and `.difference` (None where nothing moved); see `Pair`.
         skipped: what could not be compared; each has `name` and `reason`.
         summary: totals.
@@ -70,7 +70,7 @@ def comparison_page(
 
     order = tuple(int(i) for i in comparison.movers_data(table)["row"])
     order = tuple(dict.fromkeys([*order, *range(len(rows))]))
-    deck = Deck(names, entry, row_limit([200] * len(names), 12, 450_000))
+    deck = Deck(names, entry, row_limit([200] * len(names), 12, 250_000), curve_points(len(names)))
     sections = (
         Section("overview", "Overview", (*summary_items(summary), *comparison_plots(table))),
         Section(

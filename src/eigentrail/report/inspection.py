@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 from eigentrail.report.figures import density, ks, levels, overview, tail, vectors
 from eigentrail.report.glossary import GROUPS, lookup
 from eigentrail.report.numbers import ABSENT, cell, is_absent
-from eigentrail.report.packing import row_limit
+from eigentrail.report.packing import curve_points, row_limit
 from eigentrail.report.page import render
 from eigentrail.report.sections import (
     DataTable,
@@ -33,7 +33,7 @@ from eigentrail.spectra.spectrum import Spectrum
 
 # The tables of tail and fit distance have a row per eigenvalue and nine columns together.
 _CELLS_PER_EIGENVALUE = 9
-_CELL_BUDGET = 450_000
+_CELL_BUDGET = 250_000
 _WORST = 12
 
 Drawer = tuple[Callable[[Spectrum], go.Figure], Callable[[Spectrum], pd.DataFrame], str, str]
@@ -124,7 +124,8 @@ def inspection_page(
         return matrix_section(rows[number], spectra.get(names[number]), number)
 
     sizes = [len(spectra[n]) for n in names if n in spectra]
-    deck = Deck(names, entry, row_limit(sizes, _CELLS_PER_EIGENVALUE, _CELL_BUDGET))
+    limit = row_limit(sizes, _CELLS_PER_EIGENVALUE, _CELL_BUDGET)
+    deck = Deck(names, entry, limit, curve_points(len(names)))
     sections = [
         Section("overview", "Overview", (*summary_items(summary), *overview_plots(table))),
         worst_section(rows, order),

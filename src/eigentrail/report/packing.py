@@ -14,43 +14,46 @@ import plotly.graph_objects as go
 from eigentrail.report.sections import Plot
 from eigentrail.report.untrusted import csv_cell, json_for_script
 
-FIGURE_DIGITS, DATA_DIGITS = 5, 8
+FIGURE_DIGITS, DATA_DIGITS = 4, 7
 CURVE_POINTS = 300
-CHUNK_BYTES = 400_000
+CHUNK_BYTES = 300_000
 
 
 class Packer:
     """Collects pieces of a page under keys and packs neighbours together.
 
-    Pieces of one chunk share their repeated text (axes, names, hover texts), which is most of a small figure.
+    Pieces of one chunk share their repeated text (axes, names, hover texts), which is most of a small figure. Figures
+    and the data behind them go into different chunks, so that what is alike stays within reach of the compression.
     """
 
     def __init__(self) -> None:
         self.chunks: list[str] = []
         self.where: dict[str, int] = {}
-        self._open: dict[str, Any] = {}
-        self._size = 0
+        self._open: dict[str, dict[str, str]] = {}
 
-    def add(self, key: str, piece: dict[str, Any]) -> None:
+    def add(self, key: str, piece: dict[str, Any], stream: str = "figures") -> None:
         """Add a piece.
 
         Args:
             key: its name in the page.
             piece: anything JSON can write.
+            stream: pieces of one stream are packed with each other.
         """
-        self.where[key] = len(self.chunks)
-        text = json_for_script(piece)
-        self._open[key] = text
-        self._size += len(text)
-        if self._size > CHUNK_BYTES:
-            self.close()
+        texts = self._open.setdefault(stream, {})
+        texts[key] = json_for_script(piece)
+        if sum(map(len, texts.values())) > CHUNK_BYTES:
+            self._close(stream)
 
     def close(self) -> None:
         """Pack what was added since the last time."""
-        if self._open:
-            body = ",".join(f"{json_for_script(k)}:{v}" for k, v in self._open.items())
-            self.chunks.append(squeeze(f"{{{body}}}"))
-        self._open, self._size = {}, 0
+        for stream in list(self._open):
+            self._close(stream)
+
+    def _close(self, stream: str) -> None:
+        texts = self._open.pop(stream)
+        self.where |= dict.fromkeys(texts, len(self.chunks))
+        body = ",".join(f"{json_for_script(k)}:{v}" for k, v in texts.items())
+        self.chunks.append(squeeze(f"{{{body}}}"))
 
 
 def squeeze(text: str) -> str:
@@ -77,44 +80,41 @@ def unsqueeze(text: str) -> str:
     return gzip.decompress(base64.b64decode(text)).decode()
 
 
-def plot_piece(plot: Plot, max_rows: int) -> dict[str, Any]:
-    """Write a figure and its data as JSON values.
+def data_piece(plot: Plot, max_rows: int) -> dict[str, Any]:
+    """Write the data behind a figure as JSON values.
 
     Args:
         plot: the figure.
-        max_rows: longest table of data; see `thin_rows`.
+        max_rows: longest table; see `thin_rows`.
 
     Returns:
-        `figure` (data, layout without template and title, frames) and `table` (columns, values by column, total rows).
+        `columns`, `values` by column and the name of the `file`.
     """
     kept = thin_rows(plot.data, max_rows)
-    values = [[_plain_cell(v) for v in kept[c]] for c in kept.columns]
-    table = {"columns": [csv_cell(c) for c in kept.columns], "values": values, "total": len(plot.data)}
-    return {"figure": figure_json(plot.figure), "table": table, "file": f"{plot.stem}.csv"}
+    values = [[_plain_cell(v) for v in kept[c].tolist()] for c in kept.columns]
+    return {"columns": [csv_cell(c) for c in kept.columns], "values": values, "file": f"{plot.stem}.csv"}
 
 
-def figure_json(figure: go.Figure) -> dict[str, Any]:
-    """Write a figure compactly: five digits, long curves thinned to what can be seen.
+def figure_json(figure: go.Figure, points: int = CURVE_POINTS) -> dict[str, Any]:
+    """Write a figure compactly: four digits, long curves thinned to what can be seen.
 
     Args:
         figure: any figure.
+        points: how many points of a curve to keep, at most.
 
     Returns:
         `data`, `layout` and, where there are some, `frames`. The template is left out (the page has its own, light and
         dark), and so is the title (it is the page's heading).
     """
-    described = figure.to_plotly_json()
-    layout = dict(described.get("layout", {}))
-    logs = {
-        f"{name[0]}{name[5:]}"
-        for name, a in layout.items()
-        if name[1:5] == "axis" and dict(a).get("type") == "log"
-    }
+    # Part by part, because the whole figure's own export turns arrays into base64, which neither thins nor packs.
+    layout = figure.layout.to_plotly_json()
     layout.pop("template", None)
     layout.pop("title", None)
-    found = {"data": [_plain(thin_curve(dict(t), logs)) for t in described["data"]], "layout": _plain(layout)}
-    if described.get("frames"):
-        found["frames"] = _plain(described["frames"])
+    logs = {f"{k[0]}{k[5:]}" for k, v in layout.items() if k[1:5] == "axis" and dict(v).get("type") == "log"}
+    traces = [_plain(thin_curve(trace.to_plotly_json(), logs, points)) for trace in figure.data]
+    found = {"data": traces, "layout": _plain(layout)}
+    if figure.frames:
+        found["frames"] = [_plain(frame.to_plotly_json()) for frame in figure.frames]
     return found
 
 
@@ -192,6 +192,18 @@ def row_limit(sizes: list[int], cells: int, budget: int) -> int:
     return low
 
 
+def curve_points(entries: int) -> int:
+    """Choose how fine the curves of a deck are.
+
+    Args:
+        entries: number of its entries.
+
+    Returns:
+        300 points for a curve of a small deck, down to 72 for hundreds of entries.
+    """
+    return int(np.clip(20_000 // max(entries, 1), 72, CURVE_POINTS))
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {k: _plain(v) for k, v in value.items()}
@@ -225,6 +237,5 @@ def _plain_cell(value: Any) -> Any:
 def _round(value: float, digits: int) -> float | int | None:
     if not math.isfinite(value):
         return None
-    if value.is_integer() and abs(value) < 1e15:
-        return int(value)
-    return float(f"{value:.{digits}g}")
+    rounded = float(f"{value:.{digits}g}")
+    return int(rounded) if rounded.is_integer() and abs(rounded) < 1e6 else rounded

@@ -17,7 +17,7 @@ from eigentrail.errors import OptionError
 from eigentrail.report.figures import style
 from eigentrail.report.glossary import GROUPS, lookup
 from eigentrail.report.numbers import ABSENT, cell
-from eigentrail.report.packing import Packer, plot_piece, squeeze
+from eigentrail.report.packing import CURVE_POINTS, Packer, data_piece, figure_json, squeeze
 from eigentrail.report.sections import DataTable, Deck, Item, Page, Plot, Section, frame_rows
 from eigentrail.report.tables import reason, table_piece
 from eigentrail.report.templates import environment, text
@@ -37,7 +37,7 @@ def render(page: Page) -> str:
         network and every script but its own two.
     """
     packer = Packer()
-    sections = [_section(section, packer, "main", ALL_ROWS) for section in page.sections]
+    sections = [_section(section, packer, "main", ALL_ROWS, CURVE_POINTS) for section in page.sections]
     packer.close()
     decks = [i for s in page.sections for i in s.items if isinstance(i, Deck)]
     for deck in decks:
@@ -118,22 +118,22 @@ def _explain(term: str) -> dict[str, str]:
     }
 
 
-def _section(section: Section, packer: Packer, prefix: str, max_rows: int) -> dict[str, Any]:
+def _section(section: Section, packer: Packer, prefix: str, max_rows: int, max_points: int) -> dict[str, Any]:
     items = []
     for number, item in enumerate(section.items):
-        items.append(_item(item, packer, f"{prefix}-{section.key}-{number}", max_rows))
+        items.append(_item(item, packer, f"{prefix}-{section.key}-{number}", max_rows, max_points))
     return {"key": section.key, "title": section.title, "lead": section.lead, "parts": items}
 
 
-def _item(item: Item, packer: Packer, key: str, max_rows: int) -> dict[str, Any]:
+def _item(item: Item, packer: Packer, key: str, max_rows: int, max_points: int) -> dict[str, Any]:
     if isinstance(item, Plot):
-        piece = plot_piece(item, max_rows)
-        packer.add(key, piece)
-        kept = len(piece["table"]["values"][0]) if piece["table"]["values"] else 0
+        packer.add(key, {"figure": figure_json(item.figure, max_points), "file": item.stem})
+        packer.add(f"{key}-data", data_piece(item, max_rows), "data")
+        kept = min(len(item.data), max_rows)
         return {"sort": "plot", "key": key, "item": item, "total": len(item.data), "kept": kept}
     if isinstance(item, DataTable):
-        packer.add("table", table_piece(item))
-        packer.add("table-csv", {"file": f"{item.stem}.csv", "text": csv_text(item.frame)})
+        packer.add("table", table_piece(item), "table")
+        packer.add("table-csv", {"file": f"{item.stem}.csv", "text": csv_text(item.frame)}, "table")
         return {"sort": "table", "item": item, **_static_table(item)}
     return {"sort": type(item).__name__.lower(), "item": item}
 
@@ -160,6 +160,6 @@ def _static_cell(row: dict[str, Any], column: str) -> dict[str, str]:
 
 def _entry(deck: Deck, number: int, packer: Packer) -> None:
     section = deck.make(number)
-    described = _section(section, packer, f"e{number}", deck.max_rows)
+    described = _section(section, packer, f"e{number}", deck.max_rows, deck.max_points)
     html = environment().get_template("entry.html.j2").render(section=described)
-    packer.add(f"entry-{number}", {"html": html})
+    packer.add(f"entry-{number}", {"html": html}, "entries")

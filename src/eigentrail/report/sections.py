@@ -140,11 +140,13 @@ class Deck:
         names: what each is called.
         make: builds the section of a number; called once for each, in order, so that only one is in memory.
         max_rows: longest table of data kept with a figure; longer ones are thinned, and the page says so.
+        max_points: longest curve kept in a figure; a screen shows a few hundred points at most.
     """
 
     names: Sequence[str]
     make: Callable[[int], Section]
     max_rows: int
+    max_points: int
 
 
 @dataclass(frozen=True)

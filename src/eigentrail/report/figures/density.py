@@ -91,7 +91,7 @@ def spectral_density(spectrum: Spectrum, title: str = "Spectral density") -> go.
             "type": "bar",
             "x": centres,
             "y": heights,
-            "width": np.diff(edges),
+            "width": float(edges[1] - edges[0]),
             "customdata": counts,
             "name": "eigenvalues",
             "marker": {"color": style.DATA, "opacity": 0.55, "line": {"width": 0}},
@@ -142,7 +142,7 @@ def spectral_density(spectrum: Spectrum, title: str = "Spectral density") -> go.
 
 
 def law_curve(
-    law: MarchenkoPastur, size: int, points: int = 160
+    law: MarchenkoPastur, size: int, points: int = 80
 ) -> tuple[Float64[np.ndarray, " points"], Float64[np.ndarray, " points"]]:
     """Sample the null density where it bends most: densely at both edges.
 

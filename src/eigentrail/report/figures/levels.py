@@ -83,7 +83,7 @@ def spacing_histogram(spectrum: Spectrum) -> go.Figure:
     if levels is None:
         return style.empty("Level spacings", reason)
     spacings = to_float64(levels.unfolded).ravel()
-    s = np.linspace(0, 4, 101)
+    s = np.linspace(0, 4, 61)
     p_wigner, p_poisson = style.probability(levels.p_wigner), style.probability(levels.p_poisson)
     traces = [
         _bars(spacings, SPACING_EDGES, "spacings"),
@@ -128,7 +128,7 @@ def spacing_ratio(spectrum: Spectrum) -> go.Figure:
     levels, reason = levels_of(spectrum)
     if levels is None:
         return style.empty("Spacing ratios", reason)
-    r = np.linspace(0, 1, 61)
+    r = np.linspace(0, 1, 31)
     traces = [
         _bars(to_float64(levels.ratios).ravel(), RATIO_EDGES, f"ratios, mean {levels.ratio_mean:.3f}"),
         style.line(r, ratio_goe(r), "random matrix (GOE), mean 0.531", style.NULL),
@@ -168,7 +168,7 @@ def _bars(
         "x": (edges[1:] + edges[:-1]) / 2,
         "y": heights,
         "customdata": counts,
-        "width": np.diff(edges),
+        "width": float(edges[1] - edges[0]),
         "name": name,
         "marker": {"color": style.DATA, "opacity": 0.55, "line": {"width": 0}},
         "hovertemplate": "%{x:.3g}: density %{y:.3g} (%{customdata})<extra></extra>",

@@ -115,7 +115,8 @@ def build(
         The figure, with the light template.
     """
     body = {"title": {"text": title}, "xaxis": xaxis, "yaxis": yaxis, "template": LIGHT, **layout}
-    return go.Figure(data=list(traces), layout=body)
+    # Plotly's validation takes most of the time of a page of hundreds of matrices; the tests validate every figure.
+    return go.Figure(data=list(traces), layout=body, _validate=False)
 
 
 def line(x: Any, y: Any, name: str, colour: str, **options: Any) -> dict[str, Any]:
@@ -151,8 +152,8 @@ def vertical(x: float, name: str, colour: str, height: float, **options: Any) ->
     base = float(options.pop("base", 0.0))
     hover = f"{name}: %{{x:.4g}}<extra></extra>"
     # Several points, because a hover text shows only near a point of the curve.
-    y = np.geomspace(base, height, 9) if base > 0 else np.linspace(base, height, 9)
-    return line(np.full(9, float(x)), y, name, colour, hovertemplate=hover, **options)
+    y = np.geomspace(base, height, 5) if base > 0 else np.linspace(base, height, 5)
+    return line(np.full(5, float(x)), y, name, colour, hovertemplate=hover, **options)
 
 
 def steps(edges: Float64[np.ndarray, "bins+1"], heights: Float64[np.ndarray, " bins"]) -> tuple[Any, Any]:

@@ -76,7 +76,7 @@ def tail_ccdf(spectrum: Spectrum) -> go.Figure:
     low = 0.6 / n
     law, _ = law_of(spectrum)
     if law is not None:
-        x = np.geomspace(max(law.edge_low, values[0], law.edge_high * 1e-4), law.edge_high, 120)
+        x = np.geomspace(max(law.edge_low, values[0], law.edge_high * 1e-4), law.edge_high, 60)
         null = 1 - to_float64(law.cdf(x))
         shown = null > low
         traces.append(
@@ -85,7 +85,7 @@ def tail_ccdf(spectrum: Spectrum) -> go.Figure:
     fit, reason = fit_of(spectrum)
     notes = [style.note(reason)] if reason else []
     if fit is not None:
-        grid = np.geomspace(fit.xmin, values[-1], 60)
+        grid = np.geomspace(fit.xmin, values[-1], 24)
         weight = fit.tail_size / n
         line = weight * (grid / fit.xmin) ** (1 - fit.alpha)
         traces.append(
@@ -196,7 +196,7 @@ def tail_density(spectrum: Spectrum) -> go.Figure:
     floor = float(table["density"][filled].min()) / 3
     law, _ = law_of(spectrum)
     if law is not None:
-        x = np.geomspace(max(law.edge_low, values[0], law.edge_high * 1e-4), law.edge_high, 120)
+        x = np.geomspace(max(law.edge_low, values[0], law.edge_high * 1e-4), law.edge_high, 60)
         null = to_float64(law.density(x)) * (values.size - law.spikes) / values.size
         shown = null > floor
         traces.append(
@@ -204,7 +204,7 @@ def tail_density(spectrum: Spectrum) -> go.Figure:
         )
     fit, reason = fit_of(spectrum)
     if fit is not None:
-        grid = np.geomspace(fit.xmin, values[-1], 30)
+        grid = np.geomspace(fit.xmin, values[-1], 6)
         line = fit.tail_size / values.size * (fit.alpha - 1) / fit.xmin * (grid / fit.xmin) ** (-fit.alpha)
         traces.append(style.line(grid, line, f"power law, α = {fit.alpha:.3g}", style.FIT, width=2.5))
         top = float(table["density"].max())

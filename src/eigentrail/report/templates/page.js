@@ -65,7 +65,7 @@
     delete layout.height;
     const config = {
       responsive: true, displaylogo: false, modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d"],
-      toImageButtonOptions: { format: "svg", filename: plot.file.replace(/\.csv$/, "") },
+      toImageButtonOptions: { format: "svg", filename: plot.file },
     };
     const figure = { data: structuredClone(plot.figure.data), layout, config, frames: plot.figure.frames };
     Plotly.newPlot(canvas, figure).then(() => {
@@ -163,9 +163,9 @@
   const quoted = (v) => (v === null ? "" : /[",\n\r]/.test(String(v)) ? `"${String(v).replaceAll('"', '""')}"` : String(v));
 
   async function saveData(element) {
-    const { table, file } = await piece(element.dataset.plot);
-    const rows = table.values[0].map((_, i) => table.values.map((column) => quoted(column[i])).join(","));
-    save(file, `${[table.columns.map(quoted).join(","), ...rows].join("\n")}\n`);
+    const { columns, values, file } = await piece(`${element.dataset.plot}-data`);
+    const rows = values[0].map((_, i) => values.map((column) => quoted(column[i])).join(","));
+    save(file, `${[columns.map(quoted).join(","), ...rows].join("\n")}\n`);
   }
 
   // ---- the table -----------------------------------------------------------------------------------------------
