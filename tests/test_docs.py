@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import shlex
@@ -10,6 +11,10 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from eigentrail.api.comparison import COMPARISON_COLUMNS
+from eigentrail.api.inspection import TABLE_COLUMNS
+from eigentrail.report.glossary import lookup
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
@@ -42,7 +47,7 @@ def test_python_blocks_run(page: Path, workshop: Path) -> None:
         assert "```python\n" not in page.read_text(encoding="utf-8")
         return
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=workshop, capture_output=True, text=True, timeout=300
+        [sys.executable, "-c", code], cwd=workshop, capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 0, f"{page.name}:\n{done.stderr[-3000:]}"
 
@@ -63,6 +68,7 @@ def test_console_blocks_run_and_print_what_they_say(page: Path, workshop: Path) 
                     capture_output=True,
                     text=True,
                     timeout=300,
+                    check=False,
                 )
                 output += done.stdout + done.stderr
             elif line.strip() and line.strip() != "...":
@@ -85,3 +91,15 @@ def test_the_two_readme_commands_are_single_lines() -> None:
         lines = [line for line in inner.strip().splitlines() if not line.startswith("```")]
         assert len(lines) == 1
         assert shlex.split(lines[0], comments=False)[0] == "python3"
+
+
+def test_the_page_of_columns_is_the_glossary() -> None:
+    spec = importlib.util.spec_from_file_location("make_docs", ROOT / "tools" / "make_docs.py")
+    assert spec is not None and spec.loader is not None
+    make_docs = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(make_docs)
+    assert (ROOT / "docs" / "columns.md").read_text(encoding="utf-8") == make_docs.columns_page()
+
+
+def test_every_column_is_explained() -> None:
+    assert not [c for c in (*TABLE_COLUMNS, *COMPARISON_COLUMNS) if not lookup(c).definition]

@@ -11,6 +11,7 @@ import typer
 import eigentrail
 from eigentrail.cli import compare as compare_command
 from eigentrail.cli import inspect as inspect_command
+from eigentrail.cli import selftest as selftest_command
 from eigentrail.errors import EigentrailError
 
 # Newer Typers carry a Click of their own: this is the base of all errors of a call, in either.
@@ -29,6 +30,7 @@ app = typer.Typer(
 )
 app.command("inspect")(inspect_command.inspect)
 app.command("compare")(compare_command.compare)
+app.command("selftest")(selftest_command.selftest)
 
 
 def _version(wanted: bool) -> None:

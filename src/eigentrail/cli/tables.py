@@ -62,7 +62,15 @@ def note_written(folder: Path) -> None:
     )
 
 
-def _table(columns: list[tuple[str, str]]) -> Table:
+def new_table(columns: list[tuple[str, str]]) -> Table:
+    """Make a table without lines.
+
+    Args:
+        columns: title of each, and "l" or "r" for how it is set.
+
+    Returns:
+        An empty table.
+    """
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1))
     for title, justify in columns:
         table.add_column(
@@ -85,7 +93,7 @@ def print_inspection(found: Inspection) -> None:
     rows = found.table.to_dict(orient="records")
     attention = {a["name"]: a for a in found.summary["attention"]}
     worst = [a["name"] for a in found.summary["attention"][:5]]
-    table = _table(
+    table = new_table(
         [(" ", "l"), ("layer", "l"), ("shape", "l"), ("alpha", "r"), ("tail", "l"), ("spikes", "r"),
          ("edge", "r"), ("max", "r"), ("rank", "r"), ("r-ratio", "r"), ("phase", "l"), ("conf", "r")]
     )  # fmt: skip
@@ -147,7 +155,7 @@ def print_comparison(found: Comparison) -> None:
         found: the comparison.
     """
     out = console()
-    table = _table(
+    table = new_table(
         [("layer", "l"), ("shape", "l"), ("change", "r"), ("cosine", "r"), ("update spikes", "r"),
          ("update rank", "r"), ("angle", "r"), ("alpha", "r"), ("spikes", "r"), ("phase", "l")]
     )  # fmt: skip

@@ -1,0 +1,46 @@
+"""`eigentrail selftest`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from eigentrail.cli import options as opt
+from eigentrail.cli.tables import console, new_table, number
+from eigentrail.studies.selftest import selftest as run_selftest
+
+
+def selftest(
+    seed: opt.Seed = 0,
+    format: Annotated[
+        opt.Format, typer.Option("--format", help="How the result is printed.")
+    ] = opt.Format.TABLE,
+) -> int:
+    """Plant known structures and print what is recovered of them on this machine."""
+    checks = list(run_selftest(seed))
+    failed = [c for c in checks if not c.passed]
+    if format is opt.Format.JSON:
+        typer.echo(json.dumps([asdict(c) | {"passed": c.passed} for c in checks]))
+        return 1 if failed else 0
+    if format is opt.Format.CSV:
+        typer.echo("structure,quantity,true,recovered,tolerance,passed")
+        for c in checks:
+            typer.echo(f'"{c.structure}","{c.quantity}",{c.true},{c.recovered},{c.tolerance},{c.passed}')
+        return 1 if failed else 0
+    table = new_table(
+        [("planted", "l"), ("quantity", "l"), ("true", "r"), ("recovered", "r"), ("within", "r"), ("", "l")]
+    )
+    for c in checks:
+        verdict = Text("ok") if c.passed else Text("FAILED", style="bold red")
+        table.add_row(
+            c.structure, c.quantity, number(c.true, 4), number(c.recovered, 4), number(c.tolerance), verdict
+        )
+    out = console()
+    out.print(table)
+    out.print()
+    out.print(Text(f"{len(checks) - len(failed)} of {len(checks)} planted structures recovered."))
+    return 1 if failed else 0
