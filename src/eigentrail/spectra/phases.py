@@ -11,9 +11,11 @@ rest? 2. decay: is the bulk wider than noise, by the sum of the second Chebyshev
 5. onset: is there any spike at all?
 
 The entries of the matrix, where they are known, move the second and third score: independent entries with
-outliers make heavy tails, correlations make them without. The slopes of decay, heavy and strength are rounded from logistic fits to draws of known phase. The rest was
-set by hand: onset near the 1% level of Tracy-Widom, collapse and the reach of heavy tails in the empty space
-between the ensembles, the terms of the entries after looking at draws of other generators.
+outliers make heavy tails, correlations make them without.
+
+The slopes of decay, heavy and strength are rounded from logistic fits to draws of known phase. The rest was set
+by hand: onset near the 1% level of Tracy-Widom, collapse and the reach of heavy tails in the empty space between
+the ensembles, the terms of the entries after looking at draws of other generators.
 """
 
 from __future__ import annotations
