@@ -1,14 +1,13 @@
 """The six phases of a weight matrix, told by a handful of rules from its spectrum.
 
-The phases are those of Martin & Mahoney (2021), as S2 draws them. Each rule is one score, linear in one or
-two pieces of
-evidence and zero on its boundary, asked in this order:
+The phases are those of Martin & Mahoney (2021), as S2 draws them. Each rule is one score, linear in one or two
+pieces of evidence and zero on its boundary, asked in this order:
 
-1. collapse: does a gap of a factor 2 or more separate directions that hold 95% of the squared norm from the
-rest? 2. decay: is the bulk wider than noise, by the sum of the second Chebyshev polynomial over it?
+1. collapse: does a gap of a factor 2 or more separate directions that hold 95% of the squared norm?
+2. decay: is the bulk wider than noise, by the sum of the second Chebyshev polynomial over it?
 3. heavy: given a wide bulk, do so many eigenvalues lie above the edge that no bulk remains?
-4. strength: given a bulk of noise, is the strongest spike beyond 1.83 times the BBP threshold?
-5. onset: is there any spike at all?
+4. onset: given a bulk of noise, is there any spike at all?
+5. strength: is the strongest of them beyond 1.83 times the BBP threshold?
 
 The entries of the matrix, where they are known, move the second and third score: independent entries with
 outliers make heavy tails, correlations make them without.
