@@ -60,6 +60,7 @@ VALUES: list[Any] = [
     *NUMBERS, 0.5, 1e308, True, None, "", "F32", "../x", "/etc/passwd", "a\0b", "\ud800", [], {}, [[[]]], [0] * 70,
     "x" * 300, "one.safetensors", [2**40, 2**40], [-1, 4], {"a": {}},
 ]  # fmt: skip
+RECORDS = [b"big", b"little", b"0", b"1", b"-1", b"3", b"64", b"9" * 20, b"", b"native"]
 Files = dict[str, bytes]
 
 
@@ -191,7 +192,7 @@ def mutate_zip(content: bytes, rng: random.Random) -> bytes:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         members = [(info, archive.read(info)) for info in archive.infolist()]
     small = [i for i, (info, _) in enumerate(members) if info.filename.endswith((".pkl", ".npy"))]
-    chosen = rng.choice(small if rng.random() < 0.8 else list(range(len(members))))
+    chosen = rng.choice(small if rng.random() < 0.7 else list(range(len(members))))
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for number, (info, data) in enumerate(members):
@@ -202,7 +203,8 @@ def mutate_zip(content: bytes, rng: random.Random) -> bytes:
                 rng.choice(["x", "../../x.npy", "a.npy", info.filename * 30]) if fate < 0.1 else info.filename
             )
             compression = info.compress_type if fate > 0.15 else zipfile.ZIP_DEFLATED
-            archive.writestr(name, mutate_bytes(data, rng) if fate < 1 else data, compression)
+            changed = rng.choice(RECORDS) if len(data) < 8 and rng.random() < 0.8 else mutate_bytes(data, rng)
+            archive.writestr(name, changed if fate < 1 else data, compression)
             if 0.15 < fate < 0.2:
                 archive.writestr(info.filename, data, compression)
     return buffer.getvalue()

@@ -325,6 +325,21 @@ def test_torch_file_with_a_member_twice(tmp_path):
     assert "twice" in refusal(path)
 
 
+@pytest.mark.parametrize(
+    ("record", "content"),
+    [("byteorder", b"big"), ("BYTEORDER", b"big"), ("byteorder", b"x" * 100), (".storage_alignment", b"0"),
+     (".storage_alignment", b"-1"), (".storage_alignment", b"9" * 30), (".format_version", b"one")],
+)  # fmt: skip
+def test_record_that_would_end_the_process(record, content, tmp_path):
+    """torch's reader swaps the bytes of a tensor without numbers, and divides by an alignment of zero."""
+    torch.save({"w": torch.arange(6.0).reshape(2, 3)}, tmp_path / "good.pt")
+    with zipfile.ZipFile(tmp_path / "good.pt") as archive:
+        members = {info.filename: archive.read(info) for info in archive.infolist()}
+    members = {name: data for name, data in members.items() if not name.endswith("/" + record.lower())}
+    bad = npz(tmp_path / "bad.pt", {**members, f"good/{record}": content})
+    refusal(bad)
+
+
 def test_compressed_torch_file(tmp_path):
     with zipfile.ZipFile(tmp_path / "a.pt", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("archive/data.pkl", protocol2({"a": 1}))

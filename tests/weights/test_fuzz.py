@@ -52,9 +52,18 @@ def test_index_with_half_a_surrogate_pair_for_a_file(tmp_path):
         open_store(index)
 
 
-def test_safetensors_name_with_half_a_surrogate_pair(tmp_path):
-    (tmp_path / "a.safetensors").write_bytes(safetensors_bytes({"w\ud800": f32([2, 3], 0, 24)}, bytes(24)))
-    with pytest.raises(SourceError, match="no text"):
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"w\ud800": f32([2, 3], 0, 24)},
+        {"w": f32([2, 3], 0, 24) | {"note": "\ud800"}},
+        {"w": f32([2, 3], 0, 24) | {"\udfff": 1}},
+        {"__metadata__": {"a": "\ud800"}, "w": f32([2, 3], 0, 24)},
+    ],
+)
+def test_safetensors_header_with_half_a_surrogate_pair(header, tmp_path):
+    (tmp_path / "a.safetensors").write_bytes(safetensors_bytes(header, bytes(24)))
+    with pytest.raises(SourceError, match="not valid JSON"):
         open_store(tmp_path / "a.safetensors")
 
 

@@ -16,7 +16,7 @@ from eigentrail.weights.readers.folder import list_folder
 from eigentrail.weights.readers.memory import open_module, open_state_dict
 from eigentrail.weights.readers.sharded import list_index
 from eigentrail.weights.readers.single import list_file
-from eigentrail.weights.slots import SlotStore
+from eigentrail.weights.slot_store import SlotStore
 from eigentrail.weights.store import TensorStore
 
 if TYPE_CHECKING:

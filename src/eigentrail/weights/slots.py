@@ -1,23 +1,20 @@
-"""Where one tensor lies, and the store made of such places."""
+"""Where one tensor lies: in a file, or in memory."""
 
 from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
-from functools import partial
 from math import prod
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from eigentrail.errors import SourceError
-from eigentrail.weights.nesting import clean_names
-from eigentrail.weights.store import ModuleHint, Skipped, TensorEntry, TensorStore
+from eigentrail.weights.store import Skipped
 
 _LARGEST = 2**63 - 1
 _MOST_DIMENSIONS = 64
@@ -234,100 +231,3 @@ def file_stamp(path: Path, header: bytes) -> str:
     """
     status = path.stat()
     return f"{path.name}:{status.st_size}:{status.st_mtime_ns}:{hashlib.sha256(header).hexdigest()}"
-
-
-def _text(name: str) -> str:
-    # Half of a surrogate pair, as hostile files hold them, can neither be printed nor stored.
-    return name.encode("utf-8", "backslashreplace").decode()
-
-
-class SlotStore(TensorStore):
-    """A store over slots: names cleaned of wrappers' prefixes, each set of tied tensors listed once.
-
-    Args:
-        source: what people call the source.
-        slots: the tensors.
-        skipped: what cannot be read, by the source's own names.
-        config: the settings beside the weights.
-        modules: what the module says, by the source's own names.
-        ties: {other name: name}, by the source's own names.
-        stamp: what identifies the content, or a function that computes it when it is asked for.
-    """
-
-    def __init__(
-        self,
-        source: str,
-        slots: Iterable[Slot],
-        skipped: Iterable[Skipped] = (),
-        config: Mapping[str, Any] | None = None,
-        modules: Mapping[str, ModuleHint] | None = None,
-        ties: Mapping[str, str] | None = None,
-        stamp: str | Callable[[], str] = "",
-    ) -> None:
-        slots = [replace(slot, name=_text(slot.name)) for slot in slots]
-        ties = {_text(other): _text(kept) for other, kept in (ties or {}).items()}
-        clean = clean_names([slot.name for slot in slots], also=[*ties, *(modules or {})])
-        groups: dict[Hashable, list[Slot]] = {}
-        for slot in slots:
-            groups.setdefault(slot.name if slot.identity is None else (slot.identity,), []).append(slot)
-        self.source = source
-        self.skipped = [Skipped(_text(left.name), _text(left.reason)) for left in skipped]
-        self.config = dict(config or {})
-        self.modules = {clean.get(name, name): hint for name, hint in (modules or {}).items()}
-        self.entries = {}
-        self._slots: dict[str, Slot] = {}
-        self._stamp = stamp
-        for group in groups.values():
-            names = [clean[slot.name] for slot in group]
-            names += [clean.get(other, other) for other, kept in ties.items() if kept == group[0].name]
-            first = group[0]
-            others = tuple(sorted(set(names[1:]) - {names[0]}))
-            self.entries[names[0]] = TensorEntry(
-                names[0], tuple(first.shape), dtype_name(first.dtype), first.nbytes, others
-            )
-            self._slots.update(dict.fromkeys(names, first))
-
-    @property
-    def fingerprint(self) -> str:
-        """See `TensorStore.fingerprint`.
-
-        For files it is made from sizes, times of change and headers, else from the numbers.
-        """
-        if callable(self._stamp):
-            self._stamp = self._stamp()
-        return hashlib.sha256(self._stamp.encode("utf-8", "surrogatepass")).hexdigest()
-
-    def read(self, name: str) -> Tensor:
-        """Read one tensor; see `TensorStore.read`.
-
-        Args:
-            name: one of `entries`, or one of their aliases.
-
-        Returns:
-            The tensor as stored.
-        """
-        slot = self._slots[name]
-        return self._guarded(slot, slot.read)
-
-    def read_rows(self, name: str, start: int, stop: int) -> Tensor:
-        """Read a part of a tensor; see `TensorStore.read_rows`.
-
-        Args:
-            name: one of `entries`, or one of their aliases.
-            start: the first entry.
-            stop: one past the last.
-
-        Returns:
-            [stop - start, ...] as stored.
-        """
-        slot = self._slots[name]
-        return self._guarded(slot, partial(slot.read_rows, start, stop))
-
-    def _guarded(self, slot: Slot, read: Callable[[], Tensor]) -> Tensor:
-        try:
-            return read()
-        except MemoryError as error:
-            raise SourceError(
-                f"{self.source}: `{slot.name}` of shape {list(slot.shape)} does not fit into memory; choose other "
-                "weights with `layers`."
-            ) from error

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from eigentrail.errors import SourceError
 from eigentrail.weights.factored import FactoredMatrix
+from eigentrail.weights.merge import merge_adapter
 from eigentrail.weights.opening import Source, open_store
 from eigentrail.weights.plan import plan_matrices
 from eigentrail.weights.store import Skipped, TensorStore
@@ -127,7 +128,12 @@ def _widen(tensor: Tensor) -> Tensor:
 
 
 def open_weights(
-    source: Source, layers: str | Sequence[str] | None = None, conv: str = "flatten", *, heads: bool = False
+    source: Source,
+    layers: str | Sequence[str] | None = None,
+    conv: str = "flatten",
+    *,
+    heads: bool = False,
+    base: Source | None = None,
 ) -> Weights:
     """Open the weight matrices of a source; the numbers are read one matrix at a time.
 
@@ -140,6 +146,8 @@ def open_weights(
             out] or
             "slices" (kh kw matrices [out, in]).
         heads: cut queries, keys and values into attention heads where their number is known.
+        base: with an adapter as source, the model that it was trained on: the matrices are then those of the sum.
+            None: an adapter's own updates B A.
 
     Returns:
         The matrices.
@@ -148,6 +156,8 @@ def open_weights(
         SourceError: the source cannot be read, or a glob names no weight.
     """
     store = open_store(source)
+    if base is not None:
+        store = merge_adapter(open_store(base), store)
     specs, unseen = plan_matrices(store.entries, store.config, store.modules, conv=conv, heads=heads)
     skipped = [*store.skipped, *unseen]
     globs = [layers] if isinstance(layers, str) else list(layers or [])

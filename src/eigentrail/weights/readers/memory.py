@@ -15,7 +15,8 @@ from eigentrail._arrays import to_numpy
 from eigentrail.errors import SourceError
 from eigentrail.weights.nesting import find_state_dict
 from eigentrail.weights.readers.npz_file import tensor_of, torch_dtype, why_no_tensor
-from eigentrail.weights.slots import Slot, SlotStore, TensorSlot
+from eigentrail.weights.slot_store import SlotStore
+from eigentrail.weights.slots import Slot, TensorSlot
 from eigentrail.weights.store import ModuleHint, Skipped
 
 

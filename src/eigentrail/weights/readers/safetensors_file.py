@@ -105,6 +105,8 @@ def _read_header(path: Path) -> tuple[bytes, int, int]:
 
 def _parse(path: Path, raw: bytes) -> dict[str, Any]:
     def refuse_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        # Half of a surrogate pair is no text: this raises UnicodeEncodeError, a ValueError.
+        "".join(text for pair in pairs for text in pair if isinstance(text, str)).encode("utf-8")
         fields = dict(pairs)
         if len(fields) < len(pairs):
             names = [name for name, _ in pairs]
@@ -131,8 +133,6 @@ def _fields(path: Path, name: str, fields: object, size: int) -> tuple[str, tupl
     # Check one tensor's fields on their own: dtype, shape, data_offsets.
     if len(name) > _LONGEST_NAME:
         raise SourceError(f"{path}: the header holds a name of {len(name)} characters; {_AGAIN}.")
-    if any("\ud800" <= letter <= "\udfff" for letter in name):
-        raise SourceError(f"{path}: the header holds the name {name[:200]!a}, which is no text; {_AGAIN}.")
     if not isinstance(fields, dict):
         raise SourceError(f"{path}: the header says nothing usable about `{name}`; {_AGAIN}.")
     code, shape, offsets = fields.get("dtype"), fields.get("shape"), fields.get("data_offsets")

@@ -46,16 +46,20 @@ def list_torch_zip(path: Path) -> Listing:
     """
     members = _members(path)
     rooms: dict[int | None, int] = {member.begin: member.size for member in members.values()}
-    checkpoint = _load(path, "meta")
-    found, skipped = _state_dict(path, checkpoint)
+    found, skipped = _state_dict(path, _load(path, "meta"))
+    tensors = [value for value in found.values() if isinstance(value, Tensor) and value.numel()]
+    mapped = bool(tensors) and all(_offset(value) is None for value in tensors)
+    if mapped:
+        # torch notes the places since 2.7 or so; before, the file is mapped, and again for each tensor.
+        found, skipped = _state_dict(path, _load(path, "cpu", mmap=True))
     slots: list[Slot] = []
     for name, value in found.items():
         if isinstance(value, InertArray):
             _add_array(name, value, slots, skipped)
-        elif (reason := why_unreadable(value, meta_is_fine=True)) is not None:
+        elif (reason := why_unreadable(value, meta_is_fine=not mapped)) is not None:
             skipped.append(Skipped(name, reason))
         else:
-            place = _place(path, name, value, rooms)
+            place = MappedSlot.of_view(path, name, value) if mapped else _place(path, name, value, rooms)
             (slots if isinstance(place, Slot) else skipped).append(place)  # type: ignore[arg-type]
     return Listing(slots, skipped, {}, file_stamp(path, repr(sorted(members.items())).encode()))
 
@@ -102,18 +106,9 @@ def _members(path: Path) -> dict[str, _Member]:
     try:
         with zipfile.ZipFile(path) as archive, path.open("rb") as file:
             members = {}
+            seen: set[str] = set()
             for info in archive.infolist():
-                if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1:
-                    raise SourceError(
-                        f"{path}: `{info.filename}` is compressed or encrypted, as torch never does; save it "
-                        f"again with "
-                        f"{_STATE_DICT}."
-                    )
-                if info.filename in members:
-                    # Which of the two counts is up to each program that reads it: a way to hide one.
-                    raise SourceError(
-                        f"{path}: the archive holds `{info.filename}` twice; make or download it again."
-                    )
+                _check_record(path, archive, info, seen)
                 file.seek(info.header_offset)
                 local = file.read(30)
                 if len(local) < 30 or not local.startswith(b"PK\x03\x04"):
@@ -128,11 +123,39 @@ def _members(path: Path) -> dict[str, _Member]:
         ) from error
 
 
-def _load(path: Path, device: str) -> Any:
+def _check_record(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo, seen: set[str]) -> None:
+    # Refuse what torch never writes, before torch's own reader, which trusts these records, meets it: numbers in
+    # the other byte order and an alignment of zero end the whole process there.
+    again = "make or download it again"
+    if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1:
+        raise SourceError(
+            f"{path}: `{info.filename}` is compressed or encrypted, as torch never does; save it again with "
+            f"{_STATE_DICT}."
+        )
+    # torch's reader does not tell capitals from small letters.
+    name = info.filename.lower()
+    if name in seen:
+        raise SourceError(f"{path}: the archive holds `{info.filename}` twice; {again}.")
+    seen.add(name)
+    record = name.rpartition("/")[2]
+    if record in {"byteorder", ".format_version", ".storage_alignment"}:
+        if info.file_size > 32:
+            raise SourceError(f"{path}: the record `{info.filename}` is not as torch writes it; {again}.")
+        content = archive.read(info).strip()
+        if record == "byteorder" and content != b"little":
+            raise SourceError(
+                f"{path}: the numbers are stored in {content.decode('ascii', 'replace')!r} byte order, and only "
+                f"'little' is read; load it where it was made, and save it as safetensors."
+            )
+        if record != "byteorder" and not (content.isdigit() and 0 < int(content) <= 2**20):
+            raise SourceError(f"{path}: the record `{info.filename}` is not as torch writes it; {again}.")
+
+
+def _load(path: Path, device: str, *, mmap: bool = False) -> Any:
     try:
         with warnings.catch_warnings(), torch.serialization.safe_globals(INERT):
             warnings.simplefilter("ignore")
-            return torch.load(path, map_location=device, weights_only=True)
+            return torch.load(path, map_location=device, weights_only=True, mmap=mmap)
     except Exception as error:
         # torch's readers raise whatever a damaged stream leads them into: all of it means the same.
         culprit = re.search(r"(?:GLOBAL|GLOBAL `?|function|class) ?`?([\w.]+\.[\w.]+)", str(error))
@@ -160,10 +183,58 @@ def _state_dict(path: Path, checkpoint: object) -> tuple[dict[str, Any], list[Sk
     return find_state_dict(checkpoint)
 
 
+def _offset(value: Tensor) -> int | None:
+    # Where the tensor's storage begins in the file, as torch notes it on the meta device.
+    offset = getattr(value.untyped_storage(), "_checkpoint_offset", None)
+    return offset if isinstance(offset, int) else None
+
+
+@dataclass(frozen=True)
+class MappedSlot(Slot):
+    """A tensor of a file that is mapped anew for each reading, so that no page stays resident.
+
+    Attributes:
+        path: the file.
+    """
+
+    path: Path
+
+    @classmethod
+    def of_view(cls, path: Path, name: str, value: Tensor) -> Slot | Skipped:
+        """Make the slot of a tensor that is a view of the mapped file.
+
+        Args:
+            path: the file.
+            name: the tensor's name in the state dict.
+            value: the view; it is not kept.
+
+        Returns:
+            The slot, or why the tensor cannot be read.
+        """
+        if prod(value.shape) * value.dtype.itemsize > value.untyped_storage().nbytes():
+            return Skipped(name, _repeated(value))
+        place = TensorSlot.of(name, value).identity
+        return cls(name, tuple(value.shape), value.dtype, place, path)
+
+    def read(self) -> Tensor:
+        """Map the file and copy the tensor out of it.
+
+        Returns:
+            The tensor.
+
+        Raises:
+            SourceError: the file changed since it was opened.
+        """
+        found, _ = _state_dict(self.path, _load(self.path, "cpu", mmap=True))
+        value = found.get(self.name)
+        if not isinstance(value, Tensor) or tuple(value.shape) != self.shape or value.dtype != self.dtype:
+            raise SourceError(f"{self.path}: `{self.name}` changed since it was opened; open it again.")
+        return value.detach().clone()
+
+
 def _place(path: Path, name: str, value: Tensor, rooms: Mapping[int | None, int]) -> Slot | Skipped:
     # Translate a tensor on the meta device to the bytes of the file where its numbers lie.
-    storage = value.untyped_storage()
-    begin = getattr(storage, "_checkpoint_offset", None)
+    begin = _offset(value)
     room = rooms.get(begin)
     if value.numel() == 0:
         room, begin = 0, 0
@@ -173,7 +244,7 @@ def _place(path: Path, name: str, value: Tensor, rooms: Mapping[int | None, int]
     shape, strides = tuple(value.shape), tuple(value.stride())
     slot = FileSlot(
         name, shape, value.dtype, (path, first, shape, strides, value.dtype) if value.numel() else None, path,
-        first, None if value.is_contiguous() else strides,
+        int(first), None if value.is_contiguous() else strides,
     )  # fmt: skip
     if slot.nbytes > room:
         return Skipped(name, _repeated(value))
