@@ -118,18 +118,18 @@ def test_a_transposed_convolution_is_told_by_its_name() -> None:
 @pytest.mark.parametrize(
     ("layer", "kind"),
     [
-        (nn.utils.weight_norm(nn.Conv1d(4, 6, 3)), "conv1d"),
-        (nn.utils.parametrizations.weight_norm(nn.Conv2d(4, 6, 3)), "conv2d"),
-        (nn.utils.parametrizations.weight_norm(nn.Linear(4, 6)), "linear"),
-        (nn.utils.spectral_norm(nn.Linear(4, 6)), "linear"),
-        (nn.utils.parametrizations.spectral_norm(nn.Conv2d(4, 6, 3)), "conv2d"),
+        (lambda: nn.utils.weight_norm(nn.Conv1d(4, 6, 3)), "conv1d"),
+        (lambda: nn.utils.parametrizations.weight_norm(nn.Conv2d(4, 6, 3)), "conv2d"),
+        (lambda: nn.utils.parametrizations.weight_norm(nn.Linear(4, 6)), "linear"),
+        (lambda: nn.utils.spectral_norm(nn.Linear(4, 6)), "linear"),
+        (lambda: nn.utils.parametrizations.spectral_norm(nn.Conv2d(4, 6, 3)), "conv2d"),
     ],
     ids=["old conv", "conv", "linear", "old spectral", "spectral"],
 )
 @pytest.mark.filterwarnings("ignore::FutureWarning")
 @pytest.mark.parametrize("bare", [True, False])
 def test_normalised_weights_are_put_together(layer, kind, bare) -> None:
-    layer = layer.double()
+    layer = layer().double()
     with torch.no_grad():
         for name, parameter in layer.named_parameters():
             if name.endswith(("weight_g", "original0")):

@@ -220,7 +220,9 @@ def _adapter(context: Context, module: str, name: str, pair: Mapping[str, Tensor
         (n for n in (f"{module}.alpha", f"{module}.lora.alpha") if context.shape(n) in {(), (1,)}), None
     )
     scale, note = _scale(context.config, module, first.shape[0], stored is not None)
-    magnitude = next((n for n in context.entries if n.startswith(f"{module}.lora_magnitude_vector")), None)
+    endings = ("", ".weight", f".{name or 'default'}", f".{name or 'default'}.weight")
+    lengths = (f"{module}.lora_magnitude_vector{ending}" for ending in endings)
+    magnitude = next((length for length in lengths if length in context.entries), None)
     return Adapter(module, label, first, second, "embedding" in pair, scale, stored, magnitude, note)
 
 

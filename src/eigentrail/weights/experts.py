@@ -62,7 +62,6 @@ def view_experts(context: Context, source: Source, shape: tuple[int, ...]) -> li
         family = context.geometry(source.name).model_type
         if family in _INTERLEAVED or (not family and turned and f"{stem}{key}_bias" in context.entries):
             parts = alternating(("gate", "up"), (1, 1), rows // 2)
-            note = note or "gate and up alternate row by row"
         else:
             parts = consecutive(("gate", "up"), (rows // 2, rows // 2))
     kind = "expert" if fused else f"expert.{_role(key)}"

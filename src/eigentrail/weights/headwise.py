@@ -95,8 +95,9 @@ def view_kernel(context: Context, source: Source, shape: tuple[int, ...]) -> Vie
         return View("attention.o", source, (1, shape[2], shape[0] * shape[1]), _inputs_first_together)
     order = (len(shape) - 1, len(shape) - 2, *range(len(shape) - 2))
     seen = view_convolution(tuple(shape[axis] for axis in order), context.conv)
-    note = "; ".join(piece for piece in ("stored [*kernel, in, out]", seen.note) if piece)
-    return View(f"conv{len(shape) - 2}d", source, seen.matrices, partial(_permuted, order, seen), note=note)
+    return View(
+        f"conv{len(shape) - 2}d", source, seen.matrices, partial(_permuted, order, seen), note=seen.note
+    )
 
 
 def stack_shape(shape: tuple[int, ...]) -> tuple[int, int, int]:

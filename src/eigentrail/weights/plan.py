@@ -63,9 +63,8 @@ def plan_matrices(
     skipped = packed_tensors(context)
     adapters, reasons = find_adapters(context)
     skipped.update(reasons)
-    starts = (
-        {min(adapter.tensors, key=list(entries).index): adapter for adapter in adapters} if adapters else {}
-    )
+    order = {name: place for place, name in enumerate(entries)}
+    starts = {min(adapter.tensors, key=order.__getitem__): adapter for adapter in adapters}
     taken = {name for adapter in adapters for name in adapter.tensors} - set(skipped)
     sources: dict[str, tuple[Source, str | None]] = {}
     for entry in entries.values():
@@ -92,15 +91,16 @@ def plan_matrices(
             )
         for view in views:
             specs += view.with_note(note).specs(entry, heads=heads)
-    for spec in [spec for spec in specs if min(spec.rows, spec.cols) < 2]:
-        specs.remove(spec)
+    for spec in specs:
+        if min(spec.rows, spec.cols) > 1:
+            continue
         which = "row" if spec.rows < 2 else "column"
         skipped[spec.name] = (
             f"one {which} only (seen as {[spec.rows, spec.cols]}): a single vector has no spectrum"
         )
-    order = {name: place for place, name in enumerate(entries)}
     listed = sorted(skipped, key=lambda name: order.get(name, order.get(name.rpartition(":")[0], len(order))))
-    return specs, [Skipped(name, skipped[name]) for name in listed]
+    planned = [spec for spec in specs if min(spec.rows, spec.cols) > 1]
+    return planned, [Skipped(name, skipped[name]) for name in listed]
 
 
 def _views(context: Context, entry: TensorEntry, source: Source) -> list[View]:
@@ -129,21 +129,17 @@ def _linear(context: Context, source: Source, shape: tuple[int, ...]) -> View:
     rows, cols = shape
     pieces = Name.of(source.name)
     hint = context.hint(source.name)
-    turn, kind, notes = None, "linear", []
+    turn, kind = None, "linear"
     if _is_hf_conv1d(context, source.name, pieces, shape):
         turn, kind, rows, cols = transpose, "conv1d-hf", cols, rows
     attention = attention_parts(context, source.name, rows, cols)
     fused = attention or gate_up_parts(context, source.name, rows)
     if fused:
         parts, note = fused
-        if turn:
-            notes.append("stored [in, out]: seen transposed")
-        if note:
-            notes.append(note)
         kind = ("attention" if attention else "mlp") if parts else kind
-        return View(kind, source, (1, rows, cols), turn, parts=parts, note="; ".join(notes) or None)
+        return View(kind, source, (1, rows, cols), turn, parts=parts, note=note)
     if turn:
-        return View(kind, source, (1, rows, cols), turn, note="stored [in, out]: seen transposed")
+        return View(kind, source, (1, rows, cols), turn)
     role = separate_role(context, source.name, rows)
     if role:
         parts = role[1] if context.heads and role[1][0].head_rows else ()

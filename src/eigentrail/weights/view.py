@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from eigentrail.weights.geometry import Geometry, read_geometry
@@ -168,8 +168,9 @@ class Name:
     parent: str
     leaf: str
 
-    @classmethod
-    def of(cls, name: str) -> Name:
+    @staticmethod
+    @lru_cache(maxsize=4096)
+    def of(name: str) -> Name:
         """Take a name apart; wrappers that only hold the layer they wrap (`base_layer`) do not count.
 
         Args:
@@ -180,7 +181,7 @@ class Name:
         """
         pieces = name.replace("/", ".").split(".")
         module = [piece for piece in pieces[:-1] if piece not in {"base_layer", "linear_layer"}]
-        return cls(".".join(module), module[-1] if module else "", pieces[-1])
+        return Name(".".join(module), module[-1] if module else "", pieces[-1])
 
     @property
     def block(self) -> str:
