@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import pickle
+
 import pytest
 import torch
 from planning import noise
+from safetensors.torch import save_file
 from torch import nn
 
 from eigentrail.errors import SourceError
-from eigentrail.weights import open_store, plan_matrices
+from eigentrail.weights import open_store, open_weights, plan_matrices
 from eigentrail.weights.merge import merge_adapter
 
 PREFIX = "base_model.model."
@@ -144,6 +147,23 @@ def test_base_and_adapter_in_one_file() -> None:
     torch.testing.assert_close(merged.read("base_model.model.fc.base_layer.weight"), expected)
     specs, _ = plan_matrices(merged.entries, merged.config, merged.modules)
     assert [s.kind for s in specs] == ["linear"]
+
+
+def test_the_sum_is_an_option_of_opening(tmp_path) -> None:
+    stored, change = {"fc.weight": noise(24, 20)}, pair("fc", 24, 20)
+    torch.save(stored, tmp_path / "base.pt")
+    (tmp_path / "adapter").mkdir()
+    save_file({PREFIX + n: t for n, t in change.items()}, tmp_path / "adapter" / "adapter_model.safetensors")
+    (tmp_path / "adapter" / "adapter_config.json").write_text(
+        '{"peft_type": "LORA", "r": 4, "lora_alpha": 8}'
+    )
+    alone = open_weights(tmp_path / "adapter")
+    torch.testing.assert_close(alone[f"{PREFIX}fc:lora"].dense(), product(change))
+    summed = pickle.loads(pickle.dumps(open_weights(tmp_path / "adapter", base=tmp_path / "base.pt")))
+    assert list(summed) == ["fc.weight"]
+    torch.testing.assert_close(summed["fc.weight"], stored["fc.weight"] + product(change))
+    with pytest.raises(SourceError, match="no low-rank adapter"):
+        open_weights(tmp_path / "base.pt", base=tmp_path / "base.pt")
 
 
 @pytest.mark.parametrize(
