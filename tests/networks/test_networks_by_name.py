@@ -95,6 +95,9 @@ class Whole(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.randn(4))
 
+class Plain(nn.Module):
+    pass
+
 def from_data(input_shape, classes):
     return nn.Sequential(nn.Flatten(), nn.Linear(input_shape[0] * input_shape[1], classes))
 
@@ -122,6 +125,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 def test_own_networks_get_the_arguments_they_take(own: str) -> None:
     assert networks.build(f"{own}:from_data", (2, 3), 4)[1].weight.shape == (4, 6)
     assert networks.build(f"{own}:anything", (5,), 2).weight.shape == (2, 5)
+    assert not list(networks.build(f"{own}:Plain", (5,), 2).parameters())
     first, again = (networks.build(f"{own}:Whole", (2, 3), 4, seed=9) for _ in range(2))
     assert torch.equal(first.weight, again.weight)
     spec = networks.NetworkSpec(name=f"{own}:from_data", input_shape=(2, 3), classes=4)

@@ -135,6 +135,9 @@ def accepted_arguments(factory: Any, input_shape: Sequence[int], classes: int) -
         Those of the keyword arguments `input_shape` and `classes` that it takes.
     """
     offered: dict[str, Any] = {"input_shape": tuple(input_shape), "classes": classes}
+    if inspect.isclass(factory) and factory.__init__ is nn.Module.__init__:
+        # It takes anything by its signature, and then refuses it.
+        return {}
     try:
         taken = inspect.signature(factory).parameters
     except (TypeError, ValueError):

@@ -1,1 +1,26 @@
-"""training."""
+"""Training: a small loop that records, settings, and the sources' trainings by name."""
+
+from eigentrail.training.accuracy import Score, score
+from eigentrail.training.divergence import DivergenceError
+from eigentrail.training.loop import train
+from eigentrail.training.presets import PRESETS, Preset, names, preset, train_preset
+from eigentrail.training.schedule import Constant, Cosine, Exponential, Schedule, Step
+from eigentrail.training.settings import TrainingSettings
+
+__all__ = [
+    "PRESETS",
+    "Constant",
+    "Cosine",
+    "DivergenceError",
+    "Exponential",
+    "Preset",
+    "Schedule",
+    "Score",
+    "Step",
+    "TrainingSettings",
+    "names",
+    "preset",
+    "score",
+    "train",
+    "train_preset",
+]

@@ -1,0 +1,50 @@
+"""Loss and accuracy of a network on a part of a data set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+_SAMPLES = 2000
+
+
+@dataclass(frozen=True)
+class Score:
+    """How well a network does.
+
+    Attributes:
+        loss: the mean cross-entropy.
+        accuracy: the share of samples whose largest output is that of their class, 0 to 1.
+    """
+
+    loss: float
+    accuracy: float
+
+
+@torch.no_grad()
+def score(model: nn.Module, inputs: torch.Tensor, targets: torch.Tensor) -> Score:
+    """Evaluate a network in eval mode; its mode is put back afterwards.
+
+    Args:
+        model: gives logits, [batch, classes].
+        inputs: samples, [n, ...], n > 0.
+        targets: their classes, [n].
+
+    Returns:
+        Loss and accuracy, means over all samples (the loss accumulated in float64).
+    """
+    training = model.training
+    model.eval()
+    loss, correct = 0.0, 0
+    try:
+        for start in range(0, len(inputs), _SAMPLES):
+            logits = model(inputs[start : start + _SAMPLES])
+            labels = targets[start : start + _SAMPLES]
+            loss += float(F.cross_entropy(logits, labels, reduction="none").double().sum())
+            correct += int((logits.argmax(1) == labels).sum())
+    finally:
+        model.train(training)
+    return Score(loss / len(inputs), correct / len(inputs))

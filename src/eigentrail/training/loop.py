@@ -1,0 +1,265 @@
+"""The training loop."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from eigentrail._progress import shown
+from eigentrail.data import Data, as_data
+from eigentrail.errors import DataError, OptionError
+from eigentrail.networks import NetworkSpec
+from eigentrail.runs import Recorder, Run, open_run
+from eigentrail.runs.manifest import BuildSpec
+from eigentrail.runs.schedules import Every
+from eigentrail.training.accuracy import score
+from eigentrail.training.divergence import check_finite
+from eigentrail.training.interruption import Interruption
+from eigentrail.training.randomness import batch_order, network_seed
+from eigentrail.training.resuming import NOTE, load_latest, training_state
+from eigentrail.training.settings import TrainingSettings
+
+_STATES = 20
+
+
+def train(
+    network: str | NetworkSpec | nn.Module,
+    data: Any,
+    path: str | os.PathLike[str],
+    settings: TrainingSettings | None = None,
+    *,
+    layers: str | Sequence[str] | Mapping[str, Every] | None = None,
+    every: Every = 1,
+    rebuild: Any = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    notes: Mapping[str, Any] | None = None,
+    progress: bool | None = None,
+    **changes: Any,
+) -> Run:
+    """Train a network and record how its weights move.
+
+    Metrics of the run: `loss` of every step, that of its batch before the update; and at step 0 and after each epoch
+    `train_loss`, `train_accuracy`, `test_loss`, `test_accuracy` over all samples and `lr`, the rate of the epoch. The
+    full state is kept at the start, at the end and at about twenty ends of epochs in between.
+
+    Ctrl-C ends the training after the running step with its state kept (a second one at once); the run is valid and
+    its status "interrupted". With `resume=True` it goes on, also after a crash, and its weights become bit for bit
+    those of a training that was never interrupted: the same seed on the same machine gives the same weights.
+
+    Args:
+        network: a known name ("mlp50"), "package.module:factory", a `NetworkSpec`, or a network, which is trained in
+            place from the weights it has.
+        data: a known name, a folder, a `Data`, a pair of tensors (inputs, targets), a torch Dataset, or a pair
+            (train, test) of either.
+        path: the run's folder.
+        settings: the settings; defaults for None.
+        layers: which layers to record, as for `Recorder`.
+        every: when to record them, as for `Recorder`.
+        rebuild: how `Run.model` builds a network again that was given as such, as for `Recorder`.
+        resume: True to go on with the training in the folder, or to begin it where there is none. All must be as it
+            was; only the number of epochs may grow, if the schedule does not depend on it.
+        overwrite: True to replace the run in the folder.
+        notes: what else the run shall keep, as plain data.
+        progress: True for a bar or lines on stderr, False for nothing, None for a bar where stderr is a terminal.
+        changes: single settings, which go before those of `settings`: `epochs=5, lr=0.1`.
+
+    Returns:
+        The run.
+
+    Raises:
+        OptionError: the settings or the network's name cannot be used.
+        KeyboardInterrupt: Ctrl-C was pressed; the run is closed by then.
+    """
+    chosen = (settings or TrainingSettings()).changed(**changes)
+    if resume and overwrite:
+        raise OptionError("resume goes on with the run in the folder, overwrite replaces it: choose one")
+    samples = as_data(data)
+    model, spec = _model(network, samples, chosen)
+    described = spec.model_dump(mode="json") if spec else type(model).__qualname__
+    if spec is not None:
+        target, arguments = spec.rebuilding()
+        rebuild = BuildSpec(target=target, kwargs=arguments)
+    model.to(chosen.torch_dtype).train()
+    _check_fits(model, samples, chosen)
+    optimizer = torch.optim.SGD(
+        model.parameters(), lr=chosen.lr, momentum=chosen.momentum, weight_decay=chosen.weight_decay
+    )
+    per_epoch = chosen.steps_per_epoch(len(samples.train_inputs))
+    total = per_epoch * chosen.epochs
+    folder = Path(path)
+    # What the caller draws is not disturbed.
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(network_seed(chosen.seed))
+        found = load_latest(folder, model, optimizer, samples, chosen, described, total) if resume else None
+        if found is not None and found.finished:
+            return open_run(folder)
+        recorder = Recorder(
+            model,
+            folder,
+            layers,
+            every,
+            steps=total,
+            rebuild=rebuild,
+            data=samples.describe(),
+            optimizer=optimizer,
+            seed=chosen.seed,
+            notes={**(notes or {}), NOTE: chosen.model_dump(mode="json"), "network": described},
+            resume=False if found is None else found.step,
+            # Nothing is lost: a run without a kept state has not made a step.
+            overwrite=overwrite or (resume and found is None),
+        )
+        with Interruption() as interruption:
+            with recorder:
+                loop = _Loop(model, optimizer, samples, chosen, recorder, per_epoch, interruption)
+                loop.run(0 if found is None else found.step, progress)
+            if interruption.requested:
+                # In the last step: the run is finished, but whoever asked for an end does not want what follows.
+                raise KeyboardInterrupt
+    return open_run(folder)
+
+
+class _Loop:
+    """The loop over epochs and batches.
+
+    Args:
+        model: the network, in training mode.
+        optimizer: its optimizer.
+        data: the samples.
+        settings: the settings.
+        recorder: an open recorder.
+        per_epoch: the number of steps in an epoch.
+        interruption: whether to stop.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        data: Data,
+        settings: TrainingSettings,
+        recorder: Recorder,
+        per_epoch: int,
+        interruption: Interruption,
+    ):
+        self.model = model
+        self.optimizer = optimizer
+        self.settings = settings
+        self.recorder = recorder
+        self.per_epoch = per_epoch
+        self.interruption = interruption
+        dtype = settings.torch_dtype
+        self.inputs, self.targets = data.train_inputs.to(dtype), data.train_targets
+        self.test_inputs, self.test_targets = data.test_inputs.to(dtype), data.test_targets
+        self.step = 0
+
+    def run(self, start: int, progress: bool | None) -> None:
+        epochs = self.settings.epochs
+        between = max(1, epochs // _STATES)
+        self.step = start
+        self._set_rate(start // self.per_epoch)
+        with shown("training", progress) as tell:
+            if start == 0:
+                text = self._evaluate(0)
+                self._keep()
+            else:
+                text = f"from step {start}"
+            for epoch in range(start // self.per_epoch, epochs):
+                tell(f"epoch {epoch + 1}, {text}", epoch, epochs)
+                self._set_rate(epoch)
+                order = batch_order(self.settings.seed, epoch, len(self.inputs))
+                first = self.step - epoch * self.per_epoch
+                for batch in range(first, self.per_epoch):
+                    size = self.settings.batch_size
+                    self._make_step(order[batch * size : (batch + 1) * size])
+                    if batch + 1 == self.per_epoch:
+                        text = self._evaluate(epoch + 1)
+                        if (epoch + 1) % between == 0 or epoch + 1 == epochs:
+                            self._keep()
+                    if self.interruption.requested and self.step < epochs * self.per_epoch:
+                        self._keep()
+                        raise KeyboardInterrupt
+            tell(text, epochs, epochs)
+
+    def _make_step(self, chosen: torch.Tensor) -> None:
+        loss = F.cross_entropy(self.model(self.inputs[chosen]), self.targets[chosen])
+        number = float(loss.detach())
+        epoch = (self.step + 1) / self.per_epoch
+        # Before the update: the weights that are recorded last are those that gave this loss.
+        check_finite(number, self.step + 1, epoch, self._rate, self.recorder.path)
+        self.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+        self.step += 1
+        self.recorder.step(self.step, epoch=epoch, loss=number)
+
+    def _evaluate(self, epoch: int) -> str:
+        """Evaluate on all samples, record it, and say it in words."""
+        train = score(self.model, self.inputs, self.targets)
+        check_finite(train.loss, self.step, float(epoch), self._rate, self.recorder.path)
+        metrics = {"train_loss": train.loss, "train_accuracy": train.accuracy, "lr": self._rate}
+        text = f"training loss {train.loss:.3g}, accuracy {train.accuracy:.1%}"
+        if len(self.test_inputs):
+            test = score(self.model, self.test_inputs, self.test_targets)
+            check_finite(test.loss, self.step, float(epoch), self._rate, self.recorder.path)
+            metrics |= {"test_loss": test.loss, "test_accuracy": test.accuracy}
+            text += f"; test {test.accuracy:.1%}"
+        self.recorder.epoch(float(epoch), **metrics)
+        return text
+
+    def _keep(self) -> None:
+        self.recorder.checkpoint(training=training_state(self.optimizer))
+
+    def _set_rate(self, epoch: int) -> None:
+        self._rate = self.settings.lr_in(min(epoch, self.settings.epochs - 1))
+        for group in self.optimizer.param_groups:
+            group["lr"] = self._rate
+
+
+def _model(
+    network: str | NetworkSpec | nn.Module, data: Data, settings: TrainingSettings
+) -> tuple[nn.Module, NetworkSpec | None]:
+    if isinstance(network, nn.Module):
+        return network, None
+    if isinstance(network, str):
+        spec = NetworkSpec(
+            name=network, input_shape=data.input_shape, classes=data.classes, seed=settings.seed
+        )
+    elif isinstance(network, NetworkSpec):
+        spec = network
+    else:
+        raise OptionError(
+            f"network is a {type(network).__name__}: give a name, a NetworkSpec or an nn.Module"
+        )
+    return spec.build(), spec
+
+
+@torch.no_grad()
+def _check_fits(model: nn.Module, data: Data, settings: TrainingSettings) -> None:
+    """Try the network on a sample, so that what does not fit is said before anything is written."""
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise OptionError(f"the network {type(model).__name__} has no trainable parameter")
+    sample = data.train_inputs[:1].to(settings.torch_dtype)
+    model.eval()
+    try:
+        outputs = model(sample)
+    except (RuntimeError, ValueError, IndexError, TypeError) as error:
+        reason = str(error).splitlines()[0]
+        raise DataError(
+            f"the network {type(model).__name__} does not take the samples of {data.name}, which have shape "
+            f"{data.input_shape}: {reason}"
+        ) from error
+    finally:
+        model.train()
+    shape = tuple(outputs.shape) if isinstance(outputs, torch.Tensor) else type(outputs).__name__
+    if not isinstance(shape, tuple) or len(shape) != 2 or shape[0] != 1 or shape[1] < data.classes:
+        raise DataError(
+            f"the network {type(model).__name__} gives {shape} for one sample of {data.name}, which has {data.classes} "
+            "classes: it must give one logit per class, [batch, classes]"
+        )

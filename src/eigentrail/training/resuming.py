@@ -1,0 +1,119 @@
+"""Going on with a training that was interrupted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from eigentrail.data import Data
+from eigentrail.errors import RunError
+from eigentrail.runs import Run, open_run
+from eigentrail.runs import checkpoints as states
+from eigentrail.runs.manifest import FILE, Manifest
+from eigentrail.training.settings import TrainingSettings
+
+NOTE = "training"
+
+
+@dataclass(frozen=True)
+class Resumption:
+    """Where to go on.
+
+    Attributes:
+        step: the step whose state was loaded.
+        finished: True where the run is complete already.
+    """
+
+    step: int
+    finished: bool
+
+
+def training_state(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    """Collect what a checkpoint needs besides the network's own state.
+
+    Args:
+        optimizer: the optimizer.
+
+    Returns:
+        Tensors and plain data: the optimizer's state and that of torch's global random generator. The order of the
+        samples needs none.
+    """
+    return {"optimizer": optimizer.state_dict(), "random": torch.get_rng_state()}
+
+
+def load_latest(
+    path: Path,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    data: Data,
+    settings: TrainingSettings,
+    network: Any,
+    total: int,
+) -> Resumption | None:
+    """Load the latest kept state of a run into network, optimizer and torch's global random generator.
+
+    Args:
+        path: the run's folder.
+        model: the network.
+        optimizer: its optimizer.
+        data: the data set.
+        settings: the settings.
+        network: the network's description, as the run keeps it.
+        total: the number of steps of the whole training.
+
+    Returns:
+        Where to go on; None where nothing is kept, so that the training begins.
+
+    Raises:
+        RunError: the run is one of another training; the text says what is different.
+    """
+    if not (path / FILE).is_file():
+        return None
+    found = Manifest.read(path)
+    _check_same(path, found, data, settings, network)
+    kept = states.steps_of(path)
+    if not kept:
+        return None
+    run: Run = open_run(path)
+    step = kept[-1]
+    if step > total:
+        raise RunError(f"{path} is trained for {step} steps already, more than {total}: ask for more epochs")
+    state = run.training_state(step)
+    run.model(step, into=model)
+    try:
+        optimizer.load_state_dict(state["optimizer"])
+        torch.set_rng_state(state["random"])
+    except (KeyError, ValueError, TypeError, RuntimeError) as error:
+        raise RunError(f"the state of the training at step {step} of {path} does not fit: {error}") from error
+    return Resumption(step, finished=step == total and found.status == "finished")
+
+
+def _check_same(path: Path, found: Manifest, data: Data, settings: TrainingSettings, network: Any) -> None:
+    before = found.notes.get(NOTE)
+    if before is None:
+        raise RunError(f"{path} holds a run of another training loop: only that loop can go on with it")
+    now = settings.model_dump(mode="json")
+    # A longer training is the same one for longer, unless the schedule counts on the number of epochs.
+    free = {"epochs"} if settings.schedule.kind != "cosine" else set()
+    # What the number of epochs decides comes last: another schedule is the better explanation.
+    for name, value in sorted(now.items(), key=lambda pair: pair[0] == "epochs"):
+        if name not in free and before.get(name) != value:
+            raise RunError(
+                f"{path} was trained with {name}={before.get(name)!r}, now it is {value!r}: resume with the same "
+                "settings, or train into another folder"
+            )
+    if found.notes.get("network") != network:
+        raise RunError(
+            f"{path} is the run of another network ({found.notes.get('network')}): train into another folder"
+        )
+    was = (found.data or {}).get("fingerprint")
+    if was != data.fingerprint:
+        before_name = (found.data or {}).get("name")
+        raise RunError(
+            f"{path} was trained on other samples ({before_name}) than {data.name} holds now: resume with the same "
+            "data, or train into another folder"
+        )

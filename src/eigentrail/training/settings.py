@@ -1,0 +1,124 @@
+"""All that a training depends on besides the network and the data."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from eigentrail.errors import OptionError
+from eigentrail.training.schedule import Constant, Schedule, as_schedule
+
+
+class TrainingSettings(BaseModel):
+    """How a network is trained.
+
+    The update is torch's: g <- gradient + weight_decay w; v <- momentum v + g; w <- w - lr v. With a constant rate this
+    is S1 eq. 2.5 exactly; there the velocity contains the rate, so the two differ while a changed rate works through
+    the velocity.
+
+    Weight decay is in torch's convention: the gradient of the penalty lambda ||w||^2 of S1 and S4 is 2 lambda w, so a
+    source's lambda is `weight_decay = 2 lambda` here. It acts on all parameters, biases too.
+
+    Attributes:
+        optimizer: "sgd", stochastic gradient descent.
+        lr: the learning rate in the first epoch.
+        momentum: beta, in [0, 1).
+        weight_decay: the factor of w in the gradient: twice the factor of ||w||^2 in the loss.
+        batch_size: the samples in a step. The last batch of an epoch holds what is left.
+        drop_last: True to leave out what is left instead, where it does not fill a batch.
+        epochs: how often all training samples are seen.
+        schedule: how the rate changes from epoch to epoch: "constant", "cosine", or one of `Step`, `Exponential`,
+            `Cosine`.
+        loss: "cross-entropy", the mean over the samples of a batch.
+        seed: of the initial weights, of the order of the samples and of what the network draws.
+        dtype: the precision of weights and inputs, "float32" or "float64". Initial weights are drawn in float32, so
+            that both begin alike.
+
+    Raises:
+        OptionError: a setting is unknown or outside what it may be.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    optimizer: Literal["sgd"] = "sgd"
+    lr: float = Field(default=0.01, gt=0)
+    momentum: float = Field(default=0.0, ge=0, lt=1)
+    weight_decay: float = Field(default=0.0, ge=0)
+    batch_size: int = Field(default=32, ge=1)
+    drop_last: bool = False
+    epochs: int = Field(default=10, ge=1)
+    schedule: Schedule = Constant()
+    loss: Literal["cross-entropy"] = "cross-entropy"
+    seed: int = Field(default=0, ge=0, lt=2**63)
+    dtype: Literal["float32", "float64"] = "float32"
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise OptionError(_sentence(error)) from error
+
+    @field_validator("schedule", mode="before")
+    @classmethod
+    def _short_forms(cls, given: Any) -> Any:
+        return as_schedule(given)
+
+    def changed(self, **changes: Any) -> TrainingSettings:
+        """Take some settings anew.
+
+        Args:
+            changes: settings; None leaves one as it is.
+
+        Returns:
+            The new settings.
+        """
+        wanted = {name: value for name, value in changes.items() if value is not None}
+        return TrainingSettings(**{**self.model_dump(), **wanted})
+
+    def lr_in(self, epoch: int) -> float:
+        """Give the learning rate of an epoch.
+
+        Args:
+            epoch: the epoch, counted from 0.
+
+        Returns:
+            The rate, the same for all its steps.
+        """
+        return self.lr * self.schedule.factor(epoch, self.epochs)
+
+    def steps_per_epoch(self, samples: int) -> int:
+        """Count the steps of an epoch.
+
+        Args:
+            samples: the number of training samples.
+
+        Returns:
+            The number of batches.
+
+        Raises:
+            OptionError: there is none.
+        """
+        steps = samples // self.batch_size if self.drop_last else -(-samples // self.batch_size)
+        if steps < 1:
+            raise OptionError(
+                f"batch_size={self.batch_size} with drop_last leaves no batch of {samples} samples: make it smaller"
+            )
+        return steps
+
+    @property
+    def torch_dtype(self) -> torch.dtype:
+        """`dtype` as torch's own."""
+        return torch.float64 if self.dtype == "float64" else torch.float32
+
+
+def _sentence(error: ValidationError) -> str:
+    first = error.errors()[0]
+    # The tag of a schedule's kind is no name that anybody writes.
+    tags = ("constant", "step", "exponential", "cosine")
+    name = ".".join(str(part) for part in first["loc"] if part not in tags) or "the settings"
+    if first["type"] == "extra_forbidden":
+        return f"there is no training setting {name}: there are {', '.join(TrainingSettings.model_fields)}"
+    shown = "" if isinstance(first["input"], dict) else f"={first['input']!r}"
+    return f"{name}{shown} cannot be used: {first['msg'][0].lower()}{first['msg'][1:]}"
