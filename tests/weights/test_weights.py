@@ -110,8 +110,8 @@ def test_layers_choose_what_is_skipped_too(path):
 @pytest.mark.parametrize(
     ("glob", "what"),
     [
-        ("fc3.weight", r"did you mean `fc[12]\.weight`"),
-        ("FC1", "did you mean|such as"),
+        ("fc3.weight", r"perhaps you mean `fc[12]\.weight`"),
+        ("FC1", "perhaps you mean|such as"),
         ("zzz", "there are .* names, such as"),
         ("fc1.bias", "is skipped"),
         ("norm", "no weight matches"),
@@ -125,7 +125,7 @@ def test_glob_without_a_match(glob, what, path):
 
 
 def test_no_such_tensor(path):
-    with pytest.raises(SourceError, match="did you mean"):
+    with pytest.raises(SourceError, match="perhaps you mean"):
         open_weights(path).tensor("fc1.wieght")
 
 

@@ -198,11 +198,11 @@ def _no_match(store: TensorStore, glob: str, specs: Sequence[MatrixSpec], skippe
             return f"{start}: `{entry.name}` of shape {list(entry.shape)} is no matrix."
     known = sorted({name for spec in specs for name in _names(spec)})
     near = _near(glob, known)
-    return (
-        f"{start}{near or (f'; there are {len(known)} names, such as `{specs[0].name}`' if specs else '')}."
-    )
+    if near or not specs:
+        return f"{start}{near or '; there are no weight matrices at all'}."
+    return f"{start}; there are {len(known)} names, such as `{specs[0].name}`."
 
 
 def _near(name: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
-    return f"; did you mean {' or '.join(f'`{other}`' for other in near)}?" if near else ""
+    return f"; perhaps you mean {' or '.join(f'`{other}`' for other in near)}" if near else ""
