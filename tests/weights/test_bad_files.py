@@ -44,7 +44,7 @@ def refusal(source: object) -> str:
 def test_missing(tmp_path):
     (tmp_path / "model.safetensors").write_bytes(b"")
     assert "no such file" in refusal(tmp_path / "nothing.pt")
-    assert "did you mean" in refusal(tmp_path / "modle.safetensors")
+    assert "perhaps you mean" in refusal(tmp_path / "modle.safetensors")
     assert "no such file" in refusal("organisation/name-of-a-model")
 
 

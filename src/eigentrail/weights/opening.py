@@ -87,7 +87,7 @@ def _near(path: Path) -> str:
         return "; check the path"
     near = difflib.get_close_matches(path.name, names, n=2, cutoff=0.6)
     return (
-        f"; did you mean {' or '.join(str(path.parent / name) for name in near)}?"
+        f"; perhaps you mean {' or '.join(str(path.parent / name) for name in near)}"
         if near
         else "; check the path"
     )
