@@ -12,47 +12,12 @@ from jaxtyping import Float64
 from eigentrail._arrays import to_float64
 from eigentrail.errors import SpectrumError
 from eigentrail.report.figures import style
+from eigentrail.spectra.spacing_laws import poisson, ratio_density_goe, ratio_density_poisson, wigner_surmise
 from eigentrail.spectra.spacings import Spacings
 from eigentrail.spectra.spectrum import Spectrum
 
 SPACING_EDGES = np.linspace(0.0, 4.0, 33)
 RATIO_EDGES = np.linspace(0.0, 1.0, 21)
-
-
-def wigner(s: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, " n"]:
-    """Give the Wigner surmise (pi s / 2) exp(-pi s^2 / 4) for spacings of mean 1.
-
-    Args:
-        s: spacings.
-
-    Returns:
-        Its density.
-    """
-    return np.asarray(np.pi * s / 2 * np.exp(-np.pi * s * s / 4))
-
-
-def ratio_goe(r: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, " n"]:
-    """Give the surmise for the ratio of neighbouring spacings in the Gaussian orthogonal ensemble.
-
-    Args:
-        r: min/max ratios in [0, 1].
-
-    Returns:
-        Its density (Atas, Bogomolny, Giraud & Roux 2013, folded to [0, 1]).
-    """
-    return np.asarray(27 / 4 * (r + r * r) / (1 + r + r * r) ** 2.5)
-
-
-def ratio_poisson(r: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, " n"]:
-    """Give the density 2 / (1 + r)^2 of the ratio for independent levels.
-
-    Args:
-        r: min/max ratios in [0, 1].
-
-    Returns:
-        Its density.
-    """
-    return np.asarray(2 / (1 + r) ** 2)
 
 
 def levels_of(spectrum: Spectrum) -> tuple[Spacings | None, str]:
@@ -87,8 +52,8 @@ def spacing_histogram(spectrum: Spectrum) -> go.Figure:
     p_wigner, p_poisson = style.probability(levels.p_wigner), style.probability(levels.p_poisson)
     traces = [
         _bars(spacings, SPACING_EDGES, "spacings"),
-        style.line(s, wigner(s), f"Wigner (random matrix), p = {p_wigner}", style.NULL),
-        style.line(s, np.exp(-s), f"Poisson (independent levels), p = {p_poisson}", style.OTHER, dash="dash"),
+        style.line(s, wigner_surmise(s), f"Wigner (random matrix), p = {p_wigner}", style.NULL),
+        style.line(s, poisson(s), f"Poisson (independent levels), p = {p_poisson}", style.OTHER, dash="dash"),
     ]
     return style.build(
         traces,
@@ -113,7 +78,7 @@ def spacing_data(spectrum: Spectrum) -> pd.DataFrame:
     values = to_float64(levels.unfolded).ravel() if levels is not None else np.empty(0)
     table = _binned(values, SPACING_EDGES)
     middle = (SPACING_EDGES[1:] + SPACING_EDGES[:-1]) / 2
-    return table.assign(wigner=wigner(middle), poisson=np.exp(-middle))
+    return table.assign(wigner=wigner_surmise(middle), poisson=poisson(middle))
 
 
 def spacing_ratio(spectrum: Spectrum) -> go.Figure:
@@ -128,11 +93,17 @@ def spacing_ratio(spectrum: Spectrum) -> go.Figure:
     levels, reason = levels_of(spectrum)
     if levels is None:
         return style.empty("Spacing ratios", reason)
+    if levels.ratio_mean is None or not np.size(levels.ratios):
+        return style.empty(
+            "Spacing ratios", levels.note or "There are too few distinct levels for a spacing ratio."
+        )
     r = np.linspace(0, 1, 31)
     traces = [
         _bars(to_float64(levels.ratios).ravel(), RATIO_EDGES, f"ratios, mean {levels.ratio_mean:.3f}"),
-        style.line(r, ratio_goe(r), "random matrix (GOE), mean 0.531", style.NULL),
-        style.line(r, ratio_poisson(r), "independent levels (Poisson), mean 0.386", style.OTHER, dash="dash"),
+        style.line(r, ratio_density_goe(r), "random matrix (GOE), mean 0.531", style.NULL),
+        style.line(
+            r, ratio_density_poisson(r), "independent levels (Poisson), mean 0.386", style.OTHER, dash="dash"
+        ),
     ]
     return style.build(
         traces,
@@ -156,7 +127,7 @@ def ratio_data(spectrum: Spectrum) -> pd.DataFrame:
     values = to_float64(levels.ratios).ravel() if levels is not None else np.empty(0)
     table = _binned(values, RATIO_EDGES)
     middle = (RATIO_EDGES[1:] + RATIO_EDGES[:-1]) / 2
-    return table.assign(goe=ratio_goe(middle), poisson=ratio_poisson(middle))
+    return table.assign(goe=ratio_density_goe(middle), poisson=ratio_density_poisson(middle))
 
 
 def _bars(

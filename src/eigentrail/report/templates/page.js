@@ -416,8 +416,10 @@
   document.addEventListener("keydown", (event) => {
     const typing = event.target.matches("input, select, textarea");
     if (event.key === "Escape") {
-      if (explained) hush();
-      else if (typing) event.target.blur();
+      const focused = explained !== null && explained === document.activeElement;
+      hush();
+      if (focused) return; // the explanation that was asked for by focus is closed first
+      if (typing) event.target.blur();
       else if (open !== null) back();
     } else if (typing || event.ctrlKey || event.metaKey || event.altKey) {
       // the browser's own keys
