@@ -1,16 +1,20 @@
 """The structure that training puts into neural-network weights: observe, explain, exploit.
 
-    import eigentrail as et
+import eigentrail as et
 
-    found = et.inspect("model.safetensors")   # a diagnosis per weight matrix, without data
-    found.table, found.spectra["fc.weight"], found.report("report.html")
-    et.compare("base.safetensors", "tuned.safetensors")
-    et.spectra.Spectrum.from_matrix(w).phase()
+found = et.inspect("model.safetensors")   # a diagnosis per weight matrix, without data
+found.table, found.spectra["fc.weight"], found.report("report.html")
+et.compare("base.safetensors", "tuned.safetensors")
+et.spectra.Spectrum.from_matrix(w).phase()
+with et.Recorder(model, "runs/first") as recorder:   # around any training loop; recorder.step() in it
+...
+et.open_run("runs/first")["fc.weight"]               # the layer over steps
 """
 
 from importlib.metadata import version as _version
 
 from eigentrail import errors as errors
+from eigentrail import runs as runs
 from eigentrail import spectra as spectra
 from eigentrail import weights as weights
 from eigentrail.api.comparison import Comparison as Comparison
@@ -18,6 +22,9 @@ from eigentrail.api.comparison import compare as compare
 from eigentrail.api.inspection import Inspection as Inspection
 from eigentrail.api.inspection import inspect as inspect
 from eigentrail.errors import EigentrailError as EigentrailError
+from eigentrail.runs import Recorder as Recorder
+from eigentrail.runs import Run as Run
+from eigentrail.runs import open_run as open_run
 from eigentrail.spectra import Spectrum as Spectrum
 from eigentrail.weights import Weights as Weights
 from eigentrail.weights import open_weights as open_weights
