@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from torch import nn
 
 from eigentrail.errors import RunError
 from eigentrail.runs import manifest
+from eigentrail.runs.files import draft_of
 from eigentrail.runs.selection import clean_name
 
 FOLDER = "checkpoints"
@@ -77,9 +77,9 @@ def save_state(folder: Path, step: int, model: nn.Module, training: Mapping[str,
     # The training's state comes first: a full state that can be seen has it.
     if training is not None:
         goal = training_path_of(folder, step)
-        draft = goal.with_name(f".{goal.name}.{os.getpid()}.draft")
+        draft = draft_of(goal)
         _write(draft, goal, lambda: torch.save(dict(training), draft))
-    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
+    draft = draft_of(path)
     metadata = {"format": "pt", "step": str(step), "ties": json.dumps(ties)}
     _write(draft, path, lambda: save_file(tensors, draft, metadata=metadata))
 

@@ -48,6 +48,15 @@ class OpenFiles:
             os.ftruncate(descriptor, size)
         return descriptor
 
+    def forget(self, path: Path) -> None:
+        """Close a file that is going to be removed.
+
+        Args:
+            path: the file, open or not.
+        """
+        if path in self._files:
+            os.close(self._files.pop(path))
+
     def sync(self) -> None:
         """Bring all open files to the disk itself, so that even a power cut leaves them whole."""
         for descriptor in self._files.values():
@@ -117,6 +126,7 @@ class Column:
         last = -(-rows // self.spec.chunk_rows)
         for path in self.folder.glob("c.*"):
             if int(path.name.split(".")[1]) >= last:
+                self._files.forget(path)
                 path.unlink()
         self.rows = rows
 

@@ -8,6 +8,28 @@ from pathlib import Path
 from eigentrail.errors import RunError
 
 
+def draft_of(path: Path) -> Path:
+    """Name the file in which the next content of a file is prepared.
+
+    Args:
+        path: the file.
+
+    Returns:
+        A hidden file beside it.
+    """
+    return path.with_name(f".{path.name}.{os.getpid()}.draft")
+
+
+def remove_drafts(folder: Path) -> None:
+    """Remove what a killed process was preparing; the caller is the only one who writes here.
+
+    Args:
+        folder: the folder, which may not exist.
+    """
+    for draft in folder.glob(".*.draft"):
+        draft.unlink(missing_ok=True)
+
+
 def replace_file(path: Path, content: str | bytes, sync: bool = False) -> None:
     """Put a new content in place of a file's, so that a reader sees the one or the other and nothing between.
 
@@ -17,7 +39,7 @@ def replace_file(path: Path, content: str | bytes, sync: bool = False) -> None:
         sync: True to bring the content to the disk itself first.
     """
     data = content.encode() if isinstance(content, str) else content
-    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
+    draft = draft_of(path)
     try:
         with draft.open("wb") as file:
             file.write(data)

@@ -194,7 +194,7 @@ class Recorder:
             OptionError: a metric is not one number.
         """
         begin = time.perf_counter()
-        if not self._is_open():
+        if not self._records():
             return
         number = self._step + 1 if step is None else int(step)
         if number <= self._step:
@@ -235,7 +235,7 @@ class Recorder:
         Raises:
             OptionError: a metric is not one number.
         """
-        if self._is_open():
+        if self._records():
             numbers = {name: _number(name, value) for name, value in metrics.items()}
             self._writer.put(Amendment(self._step, self._epoch, numbers))
             self._warn_not_finite(numbers)
@@ -252,7 +252,7 @@ class Recorder:
             OptionError: a metric is not one number.
         """
         begin = time.perf_counter()
-        if not self._is_open():
+        if not self._records():
             return
         now = math.floor(self._epoch) + 1.0 if epoch is None else self._checked_epoch(epoch)
         numbers = {name: _number(name, value) for name, value in metrics.items()}
@@ -278,7 +278,7 @@ class Recorder:
             DiskError: the disk refuses.
             RunError: something else went wrong.
         """
-        if not self._is_open():
+        if not self._records():
             return
         self._writer.flush()
         try:
@@ -297,8 +297,13 @@ class Recorder:
         Raises:
             RunError: the disk refuses.
         """
-        if self._is_open():
+        if self._records():
             self._writer.flush()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether steps can be told: from the beginning of the `with` block to its end."""
+        return self._state == "open"
 
     @property
     def overhead(self) -> Overhead:
@@ -443,7 +448,7 @@ class Recorder:
                 stacklevel=4,
             )
 
-    def _is_open(self) -> bool:
+    def _records(self) -> bool:
         if self._state == "open":
             return self.active
         why = "is not open yet: use it in a with block" if self._state == "new" else "is closed"
@@ -469,17 +474,16 @@ class Recorder:
             (source, source.find(self._model)) for source in due if self._last.get(source.spec.name) != step
         ]
         pieces: list[tuple[str, int, int]] = []
-        with torch.no_grad():
-            for source, tensor in tensors:
+        for source, tensor in tensors:
+            begin = self._writer.take(source.nbytes)
+            while begin is None:
+                if pieces:
+                    self._writer.put(Record(step, epoch, pieces, self._ring.head, None, whole=False))
+                    pieces = []
+                self._writer.wait_for_room()
                 begin = self._writer.take(source.nbytes)
-                while begin is None:
-                    if pieces:
-                        self._writer.put(Record(step, epoch, pieces, self._ring.head, None, whole=False))
-                        pieces = []
-                    self._writer.wait_for_room()
-                    begin = self._writer.take(source.nbytes)
-                self._ring.view(begin, source.shape, source.stored).copy_(tensor)
-                pieces.append((source.spec.node, begin, source.nbytes))
+            self._ring.copy(begin, tensor, source.stored)
+            pieces.append((source.spec.node, begin, source.nbytes))
         for source, _ in tensors:
             self._last[source.spec.name] = step
         if pieces or metrics is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
 _ALIGN = 64
@@ -18,8 +19,10 @@ class Ring:
 
     def __init__(self, nbytes: int):
         self.size = -(-nbytes // _ALIGN) * _ALIGN
-        self._block = torch.empty(self.size, dtype=torch.uint8)
-        self._bytes = self._block.numpy().data
+        # Written once, so that the system gives the memory now and not piece by piece during training.
+        self._block = torch.empty(self.size, dtype=torch.uint8).fill_(0)
+        self._array = self._block.numpy()
+        self._bytes = self._array.data
         self._head = 0
         self._tail = 0
 
@@ -53,21 +56,21 @@ class Ring:
         self._head += skip + room
         return (begin + skip) % self.size
 
-    def view(self, begin: int, shape: torch.Size | tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
-        """See a piece as a tensor.
+    def copy(self, begin: int, tensor: torch.Tensor, dtype: torch.dtype) -> None:
+        """Copy a tensor into a piece.
 
         Args:
-            begin: where it begins.
-            shape: the tensor's shape.
-            dtype: the tensor's precision.
-
-        Returns:
-            A tensor over the ring's memory.
+            begin: where the piece begins.
+            tensor: the tensor, on any device and with any strides.
+            dtype: the precision of the copy.
         """
-        nbytes = dtype.itemsize
-        for size in shape:
-            nbytes *= size
-        return self._block[begin : begin + nbytes].view(dtype).view(shape)
+        nbytes = tensor.numel() * dtype.itemsize
+        if tensor.dtype == dtype and tensor.device.type == "cpu":
+            # For small tensors numpy's way is several times shorter than torch's.
+            source = tensor.detach().numpy()
+            np.copyto(self._array[begin : begin + nbytes].view(source.dtype).reshape(source.shape), source)
+        else:
+            self._block[begin : begin + nbytes].view(dtype).view(tensor.shape).copy_(tensor.detach())
 
     def bytes(self, begin: int, nbytes: int) -> memoryview:
         """See a piece as bytes.

@@ -13,6 +13,7 @@ from torch import nn
 from eigentrail._arrays import to_numpy
 from eigentrail.errors import RunError
 from eigentrail.runs import checkpoints, lock, manifest, trajectory
+from eigentrail.runs.files import remove_drafts
 from eigentrail.runs.layout import VALUES
 from eigentrail.runs.manifest import LayerSpec, Manifest, ModelSpec
 from eigentrail.runs.selection import Source
@@ -38,6 +39,8 @@ def find_existing(path: Path, resume: bool | int, overwrite: bool) -> tuple[Mani
         RunError: there is a run and neither `resume` nor `overwrite` was given; the step to go on from is not in it;
             or the folder holds something else.
     """
+    for folder in (path, path / trajectory.FOLDER, path / checkpoints.FOLDER):
+        remove_drafts(folder)
     if not (path / manifest.FILE).exists():
         others = sorted(entry.name for entry in path.iterdir() if entry.name != lock.FILE)
         if others:

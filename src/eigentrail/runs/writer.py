@@ -28,6 +28,10 @@ _POLL_SECONDS = 0.1
 _TELL_SECONDS = 0.2
 
 
+def _now() -> float:
+    return time.monotonic()
+
+
 @dataclass(slots=True)
 class Record:
     """Copies of weights at one step.
@@ -48,7 +52,7 @@ class Record:
     head: int
     metrics: Mapping[str, float] | None
     whole: bool = True
-    told: float = field(default_factory=time.monotonic)
+    told: float = field(default_factory=_now)
 
 
 @dataclass(slots=True)
@@ -58,7 +62,7 @@ class Amendment:
     step: int
     epoch: float
     metrics: Mapping[str, float]
-    told: float = field(default_factory=time.monotonic)
+    told: float = field(default_factory=_now)
 
 
 class BackgroundWriter:
@@ -160,7 +164,7 @@ class BackgroundWriter:
 
     def _too_far_behind(self) -> bool:
         since = self._pending_since
-        late = since is not None and time.monotonic() - since > MAX_SECONDS
+        late = since is not None and _now() - since > MAX_SECONDS
         return late or self._put - self._committed >= MAX_STEPS
 
     def _wait(self, ready: Callable[[], bool], tell: bool = True) -> None:
@@ -260,7 +264,7 @@ class BackgroundWriter:
         if self._taken == self._committed:
             return False
         since = self._pending_since
-        late = since is not None and time.monotonic() - since >= _COMMIT_SECONDS
+        late = since is not None and _now() - since >= _COMMIT_SECONDS
         return late or self._taken - self._committed >= _COMMIT_STEPS
 
     def _commit(self) -> None:

@@ -1,0 +1,83 @@
+"""Stored results come back as they were, and only for the very same question."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from eigentrail.errors import OptionError, RunError
+from eigentrail.runs import Analyses
+
+DATA = xr.Dataset(
+    {
+        "alpha": ("step", np.array([1.5, np.nan, 2.5])),
+        "phase": ("step", np.array(["bulk", "bulk+spikes", ""])),
+        "spikes": ("step", np.arange(3)),
+    },
+    coords={"step": [0, 5, 10]},
+    attrs={"layers": ["a", "b"], "steps": 200},
+)
+
+
+@pytest.fixture(params=["folder", "memory"])
+def analyses(request: pytest.FixtureRequest, tmp_path: Path) -> Analyses:
+    return Analyses(tmp_path / "analyses" if request.param == "folder" else None)
+
+
+def test_results_come_back(analyses: Analyses) -> None:
+    tree = xr.DataTree.from_dict({"/z.weight": DATA, "/a.weight": DATA.isel(step=[0])})
+    table = pd.DataFrame(
+        {"alpha": [1.5, np.nan], "phase": ["bulk", None]}, index=pd.Index(["a", "b"], name="layer")
+    )
+    array = xr.DataArray(np.eye(3), dims=("i", "j"), name="overlap", attrs={"chance": 0.1})
+    for name, result in (("data", DATA), ("tree", tree), ("table", table), ("array", array)):
+        analyses.put(name, result, {"steps": 200})
+    assert DATA.identical(analyses.get("data", {"steps": 200}))
+    back = analyses.get("tree", {"steps": 200})
+    assert isinstance(back, xr.DataTree)
+    assert back.identical(tree)
+    assert list(back.children) == ["z.weight", "a.weight"]
+    got = analyses.get("table", {"steps": 200})
+    assert isinstance(got, pd.DataFrame)
+    pd.testing.assert_frame_equal(got, table)
+    assert array.identical(analyses.get("array", {"steps": 200}))
+
+
+def test_only_the_same_question_is_answered(analyses: Analyses) -> None:
+    analyses.put("evolution", DATA, {"layers": ["a"], "steps": 200}, version=2)
+    assert analyses.get("evolution", {"steps": np.int64(200), "layers": ("a",)}, version=2) is not None
+    assert analyses.get("evolution", {"layers": ["a"], "steps": 201}, version=2) is None
+    assert analyses.get("evolution", {"layers": ["a"], "steps": 200}, version=3) is None
+    assert analyses.get("evolution", {"layers": ["a"]}, version=2) is None
+    assert analyses.get("drift", {"layers": ["a"], "steps": 200}, version=2) is None
+
+
+def test_results_are_replaced(analyses: Analyses) -> None:
+    analyses.put("x", DATA)
+    analyses.put("x", DATA.isel(step=[0]))
+    assert DATA.isel(step=[0]).identical(analyses.get("x"))
+    if analyses.folder is not None:
+        assert analyses.keys() == [{"analysis": "x", "arguments": {}, "version": 1, "kind": "dataset"}]
+        assert len(list(analyses.folder.iterdir())) == 1
+
+
+def test_results_that_cannot_be_kept(analyses: Analyses) -> None:
+    with pytest.raises(OptionError, match="must be a pandas table or of xarray, not dict"):
+        analyses.put("x", {"a": 1})  # type: ignore[arg-type]
+    with pytest.raises(OptionError, match="an argument of x holds a object"):
+        analyses.get("x", {"a": object()})
+
+
+def test_damaged_results(tmp_path: Path) -> None:
+    analyses = Analyses(tmp_path / "analyses")
+    analyses.put("x", pd.DataFrame({"a": [1]}))
+    next((tmp_path / "analyses").glob("*/result.parquet")).write_bytes(b"no parquet")
+    with pytest.raises(RunError, match=r"cannot be read .* remove it to compute it again"):
+        analyses.get("x")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match="cannot be written"):
+        Analyses(tmp_path / "file").put("x", DATA)
