@@ -86,3 +86,56 @@ def test_an_epoch_of_a_real_training(checkpoints: Path) -> None:
     found = et.compare(folder / "epoch_1.pt", folder / "epoch_250.pt")
     assert len(found.table) == 3
     assert (found.table["relative_change"] > 0).all()
+
+
+def lora(seed: int, rank: int = 4) -> dict[str, torch.Tensor]:
+    g = torch.Generator().manual_seed(seed)
+    stem = "base_model.model.q_proj"
+    return {
+        f"{stem}.lora_A.weight": torch.randn(rank, 60, generator=g),
+        f"{stem}.lora_B.weight": torch.randn(80, rank, generator=g),
+    }
+
+
+def test_adapters_are_compared_by_their_factors_as_by_their_products() -> None:
+    a, b = lora(0), lora(1)
+    product = [
+        x["base_model.model.q_proj.lora_B.weight"] @ x["base_model.model.q_proj.lora_A.weight"]
+        for x in (a, b)
+    ]
+    thin = et.compare(a, b).table.iloc[0]
+    dense = et.compare({"w": product[0]}, {"w": product[1]}).table.iloc[0]
+    for column in (
+        "relative_change",
+        "cosine",
+        "update_stable_rank",
+        "update_effective_rank",
+        "alpha_a",
+        "alpha_b",
+    ):
+        if column.startswith("alpha"):
+            continue  # 4 non-zero eigenvalues have no tail; rounding gives the dense product 60
+        assert thin[column] == pytest.approx(dense[column], rel=1e-4), column
+    assert thin["update_numerical_rank"] == 8
+    assert thin["phase_a"] is None and thin["update_spikes"] is None
+    assert et.compare(a, a).table.iloc[0]["distance"] == 0
+
+
+def test_an_adapter_with_its_base_is_the_sum() -> None:
+    adapter, base = lora(2), {"q_proj.weight": torch.randn(80, 60)}
+    found = et.inspect(adapter, base=base).table.iloc[0]
+    adapted = et.open_weights(adapter, base=base)["q_proj.weight"]
+    assert found["name"] == "q_proj.weight" and found["phase"] is not None
+    assert found["frobenius_norm"] == pytest.approx(float(adapted.norm()), rel=1e-6)
+    bare = et.inspect(adapter).table.iloc[0]
+    assert bare["phase"] is None and bare["spikes"] is None and bare["numerical_rank"] == 4
+    assert any("no noise bulk" in w for w in bare["warnings"])
+
+
+def test_a_constant_shift_is_one_direction() -> None:
+    w = torch.randn(40, 30, generator=torch.Generator().manual_seed(0)).double()
+    row = et.compare({"w": w}, {"w": w + 2.0}).table.iloc[0]
+    assert row["update_numerical_rank"] == 1 or row["distance"] == pytest.approx(2.0 * np.sqrt(1200))
+    exact = torch.arange(1200.0).reshape(40, 30).double()
+    row = et.compare({"w": exact}, {"w": exact + 2.0}).table.iloc[0]
+    assert row["update_numerical_rank"] == 1 and row["distance"] == pytest.approx(2.0 * np.sqrt(1200))

@@ -11,10 +11,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 
 from eigentrail._progress import Progress, shown
-from eigentrail.errors import EigentrailError, LayerError, SourceError
-from eigentrail.spectra.diagnosis import DiagnosisOptions, diagnose
+from eigentrail.api.inspection import factored_spectrum
+from eigentrail.errors import EigentrailError, SourceError
+from eigentrail.spectra.diagnosis import Diagnosis, DiagnosisOptions, diagnose, diagnose_spectrum
 from eigentrail.spectra.eigenvalues import checked_stack
 from eigentrail.spectra.spectrum import Spectrum
 from eigentrail.spectra.subspaces import chance_overlap, principal_angles
@@ -151,6 +153,8 @@ def compare(
     layers: str | list[str] | None = None,
     conv: str = "flatten",
     *,
+    heads: bool = False,
+    base: Any = None,
     level: float = 0.01,
     seed: int = 0,
     progress: bool | Progress | None = None,
@@ -162,6 +166,8 @@ def compare(
         b: the source after.
         layers: globs over parameter names; None: all.
         conv: how convolution kernels become matrices.
+        heads: cut queries, keys and values into attention heads where their number is known.
+        base: the model that an adapter on either side was trained on; None compares the adapters' own updates.
         level: chance that a pure noise update shows a spike.
         seed: seed of the shuffles.
         progress: True to show it, False for silence, a callable to report to, None for a bar on terminals.
@@ -172,8 +178,10 @@ def compare(
     Raises:
         SourceError: when a source cannot be read or the two have no matrix in common.
     """
-    first = a if isinstance(a, Weights) else open_weights(a, layers=layers, conv=conv)
-    second = b if isinstance(b, Weights) else open_weights(b, layers=layers, conv=conv)
+    first = a if isinstance(a, Weights) else open_weights(a, layers=layers, conv=conv, heads=heads, base=base)
+    second = (
+        b if isinstance(b, Weights) else open_weights(b, layers=layers, conv=conv, heads=heads, base=base)
+    )
     shared, skipped = _shared(first, second)
     options = DiagnosisOptions(level=level, seed=seed)
     rows: list[dict[str, Any]] = []
@@ -220,22 +228,19 @@ def _shared(first: Weights, second: Weights) -> tuple[list[str], list[Skipped]]:
     return shared, skipped
 
 
-def _dense(matrix: Any) -> Any:
-    return matrix.dense() if isinstance(matrix, FactoredMatrix) else matrix
-
-
 def _compare_layer(
     first: Weights, second: Weights, name: str, options: DiagnosisOptions
 ) -> tuple[dict[str, Any], ComparedSpectra]:
     spec = first.specs[name]
-    wa, wb = _dense(first[name]), _dense(second[name])
-    da, db = diagnose(wa, options), diagnose(wb, options)
-    xa, xb = checked_stack(wa), checked_stack(wb)
-    difference = xb.astype(np.float64) - xa
-    distance = float(np.linalg.norm(difference))
+    wa, wb = first[name], second[name]
+    if isinstance(wa, FactoredMatrix) and isinstance(wb, FactoredMatrix):
+        da, db, update, inner = _factored_difference(wa, wb, options)
+    else:
+        da, db, update, inner = _dense_difference(_dense(wa), _dense(wb), options)
     norm_a, norm_b = float(da.row["frobenius_norm"]), float(db.row["frobenius_norm"])
-    row: dict[str, Any] = dict.fromkeys(COMPARISON_COLUMNS)
+    distance = 0.0 if update is None else float(update.row["frobenius_norm"])
     warnings: list[str] = []
+    row: dict[str, Any] = dict.fromkeys(COMPARISON_COLUMNS)
     row |= {
         "name": name,
         "kind": spec.kind,
@@ -245,30 +250,78 @@ def _compare_layer(
         "cols": da.row["cols"],
         "distance": distance,
         "relative_change": distance / norm_a,
-        "cosine": float(np.vdot(xa.astype(np.float64), xb)) / (norm_a * norm_b),
+        "cosine": inner / (norm_a * norm_b),
         "alpha_change": _difference(da.row["alpha"], db.row["alpha"]),
     }
     for side, found in (("a", da), ("b", db)):
         for column in ("alpha", "spikes", "stable_rank", "effective_rank", "phase"):
             row[f"{column}_{side}"] = found.row[column]
-    update = None
-    if distance == 0:
+    if update is None:
         warnings.append("the layer did not move")
     else:
-        try:
-            moved = diagnose(difference, options)
-            update = moved.spectrum
-            _describe_update(row, moved.row)
-        except LayerError as error:
-            warnings.append(f"the difference has no spectrum: {error}")
+        _describe_update(row, update.row)
     _describe_subspaces(row, da.spectrum, db.spectrum)
     if row["phase_a"] != row["phase_b"]:
         warnings.append(f"the phase changed from {row['phase_a']} to {row['phase_b']}")
     row["warnings"] = warnings
-    for spectrum in (da.spectrum, db.spectrum, update):
-        if spectrum is not None:
-            spectrum.forget_vectors()
-    return row, ComparedSpectra(da.spectrum, db.spectrum, update)
+    for spectrum in (da.spectrum, db.spectrum, *([] if update is None else [update.spectrum])):
+        spectrum.forget_vectors()
+    return row, ComparedSpectra(da.spectrum, db.spectrum, None if update is None else update.spectrum)
+
+
+def _dense(matrix: Any) -> Any:
+    return matrix.dense() if isinstance(matrix, FactoredMatrix) else matrix
+
+
+_Parts = tuple[Diagnosis, Diagnosis, Diagnosis | None, float]
+
+
+def _dense_difference(wa: Any, wb: Any, options: DiagnosisOptions) -> _Parts:
+    """Diagnose both matrices and their difference.
+
+    Args:
+        wa: before.
+        wb: after.
+        options: how.
+
+    Returns:
+        The diagnoses of A, B and B - A (None where nothing moved), and the inner product of A and B.
+    """
+    da, db = diagnose(wa, options), diagnose(wb, options)
+    xa, xb = checked_stack(wa).astype(np.float64), checked_stack(wb).astype(np.float64)
+    inner = float(np.vdot(xa, xb))
+    xb -= xa
+    if not xb.any():
+        return da, db, None, inner
+    if xb.min() == xb.max():  # every entry moved by one constant: a single direction
+        constant = FactoredMatrix(
+            torch.full((xb.shape[1], 1), xb.flat[0]), torch.ones(len(xb), 1, xb.shape[2]).double()
+        )
+        return da, db, diagnose_spectrum(factored_spectrum(constant), options, product=True), inner
+    return da, db, diagnose(xb, options), inner
+
+
+def _factored_difference(wa: FactoredMatrix, wb: FactoredMatrix, options: DiagnosisOptions) -> _Parts:
+    """The same for two products of thin factors: their difference is one too, of at most the sum of the ranks.
+
+    Args:
+        wa: before.
+        wb: after.
+        options: how.
+
+    Returns:
+        See `_dense_difference`.
+    """
+    left = torch.cat([wb.left.double() * wb.scale, wa.left.double() * -wa.scale], dim=1)
+    right = torch.cat([wb.right.double(), wa.right.double()], dim=-2)
+    da, db, update = (
+        diagnose_spectrum(factored_spectrum(w), options, product=True)
+        for w in (wa, wb, FactoredMatrix(left, right))
+    )
+    norms = [found.row["frobenius_norm"] for found in (da, db, update)]
+    inner = (norms[0] ** 2 + norms[1] ** 2 - norms[2] ** 2) / 2
+    moved = norms[2] > 1e-12 * max(norms[0], norms[1])
+    return da, db, update if moved else None, inner
 
 
 def _describe_update(row: dict[str, Any], moved: dict[str, Any]) -> None:

@@ -23,7 +23,7 @@ from eigentrail.spectra.spectrum import Spectrum
 from eigentrail.weights import FactoredMatrix, MatrixSpec, Skipped, Weights, open_weights
 
 #: The columns of `Inspection.table`, in order.
-TABLE_COLUMNS = ("name", "kind", "shape", "dtype", "matrices", *COLUMNS, "aliases", "warnings")
+TABLE_COLUMNS = ("name", "kind", "shape", "dtype", "matrices", *COLUMNS, "aliases", "note", "warnings")
 
 # Below this many columns one BLAS thread is the fastest; above it the two pipelines share the cores.
 _ONE_THREAD = 512
@@ -121,6 +121,8 @@ def inspect(
     layers: str | list[str] | None = None,
     conv: str = "flatten",
     *,
+    heads: bool = False,
+    base: Any = None,
     bootstrap: int = 0,
     level: float = 0.01,
     seed: int = 0,
@@ -136,6 +138,8 @@ def inspect(
         source: an `nn.Module`, a state dict, a path that `open_weights` reads, or an open `Weights`.
         layers: globs over parameter names; a module's name stands for its weight. None: all.
         conv: how convolution kernels become matrices: "flatten", "spatial" or "slices".
+        heads: cut queries, keys and values into attention heads where their number is known.
+        base: with an adapter as source, the model that it was trained on: the sum of both is inspected.
         bootstrap: draws for the tail's goodness-of-fit p-value and the interval of alpha; 0 for none.
         level: chance that a pure noise matrix shows a spike.
         seed: seed of the shuffles and draws; the same seed gives the same numbers.
@@ -153,7 +157,9 @@ def inspect(
         OptionError: when an argument is outside what it may be.
     """
     options = _checked_options(bootstrap, level, seed, null, jobs, device)
-    weights = source if isinstance(source, Weights) else open_weights(source, layers=layers, conv=conv)
+    weights = source
+    if not isinstance(source, Weights):
+        weights = open_weights(source, layers=layers, conv=conv, heads=heads, base=base)
     partial = None
     if out is not None:
         key = _identity(weights, options, device)
@@ -285,7 +291,7 @@ def _work(weights: Weights, name: str, options: DiagnosisOptions, device: str, c
         with _BLAS.limit(limits=threads, user_api="blas"):
             matrix = weights[name]
             if isinstance(matrix, FactoredMatrix):
-                found = diagnose_spectrum(factored_spectrum(matrix), options)
+                found = diagnose_spectrum(factored_spectrum(matrix), options, product=True)
             else:
                 found = diagnose(matrix.to(device), options)
     except EigentrailError as error:
@@ -299,8 +305,8 @@ def _work(weights: Weights, name: str, options: DiagnosisOptions, device: str, c
         "matrices": spec.matrices,
         **found.row,
         "aliases": list(spec.aliases),
+        "note": spec.note or None,
     }
-    row["warnings"] = [*([spec.note] if spec.note else []), *found.row["warnings"]]
     return name, row, found.spectrum, None
 
 

@@ -17,6 +17,8 @@ def compare(
     source_b: Annotated[str, typer.Argument(help="Weights after.")],
     layers: opt.Layers = None,
     conv: opt.ConvOption = opt.Conv.FLATTEN,
+    heads: opt.Heads = False,
+    base: opt.Base = None,
     out: opt.Out = None,
     format: opt.FormatOption = opt.Format.TABLE,
     level: opt.Level = 0.01,
@@ -25,7 +27,15 @@ def compare(
 ) -> int:
     """Tell which layers moved between two checkpoints of one network, and how."""
     found = run_comparison(
-        source_a, source_b, layers=layers or None, conv=conv.value, level=level, seed=seed, progress=not quiet
+        source_a,
+        source_b,
+        layers=layers or None,
+        conv=conv.value,
+        heads=heads,
+        base=base,
+        level=level,
+        seed=seed,
+        progress=not quiet,
     )
     if out is not None:
         found.save(out)

@@ -17,6 +17,8 @@ def inspect(
     source: Annotated[str, typer.Argument(help="Checkpoint, folder, index or archive of weights.")],
     layers: opt.Layers = None,
     conv: opt.ConvOption = opt.Conv.FLATTEN,
+    heads: opt.Heads = False,
+    base: opt.Base = None,
     out: opt.Out = None,
     format: opt.FormatOption = opt.Format.TABLE,
     bootstrap: Annotated[
@@ -42,6 +44,8 @@ def inspect(
         source,
         layers=layers or None,
         conv=conv.value,
+        heads=heads,
+        base=base,
         bootstrap=bootstrap,
         level=level,
         seed=seed,

@@ -41,4 +41,11 @@ Out = Annotated[
 ]
 Level = Annotated[float, typer.Option("--level", help="Chance that a pure noise matrix shows a spike.")]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
+Heads = Annotated[bool, typer.Option("--heads", help="Cut queries, keys and values into attention heads.")]
+Base = Annotated[
+    str | None,
+    typer.Option(
+        "--base", metavar="SOURCE", help="The model that an adapter was trained on: inspect their sum."
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on standard error.")]

@@ -66,6 +66,9 @@ GLOSSARY: dict[str, Entry] = {
     "aliases": Entry(
         "Aliases", "Identity", "Other names of the same tensor (tied weights); they are analysed once."
     ),
+    "note": Entry(
+        "Note", "Identity", "How the stored tensor was read as this matrix, where that is not plain."
+    ),
     "warnings": Entry(
         "Look at", "Identity", "What in this row needs a look, or why a number is missing; the gravest first."
     ),
@@ -98,7 +101,7 @@ GLOSSARY: dict[str, Entry] = {
     "mp_edge_low": Entry("λ₋", "Bulk and spikes", "Lower edge σ²(1 − √q)² of the noise law.", _LAMBDA, _MP),
     "mp_edge_high": Entry("λ₊", "Bulk and spikes", "Upper edge σ²(1 + √q)² of the noise law.", _LAMBDA, _MP),
     "mp_ks_distance": Entry(
-        "Distance to noise law",
+        "Noise distance",
         "Bulk and spikes",
         "Kolmogorov-Smirnov distance between the bulk and the fitted Marchenko-Pastur law.",
         "0 (same) to 1",

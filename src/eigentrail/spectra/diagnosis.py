@@ -109,12 +109,16 @@ def _spectrum_of(w: Any, options: DiagnosisOptions) -> Spectrum:
     return Spectrum.from_decomposition(parts, entries, null)
 
 
-def diagnose_spectrum(spectrum: Spectrum, options: DiagnosisOptions | None = None) -> Diagnosis:
+def diagnose_spectrum(
+    spectrum: Spectrum, options: DiagnosisOptions | None = None, *, product: bool = False
+) -> Diagnosis:
     """Fill the row from a spectrum that is already there, for instance one read back from a file.
 
     Args:
         spectrum: of a weight matrix: with rows and cols.
         options: see `DiagnosisOptions`.
+        product: the matrix is a product of thin factors such as an adapter's B A: there is no noise bulk, so bulk,
+            spikes, level statistics and phase stay empty.
 
     Returns:
         The row and the spectrum.
@@ -134,7 +138,12 @@ def diagnose_spectrum(spectrum: Spectrum, options: DiagnosisOptions | None = Non
         "frobenius_norm": math.sqrt(total),
         "spectral_norm": math.sqrt(top * rows),
     }
-    for part in (_bulk, _tail, _ranks, _levels, _vectors, _phase):
+    parts = (_tail, _ranks) if product else (_bulk, _tail, _ranks, _levels, _vectors, _phase)
+    if product:
+        warnings.append(
+            "a product of thin factors has no noise bulk: bulk, spikes, levels and phase do not apply"
+        )
+    for part in parts:
         try:
             part(row, spectrum, options, warnings)
         except SpectrumError as error:
@@ -218,7 +227,7 @@ def _ranks(row: dict[str, Any], spectrum: Spectrum, options: DiagnosisOptions, w
         "effective_rank": float(found.effective),
         "participation_rank": float(found.participation),
         "numerical_rank": int(found.numerical),
-        "mp_soft_rank": _number(found.mp_soft),
+        "mp_soft_rank": None if row["mp_sigma"] is None else _number(found.mp_soft),
         "erg_count": int(erg_count(np.asarray(spectrum.eigenvalues))),
     }
 

@@ -106,7 +106,8 @@ def verdict(
 
     "power-law" therefore means: a heavy tail, consistent with a power law, of which no alternative is a significantly
     better description. As xmin is placed where a power law fits best, the rule is slow to reject one. Measured shares
-    of the verdicts (400 samples each, 20 matrices for the Wishart of n = 1024, no bootstrap; P power law, T truncated, L lognormal, E exponential, U undecided):
+    of the verdicts (400 samples each, 20 matrices for the Wisharts of n = 1024, no bootstrap; P power law,
+    T truncated, L lognormal, E exponential, U undecided):
 
     | sample                              | n = 256                | n = 1024               |
     |-------------------------------------|------------------------|------------------------|
