@@ -1,0 +1,160 @@
+"""Spikes followed as individuals over steps, and what happens to them: births, deaths, crossings."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Float64, Int64
+from scipy.optimize import linear_sum_assignment
+
+from eigentrail.trajectories.directions import Directions, concatenate
+
+#: The smallest overlap |u_i . u_j| |v_i . v_j| at which two spikes are taken for the same one.
+MINIMUM_OVERLAP = 0.3
+#: A spike is compared with its own last appearances, at most so many: where two spikes meet their vectors mix, and
+#: only the time before tells them apart. One that is gone for fewer analysed steps than this may come back.
+MEMORY = 4
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened to a followed spike.
+
+    Attributes:
+        place: the analysed step at which it is first seen, as a number into the sequence.
+        kind: "birth", "death" or "crossing".
+        track: the spike; of a crossing the one that went up.
+        other: the one that went down; -1 for births and deaths.
+    """
+
+    place: int
+    kind: str
+    track: int
+    other: int = -1
+
+
+@dataclass(frozen=True)
+class Tracks:
+    """Followed spikes.
+
+    Attributes:
+        values: [T, K] singular value of each spike at each analysed step, NaN where it is none.
+        ranks: [T, K] its place among the spikes of the step, 0 the largest; -1 where it is none.
+        births: [K] number of the step where it was first seen.
+        deaths: [K] number of the step where it is first gone for good; -1 if it lives at the end.
+        events: in their order.
+    """
+
+    values: Float64[np.ndarray, "t k"]
+    ranks: Int64[np.ndarray, "t k"]
+    births: Int64[np.ndarray, " k"]
+    deaths: Int64[np.ndarray, " k"]
+    events: tuple[Event, ...]
+
+
+@dataclass
+class _Track:
+    seen: list[Directions] = field(default_factory=list)
+    places: list[tuple[int, int]] = field(default_factory=list)
+    missed: list[int] = field(default_factory=list)
+
+
+def follow(found: Sequence[Directions | None], minimum: float = MINIMUM_OVERLAP) -> Tracks:
+    """Follow spikes from step to step by the overlap of their singular vectors, never by rank.
+
+    At each step all spikes are assigned at once so that the sum of the overlaps with the followed ones is the
+    largest possible; a pair below the minimum is no pair.
+
+    Args:
+        found: the spikes of each analysed step; None for a step that could not be analysed, which ends nothing.
+        minimum: the smallest overlap of a pair.
+
+    Returns:
+        The followed spikes, in the order of their births and ranks.
+    """
+    tracks: list[_Track] = []
+    active: list[int] = []
+    deaths: dict[int, int] = {}
+    for place, now in enumerate(found):
+        if now is None:
+            continue
+        taken: dict[int, int] = {}
+        if active and len(now):
+            score = _scores([tracks[t] for t in active], now)
+            score[score < minimum] = 0.0
+            for row, column in zip(*linear_sum_assignment(-score), strict=True):
+                if score[row, column] > 0:
+                    taken[int(column)] = active[int(row)]
+        for rank in range(len(now)):
+            if rank not in taken:
+                tracks.append(_Track())
+                taken[rank] = len(tracks) - 1
+                active.append(len(tracks) - 1)
+            track = tracks[taken[rank]]
+            one = Directions(
+                now.values[rank : rank + 1],
+                now.matrix[rank : rank + 1],
+                now.long[rank : rank + 1],
+                now.short[rank : rank + 1],
+            )
+            track.seen = [*track.seen[-(MEMORY - 1) :], one]
+            track.places.append((place, rank))
+            track.missed.clear()
+        alive = set(taken.values())
+        for number in [t for t in active if t not in alive]:
+            track = tracks[number]
+            track.missed.append(place)
+            if len(track.missed) >= MEMORY:
+                deaths[number] = track.missed[0]
+                active.remove(number)
+                track.seen.clear()
+    for number in active:
+        if tracks[number].missed:
+            deaths[number] = tracks[number].missed[0]
+    return _collect(found, tracks, deaths)
+
+
+def _scores(tracks: list[_Track], now: Directions) -> Float64[np.ndarray, "t s"]:
+    counts = [len(track.seen) for track in tracks]
+    history = concatenate([one for track in tracks for one in track.seen])
+    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
+    return np.asarray(np.maximum.reduceat(history.overlaps(now), starts, axis=0))
+
+
+def _collect(found: Sequence[Directions | None], tracks: list[_Track], deaths: dict[int, int]) -> Tracks:
+    values = np.full((len(found), len(tracks)), np.nan)
+    ranks = np.full((len(found), len(tracks)), -1, dtype=np.int64)
+    for number, track in enumerate(tracks):
+        for place, rank in track.places:
+            step = found[place]
+            assert step is not None
+            values[place, number], ranks[place, number] = step.values[rank], rank
+    births = np.array([track.places[0][0] for track in tracks], dtype=np.int64)
+    ends = np.array([deaths.get(number, -1) for number in range(len(tracks))], dtype=np.int64)
+    analysed = [place for place, step in enumerate(found) if step is not None]
+    events = _events(ranks, births, ends, analysed)
+    return Tracks(values, ranks, births, ends, tuple(events))
+
+
+def _events(
+    ranks: Int64[np.ndarray, "t k"],
+    births: Int64[np.ndarray, " k"],
+    deaths: Int64[np.ndarray, " k"],
+    analysed: list[int],
+) -> list[Event]:
+    # What is there at the first step was not seen to be born.
+    first = analysed[0] if analysed else 0
+    events = [Event(int(place), "birth", t) for t, place in enumerate(births) if place > first]
+    events += [Event(int(place), "death", t) for t, place in enumerate(deaths) if place >= 0]
+    for before, now in itertools.pairwise(analysed):
+        both = np.flatnonzero((ranks[before] >= 0) & (ranks[now] >= 0))
+        old, new = ranks[before, both], ranks[now, both]
+        up = (old[:, None] > old[None, :]) & (new[:, None] < new[None, :])
+        events += [
+            Event(now, "crossing", int(both[i]), int(both[j])) for i, j in zip(*np.nonzero(up), strict=True)
+        ]
+    order = {"birth": 0, "crossing": 1, "death": 2}
+    return sorted(events, key=lambda e: (e.place, order[e.kind], e.track, e.other))

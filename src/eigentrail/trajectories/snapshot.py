@@ -1,0 +1,107 @@
+"""The close look at one step: the diagnosis of the matrix, and its spikes with their vectors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64, Shaped
+
+from eigentrail.errors import LayerError, SpectrumError
+from eigentrail.spectra.diagnosis import DiagnosisOptions, diagnose_spectrum
+from eigentrail.spectra.eigenvalues import Decomposition, LeadingVectors, checked_stack, decompose_checked
+from eigentrail.spectra.entry_statistics import entry_statistics
+from eigentrail.spectra.randomized import shuffled_null
+from eigentrail.spectra.spectrum import Spectrum
+from eigentrail.trajectories.directions import Directions, concatenate
+
+#: The numbers of a diagnosis that are kept over steps; see `eigentrail.inspect` for what each is.
+NUMBERS = (
+    "mp_sigma", "mp_edge_low", "mp_edge_high", "mp_ks_distance", "spike_threshold", "spikes", "spike_strength",
+    "null_spikes", "alpha", "alpha_error", "xmin", "ks_distance", "tail_size",
+    "stable_rank", "effective_rank", "numerical_rank", "mp_soft_rank", "spacing_ratio", "phase_confidence",
+)  # fmt: skip
+#: Its texts; `missing` says why a step has no numbers.
+TEXTS = ("tail_model", "phase", "missing")
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One step of one matrix.
+
+    Attributes:
+        numbers: those of `NUMBERS`; NaN where there is none.
+        texts: those of `TEXTS`; empty where there is none.
+        directions: the spikes; None where they cannot be told.
+    """
+
+    numbers: dict[str, float]
+    texts: dict[str, str]
+    directions: Directions | None
+
+
+def snapshot(stack: Shaped[np.ndarray, "k n m"], level: float, keep: int) -> Snapshot:
+    """Diagnose the matrix of one step.
+
+    Args:
+        stack: [k, N, M], N >= M.
+        level: chance that noise shows a spike.
+        keep: how many spikes to keep with their vectors, at most.
+
+    Returns:
+        The numbers and the spikes; for a matrix without a spectrum (not finite, all zero) the reason instead.
+    """
+    try:
+        checked = checked_stack(stack)
+        pooled = len(checked) > 1
+        parts = decompose_checked(checked, 0 if pooled else keep)
+        bare = Decomposition(parts.groups, parts.rows, parts.cols, None)
+        spectrum = Spectrum.from_decomposition(bare, entry_statistics(checked), shuffled_null(checked))
+        row = diagnose_spectrum(spectrum, DiagnosisOptions(level=level)).row
+    except (LayerError, SpectrumError) as error:
+        return Snapshot(
+            dict.fromkeys(NUMBERS, np.nan), dict.fromkeys(TEXTS, "") | {"missing": str(error)}, None
+        )
+    numbers = {name: np.nan if row[name] is None else float(row[name]) for name in NUMBERS}
+    texts = {name: row[name] or "" for name in ("tail_model", "phase")} | {"missing": ""}
+    if row["spikes"] is None:
+        texts["missing"] = "; ".join(row["warnings"][:1])
+        return Snapshot(numbers, texts, None)
+    above = _above_pooled if pooled else _above
+    return Snapshot(numbers, texts, above(checked, parts, row["spike_threshold"], row["spikes"], keep))
+
+
+def _above(
+    checked: Shaped[np.ndarray, "k n m"], parts: Decomposition, threshold: float, spikes: int, keep: int
+) -> Directions:
+    if parts.leading is None:
+        return Directions.none(parts.rows, parts.cols)
+    return _directions(parts.leading, min(spikes, keep), 0, parts.rows)
+
+
+def _above_pooled(
+    checked: Shaped[np.ndarray, "k n m"], parts: Decomposition, threshold: float, spikes: int, keep: int
+) -> Directions:
+    # Only matrices that show a spike are decomposed again, for their vectors.
+    found = [Directions.none(parts.rows, parts.cols)]
+    for number, values in enumerate(parts.groups):
+        count = int((values > threshold).sum())
+        if count:
+            leading = decompose_checked(checked[number : number + 1], count).leading
+            assert leading is not None
+            found.append(_directions(leading, count, number, parts.rows))
+    together = concatenate(found)
+    first = np.argsort(-together.values, kind="stable")[:keep]
+    return Directions(
+        together.values[first], together.matrix[first], together.long[first], together.short[first]
+    )
+
+
+def _directions(leading: LeadingVectors, count: int, matrix: int, rows: int) -> Directions:
+    values: Float64[np.ndarray, " s"] = np.sqrt(leading.values[:count] * rows)
+    return Directions(
+        values,
+        np.full(len(values), matrix, dtype=np.int64),
+        leading.long[:count].astype(np.float32),
+        leading.short[:count].astype(np.float32),
+    )
