@@ -6,9 +6,10 @@ import os
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
+from jaxtyping import Int, Shaped
 
 from eigentrail.errors import RunError
 from eigentrail.runs.layout import ArraySpec
@@ -153,8 +154,8 @@ def _write_all(descriptor: int, buffers: Sequence[Buffer]) -> None:
 
 
 def read_rows(
-    folder: Path, spec: ArraySpec, rows: np.ndarray[Any, Any], what: str, sparse: bool = False
-) -> np.ndarray[Any, Any]:
+    folder: Path, spec: ArraySpec, rows: Int[np.ndarray, " n"], what: str, sparse: bool = False
+) -> Shaped[np.ndarray, "n ..."]:
     """Read rows of an array.
 
     Args:

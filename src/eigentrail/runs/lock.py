@@ -18,6 +18,20 @@ except ImportError:  # no POSIX locks: the process id in the file has to do
 
 FILE = ".writer"
 
+# The lock belongs to the open file, which a forked process (a worker that loads data) shares: there it would
+# outlive us.
+_HELD: set[int] = set()
+
+
+def _let_go_in_child() -> None:
+    # Closing the child's copy leaves the lock with the parent.
+    while _HELD:
+        os.close(_HELD.pop())
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_let_go_in_child)
+
 
 class WriterLock:
     """Hold the right to write a run.
@@ -50,6 +64,7 @@ class WriterLock:
         except OSError as error:
             os.close(self._descriptor)
             raise DiskError(folder, error) from error
+        _HELD.add(self._descriptor)
 
     def _lock(self, folder: Path) -> None:
         holder = _holder(self._path)
@@ -70,8 +85,10 @@ class WriterLock:
 
     def release(self) -> None:
         """Let others write."""
-        os.ftruncate(self._descriptor, 0)
-        os.close(self._descriptor)
+        if self._descriptor in _HELD:
+            _HELD.remove(self._descriptor)
+            os.ftruncate(self._descriptor, 0)
+            os.close(self._descriptor)
 
 
 def is_being_written(folder: Path) -> bool:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Int, Shaped
 
 from eigentrail.errors import RunError
 from eigentrail.runs.columns import Buffer, Column, OpenFiles, read_rows
@@ -305,8 +306,8 @@ class TrajectoryWriter:
 
 
 def read_column(
-    folder: Path, node: str, state: NodeState, array: str, rows: np.ndarray[Any, Any] | None = None
-) -> np.ndarray[Any, Any]:
+    folder: Path, node: str, state: NodeState, array: str, rows: Int[np.ndarray, " n"] | None = None
+) -> Shaped[np.ndarray, "n ..."]:
     """Read committed rows of one array.
 
     Args:

@@ -1,0 +1,86 @@
+"""Who may write a run, and who is still alive."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import signal
+from pathlib import Path
+
+import pytest
+
+from eigentrail.errors import RunError
+from eigentrail.runs import lock
+from eigentrail.runs.lock import WriterLock, is_alive, is_being_written
+
+
+def test_one_at_a_time(tmp_path: Path) -> None:
+    first = WriterLock(tmp_path)
+    assert is_being_written(tmp_path)
+    with pytest.raises(RunError, match=f"is being recorded by process {os.getpid()} on {platform.node()}"):
+        WriterLock(tmp_path)
+    assert is_being_written(tmp_path)
+    first.release()
+    first.release()
+    assert not is_being_written(tmp_path)
+    WriterLock(tmp_path).release()
+
+
+def test_a_forked_worker_does_not_keep_it(tmp_path: Path) -> None:
+    held = WriterLock(tmp_path)
+    child = os.fork()
+    if child == 0:
+        signal.pause()
+        os._exit(0)
+    try:
+        with pytest.raises(RunError):
+            WriterLock(tmp_path)
+        # As when the holder is killed: its file is closed, nothing else is done.
+        lock._HELD.remove(held._descriptor)
+        os.close(held._descriptor)
+        WriterLock(tmp_path).release()
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+
+def test_where_the_file_system_has_no_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(descriptor: int, how: int) -> None:
+        raise OSError("no locks here")
+
+    monkeypatch.setattr(lock.fcntl, "flock", refuse)
+    parent = lock._identity(os.getppid())
+    (tmp_path / lock.FILE).write_text(json.dumps(parent))
+    with pytest.raises(RunError, match=f"process {os.getppid()} "):
+        WriterLock(tmp_path)
+    (tmp_path / lock.FILE).write_text(json.dumps(parent | {"start": 1}))
+    WriterLock(tmp_path).release()
+
+
+def test_who_is_alive() -> None:
+    me = lock._identity(os.getpid())
+    assert is_alive(me)
+    # The same number, given to another process later.
+    assert not is_alive(me | {"start": me["start"] - 1})
+    assert is_alive(me | {"host": "elsewhere", "pid": 10**9})
+    assert not is_alive(me | {"pid": 2**22 + 1})
+    child = os.fork()
+    if child == 0:
+        signal.pause()
+        os._exit(0)
+    known = lock._identity(child)
+    assert is_alive(known)
+    os.kill(child, signal.SIGKILL)
+    os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+    # Ended, and its parent has not yet asked for it.
+    assert not is_alive(known)
+    os.waitpid(child, 0)
+    assert not is_alive(known)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"pid": "x"}', '{"pid": 1}'])
+def test_files_that_say_nothing(tmp_path: Path, content: str) -> None:
+    (tmp_path / lock.FILE).write_text(content)
+    assert not is_being_written(tmp_path)
+    WriterLock(tmp_path).release()
