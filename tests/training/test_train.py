@@ -87,6 +87,19 @@ def test_the_same_seed_gives_the_same_bits_and_disturbs_nobody(tmp_path: Path, f
     assert not np.array_equal(first["inner.weight"].values[-1], other["inner.weight"].values[-1])
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_bits_do_not_depend_on_the_callers_threads(tmp_path: Path, few: Data, threads: int) -> None:
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3 - threads)
+        first = train("mlp256", few, tmp_path / "a", batch_size=100, epochs=1, threads=threads)
+        assert torch.get_num_threads() == 3 - threads
+        torch.set_num_threads(threads)
+        same(first, train("mlp256", few, tmp_path / "b", batch_size=100, epochs=1, threads=threads))
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_dropout_draws_and_batch_norm_moves_only_in_training(tmp_path: Path, few: Data) -> None:
     run = train("training_networks:Chancy", few, tmp_path / "run", batch_size=20, epochs=2)
     assert run.checkpoints == (0, 11, 22)
@@ -167,6 +180,7 @@ BAD_SETTINGS = {
     "epochs": ([0, -1], "epochs="),
     "seed": ([-1, "x"], "seed="),
     "dtype": (["float16", "double"], "dtype='.*' cannot be used: input should be 'float32' or 'float64'"),
+    "threads": ([0], "threads="),
     "optimizer": (["adam"], "optimizer='adam' cannot be used: input should be 'sgd'"),
     "loss": (["mse"], "loss='mse'"),
     "schedule": (["linear", "step", "exponential", {"kind": "step", "at": [0]}, 3], "schedule"),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -94,8 +95,8 @@ def train(
     per_epoch = chosen.steps_per_epoch(len(samples.train_inputs))
     total = per_epoch * chosen.epochs
     folder = Path(path)
-    # What the caller draws is not disturbed.
-    with torch.random.fork_rng(devices=[]):
+    # What the caller draws, and with how many threads, is not disturbed.
+    with torch.random.fork_rng(devices=[]), _threads(chosen.threads):
         torch.manual_seed(network_seed(chosen.seed))
         found = load_latest(folder, model, optimizer, samples, chosen, described, total) if resume else None
         if found is not None and found.finished:
@@ -220,6 +221,16 @@ class _Loop:
         self._rate = self.settings.lr_in(min(epoch, self.settings.epochs - 1))
         for group in self.optimizer.param_groups:
             group["lr"] = self._rate
+
+
+@contextmanager
+def _threads(number: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _model(

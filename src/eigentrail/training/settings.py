@@ -35,6 +35,8 @@ class TrainingSettings(BaseModel):
         seed: of the initial weights, of the order of the samples and of what the network draws.
         dtype: the precision of weights and inputs, "float32" or "float64". Initial weights are drawn in float32, so
             that both begin alike.
+        threads: the processor threads that torch may use. The bits depend on them, and networks as small as the
+            perceptrons gain nothing from a second one.
 
     Raises:
         OptionError: a setting is unknown or outside what it may be.
@@ -53,6 +55,7 @@ class TrainingSettings(BaseModel):
     loss: Literal["cross-entropy"] = "cross-entropy"
     seed: int = Field(default=0, ge=0, lt=2**63)
     dtype: Literal["float32", "float64"] = "float32"
+    threads: int = Field(default=1, ge=1)
 
     def __init__(self, **values: Any) -> None:
         try:
