@@ -9,13 +9,17 @@ et.spectra.Spectrum.from_matrix(w).phase()
 with et.Recorder(model, "runs/first") as recorder:   # around any training loop; recorder.step() in it
 ...
 et.open_run("runs/first")["fc.weight"]               # the layer over steps
+et.train("mlp50", "digits", "runs/digits")           # a training loop that records, for the sources' networks
 """
 
 from importlib.metadata import version as _version
 
+from eigentrail import data as data
 from eigentrail import errors as errors
+from eigentrail import networks as networks
 from eigentrail import runs as runs
 from eigentrail import spectra as spectra
+from eigentrail import training as training
 from eigentrail import weights as weights
 from eigentrail.api.comparison import Comparison as Comparison
 from eigentrail.api.comparison import compare as compare
@@ -26,6 +30,8 @@ from eigentrail.runs import Recorder as Recorder
 from eigentrail.runs import Run as Run
 from eigentrail.runs import open_run as open_run
 from eigentrail.spectra import Spectrum as Spectrum
+from eigentrail.training import TrainingSettings as TrainingSettings
+from eigentrail.training import train as train
 from eigentrail.weights import Weights as Weights
 from eigentrail.weights import open_weights as open_weights
 
