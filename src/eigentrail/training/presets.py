@@ -17,7 +17,7 @@ from eigentrail.training.loop import train
 from eigentrail.training.schedule import Exponential
 from eigentrail.training.settings import TrainingSettings
 
-_GLOROT = "inputs have mean 0 and variance 1 over the training set (the source names no scaling)"
+_SCALING = "inputs have mean 0 and variance 1 over the training set (the source names no scaling)"
 _DECAY = "the source's lambda ||w||^2 is weight_decay = 2 lambda in torch, on weights and biases"
 
 
@@ -98,7 +98,7 @@ _MLP256 = Preset(
     # The studied 128 x 64 layer at every step, the network now and then.
     layers={"fc3.weight": 1, "*": 50},
     on={"digits": Smaller(epochs=100)},
-    chosen=(_GLOROT, "the last batch of an epoch, of 16 images, is used"),
+    chosen=(_SCALING, "the last batch of an epoch, of 16 images, is used"),
 )
 
 PRESETS: dict[str, Preset] = {
@@ -114,7 +114,7 @@ PRESETS: dict[str, Preset] = {
             settings=TrainingSettings(lr=0.01, batch_size=32, epochs=200),
             layers={"fc2.weight": 1, "*": 50},
             on={"digits": Smaller(epochs=100)},
-            chosen=(_GLOROT, "biases begin at zero, as everywhere in the source", "a constant rate"),
+            chosen=(_SCALING, "biases begin at zero, as everywhere in the source", "a constant rate"),
         ),
         _MLP256,
         _MLP256.model_copy(
