@@ -161,12 +161,20 @@ def test_numbers_explain_themselves_on_hover_and_on_focus(visit: Visit) -> None:
     text = visit.page.locator("#tooltip").inner_text()
     assert "Squared Frobenius norm" in text
     assert "Chance: Noise" in text
-    visit.page.keyboard.press("Escape")
+    visit.page.mouse.move(2, 2)
+    visit.page.wait_for_selector("#tooltip", state="hidden")
     fact.focus()
     visit.page.keyboard.press("Tab")
     visit.page.wait_for_selector("#tooltip", state="visible")
     assert "Effective rank" in visit.page.locator("#tooltip").inner_text()
     assert visit.page.locator('[aria-describedby="tooltip"]').count() == 1
+    visit.page.keyboard.press("Escape")
+    visit.page.wait_for_selector("#tooltip", state="hidden")
+    assert visit.page.locator(
+        "#deck"
+    ).is_visible()  # the first Escape closes the explanation, the second the matrix
+    visit.page.keyboard.press("Escape")
+    visit.page.wait_for_selector("#deck", state="hidden")
 
 
 def test_downloads_hold_the_data(visit: Visit, small: Any, tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def test_thin_rows_keeps_the_end() -> None:
 
 
 def test_row_limit_keeps_the_budget() -> None:
-    assert row_limit([100, 1000, 5000], 2, 10**9) == 5000
+    assert row_limit([100, 1000, 5000], 2, 10**9) == 1_000_000
     limit = row_limit([1000] * 500, 9, 900_000)
     assert limit == 200
     assert row_limit([10_000] * 10_000, 9, 10) == 50

@@ -112,9 +112,9 @@ def test_the_worst_come_first_and_say_why(html: str, small: Any) -> None:
 
 
 def test_what_was_skipped_is_listed_with_its_reason(html: str) -> None:
-    assert "norm.weight" in html
+    assert "norm.<wbr>weight" in html
     assert "a vector is no matrix" in html
-    assert "&lt;b&gt;packed&lt;/b&gt;" in html
+    assert "&lt;b&gt;packed&lt;/b&gt;" in html.replace("<wbr>", "")
 
 
 def test_many_tensors_with_one_reason_are_one_row() -> None:

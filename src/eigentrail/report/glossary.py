@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from eigentrail.report.glossary_time import TIME
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -32,7 +34,10 @@ class Entry:
     absent: str = ""
 
 
-GROUPS = ("Identity", "Bulk and spikes", "Tail", "Ranks and norms", "Levels and vectors", "Phase", "Change")
+GROUPS = (
+    *("Identity", "Bulk and spikes", "Tail", "Ranks and norms", "Levels and vectors", "Phase"),
+    *("Change", "Over time"),
+)
 
 _LAMBDA = "in units of the eigenvalues λ of WᵀW / N, N the longer side"
 _MP = "Marchenko & Pastur 1967"
@@ -473,8 +478,14 @@ GLOSSARY: dict[str, Entry] = {
 }
 
 
+GLOSSARY |= {name: Entry(label, "Over time", *rest) for name, (label, *rest) in TIME.items()}
+
+
 def lookup(column: str) -> Entry:
-    """Find the entry of a column; `<column>_a`, `<column>_b` and `<column>_change` are those of two checkpoints.
+    """Find the entry of a column.
+
+    `<column>_a`, `<column>_b` and `<column>_change` are those of two checkpoints, `<column>_first` and `<column>_last`
+    those of the first and the last step of a training.
 
     Args:
         column: name of a table's column.
@@ -484,14 +495,16 @@ def lookup(column: str) -> Entry:
     """
     if column in GLOSSARY:
         return GLOSSARY[column]
-    for suffix, label, what in (
-        ("_a", "{} in A", "in A (before)"),
-        ("_b", "{} in B", "in B (after)"),
-        ("_change", "Change of {}", "B minus A"),
+    for suffix, label, what, group in (
+        ("_a", "{} in A", "in A (before)", "Change"),
+        ("_b", "{} in B", "in B (after)", "Change"),
+        ("_change", "Change of {}", "B minus A", "Change"),
+        ("_first", "{}, first", "at the first analysed step", "Over time"),
+        ("_last", "{}, last", "at the last analysed step", "Over time"),
     ):
         base = column.removesuffix(suffix)
         if base != column and base in GLOSSARY:
             entry = GLOSSARY[base]
             definition = f"{entry.definition} Here {what}."
-            return replace(entry, label=label.format(entry.label), group="Change", definition=definition)
+            return replace(entry, label=label.format(entry.label), group=group, definition=definition)
     return Entry(column.replace("_", " "), "Identity", "")

@@ -10,6 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from eigentrail.report.figures import density, ks, levels, overview, tail, vectors
+from eigentrail.report.figures.overview import PHASE_ORDER
 from eigentrail.report.glossary import GROUPS, lookup
 from eigentrail.report.numbers import ABSENT, cell, is_absent
 from eigentrail.report.packing import curve_points, row_limit
@@ -123,7 +124,8 @@ def inspection_page(
             progress(names[number], number, len(names))
         return matrix_section(rows[number], spectra.get(names[number]), number)
 
-    sizes = [len(spectra[n]) for n in names if n in spectra]
+    # No table is shorter than that of the vectors' quantiles.
+    sizes = [max(len(spectra[n]), 201) for n in names if n in spectra]
     limit = row_limit(sizes, _CELLS_PER_EIGENVALUE, _CELL_BUDGET)
     deck = Deck(names, entry, limit, curve_points(len(names)))
     sections = [
@@ -171,7 +173,7 @@ def summary_items(summary: Mapping[str, Any]) -> tuple[Item, ...]:
             continue
         if isinstance(value, Mapping):
             facts = tuple(
-                Fact(_term(k), lookup(str(k)).label, cell(v), "" if not is_absent(v) else "no matrix has it")
+                Fact(_term(k), _name(k), cell(v), "" if not is_absent(v) else "no matrix has it")
                 for k, v in value.items()
             )
             if facts:
@@ -190,6 +192,13 @@ def summary_items(summary: Mapping[str, Any]) -> tuple[Item, ...]:
 
 def _term(key: object) -> str:
     return str(key) if lookup(str(key)).definition else ""
+
+
+def _name(key: object) -> str:
+    """Name a number of the summary by its column, phases as they are, and all else by its own words."""
+    if str(key) in PHASE_ORDER:
+        return str(key)
+    return lookup(str(key)).label if _term(key) else _words(str(key))
 
 
 def _words(key: str) -> str:
@@ -223,7 +232,7 @@ def overview_plots(table: pd.DataFrame) -> tuple[Plot, ...]:
         Plot(
             overview.ranks_by_depth(table),
             overview.ranks_data(table),
-            "Dotted: the ranks of a random matrix of the same shape.",
+            "Short orange lines: the ranks of a random matrix of the same shape.",
             "ranks-by-depth",
         ),
         Plot(

@@ -180,9 +180,11 @@ def row_limit(sizes: list[int], cells: int, budget: int) -> int:
         budget: number of cells that the page may hold.
 
     Returns:
-        The largest limit whose total stays within the budget, at least 50.
+        The largest limit whose total stays within the budget, at least 50; a million if everything fits.
     """
     low, high = 50, max([50, *sizes])
+    if sum(sizes) * cells <= budget:
+        return 1_000_000
     while low < high:
         middle = (low + high + 1) // 2
         if sum(min(s, middle) for s in sizes) * cells <= budget:

@@ -150,7 +150,13 @@ def _static_table(table: DataTable) -> dict[str, Any]:
     }
     columns = [{"key": c, "label": lookup(c).label, "number": numbers[c]} for c in shown]
     groups = [g for g in GROUPS if any(lookup(str(c)).group == g for c in table.frame.columns)]
-    return {"columns": columns, "rows": body, "choices": choices, "groups": groups}
+    return {
+        "columns": columns,
+        "rows": body,
+        "choices": choices,
+        "labels": {c: lookup(c).label for c in choices},
+        "groups": groups,
+    }
 
 
 def _static_cell(row: dict[str, Any], column: str) -> dict[str, str]:

@@ -72,7 +72,7 @@ def reason(row: dict[str, Any], column: str) -> str:
     """
     standing = lookup(column).absent
     said = "; ".join(warnings_of(row)) if column != "warnings" else ""
-    if column in {"aliases", "warnings"}:
+    if column in {"aliases", "note", "warnings"}:
         return "none"
     return standing or said or "not computed for this matrix"
 

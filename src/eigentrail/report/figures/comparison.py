@@ -124,7 +124,7 @@ def before_after(table: pd.DataFrame, column: str, label: str) -> go.Figure:
             )
     return style.build(
         traces,
-        title=f"{label}: before and after",
+        title=f"{label if len(label) == 1 else label.capitalize()}: before and after",
         xaxis=style.axis(f"{label} in A"),
         yaxis=style.axis(f"{label} in B"),
         meta={"opens": "layer"},
@@ -160,8 +160,8 @@ def phase_changes(table: pd.DataFrame) -> go.Figure:
     return style.build(
         [trace],
         title="Phases: before and after",
-        xaxis=style.axis("phase in B", type="category"),
-        yaxis=style.axis("phase in A", type="category", autorange="reversed"),
+        xaxis=style.axis("phase in B", type="category", showgrid=False),
+        yaxis=style.axis("phase in A", type="category", autorange="reversed", showgrid=False),
     )
 
 

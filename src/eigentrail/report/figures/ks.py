@@ -82,7 +82,9 @@ def ks_against_xmin(spectrum: Spectrum) -> go.Figure:
         },
     ]
     ceiling = float(np.quantile(table["alpha"], 0.95))
-    right = style.axis("α", overlaying="y", side="right", showgrid=False, range=[1, max(1.5, 1.3 * ceiling)])
+    right = style.axis(
+        "α", overlaying="y", side="right", showgrid=False, automargin=True, range=[1, max(1.5, 1.3 * ceiling)]
+    )
     return style.build(
         traces,
         title="Fit distance against xmin",

@@ -87,7 +87,7 @@ def depth_points(table: pd.DataFrame, y: Float64[np.ndarray, " n"], what: str) -
                 "marker": {
                     "color": style.CYCLE[number % len(style.CYCLE)],
                     "symbol": SYMBOLS[number % len(SYMBOLS)],
-                    "size": 8,
+                    "size": 8 if len(table) <= 120 else 5,
                 },
                 "hovertemplate": f"%{{customdata[1]}}<br>{what} %{{y:.4g}}<extra></extra>",
             }
@@ -243,20 +243,26 @@ def ranks_by_depth(table: pd.DataFrame) -> go.Figure:
                 "y": data[column].to_numpy(),
                 "customdata": names,
                 "name": f"{column} rank",
-                "marker": {"color": colour, "symbol": symbol, "size": 7},
+                "marker": {"color": colour, "symbol": symbol, "size": 7 if len(table) <= 120 else 4},
                 "hovertemplate": f"%{{customdata[1]}}<br>{column} rank: %{{y:.3f}} of full<extra></extra>",
             }
         )
-    for column, colour in (("effective", style.DATA), ("stable", style.SPIKE)):
+    for column in ("effective", "stable"):
         traces.append(
-            style.line(
-                x,
-                data[f"{column}_chance"].to_numpy(),
-                f"{column}: random (null)",
-                colour,
-                dash="dot",
-                width=1.3,
-            )
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "x": x,
+                "y": data[f"{column}_chance"].to_numpy(),
+                "customdata": names,
+                "name": f"{column}: random matrix (null)",
+                "marker": {
+                    "symbol": "line-ew-open",
+                    "size": 9 if len(table) <= 120 else 4,
+                    "color": style.NULL,
+                },
+                "hovertemplate": f"%{{customdata[1]}}<br>{column} rank by chance: %{{y:.3f}} of full<extra></extra>",
+            }
         )
     return _depth_figure(table, traces, "Ranks", style.axis("share of the full rank", range=[0, 1.05]))
 

@@ -49,7 +49,6 @@ def template(*, dark: bool) -> go.layout.Template:
         "ticks": "outside",
         "ticklen": 4,
         "showline": True,
-        "automargin": True,
         "title": {"standoff": 8, "font": {"size": 12}},
     }
     layout = {
@@ -59,7 +58,7 @@ def template(*, dark: bool) -> go.layout.Template:
         "colorway": list(CYCLE),
         "xaxis": axis,
         "yaxis": axis,
-        "margin": {"l": 60, "r": 18, "t": 42, "b": 48},
+        "margin": {"l": 62, "r": 22, "t": 42, "b": 50},
         "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "font": {"size": 11}},
         "hoverlabel": {
             "bgcolor": panel,
@@ -86,11 +85,12 @@ def axis(title: str, **options: Any) -> dict[str, Any]:
         **options: further properties of a Plotly axis.
 
     Returns:
-        The axis as a dict; logarithmic ones are labelled by powers of ten.
+        The axis as a dict; very small and large numbers are labelled by powers of ten.
     """
     described: dict[str, Any] = {"title": {"text": title}, **options}
-    if options.get("type") == "log":
-        described.setdefault("exponentformat", "power")
+    if options.get("type") == "category":
+        described.setdefault("automargin", True)
+    described.setdefault("exponentformat", "power")
     return described
 
 

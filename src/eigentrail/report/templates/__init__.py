@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from importlib.resources import files
 
 import jinja2
+from markupsafe import Markup, escape
 
 from eigentrail.report.numbers import ABSENT, cell
 from eigentrail.report.untrusted import printable
+
+
+def breakable(name: str) -> Markup:
+    """Let a long name break where its parts meet.
+
+    Args:
+        name: any text.
+
+    Returns:
+        The escaped text with an optional break after dots, slashes and underscores.
+    """
+    return Markup(re.sub(r"([./_:])(?=\w)", r"\1<wbr>", str(escape(printable(name)))))
 
 
 @cache
@@ -27,6 +41,7 @@ def environment() -> jinja2.Environment:
     )
     made.filters["cell"] = cell
     made.filters["printable"] = printable
+    made.filters["breakable"] = breakable
     made.globals["ABSENT"] = ABSENT
     return made
 
