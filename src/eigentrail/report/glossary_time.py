@@ -1,0 +1,74 @@
+"""What the numbers of a training over time mean: label, definition, units, source, what chance gives."""
+
+from __future__ import annotations
+
+_FOLLOWED = "spikes followed by the overlap of their singular vectors, S0's counts made individuals"
+
+TIME: dict[str, tuple[str, str, str, str, str]] = {
+    "run": ("Run", "Which of the compared trainings.", "", "", ""),
+    "steps": (
+        "Steps",
+        "Recorded steps of this layer; singular values and norms are computed at each.",
+        "count",
+        "",
+        "",
+    ),
+    "points": (
+        "Looked at closely",
+        "Log-spaced steps at which bulk, spikes, tail, ranks and phase are computed.",
+        "count",
+        "",
+        "",
+    ),
+    "first_step": ("First step", "The first analysed step that has a spectrum.", "optimizer steps", "", ""),
+    "last_step": ("Last step", "The last analysed step that has a spectrum.", "optimizer steps", "", ""),
+    "first_birth": (
+        "First birth",
+        "The analysed step at which the first spike was born. Spikes of the first step have no birth.",
+        "optimizer steps",
+        _FOLLOWED,
+        "A layer that stays noise: a false birth at one analysed step in a hundred.",
+    ),
+    "births": (
+        "Births",
+        "Spikes that came out of the bulk: directions above the threshold that continue none of the steps before.",
+        "count over the training",
+        _FOLLOWED,
+        "One false spike in a hundred independent steps; neighbouring steps are hardly independent.",
+    ),
+    "deaths": (
+        "Deaths",
+        "Spikes that went back into the bulk, or whose direction was lost, for four analysed steps or to the end.",
+        "count over the training",
+        _FOLLOWED,
+        "Every false birth dies.",
+    ),
+    "crossings": (
+        "Crossings",
+        "How often two followed spikes changed places in the order of singular values.",
+        "count over the training",
+        _FOLLOWED,
+        "Spikes of nearly equal strength change places by chance.",
+    ),
+    "noise_ks_high": (
+        "Noise stays below",
+        "95% quantile of the distance to the noise law over Gaussian matrices of this shape, each with its own fit.",
+        "0 to 1",
+        "eigenvalues drawn exactly, Dumitriu & Edelman 2002",
+        "5% of pure noise matrices lie above.",
+    ),
+    "frobenius_ratio": (
+        "‖W‖ last ÷ first",
+        "Frobenius norm at the last step over that at the first.",
+        "1 is unchanged",
+        "",
+        "Weight decay alone: (1 − rate × decay) to the number of steps.",
+    ),
+    "spectral_ratio": (
+        "σ₁ last ÷ first",
+        "Largest singular value at the last step over that at the first.",
+        "1 is unchanged",
+        "",
+        "",
+    ),
+}
