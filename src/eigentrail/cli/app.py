@@ -9,9 +9,12 @@ from typing import Annotated
 import typer
 
 import eigentrail
+from eigentrail.cli import analyze as analyze_command
 from eigentrail.cli import compare as compare_command
 from eigentrail.cli import inspect as inspect_command
+from eigentrail.cli import report as report_command
 from eigentrail.cli import selftest as selftest_command
+from eigentrail.cli import study as study_command
 from eigentrail.errors import EigentrailError
 
 # Newer Typers carry a Click of their own: this is the base of all errors of a call, in either.
@@ -30,6 +33,9 @@ app = typer.Typer(
 )
 app.command("inspect")(inspect_command.inspect)
 app.command("compare")(compare_command.compare)
+app.command("study")(study_command.study)
+app.command("analyze")(analyze_command.analyze)
+app.command("report")(report_command.report)
 app.command("selftest")(selftest_command.selftest)
 
 

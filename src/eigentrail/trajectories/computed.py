@@ -55,7 +55,12 @@ class Computed:
         Returns:
             The results.
         """
-        return cls(*(tree.children[name].to_dataset(inherit=False) for name in _PARTS))
+        every, diagnosis, directions = (tree.children[name].to_dataset(inherit=False) for name in _PARTS)
+        # Stores hand texts back in a type of their own.
+        texts = {
+            name: ("step", np.array([str(t) for t in diagnosis[name].values], dtype=object)) for name in TEXTS
+        }
+        return cls(every, diagnosis.assign(texts), directions)
 
     def directions_at(self, steps: Int64[np.ndarray, " t"]) -> list[Directions | None]:
         """Give the spikes of some of the steps that were looked at closely.

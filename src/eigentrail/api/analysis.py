@@ -1,0 +1,121 @@
+"""`analyze`: the analyses of a run, computed once and kept with it."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import xarray as xr
+
+from eigentrail._progress import Progress
+from eigentrail.runs import Run, open_run
+from eigentrail.studies.analyses import ANALYSES, choose_analyses
+
+
+@dataclass(frozen=True)
+class RunAnalysis:
+    """What is known about a run.
+
+    Attributes:
+        run: the run.
+        results: the result of each analysis over steps, by name.
+    """
+
+    run: Run
+    results: dict[str, xr.DataTree]
+
+    @property
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Each analysis summed up, by name; None in a cell for what is missing."""
+        return {name: ANALYSES[name].tabulate(result) for name, result in self.results.items()}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the summary as plain values, as `--format json` prints it.
+
+        Returns:
+            `run`, `status`, `first_step`, `last_step`, `steps`, `metrics` (the last value of each), and for each
+            analysis its table as a list of rows; never NaN or infinite.
+        """
+        steps = self.run.steps
+        last = {}
+        for name, values in self.run.metrics.data_vars.items():
+            known = values.dropna("step")
+            last[str(name)] = float(known[-1]) if known.size else None
+        document: dict[str, Any] = {
+            "run": str(self.run.path),
+            "status": self.run.status,
+            "steps": len(steps),
+            "first_step": int(steps[0]),
+            "last_step": int(steps[-1]),
+            "metrics": last,
+        }
+        for name, table in self.tables.items():
+            document[name] = table.to_dict(orient="records")
+        plain: dict[str, Any] = _plain(document)
+        return plain
+
+    def to_json(self) -> str:
+        """Give the summary as one JSON document.
+
+        Returns:
+            JSON text without NaN or Infinity.
+        """
+        return json.dumps(self.to_dict(), allow_nan=False)
+
+    def report(self, path: str | os.PathLike[str] | None = None) -> Path:
+        """Write the self-contained page.
+
+        Args:
+            path: the HTML file to write, or a folder for `report.html`; None for the run's own folder.
+
+        Returns:
+            The path of the page.
+        """
+        from eigentrail.api.run_report import report_runs
+
+        return report_runs([self], path)
+
+    def __repr__(self) -> str:
+        return f"RunAnalysis({str(self.run.path)!r}: {', '.join(self.results)})"
+
+
+def analyze(
+    run: Run | str | os.PathLike[str],
+    only: str | Sequence[str] | None = None,
+    *,
+    layers: str | list[str] | None = None,
+    jobs: int = 1,
+    progress: bool | Progress | None = None,
+) -> RunAnalysis:
+    """Analyse a run; what was computed before is not computed again.
+
+    Args:
+        run: a run, or the folder of one.
+        only: names of analyses; None for all.
+        layers: globs over parameter names, a module's name stands for its weight; None for all.
+        jobs: processes that work in parallel, -1 for one per core.
+        progress: True to show it, False for silence, a callable to report to, None for a bar on terminals.
+
+    Returns:
+        The results.
+    """
+    chosen = choose_analyses(only)
+    opened = run if isinstance(run, Run) else open_run(run)
+    results = {one.name: one.compute(opened, layers=layers, jobs=jobs, progress=progress) for one in chosen}
+    return RunAnalysis(opened, results)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(part) for part in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,65 @@
+"""`report_runs`: the page of one run, or of several compared."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from eigentrail._progress import Progress
+from eigentrail.api.analysis import RunAnalysis, analyze
+from eigentrail.errors import OptionError
+from eigentrail.runs import RecordedRun, Run
+
+PAGE = "report.html"
+
+Reportable = RunAnalysis | Run | str | os.PathLike[str]
+
+
+def report_runs(
+    runs: Reportable | Sequence[Reportable],
+    path: str | os.PathLike[str] | None = None,
+    *,
+    layers: str | list[str] | None = None,
+    jobs: int = 1,
+    progress: bool | Progress | None = None,
+) -> Path:
+    """Write the self-contained page of one run or of several compared; what is not analysed yet is analysed.
+
+    Args:
+        runs: runs, folders of runs, or what `analyze` returned.
+        path: the HTML file to write, or a folder for `report.html`. None: `report.html` in the folder of a
+            recorded run, in the working directory for several runs and for a folder of checkpoints, in which nothing
+            is written.
+        layers: globs over parameter names; None for all.
+        jobs: processes that work in parallel, -1 for one per core.
+        progress: True to show it, False for silence, a callable to report to, None for a bar on terminals.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        OptionError: no run is given.
+    """
+    from eigentrail.report import write_page
+    from eigentrail.report.run_page import run_page
+    from eigentrail.report.run_story import RunStory
+
+    given: list[Any] = list(runs) if isinstance(runs, (list, tuple)) else [runs]
+    if not given:
+        raise OptionError("name at least one run to report on")
+    known = [
+        one if isinstance(one, RunAnalysis) else analyze(one, layers=layers, jobs=jobs, progress=progress)
+        for one in given
+    ]
+    html = run_page([RunStory(one.run, one.results) for one in known])
+    return write_page(html, _target([one.run for one in known], path))
+
+
+def _target(runs: Sequence[Run], path: str | os.PathLike[str] | None) -> Path:
+    if path is not None:
+        target = Path(path)
+        return target / PAGE if target.is_dir() or not target.suffix else target
+    own = len(runs) == 1 and isinstance(runs[0], RecordedRun)
+    return (runs[0].path if own else Path()) / PAGE

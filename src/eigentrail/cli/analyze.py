@@ -1,0 +1,43 @@
+"""`eigentrail analyze RUN`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from eigentrail.api.analysis import analyze as run_analysis
+from eigentrail.cli import options as opt
+from eigentrail.cli.run_tables import print_analysis
+
+
+class Format(StrEnum):
+    """How a result is printed."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+Only = Annotated[
+    list[str] | None,
+    typer.Option("--only", metavar="NAME", help="Which analyses to make; may be given several times."),
+]
+Jobs = Annotated[int, typer.Option("--jobs", metavar="N", help="Parallel processes; -1: all cores.")]
+
+
+def analyze(
+    run: Annotated[str, typer.Argument(help="Folder of a run, or of numbered checkpoints.")],
+    only: Only = None,
+    layers: opt.Layers = None,
+    format: Annotated[Format, typer.Option("--format", help="How the result is printed.")] = Format.TABLE,
+    jobs: Jobs = 1,
+    quiet: opt.Quiet = False,
+) -> int:
+    """Analyse a recorded training; results are kept in the run and computed once."""
+    found = run_analysis(run, only or None, layers=layers or None, jobs=jobs, progress=not quiet)
+    if format is Format.JSON:
+        typer.echo(found.to_json())
+    else:
+        print_analysis(found)
+    return 0

@@ -1,0 +1,103 @@
+"""What a person sees of a run in the terminal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+from rich.text import Text
+
+from eigentrail.api.analysis import RunAnalysis
+from eigentrail.cli.tables import console, new_table, number
+from eigentrail.studies import STUDIES
+from eigentrail.trajectories.narrative import describe_layer, verdict
+
+
+def print_analysis(found: RunAnalysis) -> None:
+    """Print what is known of a run: its metrics at the end, and a table and sentences for each analysis.
+
+    Args:
+        found: the analyses.
+    """
+    out = console()
+    about = found.to_dict()
+    out.print(Text(f"{about['run']}: {about['status']}, steps {about['first_step']} to {about['last_step']}"))
+    told = [f"{name} {number(value)}" for name, value in about["metrics"].items() if value is not None]
+    if told:
+        out.print(Text(f"at the end: {', '.join(told)}"))
+    for name, table in found.tables.items():
+        out.print()
+        if name == "evolution":
+            _print_evolution(table)
+        else:
+            _print_table(table)
+        for note in found.results[name].attrs.get("skipped", []):
+            out.print(Text(f"not analysed: {note}", style="dim"))
+
+
+def _print_evolution(table: pd.DataFrame) -> None:
+    out = console()
+    shown = new_table(
+        [("layer", "l"), ("shape", "l"), ("steps", "r"), ("spikes", "r"), ("shuffled", "r"), ("born", "r"),
+         ("died", "r"), ("crossed", "r"), ("bulk to law", "r"), ("noise <", "r"), ("rank", "r"), ("alpha", "r"),
+         ("phase", "l")]
+    )  # fmt: skip
+    rows: list[dict[str, Any]] = table.to_dict(orient="records")
+    for row in rows:
+        phases = (row["phase_first"] or "-", row["phase_last"] or "-")
+        shown.add_row(
+            Text(row["name"]),
+            f"{row['rows']}x{row['cols']}",
+            str(row["steps"]),
+            _change(row, "spikes"),
+            number(row["null_spikes_last"]),
+            str(row["births"]),
+            str(row["deaths"]),
+            str(row["crossings"]),
+            _change(row, "mp_ks_distance"),
+            number(row["noise_ks_high"]),
+            _change(row, "effective_rank"),
+            _change(row, "alpha"),
+            phases[0] if phases[0] == phases[1] else " → ".join(phases),
+        )
+    out.print(shown)
+    out.print()
+    for row in rows:
+        out.print(Text.assemble((f"{row['name']} ", "bold"), describe_layer(row)))
+    out.print(Text(verdict(table), style="bold"))
+
+
+def _change(row: dict[str, Any], column: str) -> str:
+    return f"{number(row[f'{column}_first'])} → {number(row[f'{column}_last'])}"
+
+
+def _print_table(table: pd.DataFrame) -> None:
+    shown = new_table([(str(c), "l") for c in table.columns])
+    for row in table.to_dict(orient="records"):
+        shown.add_row(*(Text(number(v) if isinstance(v, float) else str(v)) for v in row.values()))
+    console().print(shown)
+
+
+def print_studies() -> None:
+    """Describe the studies: source, what each shows, its time and its disk."""
+    table = new_table(
+        [
+            ("study", "l"),
+            ("source", "l"),
+            ("data", "l"),
+            ("what it shows", "l"),
+            ("time on 2 cores", "l"),
+            ("disk", "l"),
+        ]
+    )
+    for study in STUDIES.values():
+        training = study.training
+        table.add_row(
+            Text(study.name),
+            training.source,
+            training.data,
+            Text(study.shows),
+            study.minutes,
+            study.disk,
+        )
+    console().print(table)

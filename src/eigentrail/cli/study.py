@@ -1,0 +1,52 @@
+"""`eigentrail study [NAME]`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from eigentrail.api.study import study as run_study
+from eigentrail.cli import options as opt
+from eigentrail.cli.analyze import Jobs
+from eigentrail.cli.run_tables import print_analysis, print_studies
+from eigentrail.cli.tables import note
+from eigentrail.errors import OptionError
+from eigentrail.training import DivergenceError
+
+
+def study(
+    name: Annotated[str | None, typer.Argument(help="Which study; MLP 50 on digits by default.")] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            "--data", metavar="NAME|PATH", help="Another data set, or the folder that holds its files."
+        ),
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option("--epochs", metavar="N", help="How many epochs to train.")
+    ] = None,
+    seed: opt.Seed = 0,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="The run's folder; runs/STUDY-DATA-sSEED by default."),
+    ] = None,
+    list_: Annotated[bool, typer.Option("--list", help="Describe the studies and do nothing.")] = False,
+    jobs: Jobs = 1,
+    quiet: opt.Quiet = False,
+) -> int:
+    """Train a network, record it, analyse it and write the page: MLP 50 on digits needs no network and no files."""
+    if list_:
+        if name is not None:
+            raise OptionError(f'--list describes all studies: leave out "{name}"')
+        print_studies()
+        return 0
+    try:
+        done = run_study(name, data, epochs=epochs, seed=seed, out=out, jobs=jobs, progress=not quiet)
+    except DivergenceError as error:
+        note(f"{error}; `eigentrail report {error.path}` shows it")
+        return 1
+    print_analysis(done.analysis)
+    typer.echo(str(done.page))
+    return 0

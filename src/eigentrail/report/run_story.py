@@ -1,0 +1,193 @@
+"""A run with its analyses, as the page takes it, and what is said about it in words and numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from eigentrail.report.numbers import cell
+from eigentrail.report.sections import Fact, Facts, Item, Listing, Prose
+from eigentrail.runs import Run
+from eigentrail.trajectories import evolution_table
+from eigentrail.trajectories.narrative import describe_layer, verdict
+
+EVOLUTION = "evolution"
+_LISTED = 12
+
+
+@dataclass(frozen=True)
+class RunStory:
+    """One run.
+
+    Attributes:
+        run: the run.
+        results: the result of each analysis, by name.
+        label: what it is called beside others; empty for a run alone.
+    """
+
+    run: Run
+    results: Mapping[str, xr.DataTree]
+    label: str = ""
+
+    @property
+    def evolution(self) -> xr.DataTree | None:
+        """The evolution of its spectra, if that was analysed."""
+        return self.results.get(EVOLUTION)
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """A row per layer; empty without an evolution."""
+        return pd.DataFrame() if self.evolution is None else evolution_table(self.evolution)
+
+    def layer(self, name: str) -> xr.DataTree | None:
+        """Find a layer of its evolution.
+
+        Args:
+            name: the matrix' true name.
+
+        Returns:
+            Its node, or None.
+        """
+        if self.evolution is None:
+            return None
+        return next((node for node in self.evolution.children.values() if node.attrs["name"] == name), None)
+
+    def named(self, what: str) -> str:
+        """Name something of this run.
+
+        Args:
+            what: for example a layer's name.
+
+        Returns:
+            The name, with the run's where there are several.
+        """
+        return f"{what} · {self.label}" if self.label else what
+
+
+def labelled(stories: Sequence[RunStory]) -> list[RunStory]:
+    """Give each of several runs a name of its own.
+
+    Args:
+        stories: the runs.
+
+    Returns:
+        The same; one alone has no label, several are called by their folders, numbered where those are the same.
+    """
+    if len(stories) == 1:
+        return list(stories)
+    names = [story.label or story.run.path.resolve().name for story in stories]
+    made = []
+    for number, (story, name) in enumerate(zip(stories, names, strict=True)):
+        label = name if names.count(name) == 1 else f"{name} ({number + 1})"
+        made.append(RunStory(story.run, story.results, label))
+    return made
+
+
+def story_items(story: RunStory, opens: Mapping[str, int]) -> list[Item]:
+    """Tell what happened in a run: facts, then sentences.
+
+    Args:
+        story: the run.
+        opens: the number of the entry that shows a layer, by the layer's name.
+
+    Returns:
+        A block of facts, paragraphs, and a sentence or two for each of the layers that changed most.
+    """
+    items: list[Item] = [Facts(story.label or "Training", tuple(training_facts(story.run)))]
+    said = [sentence for sentence in (learned(story.run),) if sentence]
+    chosen = (story.run.manifest.notes.get("chosen") if story.run.manifest else None) or []
+    table = story.table
+    if len(table):
+        said.append(verdict(table))
+    if chosen:
+        said.append(f"Chosen where the source leaves it open or is too large: {'; '.join(map(str, chosen))}.")
+    if story.run.manifest is not None and story.run.manifest.error:
+        said.append(f"The training was interrupted: {story.run.manifest.error}.")
+    items.append(Prose(tuple(said)))
+    if len(table):
+        rows = [{str(k): v for k, v in row.items()} for row in table.to_dict(orient="records")]
+        first = sorted(range(len(rows)), key=lambda i: (-rows[i]["births"], -rows[i]["cols"], i))[:_LISTED]
+        listed = [rows[i] for i in sorted(first)]
+        heading = (
+            "Layer"
+            if len(listed) == len(rows)
+            else f"The {len(listed)} of {len(rows)} layers with most births"
+        )
+        told = tuple((row["name"], describe_layer(row), opens.get(row["name"])) for row in listed)
+        items.append(Listing((heading, "What happened, beside what chance gives"), told))
+    return items
+
+
+def training_facts(run: Run) -> list[Fact]:
+    """List what was trained, and how.
+
+    Args:
+        run: the run.
+
+    Returns:
+        Facts without terms of the glossary; those that the run does not tell are left out.
+    """
+    steps = run.steps
+    facts = [
+        ("Status", run.status),
+        ("Recorded steps", len(steps)),
+        ("From step", int(steps[0])),
+        ("To step", int(steps[-1])),
+        ("Layers", len(run.layers)),
+    ]
+    manifest = run.manifest
+    if manifest is not None:
+        notes = manifest.notes
+        settings: dict[str, Any] = notes.get("training") or {}
+        network = notes.get("network")
+        facts.insert(
+            0, ("Network", network["name"] if isinstance(network, dict) else manifest.model.class_name)
+        )
+        facts.insert(1, ("Data", (manifest.data or {}).get("name")))
+        names = {
+            "epochs": "Epochs",
+            "batch_size": "Batch",
+            "lr": "Learning rate",
+            "momentum": "Momentum",
+            "weight_decay": "Weight decay (torch's)",
+        }
+        facts += [(label, settings[key]) for key, label in names.items() if key in settings]
+        facts += [("Seed", manifest.seed), ("Source", notes.get("source"))]
+        cost = manifest.overhead
+        facts.append(("Recording's share of a step", None if cost is None else _percent(cost.fraction)))
+    for name in ("train_loss", "train_accuracy", "test_loss", "test_accuracy", "loss"):
+        if name in run.metrics:
+            known = run.metrics[name].dropna("step")
+            value = float(known[-1]) if known.size else None
+            facts.append((f"Final {name.replace('_', ' ')}", value))
+    return [Fact("", label, cell(value)) for label, value in facts if value is not None]
+
+
+def _percent(share: float | None) -> str | None:
+    return None if share is None else f"{100 * share:.2g}%"
+
+
+def learned(run: Run) -> str:
+    """Say how loss and accuracy went.
+
+    Args:
+        run: the run.
+
+    Returns:
+        One sentence; empty where no metric was told.
+    """
+    parts: list[str] = []
+    for name, verb in (("test_accuracy", "test accuracy"), ("train_loss", "training loss"), ("loss", "loss")):
+        if name not in run.metrics or (name == "loss" and parts):
+            continue
+        known = run.metrics[name].dropna("step").values
+        if len(known) > 1 and np.isfinite(known[[0, -1]]).all():
+            first, last = float(known[0]), float(known[-1])
+            how = (f"{first:.1%}", f"{last:.1%}") if "accuracy" in name else (f"{first:.3g}", f"{last:.3g}")
+            parts.append(f"the {verb} went from {how[0]} to {how[1]}")
+    return f"Over {int(run.steps[-1] - run.steps[0])} steps {' and '.join(parts)}." if parts else ""

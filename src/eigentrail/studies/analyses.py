@@ -1,0 +1,94 @@
+"""The analyses that can be made of any run, by name.
+
+An analysis is added by one more entry of `ANALYSES`; the command line, `analyze` and the page find it there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import pandas as pd
+import xarray as xr
+
+from eigentrail._names import look_up
+from eigentrail._progress import Progress
+from eigentrail.errors import OptionError
+from eigentrail.runs import Run
+from eigentrail.trajectories import evolution, evolution_table
+
+
+class Compute(Protocol):
+    """What makes an analysis; it stores its result in the run and answers from there the next time."""
+
+    def __call__(
+        self, run: Run, *, layers: str | list[str] | None, jobs: int, progress: Progress | bool | None
+    ) -> xr.DataTree:
+        """Analyse a run.
+
+        Args:
+            run: the run.
+            layers: globs over parameter names; None for all that the analysis is made for.
+            jobs: processes that work in parallel.
+            progress: as everywhere: True, False, None or a callable to report to.
+
+        Returns:
+            The result over steps.
+        """
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """One analysis.
+
+    Attributes:
+        name: its name, for `--only`.
+        about: what it finds, in one line.
+        compute: makes it.
+        tabulate: sums the result up in a table.
+    """
+
+    name: str
+    about: str
+    compute: Compute
+    tabulate: Callable[[xr.DataTree], pd.DataFrame]
+
+
+ANALYSES: dict[str, Analysis] = {
+    analysis.name: analysis
+    for analysis in (
+        Analysis(
+            "evolution",
+            "singular values, Marchenko-Pastur bulk, followed spikes, tail, ranks and phase over steps",
+            evolution,
+            evolution_table,
+        ),
+    )
+}
+
+
+def choose_analyses(only: str | Sequence[str] | None = None) -> list[Analysis]:
+    """Find analyses by name.
+
+    Args:
+        only: names, one text may hold several with commas between; None for all.
+
+    Returns:
+        The analyses, each once, in the order asked for.
+
+    Raises:
+        OptionError: there is none of a name; near names are offered.
+    """
+    if only is None:
+        return list(ANALYSES.values())
+    names = [
+        part.strip()
+        for text in ([only] if isinstance(only, str) else only)
+        for part in text.split(",")
+        if part.strip()
+    ]
+    if not names:
+        raise OptionError(f"no analysis is named: there are {', '.join(ANALYSES)}")
+    found = [look_up(name, ANALYSES, "analysis", OptionError) for name in names]
+    return [ANALYSES[name] for name in dict.fromkeys(found)]
