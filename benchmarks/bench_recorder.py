@@ -65,6 +65,9 @@ def compare(
             value = loss.item()
             if recorder is not None:
                 recorder.step(loss=value)
+        # What the writer has not done yet counts too.
+        if recorder is not None:
+            recorder.flush()
 
     added, bare, measured = [], [], []
     epoch(None)
