@@ -29,11 +29,15 @@ def test_one_at_a_time(tmp_path: Path) -> None:
 
 def test_a_forked_worker_does_not_keep_it(tmp_path: Path) -> None:
     held = WriterLock(tmp_path)
+    from_child, to_parent = os.pipe()
     child = os.fork()
     if child == 0:
+        os.write(to_parent, b"x")
         signal.pause()
         os._exit(0)
     try:
+        # What a fork does in the child is done when the child can speak.
+        assert os.read(from_child, 1) == b"x"
         with pytest.raises(RunError):
             WriterLock(tmp_path)
         # As when the holder is killed: its file is closed, nothing else is done.
@@ -43,6 +47,8 @@ def test_a_forked_worker_does_not_keep_it(tmp_path: Path) -> None:
     finally:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
+        os.close(from_child)
+        os.close(to_parent)
 
 
 def test_where_the_file_system_has_no_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
