@@ -77,6 +77,8 @@ def pictures() -> None:
     """Draw every picture of the docs."""
     import eigentrail as et
     from eigentrail.report.figures import density
+    from eigentrail.report.figures.evolution_values import singular_values
+    from eigentrail.training import train_preset
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -85,9 +87,15 @@ def pictures() -> None:
             et.spectra.ensembles.spiked(1024, 512, strengths=[4, 3, 2.2, 1.6], seed=0), null=True
         )
         figure = density.spectral_density(spectrum)
-        figure.update_layout(width=900, height=420)
+        figure.update_layout(width=900, height=460)
         figure.write_html(folder / "density.html", include_plotlyjs=True)
-        screenshot(folder / "density.html", DOCS / "pictures" / "density.png", 920, 440)
+        screenshot(folder / "density.html", DOCS / "pictures" / "density.png", 920, 480)
+        run = train_preset("mlp50", folder / "run")
+        node = et.trajectories.evolution(run, layers="fc1.weight")["fc1.weight"]
+        figure = singular_values(node, "A layer of MLP 50 learning the digits: singular values against time")
+        figure.update_layout(width=1000, height=520, updatemenus=[])
+        figure.write_html(folder / "training.html", include_plotlyjs=True)
+        screenshot(folder / "training.html", DOCS / "pictures" / "training.png", 1020, 540)
         checkpoint = digits_checkpoint(folder)
         os.chdir(folder)  # the page names the file as it was given
         et.inspect(checkpoint.name, out="page")

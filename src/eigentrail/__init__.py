@@ -20,6 +20,7 @@ from eigentrail import networks as networks
 from eigentrail import runs as runs
 from eigentrail import spectra as spectra
 from eigentrail import training as training
+from eigentrail import trajectories as trajectories
 from eigentrail import weights as weights
 from eigentrail.api.comparison import Comparison as Comparison
 from eigentrail.api.comparison import compare as compare

@@ -94,6 +94,10 @@ def axis(title: str, **options: Any) -> dict[str, Any]:
     return described
 
 
+#: Where the legend of a figure stands that shows its own title.
+BELOW = {"y": -0.22, "yanchor": "top"}
+
+
 def build(
     traces: Sequence[dict[str, Any]],
     *,
@@ -114,7 +118,15 @@ def build(
     Returns:
         The figure, with the light template.
     """
-    body = {"title": {"text": title}, "xaxis": xaxis, "yaxis": yaxis, "template": LIGHT, **layout}
+    body: dict[str, Any] = {
+        "title": {"text": title},
+        "xaxis": xaxis,
+        "yaxis": yaxis,
+        "template": LIGHT,
+        **layout,
+    }
+    # A figure on its own carries its title where the page's figures have their legend: the legend goes below.
+    body["legend"] = BELOW | body.get("legend", {})
     # Plotly's validation takes most of the time of a page of hundreds of matrices; the tests validate every figure.
     return go.Figure(data=list(traces), layout=body, _validate=False)
 
