@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from torch.nn import functional as F
 
 from eigentrail._progress import shown
 from eigentrail.data import Data, as_data
-from eigentrail.errors import DataError, OptionError
+from eigentrail.errors import OptionError
 from eigentrail.networks import NetworkSpec
 from eigentrail.runs import Recorder, Run, open_run
 from eigentrail.runs.manifest import BuildSpec
@@ -22,6 +21,7 @@ from eigentrail.runs.schedules import Every
 from eigentrail.training.accuracy import score
 from eigentrail.training.divergence import check_finite
 from eigentrail.training.interruption import Interruption
+from eigentrail.training.preparing import build_network, check_fits, threads
 from eigentrail.training.randomness import batch_order, network_seed
 from eigentrail.training.resuming import NOTE, load_latest, training_state
 from eigentrail.training.settings import TrainingSettings
@@ -82,13 +82,13 @@ def train(
     if resume and overwrite:
         raise OptionError("resume goes on with the run in the folder, overwrite replaces it: choose one")
     samples = as_data(data)
-    model, spec = _model(network, samples, chosen)
+    model, spec = build_network(network, samples, chosen)
     described = spec.model_dump(mode="json") if spec else type(model).__qualname__
     if spec is not None:
         target, arguments = spec.rebuilding()
         rebuild = BuildSpec(target=target, kwargs=arguments)
     model.to(chosen.torch_dtype).train()
-    _check_fits(model, samples, chosen)
+    check_fits(model, samples, chosen)
     optimizer = torch.optim.SGD(
         model.parameters(), lr=chosen.lr, momentum=chosen.momentum, weight_decay=chosen.weight_decay
     )
@@ -96,7 +96,7 @@ def train(
     total = per_epoch * chosen.epochs
     folder = Path(path)
     # What the caller draws, and with how many threads, is not disturbed.
-    with torch.random.fork_rng(devices=[]), _threads(chosen.threads):
+    with torch.random.fork_rng(devices=[]), threads(chosen.threads):
         torch.manual_seed(network_seed(chosen.seed))
         found = load_latest(folder, model, optimizer, samples, chosen, described, total) if resume else None
         if found is not None and found.finished:
@@ -221,56 +221,3 @@ class _Loop:
         self._rate = self.settings.lr_in(min(epoch, self.settings.epochs - 1))
         for group in self.optimizer.param_groups:
             group["lr"] = self._rate
-
-
-@contextmanager
-def _threads(number: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(number)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def _model(
-    network: str | NetworkSpec | nn.Module, data: Data, settings: TrainingSettings
-) -> tuple[nn.Module, NetworkSpec | None]:
-    if isinstance(network, nn.Module):
-        return network, None
-    if isinstance(network, str):
-        spec = NetworkSpec(
-            name=network, input_shape=data.input_shape, classes=data.classes, seed=settings.seed
-        )
-    elif isinstance(network, NetworkSpec):
-        spec = network
-    else:
-        raise OptionError(
-            f"network is a {type(network).__name__}: give a name, a NetworkSpec or an nn.Module"
-        )
-    return spec.build(), spec
-
-
-@torch.no_grad()
-def _check_fits(model: nn.Module, data: Data, settings: TrainingSettings) -> None:
-    """Try the network on a sample, so that what does not fit is said before anything is written."""
-    if not any(parameter.requires_grad for parameter in model.parameters()):
-        raise OptionError(f"the network {type(model).__name__} has no trainable parameter")
-    sample = data.train_inputs[:1].to(settings.torch_dtype)
-    model.eval()
-    try:
-        outputs = model(sample)
-    except (RuntimeError, ValueError, IndexError, TypeError) as error:
-        reason = str(error).splitlines()[0]
-        raise DataError(
-            f"the network {type(model).__name__} does not take the samples of {data.name}, which have shape "
-            f"{data.input_shape}: {reason}"
-        ) from error
-    finally:
-        model.train()
-    shape = tuple(outputs.shape) if isinstance(outputs, torch.Tensor) else type(outputs).__name__
-    if not isinstance(shape, tuple) or len(shape) != 2 or shape[0] != 1 or shape[1] < data.classes:
-        raise DataError(
-            f"the network {type(model).__name__} gives {shape} for one sample of {data.name}, which has {data.classes} "
-            "classes: it must give one logit per class, [batch, classes]"
-        )
