@@ -445,6 +445,7 @@ def test_the_manifest(tmp_path: Path) -> None:
     assert torch.equal(rebuilt.weight, model.weight)
 
 
+@pytest.mark.filterwarnings("ignore:.*cannot keep up")
 def test_disk_use_is_told_before_the_first_step(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     model = nn.Linear(100, 250)
     lines: list[str] = []

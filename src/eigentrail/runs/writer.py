@@ -24,8 +24,9 @@ MAX_SECONDS = 2.0
 _COMMIT_STEPS = MAX_STEPS // 2
 _COMMIT_SECONDS = MAX_SECONDS / 2
 _POLL_SECONDS = 0.1
-# Waiting this long in all means that the disk, not chance, holds training up.
-_TELL_SECONDS = 0.2
+# Waiting this long in all, and for this share of the time, means that the disk, not chance, holds training up.
+_TELL_SECONDS = 1.0
+_TELL_SHARE = 0.05
 
 
 def _now() -> float:
@@ -97,6 +98,7 @@ class BackgroundWriter:
         self._kept = -1
         self._error: BaseException | None = None
         self._told_slow = False
+        self._begun = time.perf_counter()
         self._thread = threading.Thread(target=self._run, name="eigentrail-recorder", daemon=True)
         self._thread.start()
 
@@ -177,7 +179,8 @@ class BackgroundWriter:
         if not tell:
             return
         self.waited += time.perf_counter() - begin
-        if self.waited > _TELL_SECONDS and not self._told_slow:
+        share = self.waited / (time.perf_counter() - self._begun)
+        if self.waited > _TELL_SECONDS and share > _TELL_SHARE and not self._told_slow:
             self._told_slow = True
             warnings.warn(
                 f"the disk of {self._path} cannot keep up with the recording: training waits for it, no step is "
