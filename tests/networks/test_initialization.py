@@ -1,6 +1,8 @@
-"""Initial weights against the laws that the thesis states."""
+"""Initial weights against the laws that the sources state, or that were chosen where they state none."""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 import pytest
@@ -9,25 +11,54 @@ from scipy import stats
 from torch import nn
 
 from eigentrail import networks
-from eigentrail.networks import glorot_normal, glorot_uniform
+from eigentrail.networks import glorot_normal, glorot_uniform, he_normal
+
+LAYERS = (nn.Linear, nn.Conv2d)
+
+
+def law(name: str, layer: nn.Module) -> tuple[float, float, float]:
+    """Variance, kurtosis and largest entry of the law of a layer's weights."""
+    n_out, n_in = layer.weight.shape[0], layer.weight[0].numel()
+    kernel = layer.weight[0, 0].numel() if layer.weight.ndim == 4 else 1
+    if name == "torch":
+        return 1 / (3 * n_in), 1.8, 1 / math.sqrt(n_in)
+    if name == "he-normal":
+        return 2 / n_in, 3.0, math.inf
+    variance = 2 / (n_in + n_out * kernel)
+    return (variance, 3.0, math.inf) if name == "glorot-normal" else (variance, 1.8, math.sqrt(3 * variance))
 
 
 @pytest.mark.parametrize("name", networks.names())
 @pytest.mark.parametrize("seed", [0, 1, 2])
-def test_every_layer_is_glorot_uniform_with_zero_biases(name: str, seed: int) -> None:
+def test_every_layer_has_the_variance_and_shape_of_its_law(name: str, seed: int) -> None:
+    if seed and networks.ENTRIES[name].parameters > 2e6:
+        pytest.skip("one seed is enough for millions of weights")
     entry = networks.ENTRIES[name]
     model = networks.build(name, entry.input_shape, entry.classes, seed)
-    for layer in model.children():
-        n_out, n_in = layer.weight.shape
-        bound = np.sqrt(6 / (n_in + n_out))
+    layers = [layer for layer in model.modules() if isinstance(layer, LAYERS)]
+    assert len(layers) >= 3
+    for layer in layers:
         w = layer.weight.detach().double().numpy().ravel()
-        assert np.abs(w).max() <= bound
-        # Of the mean and the variance of a uniform law, five standard errors.
-        variance = 2 / (n_in + n_out)
-        assert abs(w.mean()) < 5 * np.sqrt(variance / w.size)
-        assert abs(w.var() / variance - 1) < 5 * np.sqrt(0.8 / w.size)
-        assert stats.kstest(w, stats.uniform(-bound, 2 * bound).cdf).pvalue > 1e-4
-        assert not layer.bias.detach().any()
+        variance, kurtosis, bound = law(entry.initialization, layer)
+        # float32 rounds the largest entries of a uniform law.
+        assert np.abs(w).max() <= bound * (1 + 1e-6)
+        # Of the mean and the variance, five standard errors.
+        assert abs(w.mean()) < 5 * math.sqrt(variance / w.size)
+        assert abs(w.var() / variance - 1) < 5 * math.sqrt((kurtosis - 1) / w.size)
+        sample = w[:100_000] / math.sqrt(variance)
+        uniform = stats.uniform(-math.sqrt(3), 2 * math.sqrt(3)).cdf
+        assert stats.kstest(sample, "norm" if kurtosis == 3 else uniform).pvalue > 1e-5
+        if entry.initialization != "torch" and layer.bias is not None:
+            assert not layer.bias.detach().any()
+    for norm in model.modules():
+        if isinstance(norm, (nn.BatchNorm1d, nn.BatchNorm2d, nn.LayerNorm)):
+            assert bool((norm.weight == 1).all())
+            assert not norm.bias.detach().any()
+
+
+def test_positions_of_the_transformer_begin_small() -> None:
+    positions = networks.build("vit", (3, 32, 32), 10).positions.detach().double()
+    assert positions.std().item() == pytest.approx(0.02, rel=5 * math.sqrt(0.5 / positions.numel()))
 
 
 def test_glorot_normal_of_a_convolution_counts_the_kernel() -> None:
@@ -41,7 +72,8 @@ def test_glorot_normal_of_a_convolution_counts_the_kernel() -> None:
 
 
 def test_layers_without_bias_and_other_modules_are_left_alone() -> None:
-    norm = nn.BatchNorm1d(3)
-    model = glorot_uniform(nn.Sequential(nn.Linear(4, 3, bias=False), norm))
-    assert model[0].bias is None
-    assert torch.equal(norm.weight, torch.ones(3))
+    for initialize in (glorot_uniform, he_normal):
+        norm = nn.BatchNorm1d(3)
+        model = initialize(nn.Sequential(nn.Linear(4, 3, bias=False), norm))
+        assert model[0].bias is None
+        assert torch.equal(norm.weight, torch.ones(3))

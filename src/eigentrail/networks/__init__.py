@@ -1,6 +1,6 @@
 """The sources' networks by name, with their initialisations."""
 
-from eigentrail.networks.initialization import glorot_normal, glorot_uniform
+from eigentrail.networks.initialization import glorot_normal, glorot_uniform, he_normal
 from eigentrail.networks.mlp import MLP
 from eigentrail.networks.registry import ENTRIES, Entry, build, build_known, names, resolve
 from eigentrail.networks.spec import NetworkSpec, count_parameters
@@ -15,6 +15,7 @@ __all__ = [
     "count_parameters",
     "glorot_normal",
     "glorot_uniform",
+    "he_normal",
     "names",
     "resolve",
 ]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -13,7 +15,13 @@ from torch import nn
 
 from eigentrail._names import look_up
 from eigentrail.errors import OptionError
+from eigentrail.networks.batch_norm_mlp import BatchNormMLP, BatchNormResidual
+from eigentrail.networks.lenet import lenet
+from eigentrail.networks.mini_alexnet import mini_alexnet, mini_alexnet_s0, mini_alexnet_small
 from eigentrail.networks.mlp import mlp50, mlp256
+from eigentrail.networks.residual import resnet18, resnet20, resnet20_projection, resnet56
+from eigentrail.networks.vgg import VGG16
+from eigentrail.networks.vit import vit
 
 Factory = Callable[[Sequence[int], int], nn.Module]
 
@@ -30,6 +38,8 @@ class Entry:
         input_shape: the shape of one sample in the source, [channels, height, width].
         classes: the number of classes in the source.
         parameters: the number of parameters for these.
+        initialization: the law of its weights.
+        chosen: what the source leaves open or contradicts itself in, and what was chosen.
     """
 
     factory: Factory
@@ -38,12 +48,70 @@ class Entry:
     input_shape: tuple[int, ...]
     classes: int
     parameters: int
+    initialization: str = "glorot-uniform"
+    chosen: str = ""
 
+
+_COLOUR = (3, 32, 32)
+_TORCH = "torch's own initialisation, U(-1/sqrt n_in, 1/sqrt n_in)"
 
 ENTRIES: dict[str, Entry] = {
     "mlp50": Entry(mlp50, "MLP 50", "S1 5.2", (1, 28, 28), 10, 42_310),
-    "mlp256": Entry(mlp256, "MLP 256", "S1 5.2", (3, 32, 32), 10, 828_490),
-}
+    "mlp256": Entry(mlp256, "MLP 256", "S1 5.2", _COLOUR, 10, 828_490),
+    "lenet": Entry(
+        lenet, "LeNet", "S1 5.2", _COLOUR, 10, 136_886, "glorot-normal",
+        "the second convolution keeps the image's size (`valid` would give 83,126 parameters); the pools take maxima",
+    ),
+    "mini-alexnet": Entry(
+        mini_alexnet, "miniAlexNet", "S1 5.2", _COLOUR, 10, 1_022_584, "glorot-uniform",
+        "the second kernel is 3 x 3 (the text's 5 x 5 would give 1,125,150 parameters), convolutions `valid`, pools of "
+        "stride 3 reach over the edges; the pools take maxima",
+    ),
+    "mini-alexnet-s0": Entry(
+        mini_alexnet_s0, "MiniAlexNet", "S0", _COLOUR, 10, 1_756_426, "glorot-uniform",
+        "64 filters of 5 x 5 in both convolutions, `same`, pools of 3 x 3 and stride 2: they leave the 4096 numbers of "
+        "the source's 4096 x 384; Glorot uniform",
+    ),
+    "mini-alexnet-small": Entry(
+        mini_alexnet_small, "MiniAlexNet, small", "S0", _COLOUR, 10, 1_659_594, "glorot-uniform",
+        "the dense layers of the source, 16 filters of 5 x 5 and 64 of 3 x 3 before them: for two cores",
+    ),
+    "resnet20": Entry(
+        resnet20, "ResNet-20, option A", "He et al. 2016", _COLOUR, 10, 269_722, "he-normal",
+        "shortcuts without parameters: the form of the public checkpoints",
+    ),
+    "resnet20-projection": Entry(
+        resnet20_projection, "ResNet 20", "S1 5.2", _COLOUR, 10, 272_474, "glorot-normal",
+        "two 1 x 1 shortcuts with batch norm make the table's 22 layers; convolutions without biases make its 272k",
+    ),
+    "resnet56": Entry(
+        resnet56, "ResNet-56, option A", "He et al. 2016", _COLOUR, 10, 853_018, "he-normal",
+        "shortcuts without parameters: the form of the public checkpoints",
+    ),
+    "mlp-bn-10-100": Entry(
+        partial(BatchNormMLP, depth=10, width=100), "MLP-BN-10-100", "S4 B.1", _COLOUR, 10, 401_210, "torch",
+        f"any L and H by name; {_TORCH}; dense layers have biases",
+    ),
+    "res-bn-5-500": Entry(
+        partial(BatchNormResidual, depth=5, width=500), "RES-BN-5-500", "S4 B.1", _COLOUR, 10, 4_056_510, "torch",
+        f"any L and H by name; {_TORCH}; dense layers have biases; no batch norm before the blocks",
+    ),
+    "vgg16": Entry(
+        VGG16, "VGG-16 with batch norm", "S4 B.1", _COLOUR, 10, 14_728_266, "torch",
+        f"{_TORCH}; convolutions have biases",
+    ),
+    "resnet18": Entry(
+        resnet18, "ResNet-18", "S4 5", _COLOUR, 10, 11_173_962, "torch",
+        f"the form for small images: first convolution 3 x 3, no pool behind it; {_TORCH}",
+    ),
+    "vit": Entry(
+        vit, "small ViT", "S4 B.1", _COLOUR, 10, 3_195_146, "torch",
+        f"width 256 (32 for each of the 8 heads), 512 between the dense layers; {_TORCH}, positions N(0, 0.02^2)",
+    ),
+}  # fmt: skip
+
+_SIZED: dict[str, type[nn.Module]] = {"mlp": BatchNormMLP, "res": BatchNormResidual}
+_SIZED_NAME = re.compile(r"(mlp|res)[\s_-]*bn[\s_-]*(\d{1,6})[\s_-]+(\d{1,6})", re.I)
 
 
 def names() -> tuple[str, ...]:
@@ -59,7 +127,8 @@ def resolve(name: str) -> str:
     """Find the network that a name or an import path means.
 
     Args:
-        name: a known name in any spelling ("MLP 50"), or "package.module:factory".
+        name: a known name in any spelling ("MLP 50"), MLP-BN-L-H or RES-BN-L-H with any numbers for L and H, or
+            "package.module:factory".
 
     Returns:
         The known name, or the import path as it is.
@@ -69,6 +138,9 @@ def resolve(name: str) -> str:
     """
     if ":" in name:
         return name
+    if (sized := _SIZED_NAME.fullmatch(name.strip())) is not None:
+        kind, depth, width = sized.groups()
+        return f"{kind.lower()}-bn-{int(depth)}-{int(width)}"
     return look_up(
         name, ENTRIES, "network", OptionError, more='; your own is given as "package.module:factory"'
     )
@@ -94,7 +166,7 @@ def build(name: str, input_shape: Sequence[int], classes: int, seed: int = 0) ->
         OptionError: there is no such network, or the factory builds none from these arguments.
     """
     known = resolve(name)
-    if known in ENTRIES:
+    if ":" not in known:
         return build_known(known, input_shape, classes, seed)
     shape, count = _sizes(input_shape, classes)
     with torch.random.fork_rng(devices=[]):
@@ -116,11 +188,12 @@ def build_known(name: str, input_shape: Sequence[int], classes: int, seed: int =
     Returns:
         The network, in training mode.
     """
-    known = look_up(name, ENTRIES, "network", OptionError)
+    # An import path is an unknown name here.
+    known = resolve(name) if ":" not in name else look_up(name, ENTRIES, "network", OptionError)
     shape, count = _sizes(input_shape, classes)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return ENTRIES[known].factory(shape, count)
+        return _factory(known)(shape, count)
 
 
 def accepted_arguments(factory: Any, input_shape: Sequence[int], classes: int) -> dict[str, Any]:
@@ -145,6 +218,13 @@ def accepted_arguments(factory: Any, input_shape: Sequence[int], classes: int) -
     if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in taken.values()):
         return offered
     return {key: value for key, value in offered.items() if key in taken}
+
+
+def _factory(known: str) -> Factory:
+    if known in ENTRIES:
+        return ENTRIES[known].factory
+    kind, _, depth, width = known.split("-")
+    return partial(_SIZED[kind], depth=int(depth), width=int(width))
 
 
 def _sizes(input_shape: Sequence[int], classes: int) -> tuple[tuple[int, ...], int]:

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 from torch import nn
 
-from eigentrail.networks.registry import ENTRIES, accepted_arguments, build, import_factory, resolve
+from eigentrail.networks.registry import accepted_arguments, build, import_factory, resolve
 
 
 class NetworkSpec(BaseModel):
@@ -49,7 +49,7 @@ class NetworkSpec(BaseModel):
     @property
     def known(self) -> bool:
         """Whether it is one of eigentrail's own networks, which needs nobody's code."""
-        return resolve(self.name) in ENTRIES
+        return ":" not in resolve(self.name)
 
 
 def count_parameters(model: nn.Module) -> int:
