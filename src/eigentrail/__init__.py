@@ -14,6 +14,7 @@ et.train("mlp50", "digits", "runs/digits")           # a training loop that reco
 
 from importlib.metadata import version as _version
 
+from eigentrail import bases as bases
 from eigentrail import data as data
 from eigentrail import errors as errors
 from eigentrail import networks as networks

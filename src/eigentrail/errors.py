@@ -23,6 +23,14 @@ class SpectrumError(EigentrailError):
     """A quantity is not defined for this spectrum (for example Marchenko-Pastur without a shape)."""
 
 
+class BasisError(EigentrailError):
+    """Directions do not make a basis, or do not fit the weights or the other basis."""
+
+
+class TrajectoryError(EigentrailError):
+    """Weights over steps cannot be analysed (too few steps, constant, not finite, of changing shape, ...)."""
+
+
 class OptionError(EigentrailError):
     """An argument is outside what it may be."""
 
