@@ -47,6 +47,9 @@ def study(
     except DivergenceError as error:
         note(f"{error}; `eigentrail report {error.path}` shows it")
         return 1
+    except KeyboardInterrupt:
+        note("interrupted: the same command goes on with it")
+        return 1
     print_analysis(done.analysis)
     typer.echo(str(done.page))
     return 0

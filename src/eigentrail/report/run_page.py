@@ -358,9 +358,9 @@ def main_plots(node: xr.DataTree, stem: str) -> list[Plot]:
             evolution_values.singular_values(node),
             evolution_values.values_table(node),
             "Shaded: where the singular values of noise of this shape and the bulk's variance lie. What rises above "
-            "the dashed line is a spike; spikes are followed by the overlap of their singular vectors with those "
-            f"before (at least {spikes['minimum_overlap']:g}, where chance gives {spikes['chance_overlap']:.2g}), never by "
-            "rank. Triangles: births and deaths; crosses: two spikes change places.",
+            "the dashed line is a spike. Spikes are followed by the overlap of their singular vectors with those "
+            f"before, never by rank: at least {spikes['minimum_overlap']:g}, where chance gives "
+            f"{spikes['chance_overlap']:.2g}. Triangles: births and deaths; crosses: two spikes change places.",
             f"{stem}-singular-values",
             wide=True,
         ),

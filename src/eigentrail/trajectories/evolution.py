@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -88,7 +89,7 @@ def evolution(
         _do(works, jobs, total, progress)
     else:
         with shown(NAME, progress) as report:
-            _do(works, jobs, total, report)
+            _do(works, jobs, total, _calmed(report))
     nodes = {}
     for work in works:
         node = assemble(work.series, work.close, work.computed(), level)
@@ -186,6 +187,20 @@ def _do(works: list[_Work], jobs: int, total: int, progress: Progress) -> None:
             unfinished.keep()
         raise
     progress("done", total, total)
+
+
+def _calmed(report: Progress) -> Progress:
+    """Report each matrix, and within one not more often than once a second: a log is read by people."""
+    last: tuple[str, float] = ("", 0.0)
+
+    def calm(item: str, done: int, total: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if item != last[0] or now - last[1] >= 1.0:
+            last = (item, now)
+            report(item, done, total)
+
+    return calm
 
 
 def _results(chunks: list[_Chunk], jobs: int) -> Iterator[Computed]:

@@ -14,9 +14,12 @@ from eigentrail.trajectories.directions import Directions, concatenate
 
 #: The smallest overlap |u_i . u_j| |v_i . v_j| at which two spikes are taken for the same one.
 MINIMUM_OVERLAP = 0.3
-#: A spike is compared with its own last appearances, at most so many: where two spikes meet their vectors mix, and
-#: only the time before tells them apart. One that is gone for fewer analysed steps than this may come back.
-MEMORY = 4
+#: How many analysed steps a spike may be gone and still be the same when it comes back, and how far back a spike is
+#: looked for.
+PATIENCE = 4
+#: Over how many of its last appearances the overlaps of a spike are averaged when all are assigned. Where two spikes of
+#: nearly equal strength pass each other their vectors mix and exchange, and only the time before tells who is who.
+MEMORY = 8
 
 
 @dataclass(frozen=True)
@@ -65,8 +68,8 @@ class _Track:
 def follow(found: Sequence[Directions | None], minimum: float = MINIMUM_OVERLAP) -> Tracks:
     """Follow spikes from step to step by the overlap of their singular vectors, never by rank.
 
-    At each step all spikes are assigned at once so that the sum of the overlaps with the followed ones is the
-    largest possible; a pair below the minimum is no pair.
+    At each step all spikes are assigned at once so that the sum of the overlaps with the followed ones, each averaged
+    over its last 8 appearances, is the largest possible. A pair needs the minimum overlap with one of the last 4.
 
     Args:
         found: the spikes of each analysed step; None for a step that could not be analysed, which ends nothing.
@@ -83,8 +86,7 @@ def follow(found: Sequence[Directions | None], minimum: float = MINIMUM_OVERLAP)
             continue
         taken: dict[int, int] = {}
         if active and len(now):
-            score = _scores([tracks[t] for t in active], now)
-            score[score < minimum] = 0.0
+            score = _scores([tracks[t] for t in active], now, minimum)
             for row, column in zip(*linear_sum_assignment(-score), strict=True):
                 if score[row, column] > 0:
                     taken[int(column)] = active[int(row)]
@@ -107,7 +109,7 @@ def follow(found: Sequence[Directions | None], minimum: float = MINIMUM_OVERLAP)
         for number in [t for t in active if t not in alive]:
             track = tracks[number]
             track.missed.append(place)
-            if len(track.missed) >= MEMORY:
+            if len(track.missed) >= PATIENCE:
                 deaths[number] = track.missed[0]
                 active.remove(number)
                 track.seen.clear()
@@ -117,11 +119,15 @@ def follow(found: Sequence[Directions | None], minimum: float = MINIMUM_OVERLAP)
     return _collect(found, tracks, deaths)
 
 
-def _scores(tracks: list[_Track], now: Directions) -> Float64[np.ndarray, "t s"]:
-    counts = [len(track.seen) for track in tracks]
+def _scores(tracks: list[_Track], now: Directions, minimum: float) -> Float64[np.ndarray, "t s"]:
+    counts = np.array([len(track.seen) for track in tracks])
     history = concatenate([one for track in tracks for one in track.seen])
     starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
-    return np.asarray(np.maximum.reduceat(history.overlaps(now), starts, axis=0))
+    overlaps = history.overlaps(now)
+    mean = np.add.reduceat(overlaps, starts, axis=0) / counts[:, None]
+    recent = np.concatenate([np.arange(count) >= count - PATIENCE for count in counts])
+    best = np.maximum.reduceat(np.where(recent[:, None], overlaps, 0.0), starts, axis=0)
+    return np.asarray(np.where(best >= minimum, mean, 0.0))
 
 
 def _collect(found: Sequence[Directions | None], tracks: list[_Track], deaths: dict[int, int]) -> Tracks:

@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from eigentrail.cli.app import run
+from eigentrail.runs import open_run
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished default study of three epochs."""
+    folder = tmp_path_factory.mktemp("study") / "run"
+    assert run(["study", "--epochs", "3", "--out", str(folder), "-q"]) == 0
+    return folder
+
+
+def test_study_ends_with_the_pages_path(tmp_path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("EIGENTRAIL_DATA", raising=False)
+    assert run(["study", "--epochs", "2", "--seed", "3"]) == 0
+    out, err = capsys.readouterr()
+    page = out.strip().splitlines()[-1]
+    assert page == str(Path("runs") / "mlp50-digits-s3" / "report.html")
+    assert Path(page).is_file()
+    assert "fc1.weight" in out and "spikes at step 0" in out
+    assert "training [1/2]" in err and "evolution" in err and "training [" not in out
+
+
+def test_a_second_study_in_the_folder_is_one_sentence(finished: Path, capsys) -> None:
+    assert run(["study", "--epochs", "3", "--out", str(finished)]) == 2
+    out, err = capsys.readouterr()
+    assert not out
+    assert err.count("\n") == 1 and "--epochs" in err and "--out" in err
+
+
+def test_list_says_source_what_time_and_disk(capsys) -> None:
+    assert run(["study", "--list"]) == 0
+    out = capsys.readouterr().out
+    for word in (
+        "mlp50",
+        "mlp256-decay",
+        "S1 5.2",
+        "cifar10",
+        "time on 2 cores",
+        "disk",
+        "what it shows",
+        "minutes",
+    ):
+        assert word in out
+    assert run(["study", "mlp50", "--list"]) == 2
+
+
+@pytest.mark.parametrize(
+    "call, said",
+    [
+        (["study", "mlp51"], "did you mean mlp50"),
+        (["study", "--data", "cifar11"], "cifar10"),
+        (["study", "--epochs", "0", "--out", "x"], "epochs=0"),
+        (["study", "--epochs", "many"], "epochs"),
+        (["analyze", "nowhere"], "nowhere is not there"),
+        (["report", "nowhere"], "nowhere is not there"),
+        (["report"], "RUN"),
+        (["analyze"], "Missing argument"),
+    ],
+)
+def test_wrong_calls(tmp_path: Path, monkeypatch, capsys, call: list[str], said: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(call) == 2
+    out, err = capsys.readouterr()
+    assert not out and said in err and err.startswith("eigentrail: ") and err.count("\n") == 1
+
+
+def test_absent_data_is_said_before_anything_is_written(tmp_path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("EIGENTRAIL_DATA", raising=False)
+    assert run(["study", "mlp256", "--data", "cifar10", "--epochs", "20"]) == 2
+    assert "cifar10 was not found" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_analyze_table_and_json(finished: Path, capsys) -> None:
+    assert run(["analyze", str(finished), "-q"]) == 0
+    out, err = capsys.readouterr()
+    assert "finished, steps 0 to 135" in out and "fc2.weight" in out and not err
+    assert (
+        run(["analyze", str(finished), "--only", "evolution", "--layers", "fc2", "--format", "json", "-q"])
+        == 0
+    )
+    document = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
+    assert document["last_step"] == 135 and document["status"] == "finished"
+    assert [row["name"] for row in document["evolution"]] == ["fc2.weight"]
+    assert document["evolution"][0]["spikes_first"] == 0
+    assert document["metrics"]["test_accuracy"] > 0.8
+    assert run(["analyze", str(finished), "--only", "pca9"]) == 2
+    assert "evolution" in capsys.readouterr().err
+    assert run(["analyze", str(finished), "--layers", "fc9"]) == 2
+    assert "fc9" in capsys.readouterr().err
+
+
+def test_report_of_one_run_and_of_several(finished: Path, tmp_path: Path, capsys) -> None:
+    assert run(["report", str(finished), "-q"]) == 0
+    assert capsys.readouterr().out.strip() == str(finished / "report.html")
+    other = tmp_path / "other"
+    assert run(["study", "--epochs", "2", "--seed", "1", "--out", str(other), "-q"]) == 0
+    capsys.readouterr()
+    both = tmp_path / "both.html"
+    assert run(["report", str(finished), str(other), "-o", str(both), "-q"]) == 0
+    assert capsys.readouterr().out.strip() == str(both)
+    assert "2 trainings compared" in both.read_text()
+
+
+def test_a_study_that_diverges_says_when_and_keeps_the_run(tmp_path: Path, monkeypatch, capsys) -> None:
+    from eigentrail.studies import STUDIES, Study
+
+    wild = Study(
+        "wild",
+        "mlp50",
+        "nothing",
+        "-",
+        "-",
+        changes={"digits": {"lr": 1e5, "epochs": 2}},
+        chosen={"digits": "x"},
+    )
+    monkeypatch.setitem(STUDIES, "wild", wild)
+    assert run(["study", "wild", "--out", str(tmp_path / "run"), "-q"]) == 1
+    err = capsys.readouterr().err
+    assert "at step" in err and "smaller learning rate" in err and "eigentrail report" in err
+    assert open_run(tmp_path / "run").status == "interrupted"
+    assert run(["report", str(tmp_path / "run"), "-q"]) == 0
+    assert "diverged" in (tmp_path / "run" / "report.html").read_text()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends SIGINT to a process")
+def test_ctrl_c_leaves_a_run_that_the_same_command_finishes(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    command = [sys.executable, "-m", "eigentrail", "study", "--epochs", "400", "--out", str(folder)]
+    started = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    for _ in range(1200):
+        if (folder / "trajectory.zarr").is_dir() and started.poll() is None:
+            break
+        time.sleep(0.05)
+    time.sleep(0.5)
+    started.send_signal(signal.SIGINT)
+    _, err = started.communicate(timeout=120)
+    assert started.returncode == 1, err
+    assert "the same command goes on" in err and "Traceback" not in err
+    done = open_run(folder).steps[-1]
+    assert open_run(folder).status == "interrupted"
+    epochs = int(done // 45) + 1
+    assert run(["study", "--epochs", str(epochs), "--out", str(folder), "-q"]) == 0
+    assert open_run(folder).status == "finished"
+    assert open_run(folder).steps[-1] == 45 * epochs
+
+
+def test_mlp_256_on_real_cifar(data_root: Path, tmp_path: Path, monkeypatch) -> None:
+    # A short stretch of the real thing: the layer that is studied at every step, the others every 50.
+    monkeypatch.setenv("EIGENTRAIL_DATA", str(data_root))
+    from eigentrail.data import from_tensors, load
+    from eigentrail.training import train
+
+    images = load("cifar10")
+    few = from_tensors(
+        (images.train_inputs[:3200], images.train_targets[:3200]),
+        (images.test_inputs[:200], images.test_targets[:200]),
+    )
+    folder = tmp_path / "run"
+    train("mlp256", few, folder, epochs=1, layers={"fc3.weight": 1, "*": 50}, progress=False)
+    assert run(["report", str(folder), "-q"]) == 0
+    made = open_run(folder)
+    assert len(made.layers["fc3.weight"].steps) == 101 and len(made.layers["fc1.weight"].steps) == 3
+    assert (folder / "report.html").stat().st_size < 8e6
