@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import pickle
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -105,7 +106,9 @@ def test_models_are_built_again(tmp_path: Path) -> None:
         (BuildSpec(target="no.such.module:Net"), "cannot be imported"),
         (BuildSpec(target="torch.nn:NoSuchLayer"), "cannot be imported"),
         (BuildSpec(target="torch.nn:Linear", args=[1]), "does not build the network"),
-        (BuildSpec(target="os:system", args=["false"]), "pass trust=True"),
+        (BuildSpec(target="os:system", args=["false"]), "trust=True"),
+        (BuildSpec(target="this:s"), "import this first if you trust it"),
+        (BuildSpec(target="eigentrail.networks.registry:build", args=["os:system", [1], 2]), "trust=True"),
         (f"{build_nothing.__module__}:build_nothing", "gives a str, not a network"),
     ],
 )
@@ -113,6 +116,7 @@ def test_builds_that_fail(tmp_path: Path, build: BuildSpec | str, sentence: str)
     run = recorded(tmp_path / "run", Small(), rebuild=build)
     with pytest.raises(RunError, match=sentence):
         run.model(5, trust="trust" not in sentence)
+    assert "this" not in sys.modules  # a module that nobody trusts is not even imported
 
 
 def test_models_that_do_not_fit(tmp_path: Path) -> None:

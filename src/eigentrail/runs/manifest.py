@@ -7,6 +7,7 @@ import importlib
 import inspect
 import os
 import platform
+import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from importlib import metadata
@@ -24,6 +25,8 @@ from eigentrail.runs.schedules import Schedule
 
 FILE = "run.json"
 FORMAT = 1
+# The one function of ours that a run may name: it builds a network of the zoo from its name and sizes.
+_OWN_NETWORKS = "eigentrail.networks.registry:build_known"
 _PACKAGES = ("eigentrail", "torch", "numpy", "zarr", "xarray", "lightning", "transformers")
 
 
@@ -59,8 +62,9 @@ class BuildSpec(BaseModel):
         """Build the network, freshly initialised.
 
         Args:
-            trust: True to call any function that the file names; else only subclasses of `nn.Module` and
-                functions of eigentrail itself are called, because a run may come from somebody else.
+            trust: True to import and call whatever the file names. Without it a file, which may come from somebody
+                else, can name only eigentrail's own networks, torch's, and classes of networks in modules that this
+                process has imported already.
 
         Returns:
             The network.
@@ -69,6 +73,12 @@ class BuildSpec(BaseModel):
             RunError: the import path leads nowhere, is not trusted, or does not build a network.
         """
         module, _, name = self.target.partition(":")
+        known = module.startswith("torch.nn.") or module in {"torch.nn", *sys.modules}
+        if not (trust or known or self.target == _OWN_NETWORKS):
+            raise RunError(
+                f"the run names {self.target} to build its network: import {module} first if you trust it, pass "
+                "trust=True, or a network with into=..."
+            )
         try:
             found: Any = importlib.import_module(module)
             for part in name.split("."):
@@ -78,7 +88,7 @@ class BuildSpec(BaseModel):
                 f"the network's {self.target} cannot be imported ({error}): make it importable, or pass a network "
                 "with model(step, into=...)"
             ) from error
-        ours = module.split(".", maxsplit=1)[0] == "eigentrail"
+        ours = self.target == _OWN_NETWORKS
         if not (trust or ours or (inspect.isclass(found) and issubclass(found, nn.Module))):
             raise RunError(
                 f"the run names the function {self.target} to build its network: pass trust=True to call it, or a "

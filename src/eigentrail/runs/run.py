@@ -205,8 +205,8 @@ class Run(ABC):
         Args:
             step: one of `steps`.
             into: a network to load the weights into; None to build one as the run says.
-            trust: True to call whatever function the run names to build its network; without it only classes of
-                networks and eigentrail's own functions are called.
+            trust: True to import and call whatever the run names to build its network; without it only
+                eigentrail's own networks, torch's, and classes in modules that are imported already.
 
         Returns:
             The network, on the CPU if it was built here; in the mode (train or eval) it was built in.
