@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from rich.console import Console
 from safetensors.torch import save_file
 
 from eigentrail.cli.app import run
@@ -70,6 +71,8 @@ def test_out_says_where(checkpoint: Path, tmp_path: Path, capsys: pytest.Capture
         ("tail_p_value < 0.1", 0),  # null without --bootstrap: never holds
         ("not (rows == 60 or rows == 50)", 0),
         ("lambda_max / mp_edge_high > 0.5", 1),
+        ("'under-trained' in warnings and alpha < 6", 0),
+        ("phase in ('random-like', 'rank-collapse')", 1),
     ],
 )
 def test_fail_on(checkpoint: Path, expression: str, code: int) -> None:
@@ -91,6 +94,14 @@ def test_fail_on_is_no_python(
 ) -> None:
     assert run(["inspect", str(checkpoint), "--fail-on", expression]) == 2
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("expression", ["alpha > 'x'", "phase > 3", "phase == 3", "alpha + phase > 2"])
+def test_fail_on_refuses_what_cannot_be_compared(
+    checkpoint: Path, expression: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["inspect", str(checkpoint), "-q", "--fail-on", expression]) == 2
+    assert "--fail-on cannot com" in capsys.readouterr().err
 
 
 class Bomb:
@@ -144,6 +155,36 @@ def test_a_wrong_call_is_one_line_and_exit_code_2(
     assert run(arguments) == 2
     err = capsys.readouterr().err
     assert len(err.strip().splitlines()) == 1 and err.startswith("eigentrail: ")
+
+
+def test_without_a_command_it_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([]) == 2
+    err = capsys.readouterr().err
+    assert "\n  inspect " in err and "\n  compare " in err
+
+
+def test_an_interruption_is_one_line_and_exit_code_1(
+    checkpoint: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("eigentrail.cli.inspect.run_inspection", interrupted)
+    assert run(["inspect", str(checkpoint)]) == 1
+    out, err = capsys.readouterr()
+    assert not out and err.startswith("eigentrail: interrupted; ") and len(err.strip().splitlines()) == 1
+
+
+def test_a_narrow_terminal_still_shows_the_phase_in_one_line(
+    checkpoint: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("eigentrail.cli.tables.console", lambda: Console(width=80, markup=False))
+    assert run(["inspect", str(checkpoint), "-q"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    row = next(line for line in lines if "[red]b.weight" in line)
+    assert "random-like" in row and all(len(line) <= 80 for line in lines)
+    assert run(["compare", str(checkpoint), str(checkpoint), "-q"]) == 0
+    assert "random-like" in next(x for x in capsys.readouterr().out.splitlines() if "[red]b.weight" in x)
 
 
 def test_compare(checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -22,6 +22,9 @@ _CallError: type[Exception] = next(
     c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException" and issubclass(c, Exception)
 )
 
+# What Typer makes of an interruption before anyone else sees it.
+_INTERRUPTED = 130
+
 app = typer.Typer(
     name="eigentrail",
     help="The structure that training puts into neural-network weights.",
@@ -67,16 +70,21 @@ def run(arguments: list[str] | None = None) -> int:
         result = app(args=arguments, prog_name="eigentrail", standalone_mode=False)
         code = result if isinstance(result, int) else 0
     except _CallError as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            print(str(error), file=sys.stderr)  # noqa: T201
+            return 2
         said = error.format_message() if isinstance(error, typer.BadParameter) else str(error)
         return _complain(_one_line(said), 2)
     except EigentrailError as error:
         return _complain(_one_line(str(error)), 2)
     except (typer.Abort, KeyboardInterrupt):
-        return _complain("interrupted; what was finished is kept, run the same command again to go on", 1)
+        code = _INTERRUPTED
     except BrokenPipeError:
         # The reader of a pipe, `head` for instance, has had enough: that is no failure.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
+    if code == _INTERRUPTED:
+        return _complain("interrupted; what was already written to the output folder is kept", 1)
     return code
 
 

@@ -102,7 +102,10 @@ def _check(node: ast.expr, text: str) -> None:
 def _value(node: ast.expr, row: dict[str, Any]) -> Any:
     match node:
         case ast.Name(id=name):
-            return row[name]
+            value = row[name]
+            if isinstance(value, list) and all(isinstance(v, str) for v in value):
+                return "; ".join(value)  # as in the CSV: 'over-trained' in warnings
+            return value
         case ast.Constant(value=value):
             return value
         case ast.BoolOp(op=ast.And(), values=parts):
@@ -129,18 +132,25 @@ def _arithmetic(op: type[ast.operator], x: Any, y: Any) -> Any:
         return None
     try:
         return _ARITHMETIC[op](x, y)
-    except (TypeError, ZeroDivisionError):
+    except ZeroDivisionError:
         return None
+    except TypeError as error:
+        raise OptionError(f"--fail-on cannot compute with {x!r} and {y!r}: numbers are needed") from error
 
 
 def _compare(op: ast.cmpop, x: Any, y: Any) -> bool:
-    if isinstance(op, ast.Eq | ast.NotEq) and (x is None or y is None):
-        return bool(_COMPARE[type(op)](x, y))
+    equality = isinstance(op, ast.Eq | ast.NotEq)
+    if x is None or y is None:
+        return equality and bool(_COMPARE[type(op)](x, y))
     try:
         if isinstance(op, ast.In):
             return x in y
         if isinstance(op, ast.NotIn):
             return x not in y
+        if equality and isinstance(x, str) != isinstance(y, str):
+            raise TypeError
         return bool(_COMPARE[type(op)](x, y))
-    except TypeError:
-        return False
+    except TypeError as error:
+        raise OptionError(
+            f"--fail-on cannot compare {x!r} with {y!r}: one is text, the other is not"
+        ) from error

@@ -14,6 +14,9 @@ from rich.text import Text
 from eigentrail.api.comparison import Comparison
 from eigentrail.api.inspection import Inspection
 
+# Below this many characters a line, a table keeps its most telling columns only.
+_WIDE = 120
+
 
 def console() -> Console:
     """Make the console for results: as wide as the terminal, wide enough for all columns elsewhere.
@@ -78,9 +81,28 @@ def new_table(columns: list[tuple[str, str]]) -> Table:
             justify="right" if justify == "r" else "left",
             overflow="fold",
             no_wrap=justify == "r",
-            min_width=12 if title == "layer" else None,
+            min_width={"layer": 12, "phase": len("rank-collapse")}.get(title),
         )
     return table
+
+
+def _fitting(out: Console, columns: list[tuple[str, str]], narrow: tuple[str, ...]) -> list[int]:
+    """Choose the columns that a terminal has room for: a table folded letter by letter says nothing.
+
+    Args:
+        out: where the table goes.
+        columns: of the whole table.
+        narrow: titles of those that stay below `_WIDE` characters.
+
+    Returns:
+        Their places.
+    """
+    return [i for i, (title, _) in enumerate(columns) if out.width >= _WIDE or title in narrow]
+
+
+def _note_narrow(out: Console, narrow: bool) -> None:
+    if narrow:
+        out.print(Text(f"{_WIDE} characters a line show all columns; --format csv always does.", style="dim"))
 
 
 def print_inspection(found: Inspection) -> None:
@@ -93,17 +115,19 @@ def print_inspection(found: Inspection) -> None:
     rows = found.table.to_dict(orient="records")
     attention = {a["name"]: a for a in found.summary["attention"]}
     worst = [a["name"] for a in found.summary["attention"][:5]]
-    table = new_table(
-        [(" ", "l"), ("layer", "l"), ("shape", "l"), ("alpha", "r"), ("tail", "l"), ("spikes", "r"),
-         ("edge", "r"), ("max", "r"), ("rank", "r"), ("r-ratio", "r"), ("phase", "l"), ("conf", "r")]
-    )  # fmt: skip
+    columns = [
+        (" ", "l"), ("layer", "l"), ("shape", "l"), ("alpha", "r"), ("tail", "l"), ("spikes", "r"),
+        ("edge", "r"), ("max", "r"), ("rank", "r"), ("r-ratio", "r"), ("phase", "l"), ("conf", "r"),
+    ]  # fmt: skip
+    kept = _fitting(out, columns, (" ", "layer", "alpha", "spikes", "rank", "phase"))
+    table = new_table([columns[i] for i in kept])
     for row in rows:
         name = row["name"]
         mark = "!!" if name in worst else "!" if name in attention else ""
         style = "bold red" if name in worst else "yellow" if mark else ""
         alpha = "-" if row["alpha"] is None else f"{row['alpha']:.2f} ±{row['alpha_error']:.2f}"
         ratio = row["spacing_ratio"]
-        table.add_row(
+        cells: tuple[str | Text, ...] = (
             Text(mark, style=style),
             Text(name, style=style),
             "x".join(map(str, row["shape"])),
@@ -117,7 +141,9 @@ def print_inspection(found: Inspection) -> None:
             row["phase"] or "-",
             "-" if row["phase_confidence"] is None else f"{row['phase_confidence']:.2f}",
         )
+        table.add_row(*(cells[i] for i in kept))
     out.print(table)
+    _note_narrow(out, len(kept) < len(columns))
     summary = found.summary
     phases = ", ".join(f"{count} {label}" for label, count in summary["phases"].items())
     means = summary["means"]
@@ -155,14 +181,16 @@ def print_comparison(found: Comparison) -> None:
         found: the comparison.
     """
     out = console()
-    table = new_table(
-        [("layer", "l"), ("shape", "l"), ("change", "r"), ("cosine", "r"), ("update spikes", "r"),
-         ("update rank", "r"), ("angle", "r"), ("alpha", "r"), ("spikes", "r"), ("phase", "l")]
-    )  # fmt: skip
+    columns = [
+        ("layer", "l"), ("shape", "l"), ("change", "r"), ("cosine", "r"), ("update spikes", "r"),
+        ("update rank", "r"), ("angle", "r"), ("alpha", "r"), ("spikes", "r"), ("phase", "l"),
+    ]  # fmt: skip
+    kept = _fitting(out, columns, ("layer", "change", "update rank", "spikes", "phase"))
+    table = new_table([columns[i] for i in kept])
     for row in found.table.to_dict(orient="records"):
         angles = row["angles_short"]
         same = row["phase_a"] == row["phase_b"]
-        table.add_row(
+        cells = (
             Text(row["name"]),
             "x".join(map(str, row["shape"])),
             f"{100 * row['relative_change']:.3g}%",
@@ -172,9 +200,11 @@ def print_comparison(found: Comparison) -> None:
             "-" if not angles else f"{angles[-1]:.1f}°",
             f"{number(row['alpha_a'])} → {number(row['alpha_b'])}",
             f"{number(row['spikes_a'])} → {number(row['spikes_b'])}",
-            (row["phase_a"] or "-") if same else f"{row['phase_a']} → {row['phase_b']}",
+            (row["phase_a"] or "-") if same else f"{row['phase_a'] or '-'} → {row['phase_b'] or '-'}",
         )
+        table.add_row(*(cells[i] for i in kept))
     out.print(table)
+    _note_narrow(out, len(kept) < len(columns))
     summary = found.summary
     out.print()
     out.print(
