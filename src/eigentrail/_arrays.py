@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from eigentrail.errors import SpectrumError
+
 if TYPE_CHECKING:
     import torch
 
@@ -55,8 +57,14 @@ def to_float64(x: Any) -> NDArray[Any]:
 
     Returns:
         A float64 numpy array of the same shape.
+
+    Raises:
+        SpectrumError: when the entries are complex, text or dates.
     """
-    return to_numpy(x).astype(np.float64, copy=False)
+    a = to_numpy(x)
+    if a.dtype.kind not in "biufO":
+        raise SpectrumError(f"real numbers are needed, got an array of {a.dtype}")
+    return a.astype(np.float64, copy=False)
 
 
 def like(result: NDArray[Any], given: Any) -> Any:

@@ -139,3 +139,16 @@ def test_a_constant_shift_is_one_direction() -> None:
     exact = torch.arange(1200.0).reshape(40, 30).double()
     row = et.compare({"w": exact}, {"w": exact + 2.0}).table.iloc[0]
     assert row["update_numerical_rank"] == 1 and row["distance"] == pytest.approx(2.0 * np.sqrt(1200))
+
+
+def test_the_source_of_a_bad_layer_is_named_and_missing_numbers_are_explained() -> None:
+    torch.manual_seed(0)
+    w = torch.randn(64, 32, dtype=torch.float64)
+    update = torch.outer(torch.randn(64).double(), torch.randn(32).double())
+    found = et.compare({"a": w, "b": torch.zeros(64, 32)}, {"a": w + update, "b": w})
+    assert [s.name for s in found.skipped] == ["b"] and found.skipped[0].reason.startswith(
+        "in A (state dict): all "
+    )
+    row = found.table.iloc[0]
+    assert row["update_spikes"] is None and row["update_numerical_rank"] == 1
+    assert any(text.startswith("in B - A: ") and "Marchenko-Pastur" in text for text in row["warnings"])

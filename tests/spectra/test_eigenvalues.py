@@ -114,3 +114,9 @@ def test_symmetric_eigen_agrees_with_a_dense_solver() -> None:
     truth, q = np.linalg.eigh(g)
     np.testing.assert_allclose(values, truth, atol=1e-10)
     np.testing.assert_allclose(np.abs(np.sum(vectors * q[:, ::-1][:, :5], axis=0)), 1, atol=1e-10)
+
+
+@pytest.mark.parametrize("factor", [1e-170, 1e160])
+def test_entries_whose_squares_leave_float64_are_refused(factor: float) -> None:
+    with pytest.raises(LayerError, match="rescale this layer"):
+        checked_stack(factor * np.random.default_rng(0).standard_normal((20, 10)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from eigentrail.spectra import ensembles
+from eigentrail.spectra import Spectrum, ensembles
 from eigentrail.spectra.entry_statistics import entry_statistics
 from eigentrail.spectra.marchenko_pastur import fit_marchenko_pastur
 from eigentrail.spectra.phase_evidence import spectrum_evidence
@@ -173,3 +173,9 @@ def test_trained_layers_have_defensible_labels(checkpoints):
     # no trained convolution looks like noise, and none is labelled with more confidence than its size allows
     assert all(p.label not in {"random-like", "bleeding-out"} for p in convolutions)
     assert all(p.confidence <= 0.87 for p in labels.values())
+
+
+@pytest.mark.parametrize("rank", [1, 4, 9])
+def test_a_matrix_of_exactly_few_directions_is_collapsed(rank: int) -> None:
+    phase = Spectrum.from_matrix(ensembles.low_rank(120, 60, rank, seed=rank)).phase()
+    assert phase.label == "rank-collapse" and phase.evidence["zero_share"] == 1 - rank / 60

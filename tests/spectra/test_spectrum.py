@@ -99,3 +99,9 @@ def test_a_matrix_that_is_not_symmetric_is_refused() -> None:
         Spectrum.from_symmetric(np.triu(np.ones((3, 3))))
     with pytest.raises(LayerError, match="shape"):
         Spectrum.from_symmetric(np.ones((3, 2)))
+
+
+@pytest.mark.parametrize("values", [["a", "b"], [1 + 1j, 2]])
+def test_what_is_no_real_number_is_refused(values: list[object]) -> None:
+    with pytest.raises(SpectrumError, match="real numbers"):
+        Spectrum(values)

@@ -15,8 +15,8 @@ import torch
 
 from eigentrail._progress import Progress, shown
 from eigentrail.api.inspection import factored_spectrum
-from eigentrail.errors import EigentrailError, SourceError
-from eigentrail.spectra.diagnosis import Diagnosis, DiagnosisOptions, diagnose, diagnose_spectrum
+from eigentrail.errors import EigentrailError, LayerError, SourceError
+from eigentrail.spectra.diagnosis import Diagnosis, DiagnosisOptions, diagnose, diagnose_spectrum, remarks
 from eigentrail.spectra.eigenvalues import checked_stack
 from eigentrail.spectra.spectrum import Spectrum
 from eigentrail.spectra.subspaces import chance_overlap, principal_angles
@@ -236,7 +236,8 @@ def _compare_layer(
     if isinstance(wa, FactoredMatrix) and isinstance(wb, FactoredMatrix):
         da, db, update, inner = _factored_difference(wa, wb, options)
     else:
-        da, db, update, inner = _dense_difference(_dense(wa), _dense(wb), options)
+        sources = (f"A ({first.source})", f"B ({second.source})")
+        da, db, update, inner = _dense_difference(_dense(wa), _dense(wb), options, sources)
     norm_a, norm_b = float(da.row["frobenius_norm"]), float(db.row["frobenius_norm"])
     distance = 0.0 if update is None else float(update.row["frobenius_norm"])
     warnings: list[str] = []
@@ -256,10 +257,14 @@ def _compare_layer(
     for side, found in (("a", da), ("b", db)):
         for column in ("alpha", "spikes", "stable_rank", "effective_rank", "phase"):
             row[f"{column}_{side}"] = found.row[column]
+        if any(found.row[column] is None for column in ("alpha", "spikes", "phase")):
+            warnings += [f"in {side.upper()}: {text}" for text in _missing(found.row)]
     if update is None:
         warnings.append("the layer did not move")
     else:
         _describe_update(row, update.row)
+        if update.row["spikes"] is None:
+            warnings += [f"in B - A: {text}" for text in _missing(update.row)[:1]]
     _describe_subspaces(row, da.spectrum, db.spectrum)
     if row["phase_a"] != row["phase_b"]:
         warnings.append(f"the phase changed from {row['phase_a']} to {row['phase_b']}")
@@ -276,18 +281,42 @@ def _dense(matrix: Any) -> Any:
 _Parts = tuple[Diagnosis, Diagnosis, Diagnosis | None, float]
 
 
-def _dense_difference(wa: Any, wb: Any, options: DiagnosisOptions) -> _Parts:
+def _missing(row: dict[str, Any]) -> list[str]:
+    """Give the warnings of a row that say why a number is missing.
+
+    Args:
+        row: of a diagnosis.
+
+    Returns:
+        Its warnings without the remarks on the numbers that are there.
+    """
+    known = remarks(row)
+    return [text for text in row["warnings"] if text not in known]
+
+
+def _diagnose_side(matrix: Any, options: DiagnosisOptions, where: str) -> Diagnosis:
+    try:
+        return diagnose(matrix, options)
+    except LayerError as error:
+        raise LayerError(f"in {where}: {error}") from error
+
+
+def _dense_difference(
+    wa: Any, wb: Any, options: DiagnosisOptions, sources: tuple[str, str] = ("A", "B")
+) -> _Parts:
     """Diagnose both matrices and their difference.
 
     Args:
         wa: before.
         wb: after.
         options: how.
+        sources: what to call the two in the reason why one cannot be diagnosed.
 
     Returns:
         The diagnoses of A, B and B - A (None where nothing moved), and the inner product of A and B.
     """
-    da, db = diagnose(wa, options), diagnose(wb, options)
+    da = _diagnose_side(wa, options, sources[0])
+    db = _diagnose_side(wb, options, sources[1])
     xa, xb = checked_stack(wa).astype(np.float64), checked_stack(wb).astype(np.float64)
     inner = float(np.vdot(xa, xb))
     xb -= xa

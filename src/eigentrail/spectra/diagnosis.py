@@ -147,7 +147,7 @@ def diagnose_spectrum(
         try:
             part(row, spectrum, options, warnings)
         except SpectrumError as error:
-            text = str(error)
+            text = f"no phase: {error}" if part is _phase else str(error)
             if text not in warnings:
                 warnings.append(text)
     for name in COLUMNS:
@@ -155,7 +155,7 @@ def diagnose_spectrum(
         if isinstance(value, float) and not math.isfinite(value):
             row[name] = None
             warnings.append(f"{name} is not finite for this matrix")
-    row["warnings"] = warnings + _remarks(row)
+    row["warnings"] = remarks(row) + warnings
     return Diagnosis(row, spectrum)
 
 
@@ -247,6 +247,10 @@ def _levels(row: dict[str, Any], spectrum: Spectrum, options: DiagnosisOptions, 
 def _vectors(row: dict[str, Any], spectrum: Spectrum, options: DiagnosisOptions, warnings: list[str]) -> None:
     found = spectrum.vectors
     if found is None:
+        if row["cols"] < 8:
+            warnings.append(
+                "the shorter singular vectors have fewer than 8 entries: no statistics of vectors"
+            )
         return
     # Sidak: the smaller of two independent uniform p-values, brought back to a uniform one.
     smaller = min(float(found.long_p[0]), float(found.short_p[0]))
@@ -260,7 +264,7 @@ def _phase(row: dict[str, Any], spectrum: Spectrum, options: DiagnosisOptions, w
     row["phase_confidence"] = _number(phase.confidence)
 
 
-def _remarks(row: dict[str, Any]) -> list[str]:
+def remarks(row: dict[str, Any]) -> list[str]:
     """Say in words what in the row needs a look.
 
     Args:
@@ -269,21 +273,21 @@ def _remarks(row: dict[str, Any]) -> list[str]:
     Returns:
         Sentences, the gravest first.
     """
-    remarks = []
+    said = []
     alpha = row["alpha"]
     if row["phase"] == "rank-collapse":
-        remarks.append(f"rank collapse: effective rank {row['effective_rank']:.1f} of {row['cols']}")
+        said.append(f"rank collapse: effective rank {row['effective_rank']:.1f} of {row['cols']}")
     if row["null_spikes"]:
-        remarks.append(
+        said.append(
             f"{row['null_spikes']} spike(s) survive a shuffle of the entries: single large entries make them"
         )
     if alpha is not None and alpha < ALPHA_OVER:
-        remarks.append(f"alpha {alpha:.2f} is below 2: over-trained by convention")
+        said.append(f"alpha {alpha:.2f} is below 2: over-trained by convention")
     if alpha is not None and alpha > ALPHA_UNDER:
-        remarks.append(f"alpha {alpha:.2f} is above 6: under-trained by convention")
+        said.append(f"alpha {alpha:.2f} is above 6: under-trained by convention")
     if row["tail_model"] == "none":
-        remarks.append("the tail is no power law (p < 0.1): alpha is only a slope")
-    return remarks
+        said.append("the tail is no power law (p < 0.1): alpha is only a slope")
+    return said
 
 
 def _number(x: Any) -> float | None:

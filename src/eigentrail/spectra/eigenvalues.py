@@ -62,6 +62,10 @@ class Decomposition:
     leading: LeadingVectors | None
 
 
+# Squares of such entries, summed over a large matrix, stay inside the range of float64.
+_SMALLEST, _LARGEST = 1e-150, 1e152
+
+
 def checked_stack(w: Any) -> Shaped[np.ndarray, "k rows cols"]:
     """Bring a matrix or a pool of matrices to one orientation and make sure that it has a spectrum.
 
@@ -72,7 +76,8 @@ def checked_stack(w: Any) -> Shaped[np.ndarray, "k rows cols"]:
         A view [k, N, M] with N >= M, float32 or float64.
 
     Raises:
-        LayerError: when the array is no matrix, is empty, or holds NaN, infinities, only zeros or one constant.
+        LayerError: when the array is no matrix, is empty, or holds NaN, infinities, only zeros or one constant,
+            or when squares of its entries leave the range of float64.
     """
     a = to_numpy(w)
     if a.ndim == 2:
@@ -95,6 +100,11 @@ def checked_stack(w: Any) -> Shaped[np.ndarray, "k rows cols"]:
     if low == high:
         what = "zero" if low == 0 else f"equal to {low:g}"
         raise LayerError(f"all {a.size} entries are {what}: there is no structure to analyse")
+    largest = max(abs(low), abs(high))
+    if not _SMALLEST < largest < _LARGEST:
+        raise LayerError(
+            f"the largest entry is {largest:.3g}: the eigenvalues leave the range of float64; rescale this layer"
+        )
     if a.shape[1] < a.shape[2]:
         a = a.swapaxes(1, 2)
     return a
@@ -332,6 +342,7 @@ def _decompose_on_device(w: Any, leading: int) -> Decomposition:
         or a.numel() == 0
         or not bool(torch.isfinite(a).all())
         or bool((a == a.flatten()[0]).all())
+        or not _SMALLEST < float(a.abs().max()) < _LARGEST
     ):
         checked_stack(w)  # says in words what is wrong
     if a.shape[1] < a.shape[2]:

@@ -41,6 +41,9 @@ PHASES = ("random-like", "bleeding-out", "bulk+spikes", "bulk-decay", "heavy-tai
 _SIZES = (8.0, 16.0, 32.0, 64.0, 128.0, 256.0)
 _RIGHT = (0.42, 0.49, 0.65, 0.87, 0.92, 0.98)
 
+# With fewer eigenvalues there is no tail to fit, and no telling of a collapse.
+_FEWEST = 10
+
 
 @dataclass(frozen=True)
 class Phase:
@@ -104,6 +107,25 @@ def classify(
     margins = 1.0 / (1.0 + np.exp(-np.abs(np.clip(list(scores.values()), -30.0, 30.0))))
     ceiling = float(np.interp(np.log(eigenvalues.size), np.log(_SIZES), _RIGHT))
     return Phase(label, evidence, min(float(margins.prod()), ceiling))
+
+
+def collapsed(eigenvalues: Float64[np.ndarray, "n"], rows: int) -> Phase | None:
+    """Tell the rank collapse of a spectrum with so few eigenvalues above zero that neither bulk nor tail can be fitted.
+
+    Args:
+        eigenvalues: of W^T W / rows, ascending, the zeros included; pooled matrices together.
+        rows: N, the larger dimension of each matrix.
+
+    Returns:
+        The phase when fewer than 10 eigenvalues, and at most a third of 10 or more, differ from zero; else None.
+    """
+    total, top = eigenvalues.size, float(eigenvalues[-1])
+    left = int((eigenvalues > top * rows * np.finfo(np.float64).eps).sum())
+    if total < _FEWEST or left >= _FEWEST or 3 * left > total:
+        return None
+    rule = f"only {left} of {total} eigenvalues differ from zero"
+    ceiling = float(np.interp(np.log(total), np.log(_SIZES), _RIGHT))
+    return Phase("rank-collapse", {"rule": rule, "zero_share": 1.0 - left / total}, ceiling)
 
 
 def _decide(found: SpectrumEvidence, entries: EntryStatistics | None) -> tuple[str, str, dict[str, float]]:

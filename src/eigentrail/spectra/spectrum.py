@@ -16,7 +16,7 @@ from eigentrail.spectra import eigenvalues as _eigenvalues
 from eigentrail.spectra.eigenvalues import LeadingVectors
 from eigentrail.spectra.entry_statistics import EntryStatistics, entry_statistics
 from eigentrail.spectra.marchenko_pastur import MarchenkoPastur, fit_marchenko_pastur
-from eigentrail.spectra.phases import Phase, classify
+from eigentrail.spectra.phases import Phase, classify, collapsed
 from eigentrail.spectra.power_law import PowerLaw, fit_power_law
 from eigentrail.spectra.randomized import ShuffleNull, shuffled_null
 from eigentrail.spectra.ranks import Ranks, ranks
@@ -338,6 +338,9 @@ class Spectrum:
 
         def compute() -> Phase:
             rows, cols = self._shape("the phase")
+            empty = collapsed(self._values, rows)
+            if empty is not None:
+                return empty
             return classify(
                 self._values,
                 rows,
