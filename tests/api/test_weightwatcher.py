@@ -93,6 +93,24 @@ def test_the_documented_conversions_hold() -> None:
             "sv_max": row["spectral_norm"], "sv_min": np.sqrt(row["lambda_min"] * rows),
             "stable_rank": row["stable_rank"], "entropy": np.log(row["effective_rank"]) / np.log(row["cols"]),
             "num_spikes": row["spikes"], "rand_num_spikes": row["null_spikes"],
+            "W_scale": np.sqrt(row["cols"]) / row["frobenius_norm"], "lambda_max": row["lambda_max"] * rows,
         }  # fmt: skip
         for name, value in pairs.items():
             assert value == pytest.approx(w[name], rel=1e-5), name
+        unit = rows * row["cols"] / row["frobenius_norm"] ** 2
+        # Both fit pure noise here, by other methods: the units must agree, the fits nearly.
+        assert row["mp_sigma"] * np.sqrt(unit) == pytest.approx(w["sigma_mp"], rel=0.02)
+        assert row["mp_edge_high"] * rows == pytest.approx(w["bulk_max"], rel=0.04)
+
+
+def test_every_column_is_on_the_page() -> None:
+    model = nn.Sequential(nn.Linear(60, 80), nn.Linear(80, 50))
+    theirs = watch(model, mp_fit=True, randomize=True, detX=True)
+    page = (Path(__file__).parents[2] / "docs" / "weightwatcher.md").read_text()
+    ours = et.inspect(model)
+    assert [c for c in theirs.columns if f"`{c}`" not in page] == []
+    for (_, w), (_, row) in zip(theirs.iterrows(), ours.table.iterrows(), strict=True):
+        assert row["erg_count"] == w["detX_num"] == w["num_ERG_spikes"]
+        assert row["erg_count"] - row["tail_size"] == w["ERG_gap"]
+        value = ours.spectra[row["name"]].eigenvalues[-row["erg_count"]] * row["rows"]
+        assert value == pytest.approx(w["detX_val"], rel=1e-5)
