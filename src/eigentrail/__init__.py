@@ -10,6 +10,8 @@ with et.Recorder(model, "runs/first") as recorder:   # around any training loop;
 ...
 et.open_run("runs/first")["fc.weight"]               # the layer over steps
 et.train("mlp50", "digits", "runs/digits")           # a training loop that records, for the sources' networks
+et.analyze("runs/digits").report()                   # spikes, bulk, ranks and phases over steps, and their page
+et.study("mlp50")                                    # all of it, from the first step to the page
 """
 
 from importlib.metadata import version as _version
@@ -20,13 +22,19 @@ from eigentrail import errors as errors
 from eigentrail import networks as networks
 from eigentrail import runs as runs
 from eigentrail import spectra as spectra
+from eigentrail import studies as studies
 from eigentrail import training as training
 from eigentrail import trajectories as trajectories
 from eigentrail import weights as weights
+from eigentrail.api.analysis import RunAnalysis as RunAnalysis
+from eigentrail.api.analysis import analyze as analyze
 from eigentrail.api.comparison import Comparison as Comparison
 from eigentrail.api.comparison import compare as compare
 from eigentrail.api.inspection import Inspection as Inspection
 from eigentrail.api.inspection import inspect as inspect
+from eigentrail.api.run_report import report_runs as report_runs
+from eigentrail.api.study import StudyResult as StudyResult
+from eigentrail.api.study import study as study
 from eigentrail.errors import EigentrailError as EigentrailError
 from eigentrail.runs import Recorder as Recorder
 from eigentrail.runs import Run as Run
