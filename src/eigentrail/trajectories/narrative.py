@@ -83,11 +83,13 @@ def describe_layer(row: dict[str, Any]) -> str:
     parts.append(". ")
     if row["noise_ks_high"] is not None:
         now, limit = row["mp_ks_distance_last"], row["noise_ks_high"]
-        stays = (
-            "cannot be told from noise"
-            if now <= limit
-            else f"is {now / limit:.2f} times that: not pure noise"
-        )
+        stays = "cannot be told from noise"
+        if now > limit:
+            stays = (
+                "lies just above that"
+                if now < 1.05 * limit
+                else f"lies {now / limit:.2g} times as far: not pure noise"
+            )
         parts.append(
             f"The bulk's distance to Marchenko-Pastur went from {row['mp_ks_distance_first']:.3f} to {now:.3f}; noise "
             f"of this shape stays below {limit:.3f} in 95% of cases, so at the end the bulk {stays}. "

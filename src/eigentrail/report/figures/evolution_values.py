@@ -13,7 +13,7 @@ from jaxtyping import Float64, Int64
 from eigentrail.report.figures import style
 from eigentrail.report.figures.evolution import log_menu, step_axis, thinned
 
-_LINES = 48
+_LINES = 64
 _NAMED = 10
 _SYMBOLS = {
     "birth": ("triangle-up", "births", style.OTHER),
