@@ -1,5 +1,6 @@
 """Data sets in memory: by name, from a folder, or anybody's own."""
 
+from eigentrail.data.augmentation import Augmentation, black_of
 from eigentrail.data.cifar10 import load_cifar10
 from eigentrail.data.dataset import Data
 from eigentrail.data.digits import load_digits
@@ -9,9 +10,11 @@ from eigentrail.data.own import from_tensors
 from eigentrail.data.registry import as_data, load, names, resolve
 
 __all__ = [
+    "Augmentation",
     "Data",
     "Normalization",
     "as_data",
+    "black_of",
     "from_tensors",
     "load",
     "load_cifar10",

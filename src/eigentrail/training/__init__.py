@@ -3,12 +3,14 @@
 from eigentrail.training.accuracy import Score, score
 from eigentrail.training.divergence import DivergenceError
 from eigentrail.training.loop import train
+from eigentrail.training.phase import ClassPhase
 from eigentrail.training.presets import PRESETS, Preset, names, preset, train_preset
 from eigentrail.training.schedule import Constant, Cosine, Exponential, Schedule, Step
 from eigentrail.training.settings import TrainingSettings
 
 __all__ = [
     "PRESETS",
+    "ClassPhase",
     "Constant",
     "Cosine",
     "DivergenceError",

@@ -12,21 +12,24 @@ from torch import nn
 from torch.nn import functional as F
 
 from eigentrail._progress import shown
-from eigentrail.data import Data, as_data
+from eigentrail.data import Data, as_data, black_of
 from eigentrail.errors import OptionError
 from eigentrail.networks import NetworkSpec
 from eigentrail.runs import Recorder, Run, open_run
 from eigentrail.runs.manifest import BuildSpec
 from eigentrail.runs.schedules import Every
 from eigentrail.training.accuracy import score
+from eigentrail.training.calendar import Calendar
 from eigentrail.training.divergence import check_finite
 from eigentrail.training.interruption import Interruption
+from eigentrail.training.optimizers import make_optimizer
 from eigentrail.training.preparing import build_network, check_fits, threads
-from eigentrail.training.randomness import batch_order, network_seed
+from eigentrail.training.randomness import image_generator, network_seed
 from eigentrail.training.resuming import NOTE, load_latest, training_state
 from eigentrail.training.settings import TrainingSettings
 
-_STATES = 20
+# How many full states are kept of a training, about.
+STATES = 20
 
 
 def train(
@@ -47,7 +50,8 @@ def train(
     """Train a network and record how its weights move.
 
     Metrics of the run: `loss` of every step, that of its batch before the update; and at step 0 and after each epoch
-    `train_loss`, `train_accuracy`, `test_loss`, `test_accuracy` over all samples and `lr`, the rate of the epoch. The
+    `train_loss`, `train_accuracy`, `test_loss`, `test_accuracy` over all samples and `lr`, the rate of the epoch; with
+    phases of classes also `test_accuracy_phase1` and so on over the held-out samples of each phase's classes. The
     full state is kept at the start, at the end and at about twenty ends of epochs in between.
 
     Ctrl-C ends the training after the running step with its state kept (a second one at once); the run is valid and
@@ -89,11 +93,9 @@ def train(
         rebuild = BuildSpec(target=target, kwargs=arguments)
     model.to(chosen.torch_dtype).train()
     check_fits(model, samples, chosen)
-    optimizer = torch.optim.SGD(
-        model.parameters(), lr=chosen.lr, momentum=chosen.momentum, weight_decay=chosen.weight_decay
-    )
-    per_epoch = chosen.steps_per_epoch(len(samples.train_inputs))
-    total = per_epoch * chosen.epochs
+    optimizer = make_optimizer(model, chosen)
+    calendar = Calendar(chosen, samples.train_targets)
+    total = calendar.steps
     folder = Path(path)
     # What the caller draws, and with how many threads, is not disturbed.
     with torch.random.fork_rng(devices=[]), threads(chosen.threads):
@@ -118,7 +120,7 @@ def train(
         )
         with Interruption() as interruption:
             with recorder:
-                loop = _Loop(model, optimizer, samples, chosen, recorder, per_epoch, interruption)
+                loop = _Loop(model, optimizer, samples, chosen, recorder, calendar, interruption)
                 loop.run(0 if found is None else found.step, progress)
             if interruption.requested:
                 # In the last step: the run is finished, but whoever asked for an end does not want what follows.
@@ -135,7 +137,7 @@ class _Loop:
         data: the samples.
         settings: the settings.
         recorder: an open recorder.
-        per_epoch: the number of steps in an epoch.
+        calendar: its epochs.
         interruption: whether to stop.
     """
 
@@ -146,14 +148,15 @@ class _Loop:
         data: Data,
         settings: TrainingSettings,
         recorder: Recorder,
-        per_epoch: int,
+        calendar: Calendar,
         interruption: Interruption,
     ):
         self.model = model
         self.optimizer = optimizer
         self.settings = settings
         self.recorder = recorder
-        self.per_epoch = per_epoch
+        self.calendar = calendar
+        self.black = black_of(data)
         self.interruption = interruption
         dtype = settings.torch_dtype
         self.inputs, self.targets = data.train_inputs.to(dtype), data.train_targets
@@ -162,36 +165,40 @@ class _Loop:
 
     def run(self, start: int, progress: bool | None) -> None:
         epochs = self.settings.epochs
-        between = max(1, epochs // _STATES)
+        between = max(1, epochs // STATES)
         self.step = start
-        self._set_rate(start // self.per_epoch)
+        self._set_rate(self.calendar.epoch_of(start))
         with shown("training", progress) as tell:
             if start == 0:
                 text = self._evaluate(0)
                 self._keep()
             else:
                 text = f"from step {start}"
-            for epoch in range(start // self.per_epoch, epochs):
+            for epoch in range(self.calendar.epoch_of(start), epochs):
                 tell(f"epoch {epoch + 1}, {text}", epoch, epochs)
                 self._set_rate(epoch)
-                order = batch_order(self.settings.seed, epoch, len(self.inputs))
-                first = self.step - epoch * self.per_epoch
-                for batch in range(first, self.per_epoch):
+                order = self.calendar.order(epoch)
+                first, last = self.step - self.calendar.start_of(epoch), self.calendar.steps_in(epoch)
+                for batch in range(first, last):
                     size = self.settings.batch_size
                     self._make_step(order[batch * size : (batch + 1) * size])
-                    if batch + 1 == self.per_epoch:
+                    if batch + 1 == last:
                         text = self._evaluate(epoch + 1)
                         if (epoch + 1) % between == 0 or epoch + 1 == epochs:
                             self._keep()
-                    if self.interruption.requested and self.step < epochs * self.per_epoch:
+                    if self.interruption.requested and self.step < self.calendar.steps:
                         self._keep()
                         raise KeyboardInterrupt
             tell(text, epochs, epochs)
 
     def _make_step(self, chosen: torch.Tensor) -> None:
-        loss = F.cross_entropy(self.model(self.inputs[chosen]), self.targets[chosen])
+        inputs = self.inputs[chosen]
+        if self.settings.augmentation is not None:
+            chance = image_generator(self.settings.seed, self.step)
+            inputs = self.settings.augmentation.apply(inputs, chance, self.black)
+        loss = F.cross_entropy(self.model(inputs), self.targets[chosen])
         number = float(loss.detach())
-        epoch = (self.step + 1) / self.per_epoch
+        epoch = self.calendar.time(self.step + 1)
         # Before the update: the weights that are recorded last are those that gave this loss.
         check_finite(number, self.step + 1, epoch, self._rate, self.recorder.path)
         self.optimizer.zero_grad()
@@ -211,6 +218,11 @@ class _Loop:
             check_finite(test.loss, self.step, float(epoch), self._rate, self.recorder.path)
             metrics |= {"test_loss": test.loss, "test_accuracy": test.accuracy}
             text += f"; test {test.accuracy:.1%}"
+            for number, phase in enumerate(self.settings.phases, start=1):
+                there = torch.isin(self.test_targets, torch.tensor(phase.classes))
+                if there.any():
+                    part = score(self.model, self.test_inputs[there], self.test_targets[there])
+                    metrics[f"test_accuracy_phase{number}"] = part.accuracy
         self.recorder.epoch(float(epoch), **metrics)
         return text
 

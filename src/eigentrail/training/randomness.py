@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-_ORDER, _NETWORK = 1, 2
+_ORDER, _NETWORK, _IMAGES = 1, 2, 3
 
 
 def batch_order(seed: int, epoch: int, samples: int) -> torch.Tensor:
@@ -35,6 +35,21 @@ def network_seed(seed: int) -> int:
         A seed that is independent of the weights' and the order's.
     """
     return _stream(seed, _NETWORK)
+
+
+def image_generator(seed: int, step: int) -> torch.Generator:
+    """Make the source of chance for what is done to the images of a step.
+
+    Like the order of the samples it is a function of these numbers alone.
+
+    Args:
+        seed: the training's seed.
+        step: how many steps are made.
+
+    Returns:
+        A generator.
+    """
+    return torch.Generator().manual_seed(_stream(seed, _IMAGES, step))
 
 
 def _stream(*key: int) -> int:

@@ -97,13 +97,16 @@ def _check_same(path: Path, found: Manifest, data: Data, settings: TrainingSetti
     if before is None:
         raise RunError(f"{path} holds a run of another training loop: only that loop can go on with it")
     now = settings.model_dump(mode="json")
+    defaults = TrainingSettings().model_dump(mode="json")
     # A longer training is the same one for longer, unless the schedule counts on the number of epochs.
     free = {"epochs"} if settings.schedule.kind != "cosine" else set()
     # What the number of epochs decides comes last: another schedule is the better explanation.
     for name, value in sorted(now.items(), key=lambda pair: pair[0] == "epochs"):
-        if name not in free and before.get(name) != value:
+        # A setting that did not exist when the run was begun had its default's effect.
+        had = before.get(name, defaults[name])
+        if name not in free and had != value:
             raise RunError(
-                f"{path} was trained with {name}={before.get(name)!r}, now it is {value!r}: resume with the same "
+                f"{path} was trained with {name}={had!r}, now it is {value!r}: resume with the same "
                 "settings, or train into another folder"
             )
     if found.notes.get("network") != network:

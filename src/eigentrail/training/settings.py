@@ -7,7 +7,9 @@ from typing import Any, Literal
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from eigentrail.data import Augmentation
 from eigentrail.errors import OptionError
+from eigentrail.training.phase import ClassPhase, check_order
 from eigentrail.training.schedule import Constant, Schedule, as_schedule
 
 
@@ -19,18 +21,22 @@ class TrainingSettings(BaseModel):
     the velocity.
 
     Weight decay is in torch's convention: the gradient of the penalty lambda ||w||^2 of S1 and S4 is 2 lambda w, so a
-    source's lambda is `weight_decay = 2 lambda` here. It acts on all parameters, biases too.
+    source's lambda is `weight_decay = 2 lambda` here. It acts on all parameters, biases too, or on dense layers only.
 
     Attributes:
         optimizer: "sgd", stochastic gradient descent.
         lr: the learning rate in the first epoch.
         momentum: beta, in [0, 1).
         weight_decay: the factor of w in the gradient: twice the factor of ||w||^2 in the loss.
+        decay_on: what decays: "all" parameters, or those of "dense" layers (`nn.Linear`) only, as in S1's miniAlexNet.
         batch_size: the samples in a step. The last batch of an epoch holds what is left.
         drop_last: True to leave out what is left instead, where it does not fill a batch.
         epochs: how often all training samples are seen.
         schedule: how the rate changes from epoch to epoch: "constant", "cosine", or one of `Step`, `Exponential`,
             `Cosine`.
+        phases: parts of the training that see some classes only (`ClassPhase`); none for all samples throughout.
+        augmentation: what is done to each training image anew (`data.Augmentation`); None for nothing. Losses and
+            accuracies after an epoch are those of the images as they are.
         loss: "cross-entropy", the mean over the samples of a batch.
         seed: of the initial weights, of the order of the samples and of what the network draws.
         dtype: the precision of weights and inputs, "float32" or "float64". Initial weights are drawn in float32, so
@@ -48,10 +54,13 @@ class TrainingSettings(BaseModel):
     lr: float = Field(default=0.01, gt=0)
     momentum: float = Field(default=0.0, ge=0, lt=1)
     weight_decay: float = Field(default=0.0, ge=0)
+    decay_on: Literal["all", "dense"] = "all"
     batch_size: int = Field(default=32, ge=1)
     drop_last: bool = False
     epochs: int = Field(default=10, ge=1)
     schedule: Schedule = Constant()
+    phases: tuple[ClassPhase, ...] = ()
+    augmentation: Augmentation | None = None
     loss: Literal["cross-entropy"] = "cross-entropy"
     seed: int = Field(default=0, ge=0, lt=2**63)
     dtype: Literal["float32", "float64"] = "float32"
@@ -67,6 +76,12 @@ class TrainingSettings(BaseModel):
     @classmethod
     def _short_forms(cls, given: Any) -> Any:
         return as_schedule(given)
+
+    @field_validator("phases")
+    @classmethod
+    def _in_order(cls, phases: tuple[ClassPhase, ...]) -> tuple[ClassPhase, ...]:
+        check_order(phases)
+        return phases
 
     def changed(self, **changes: Any) -> TrainingSettings:
         """Take some settings anew.
