@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from eigentrail.errors import SpectrumError
+from eigentrail.errors import LayerError, SpectrumError
 
 if TYPE_CHECKING:
     import torch
@@ -40,8 +40,15 @@ def to_numpy(x: Any) -> NDArray[Any]:
 
     Returns:
         A numpy array; it shares memory with `x` where that is possible.
+
+    Raises:
+        LayerError: when it is a sparse tensor.
     """
     if is_tensor(x):
+        if str(x.layout) != "torch.strided":
+            raise LayerError(
+                f"a tensor of layout {x.layout} cannot be analysed; make it dense with .to_dense() first"
+            )
         x = x.detach().cpu()
         if x.is_floating_point() and x.element_size() < 4:
             x = x.float()

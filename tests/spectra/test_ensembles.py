@@ -96,3 +96,10 @@ def test_correlated_rows():
 def test_bad_arguments_are_refused(call):
     with pytest.raises(OptionError):
         call()
+
+
+def test_seeds_and_tails_out_of_range_are_refused() -> None:
+    with pytest.raises(OptionError, match="seed"):
+        ensembles.gaussian(5, 5, seed=-1)
+    with pytest.raises(OptionError, match="overflow"):
+        ensembles.heavy_tailed(20, 20, mu=0.01)

@@ -105,3 +105,8 @@ def test_a_matrix_that_is_not_symmetric_is_refused() -> None:
 def test_what_is_no_real_number_is_refused(values: list[object]) -> None:
     with pytest.raises(SpectrumError, match="real numbers"):
         Spectrum(values)
+
+
+def test_a_sparse_tensor_is_refused_with_the_mend() -> None:
+    with pytest.raises(LayerError, match="to_dense"):
+        Spectrum.from_matrix(torch.eye(20).to_sparse())

@@ -266,7 +266,10 @@ def test_close_alternatives_are_named():
         "exponential": _model(-2.0, 0.2, 1),
         "truncated-power-law": _model(-8.5, 0.001),
     }
-    assert verdict(models, 100, None) == ("lognormal", "about as well described as truncated-power-law")
+    assert verdict(models, 100, None) == (
+        "lognormal",
+        "the tail is about as well described as truncated-power-law",
+    )
     assert verdict({}, 100, None) == ("undecided", None)
     assert verdict({}, 100, 0.01) == ("none", None)
 

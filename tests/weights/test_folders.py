@@ -202,3 +202,9 @@ def test_fingerprint_is_of_the_content(tmp_path):
     assert open_store(moved).fingerprint == before
     save_file({"a.weight": 2 * A["a.weight"]}, moved / "model-00001-of-00002.safetensors")
     assert open_store(moved).fingerprint != before
+
+
+def test_layers_come_in_the_networks_order(tmp_path: Path) -> None:
+    names = [f"layers.{i}.weight" for i in (0, 1, 2, 9, 10, 11)]
+    save_file({n: torch.randn(4, 3) for n in names}, tmp_path / "w.safetensors")
+    assert list(open_store(tmp_path / "w.safetensors").entries) == names

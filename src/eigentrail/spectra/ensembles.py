@@ -22,6 +22,8 @@ Matrix: TypeAlias = "Float64[np.ndarray, 'rows cols']"
 def _generator(seed: Seed, rows: int, cols: int) -> np.random.Generator:
     if rows < 1 or cols < 1:
         raise OptionError(f"A random matrix needs at least one row and one column, not {rows} x {cols}.")
+    if isinstance(seed, int) and seed < 0:
+        raise OptionError(f"A seed is not negative, got {seed}.")
     return np.random.default_rng(seed)
 
 
@@ -180,7 +182,10 @@ def heavy_tailed(rows: int, cols: int, mu: float, law: str = "pareto", seed: See
         return rng.standard_t(mu, (rows, cols))
     if law not in {"pareto", "pareto-positive"}:
         raise OptionError(f"The law is 'pareto', 'pareto-positive' or 'student', not {law!r}.")
-    size = (1.0 - rng.random((rows, cols))) ** (-1.0 / mu)
+    logs = -np.log1p(-rng.random((rows, cols))) / mu
+    if logs.max() > 300.0:  # squares of the entries must stay finite
+        raise OptionError(f"With a tail exponent of {mu} entries pass 1e130 and overflow; take mu above 0.1.")
+    size = np.exp(logs)
     return size if law == "pareto-positive" else size * rng.choice([-1.0, 1.0], (rows, cols))
 
 

@@ -138,7 +138,7 @@ def verdict(
         least = comparisons[best].akaike
         near = [n for n, c in comparisons.items() if n != best and c.akaike <= least + 2.0]
         if least <= -1.0:
-            return best, f"about as well described as {' or '.join(near)}" if near else None
+            return best, f"the tail is about as well described as {' or '.join(near)}" if near else None
     if p_value is not None and p_value < 0.1:
         return "none", None
     exponential = comparisons.get("exponential")

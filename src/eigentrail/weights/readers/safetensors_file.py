@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from itertools import pairwise
 from math import prod
 from pathlib import Path
@@ -75,7 +76,23 @@ def list_safetensors(path: Path) -> Listing:
             )
     _check_extents(path, extents, size - begin)
     ties = {other: kept for other, kept in metadata.items() if kept in header and other not in header}
+    # The format orders tensors by type and name: layer 10 before layer 2. The network's own order is the natural one.
+    slots.sort(key=lambda slot: natural_key(slot.name))
     return Listing(slots, skipped, ties, file_stamp(path, raw))
+
+
+def natural_key(name: str) -> list[tuple[bool, int, str]]:
+    """Sort names by the numbers in them: layer 2 before layer 10.
+
+    Args:
+        name: a tensor's name.
+
+    Returns:
+        A key for `sort`.
+    """
+    return [
+        (part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in re.split(r"(\d+)", name)
+    ]
 
 
 def _read_header(path: Path) -> tuple[bytes, int, int]:

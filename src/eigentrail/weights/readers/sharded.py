@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from eigentrail.errors import SourceError
 from eigentrail.weights.readers.recognise import regular_file
+from eigentrail.weights.readers.safetensors_file import natural_key
 from eigentrail.weights.readers.single import list_file
 from eigentrail.weights.slots import Listing
 from eigentrail.weights.store import Skipped
@@ -87,6 +88,7 @@ def list_shards(folder: Path, shards: Mapping[str, list[str] | None]) -> Listing
         _merge(whole, places, shard, listing, None if wanted is None else set(wanted))
     if failure is not None and not whole.slots:
         raise failure
+    whole.slots.sort(key=lambda slot: natural_key(slot.name))  # shards are cut by size, not by layer
     return Listing(whole.slots, whole.skipped, whole.ties, "|".join(stamps))
 
 
