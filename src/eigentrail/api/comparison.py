@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,9 @@ from eigentrail.spectra.eigenvalues import checked_stack
 from eigentrail.spectra.spectrum import Spectrum
 from eigentrail.spectra.subspaces import chance_overlap, principal_angles
 from eigentrail.weights import FactoredMatrix, Skipped, Weights, open_weights
+
+if TYPE_CHECKING:
+    from eigentrail.report import FigureBook
 
 #: The columns of `Comparison.table`, in order.
 COMPARISON_COLUMNS = (
@@ -137,6 +140,13 @@ class Comparison:
             self.table, self.spectra, self.skipped, self.summary, self.source_a, self.source_b
         )
         return write_page(page, target)
+
+    @property
+    def figures(self) -> FigureBook:
+        """The page's figures: `.figures[name]["density"]` of a matrix, `.figures.overview` of the network."""
+        from eigentrail.report import comparison_figures
+
+        return comparison_figures(self.table, self.spectra)
 
     def _repr_html_(self) -> str:
         from eigentrail.report import table_html

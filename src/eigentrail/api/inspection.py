@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import torch
@@ -21,6 +21,9 @@ from eigentrail.errors import EigentrailError, OptionError, SourceError
 from eigentrail.spectra.diagnosis import COLUMNS, DiagnosisOptions, diagnose, diagnose_spectrum
 from eigentrail.spectra.spectrum import Spectrum
 from eigentrail.weights import FactoredMatrix, MatrixSpec, Skipped, Weights, open_weights
+
+if TYPE_CHECKING:
+    from eigentrail.report import FigureBook
 
 #: The columns of `Inspection.table`, in order.
 TABLE_COLUMNS = ("name", "kind", "shape", "dtype", "matrices", *COLUMNS, "aliases", "note", "warnings")
@@ -106,6 +109,13 @@ class Inspection:
         return write_page(
             inspection_page(self.table, self.spectra, self.skipped, self.summary, self.source), target
         )
+
+    @property
+    def figures(self) -> FigureBook:
+        """The page's figures: `.figures[name]["density"]` of a matrix, `.figures.overview` of the network."""
+        from eigentrail.report import inspection_figures
+
+        return inspection_figures(self.table, self.spectra)
 
     def _repr_html_(self) -> str:
         from eigentrail.report import table_html
