@@ -36,13 +36,19 @@ def package_versions() -> dict[str, str]:
     Returns:
         {package: version}, those that are not installed left out.
     """
-    versions = {"python": platform.python_version()}
+    return dict(_found_versions())
+
+
+@functools.cache
+def _found_versions() -> tuple[tuple[str, str], ...]:
+    """Look the versions up once: what is imported stays, and reading them takes longer than opening a run."""
+    versions = [("python", platform.python_version())]
     for package in _PACKAGES:
         try:
-            versions[package] = metadata.version(package)
+            versions.append((package, metadata.version(package)))
         except metadata.PackageNotFoundError:
             continue
-    return versions
+    return tuple(versions)
 
 
 class BuildSpec(BaseModel):
