@@ -12,30 +12,31 @@ import pytest
 
 from eigentrail.cli.app import run
 from eigentrail.runs import open_run
+from eigentrail.studies import find_study, run_study
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished default study of three epochs."""
+    """A finished default study of one epoch."""
     folder = tmp_path_factory.mktemp("study") / "run"
-    assert run(["study", "--epochs", "3", "--out", str(folder), "-q"]) == 0
+    assert run(["study", "--epochs", "1", "--out", str(folder), "-q"]) == 0
     return folder
 
 
 def test_study_ends_with_the_pages_path(tmp_path: Path, monkeypatch, capsys) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("EIGENTRAIL_DATA", raising=False)
-    assert run(["study", "--epochs", "2", "--seed", "3"]) == 0
+    assert run(["study", "--epochs", "1", "--seed", "3"]) == 0
     out, err = capsys.readouterr()
     page = out.strip().splitlines()[-1]
     assert page == str(Path("runs") / "mlp50-digits-s3" / "report.html")
     assert Path(page).is_file()
     assert "fc1.weight" in out and "spikes at step 0" in out
-    assert "training [1/2]" in err and "evolution" in err and "training [" not in out
+    assert "training [1/1]" in err and "evolution" in err and "training [" not in out
 
 
 def test_a_second_study_in_the_folder_is_one_sentence(finished: Path, capsys) -> None:
-    assert run(["study", "--epochs", "3", "--out", str(finished)]) == 2
+    assert run(["study", "--epochs", "1", "--out", str(finished)]) == 2
     out, err = capsys.readouterr()
     assert not out
     assert err.count("\n") == 1 and "--epochs" in err and "--out" in err
@@ -89,16 +90,16 @@ def test_absent_data_is_said_before_anything_is_written(tmp_path: Path, monkeypa
 def test_analyze_table_and_json(finished: Path, capsys) -> None:
     assert run(["analyze", str(finished), "-q"]) == 0
     out, err = capsys.readouterr()
-    assert "finished, steps 0 to 135" in out and "fc2.weight" in out and not err
+    assert "finished, steps 0 to 45" in out and "fc2.weight" in out and not err
     assert (
         run(["analyze", str(finished), "--only", "evolution", "--layers", "fc2", "--format", "json", "-q"])
         == 0
     )
     document = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
-    assert document["last_step"] == 135 and document["status"] == "finished"
+    assert document["last_step"] == 45 and document["status"] == "finished"
     assert [row["name"] for row in document["evolution"]] == ["fc2.weight"]
     assert document["evolution"][0]["spikes_first"] == 0
-    assert document["metrics"]["test_accuracy"] > 0.8
+    assert document["metrics"]["test_accuracy"] > 0.7
     assert run(["analyze", str(finished), "--only", "pca9"]) == 2
     assert "evolution" in capsys.readouterr().err
     assert run(["analyze", str(finished), "--layers", "fc9"]) == 2
@@ -109,7 +110,7 @@ def test_report_of_one_run_and_of_several(finished: Path, tmp_path: Path, capsys
     assert run(["report", str(finished), "-q"]) == 0
     assert capsys.readouterr().out.strip() == str(finished / "report.html")
     other = tmp_path / "other"
-    assert run(["study", "--epochs", "2", "--seed", "1", "--out", str(other), "-q"]) == 0
+    assert run(["study", "--epochs", "1", "--seed", "1", "--out", str(other), "-q"]) == 0
     capsys.readouterr()
     both = tmp_path / "both.html"
     assert run(["report", str(finished), str(other), "-o", str(both), "-q"]) == 0
@@ -155,7 +156,8 @@ def test_ctrl_c_leaves_a_run_that_the_same_command_finishes(tmp_path: Path) -> N
     done = open_run(folder).steps[-1]
     assert open_run(folder).status == "interrupted"
     epochs = int(done // 45) + 1
-    assert run(["study", "--epochs", str(epochs), "--out", str(folder), "-q"]) == 0
+    # What the same command does first; the analyses behind it are tested elsewhere.
+    run_study(find_study(), folder, epochs=epochs, progress=False)
     assert open_run(folder).status == "finished"
     assert open_run(folder).steps[-1] == 45 * epochs
 
@@ -173,7 +175,7 @@ def test_mlp_256_on_real_cifar(data_root: Path, tmp_path: Path, monkeypatch) -> 
     )
     folder = tmp_path / "run"
     train("mlp256", few, folder, epochs=1, layers={"fc3.weight": 1, "*": 50}, progress=False)
-    assert run(["report", str(folder), "-q"]) == 0
+    assert run(["report", str(folder), "--layers", "fc3", "--layers", "fc4", "-q"]) == 0
     made = open_run(folder)
     assert len(made.layers["fc3.weight"].steps) == 101 and len(made.layers["fc1.weight"].steps) == 3
     assert (folder / "report.html").stat().st_size < 8e6

@@ -242,3 +242,15 @@ def test_long_series_are_thinned_with_both_ends() -> None:
         assert rows[0] == 0 and rows[-1] == count - 1 and len(rows) <= 281
     flat = over_steps([Curve("a", np.arange(3), np.full(3, np.nan), np.full(3, np.nan))], "t", "u")
     assert not flat.data and flat.layout.annotations
+
+
+def test_the_real_folder_of_checkpoints_has_a_page(checkpoints: Path, tmp_path: Path) -> None:
+    run = open_run(checkpoints / "mlp-trajectory")
+    before = sorted(p.name for p in run.path.iterdir())
+    layers = [name for name, info in run.layers.items() if len(info.shape) == 2]
+    tree = evolution(run, points=20, progress=False)
+    html = run_page([RunStory(run, {"evolution": tree})])
+    assert "Recorded steps" in html and "250" in html
+    for name in layers:
+        assert name in html
+    assert sorted(p.name for p in run.path.iterdir()) == before  # nothing is written beside somebody's files

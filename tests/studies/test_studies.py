@@ -57,7 +57,7 @@ def test_a_finished_study_is_refused_with_what_to_do_and_goes_on_with_more_epoch
     first = run_study(SHORT, folder, progress=False)
     # Without its page it is not finished: what is missing is made.
     assert (run_study(SHORT, folder, progress=False).steps == first.steps).all()
-    analyze(first, progress=False).report()
+    analyze(first, layers="fc3", progress=False).report()
     with pytest.raises(RunError, match=r"finished run of 2 epochs .*--epochs .*--out"):
         run_study(SHORT, folder, progress=False)
     longer = run_study(SHORT, folder, epochs=3, progress=False)
@@ -84,15 +84,15 @@ def test_a_folder_with_other_things_is_refused(tmp_path: Path) -> None:
 
 
 def test_from_the_first_step_to_the_page(tmp_path: Path) -> None:
-    # The default study's own numbers, at a length that shows S0's first claim in the second layer too.
-    done = study(out=tmp_path / "run", epochs=30, progress=False)
+    # The default study's own numbers, at a length that shows S0's first claim in the first layer.
+    done = study(out=tmp_path / "run", epochs=15, progress=False)
     assert done.page == tmp_path / "run" / "report.html"
     table = done.analysis.tables["evolution"].set_index("name")
     assert table["spikes_first"].tolist() == [0, 0, 0]
-    assert table.loc["fc1.weight", "spikes_last"] >= 3
-    assert table.loc["fc1.weight", "births"] >= 3
+    assert table.loc["fc1.weight", "spikes_last"] >= 2
+    assert table.loc["fc1.weight", "births"] >= 2
     assert table.loc["fc1.weight", "null_spikes_last"] == 0
-    assert float(done.run.metrics["test_accuracy"].dropna("step")[-1]) > 0.95
+    assert float(done.run.metrics["test_accuracy"].dropna("step")[-1]) > 0.93
 
 
 @pytest.mark.slow

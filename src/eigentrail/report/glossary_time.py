@@ -57,6 +57,20 @@ TIME: dict[str, tuple[str, str, str, str, str]] = {
         "eigenvalues drawn exactly, Dumitriu & Edelman 2002",
         "5% of pure noise matrices lie above.",
     ),
+    "farthest_bulk": (
+        "Noise distance, largest",
+        "The largest distance between the bulk and its noise law at any analysed step.",
+        "0 to 1",
+        "",
+        "The largest of many steps lies above what one step gives: neighbouring steps are hardly independent.",
+    ),
+    "farthest_step": (
+        "At step",
+        "The analysed step at which the bulk was farthest from its noise law.",
+        "optimizer steps",
+        "",
+        "",
+    ),
     "frobenius_ratio": (
         "‖W‖ last ÷ first",
         "Frobenius norm at the last step over that at the first.",

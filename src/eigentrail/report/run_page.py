@@ -22,7 +22,8 @@ from eigentrail.weights import Skipped
 
 ESSENTIALS = (
     "name", "run", "rows", "cols", "spikes_first", "spikes_last", "null_spikes_last", "births", "deaths", "crossings",
-    "mp_ks_distance_first", "mp_ks_distance_last", "noise_ks_high", "effective_rank_last", "phase_first", "phase_last",
+    "mp_ks_distance_first", "mp_ks_distance_last", "farthest_bulk", "noise_ks_high",
+    "effective_rank_last", "phase_first", "phase_last",
 )  # fmt: skip
 # More curves in one figure cannot be told apart.
 _MOST_CURVES = 10

@@ -90,15 +90,15 @@ STUDIES: dict[str, Study] = {
             "mlp256",
             "mlp256",
             "the four layers of MLP 256 without weight decay; its 128 x 64 layer at every step",
-            "40 minutes for 200 epochs, 5 for --epochs 20",
-            "35 GB for 200 epochs, 3.2 GB for --epochs 20",
+            "45 minutes for 200 epochs, 5 for --epochs 20",
+            "32 GB for 200 epochs, 3.2 GB for --epochs 20",
         ),
         Study(
             "mlp256-decay",
             "mlp256-decay",
             "the same with weight decay: how the bulk shrinks and the ranks fall",
-            "40 minutes for 200 epochs, 5 for --epochs 20",
-            "35 GB for 200 epochs, 3.2 GB for --epochs 20",
+            "45 minutes for 200 epochs, 5 for --epochs 20",
+            "32 GB for 200 epochs, 3.2 GB for --epochs 20",
         ),
     )
 }

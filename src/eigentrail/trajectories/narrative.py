@@ -92,7 +92,8 @@ def describe_layer(row: dict[str, Any]) -> str:
             )
         parts.append(
             f"The bulk's distance to Marchenko-Pastur went from {row['mp_ks_distance_first']:.3f} to {now:.3f}; noise "
-            f"of this shape stays below {limit:.3f} in 95% of cases, so at the end the bulk {stays}. "
+            f"of this shape stays below {limit:.3f} in 95% of cases, so at the end the bulk {stays}; it was "
+            f"farthest at step {row['farthest_step']}, {row['farthest_bulk']:.3f}. "
         )
     phase = row["phase_first"] or "untold"
     end = row["phase_last"] or "untold"
