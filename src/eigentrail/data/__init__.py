@@ -1,13 +1,16 @@
 """Data sets in memory: by name, from a folder, or anybody's own."""
 
 from eigentrail.data.augmentation import Augmentation, black_of
-from eigentrail.data.cifar10 import load_cifar10
+from eigentrail.data.cifar import load_cifar10, load_cifar100
 from eigentrail.data.dataset import Data
+from eigentrail.data.derive import label_noise, select_classes, take
 from eigentrail.data.digits import load_digits
+from eigentrail.data.fetching import fetch
 from eigentrail.data.mnist import load_fashion_mnist, load_mnist
 from eigentrail.data.normalization import Normalization
 from eigentrail.data.own import from_tensors
 from eigentrail.data.registry import as_data, load, names, resolve
+from eigentrail.data.svhn import load_svhn
 
 __all__ = [
     "Augmentation",
@@ -15,12 +18,18 @@ __all__ = [
     "Normalization",
     "as_data",
     "black_of",
+    "fetch",
     "from_tensors",
+    "label_noise",
     "load",
     "load_cifar10",
+    "load_cifar100",
     "load_digits",
     "load_fashion_mnist",
     "load_mnist",
+    "load_svhn",
     "names",
     "resolve",
+    "select_classes",
+    "take",
 ]

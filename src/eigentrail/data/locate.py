@@ -4,11 +4,45 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from eigentrail.data.parquet import column_names
 from eigentrail.errors import DataError
 
 VARIABLE = "EIGENTRAIL_DATA"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The files that a data set may come in.
+
+    Attributes:
+        files: glob patterns, for each of which the folder holds a file.
+        folder: the name of the folder that the data set's archive unpacks to, if it has one.
+        columns: for Parquet files, columns that the first pattern's files have.
+    """
+
+    files: tuple[str, ...]
+    folder: str | None = None
+    columns: tuple[str, ...] = ()
+
+    def missing(self, folder: Path) -> str | None:
+        """Find out what a folder lacks.
+
+        Args:
+            folder: the folder.
+
+        Returns:
+            The first pattern without a file, or the first column that is lacking; None where all is there. A file
+            that cannot be opened lacks nothing: reading it will say what is wrong with it.
+        """
+        for pattern in self.files:
+            if not any(folder.glob(pattern)):
+                return pattern
+        have = column_names(min(folder.glob(self.files[0]))) if self.columns else None
+        lacking = [name for name in self.columns if have is not None and name not in have]
+        return f'column "{lacking[0]}" in its {self.files[0]}' if lacking else None
 
 
 def roots(path: str | os.PathLike[str] | None) -> list[tuple[Path, str]]:
@@ -26,16 +60,18 @@ def roots(path: str | os.PathLike[str] | None) -> list[tuple[Path, str]]:
     return [(Path(folder).expanduser(), VARIABLE)] if folder else []
 
 
-def find_folder(name: str, files: Sequence[str], path: str | os.PathLike[str] | None) -> Path:
+def find_folder(
+    name: str, layouts: Sequence[Layout], path: str | os.PathLike[str] | None
+) -> tuple[Path, Layout]:
     """Find the folder of a data set: the given one itself, or one inside it that has the data set's name.
 
     Args:
         name: the data set.
-        files: glob patterns, for each of which the folder must hold a file.
+        layouts: the files it may come in; the first that is found counts.
         path: the data set's own folder or one that holds it; None for the one named by EIGENTRAIL_DATA.
 
     Returns:
-        The folder.
+        The folder and what is in it.
 
     Raises:
         DataError: the files are not there; the text says where they were looked for and how to give them.
@@ -47,13 +83,15 @@ def find_folder(name: str, files: Sequence[str], path: str | os.PathLike[str] | 
             continue
         inside = root / name
         for folder in (inside, root) if inside.is_dir() else (root, inside):
-            missing = [pattern for pattern in files if not any(folder.glob(pattern))]
-            if not missing:
-                return folder
+            for layout in layouts:
+                for place in (folder, *([folder / layout.folder] if layout.folder else [])):
+                    if layout.missing(place) is None:
+                        return place, layout
             if folder.is_dir():
-                tried.append(f"{folder} ({how}) has no {missing[0]}")
+                tried.append(f"{folder} ({how}) has no {layouts[0].missing(folder)}")
     where = "; ".join(tried) or f"no folder was given and {VARIABLE} is not set"
+    wanted = ", or ".join(", ".join(layout.files) for layout in layouts)
     raise DataError(
-        f"the data set {name} was not found: {where}; give the folder that holds its files ({', '.join(files)}) with "
-        f"--data PATH or in {VARIABLE}"
+        f"the data set {name} was not found: {where}; give the folder that holds its files ({wanted}) with "
+        f"--data PATH or in {VARIABLE}, or fetch it with --data fetch:{name}"
     )

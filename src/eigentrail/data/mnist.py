@@ -1,4 +1,4 @@
-"""MNIST and Fashion-MNIST from their idx files."""
+"""MNIST and Fashion-MNIST from their idx files, or from Parquet files in the Hugging Face schema."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from eigentrail.data.dataset import Data, check_labels
 from eigentrail.data.idx import read_idx
-from eigentrail.data.locate import find_folder
-from eigentrail.data.normalization import Normalization
+from eigentrail.data.images import DIGITS, make_images
+from eigentrail.data.locate import Layout, find_folder
+from eigentrail.data.parquet import read_part
 from eigentrail.errors import DataError
 
 FILES = (
@@ -21,9 +22,11 @@ FILES = (
     "t10k-images-idx3-ubyte*",
     "t10k-labels-idx1-ubyte*",
 )
+_PARQUET = ("train-*.parquet", "test-*.parquet")
+LAYOUTS = (Layout(FILES), Layout(_PARQUET, columns=("image", "label")))
 _SIDE = 28
 CLASS_NAMES = {
-    "mnist": tuple("0123456789"),
+    "mnist": DIGITS,
     "fashion-mnist": (
         *("T-shirt", "trouser", "pullover", "dress", "coat"),
         *("sandal", "shirt", "sneaker", "bag", "ankle boot"),
@@ -37,8 +40,8 @@ def load_mnist(path: str | os.PathLike[str] | None = None) -> Data:
     Pixels are normalised to mean 0 and variance 1 over the training set.
 
     Args:
-        path: the folder of its four idx files (.gz or not) or one that holds a folder `mnist` of them; None for the
-            one named by EIGENTRAIL_DATA.
+        path: the folder of its four idx files (.gz or not) or of Parquet files (columns `image` and `label`), or one
+            that holds a folder of the data set's name with them; None for the one named by EIGENTRAIL_DATA.
 
     Returns:
         The data set; samples have the shape (1, 28, 28).
@@ -52,8 +55,8 @@ def load_fashion_mnist(path: str | os.PathLike[str] | None = None) -> Data:
     Pixels are normalised to mean 0 and variance 1 over the training set.
 
     Args:
-        path: the folder of its four idx files (.gz or not) or one that holds a folder `fashion-mnist` of them; None
-            for the one named by EIGENTRAIL_DATA.
+        path: the folder of its four idx files (.gz or not) or of Parquet files (columns `image` and `label`), or one
+            that holds a folder of the data set's name with them; None for the one named by EIGENTRAIL_DATA.
 
     Returns:
         The data set; samples have the shape (1, 28, 28).
@@ -62,20 +65,12 @@ def load_fashion_mnist(path: str | os.PathLike[str] | None = None) -> Data:
 
 
 def _load(name: str, path: str | os.PathLike[str] | None) -> Data:
-    folder = find_folder(name, FILES, path)
-    train_images, train_labels = _read_part(folder, *FILES[:2])
-    test_images, test_labels = _read_part(folder, *FILES[2:])
-    normalization = Normalization.of(train_images, scale=255)
-    return Data(
-        name=name,
-        train_inputs=normalization.apply(train_images),
-        train_targets=train_labels,
-        test_inputs=normalization.apply(test_images),
-        test_targets=test_labels,
-        class_names=CLASS_NAMES[name],
-        normalization=normalization,
-        about="the original split; pixels have mean 0 and variance 1 over the training set",
-    )
+    folder, layout = find_folder(name, LAYOUTS, path)
+    if layout.files == _PARQUET:
+        parts = [read_part(folder, glob, _SIDE, 10, "image", "label", "L") for glob in _PARQUET]
+    else:
+        parts = [_read_part(folder, *FILES[:2]), _read_part(folder, *FILES[2:])]
+    return make_images(name, parts[0], parts[1], CLASS_NAMES[name])
 
 
 def _read_part(folder: Path, images_glob: str, labels_glob: str) -> tuple[NDArray[np.uint8], torch.Tensor]:

@@ -3,24 +3,77 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import torch
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from eigentrail.data.dataset import check_labels
 from eigentrail.errors import DataError
 
 _ROWS = 2048
+_SHARD = re.compile(r"-(\d+)-of-(\d+)\.parquet$")
+
+
+def column_names(path: Path) -> tuple[str, ...] | None:
+    """Look up which columns a Parquet file has.
+
+    Args:
+        path: the file.
+
+    Returns:
+        Their names; None where it cannot be opened.
+    """
+    try:
+        return tuple(pq.read_schema(path).names)
+    except (pa.ArrowException, OSError, ValueError):
+        return None
+
+
+def read_part(
+    folder: Path, glob: str, side: int, classes: int, image: str, label: str, mode: str = "RGB"
+) -> tuple[NDArray[np.uint8], torch.Tensor]:
+    """Read one part of a data set, which may lie in several numbered files.
+
+    Args:
+        folder: the folder.
+        glob: the pattern of the files.
+        side: the height and width that every image shall have, in pixels.
+        classes: the number of classes.
+        image: the name of the images' column.
+        label: the name of the labels' column.
+        mode: "RGB" for three channels, "L" for one.
+
+    Returns:
+        Images [n, channels, side, side] and labels [n].
+
+    Raises:
+        DataError: a file is missing or damaged, or a label outside the classes.
+    """
+    files = sorted(folder.glob(glob))
+    shards = [match for path in files if (match := _SHARD.search(path.name))]
+    for total in {int(match[2]) for match in shards}:
+        there = {int(match[1]) for match in shards if int(match[2]) == total}
+        if lacking := sorted(set(range(total)) - there):
+            raise DataError(
+                f"{folder} holds {len(there)} of the {total} files {glob}: number {lacking[0]} is missing"
+            )
+    images, labels = read_images(files, side, image, label, mode)
+    targets = torch.from_numpy(labels)
+    check_labels(targets, classes, f"{folder / glob}")
+    return images, targets
 
 
 def read_images(
-    files: Sequence[Path], side: int, image: str = "img", label: str = "label"
+    files: Sequence[Path], side: int, image: str = "img", label: str = "label", mode: str = "RGB"
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Read colour images and their labels.
+    """Read images and their labels.
 
     Args:
         files: Parquet files, in order, with a column `image` of struct(bytes: an encoded PNG, path) and an integer
@@ -28,9 +81,10 @@ def read_images(
         side: the height and width that every image shall have, in pixels.
         image: the name of the images' column.
         label: the name of the labels' column.
+        mode: "RGB" for three channels, "L" for one.
 
     Returns:
-        Images [n, 3, side, side] and labels [n].
+        Images [n, channels, side, side] and labels [n].
 
     Raises:
         DataError: a file or an image in it is damaged, has other columns or another size.
@@ -45,9 +99,10 @@ def read_images(
                     f"{path} lacks an image or a label between rows {rows} and {rows + len(batch)}"
                 )
             labels.append(batch.column(label).to_numpy(zero_copy_only=False).astype(np.int64))
-            pixels = np.empty((len(batch), side, side, 3), np.uint8)
+            pixels = np.empty((len(batch), side, side, len(mode)), np.uint8)
             for row, encoded in enumerate(batch.column(image).field("bytes").to_pylist()):
-                pixels[row] = _decode(encoded, side, f"image {rows + row} of {path}")
+                picture = _decode(encoded, side, f"image {rows + row} of {path}", mode)
+                pixels[row] = picture.reshape(side, side, len(mode))
             images.append(pixels.transpose(0, 3, 1, 2))
             rows += len(batch)
     if not images:
@@ -81,13 +136,13 @@ def _batches(path: Path, image: str, label: str) -> Iterator[pa.RecordBatch]:
         ) from error
 
 
-def _decode(encoded: bytes | None, side: int, where: str) -> NDArray[np.uint8]:
+def _decode(encoded: bytes | None, side: int, where: str, mode: str) -> NDArray[np.uint8]:
     try:
         with Image.open(io.BytesIO(encoded or b""), formats=["PNG"]) as picture:
             # The size stands in the header; nothing is unpacked before it is checked.
             if picture.size != (side, side):
                 width, height = picture.size
                 raise DataError(f"{where} has {height} x {width} pixels where {side} x {side} belong")
-            return np.asarray(picture if picture.mode == "RGB" else picture.convert("RGB"))
+            return np.asarray(picture if picture.mode == mode else picture.convert(mode))
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
         raise DataError(f"{where} is no PNG that can be decoded: fetch the file again") from error

@@ -9,10 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from eigentrail._names import bare, look_up
-from eigentrail.data import cifar10, digits, mnist
+from eigentrail.data import cifar, digits, mnist, svhn
 from eigentrail.data.dataset import Data
+from eigentrail.data.fetching import fetch
+from eigentrail.data.locate import Layout
 from eigentrail.data.own import from_tensors
 from eigentrail.errors import DataError
+
+FETCH = "fetch:"
 
 
 @dataclass(frozen=True)
@@ -21,20 +25,22 @@ class Entry:
 
     Attributes:
         load: reads it from a folder, or from the one named by EIGENTRAIL_DATA for None.
-        files: the globs of its files; none for one that needs no files.
+        layouts: the files it may come in; none for one that needs no files.
         title: its usual name.
     """
 
     load: Callable[[str | os.PathLike[str] | None], Data]
-    files: tuple[str, ...]
+    layouts: tuple[Layout, ...]
     title: str
 
 
 ENTRIES: dict[str, Entry] = {
     "digits": Entry(lambda path: digits.load_digits(), (), "the digits in scikit-learn"),
-    "mnist": Entry(mnist.load_mnist, mnist.FILES, "MNIST"),
-    "fashion-mnist": Entry(mnist.load_fashion_mnist, mnist.FILES, "Fashion-MNIST"),
-    "cifar10": Entry(cifar10.load_cifar10, cifar10.FILES, "CIFAR-10"),
+    "mnist": Entry(mnist.load_mnist, mnist.LAYOUTS, "MNIST"),
+    "fashion-mnist": Entry(mnist.load_fashion_mnist, mnist.LAYOUTS, "Fashion-MNIST"),
+    "cifar10": Entry(cifar.load_cifar10, cifar.LAYOUTS["cifar10"], "CIFAR-10"),
+    "cifar100": Entry(cifar.load_cifar100, cifar.LAYOUTS["cifar100"], "CIFAR-100"),
+    "svhn": Entry(svhn.load_svhn, svhn.LAYOUTS, "SVHN"),
 }
 
 
@@ -51,7 +57,8 @@ def load(name: str, path: str | os.PathLike[str] | None = None) -> Data:
     """Load a data set by name into memory.
 
     Args:
-        name: one of `names()`, in any spelling ("Fashion MNIST").
+        name: one of `names()`, in any spelling ("Fashion MNIST"); "fetch:NAME" fetches it first, if its files are not
+            there yet.
         path: the data set's own folder or one that holds it; None for the one named by EIGENTRAIL_DATA.
 
     Returns:
@@ -60,6 +67,9 @@ def load(name: str, path: str | os.PathLike[str] | None = None) -> Data:
     Raises:
         DataError: there is none of that name, or its files are absent, damaged or something else.
     """
+    if name.startswith(FETCH):
+        known = look_up(name.removeprefix(FETCH), ENTRIES, "data set", DataError)
+        return ENTRIES[known].load(fetch(known, path))
     return ENTRIES[look_up(name, ENTRIES, "data set", DataError)].load(path)
 
 
@@ -67,7 +77,8 @@ def resolve(given: str | os.PathLike[str] | None, default: str | None = None) ->
     """Find out what `--data NAME|PATH` means.
 
     Args:
-        given: a data set's name, its own folder, a folder that holds data sets, or None for the default.
+        given: a data set's name, "fetch:NAME" to fetch it first, its own folder, a folder that holds data sets, or
+            None for the default.
         default: the data set that is meant where the name is not said.
 
     Returns:
@@ -79,6 +90,9 @@ def resolve(given: str | os.PathLike[str] | None, default: str | None = None) ->
     if given is None:
         return look_up(default or "", ENTRIES, "data set", DataError), None
     text = os.fspath(given)
+    if text.startswith(FETCH):
+        wanted = look_up(text.removeprefix(FETCH), ENTRIES, "data set", DataError)
+        return wanted, fetch(wanted)
     known = {bare(name): name for name in ENTRIES}
     if bare(text) in known and os.sep not in text:
         return known[bare(text)], None
@@ -135,5 +149,8 @@ def _is_part(part: Any) -> bool:
 
 
 def _has(folder: Path, name: str) -> bool:
-    files = ENTRIES[name].files
-    return bool(files) and folder.is_dir() and all(any(folder.glob(glob)) for glob in files)
+    return folder.is_dir() and any(
+        layout.missing(place) is None
+        for layout in ENTRIES[name].layouts
+        for place in (folder, *([folder / layout.folder] if layout.folder else []))
+    )
