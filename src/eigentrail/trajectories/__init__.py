@@ -1,6 +1,10 @@
 """What recorded weights do over the steps of a training."""
 
 from eigentrail.trajectories.evolution import evolution as evolution
+from eigentrail.trajectories.geodesic import Geodesic as Geodesic
+from eigentrail.trajectories.geodesic import geodesic as geodesic
+from eigentrail.trajectories.geodesic import geodesics as geodesics
+from eigentrail.trajectories.geodesic import score_by_start as score_by_start
 from eigentrail.trajectories.joined import joined as joined
 from eigentrail.trajectories.pca import PrincipalComponents as PrincipalComponents
 from eigentrail.trajectories.pca import pca as pca

@@ -1,0 +1,409 @@
+"""Does a singular vector move along a great circle, and more so than in a random walk of the weights?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from jaxtyping import Float64, Int64
+
+from eigentrail.errors import OptionError, TrajectoryError
+from eigentrail.spectra import Spectrum
+from eigentrail.trajectories import nulls
+from eigentrail.trajectories.geodesic_null import matched_step, null_scores
+from eigentrail.trajectories.great_circle import align_signs, fit_great_circles
+from eigentrail.trajectories.leading_vectors import Side, follow_vector
+from eigentrail.trajectories.rows import Rows, open_rows
+
+#: Steps that a path is thinned to, like the walks that it is compared with.
+MOST_STEPS = 100
+_UNIT = 1e-3
+_STILL = 1e-7
+
+
+@dataclass(frozen=True)
+class Geodesic:
+    """The great circle or great 2-sphere through the path of a unit vector, beside what chance gives.
+
+    Attributes:
+        dims: 1 for a great circle, 2 for a great 2-sphere.
+        rss: sum of the squared angles between the vectors and the circle.
+        score: 1 - rss / (rss + sum of squared angles between the projected vectors and the Frechet mean); 1 is
+            exactly on the circle. It means nothing without its null.
+        null_scores: [draws] the scores of random walks of the weights; empty without a null.
+        percentile: where the score lies among them, 0 to 100; None without a null.
+        p_value: probability of so large a score by chance; None without a null.
+        plane: [dims + 1, n] orthonormal rows; the first points to the middle of the path, the second along its motion.
+        mean: [n] the Frechet mean of the path.
+        path: projected path in the plane's coordinates, [step, axis], on S^1 or S^2.
+        angles: [T] angle along the circle, unwrapped, 0 at the middle (dims = 1: along the circle; dims = 2: the same
+            for the first two axes).
+        residuals: angle between each vector and the circle [step].
+        vectors: the vectors themselves [step, entry], aligned in sign.
+        ranks: [T] rank of the followed vector among the singular values; empty for given vectors.
+        overlaps: [T] overlap with the step before.
+        note: what should be known, in words; "" if nothing.
+    """
+
+    dims: int
+    rss: float
+    score: float
+    null_scores: Float64[np.ndarray, " d"]
+    percentile: float | None
+    p_value: float | None
+    plane: Float64[np.ndarray, "d n"]
+    mean: Float64[np.ndarray, " n"]
+    path: xr.DataArray
+    angles: Float64[np.ndarray, " t"]
+    residuals: xr.DataArray
+    vectors: xr.DataArray
+    ranks: Int64[np.ndarray, " t"]
+    overlaps: Float64[np.ndarray, " t"]
+    note: str
+
+    @property
+    def arc(self) -> float:
+        """Angle between the ends of the path along the circle, in radians."""
+        return float(np.ptp(self.angles))
+
+    @property
+    def length(self) -> float:
+        """Sum of the angles from step to step, in radians."""
+        x = self.vectors.values
+        return float(
+            2.0 * np.arcsin(np.clip(np.linalg.norm(np.diff(x, axis=0), axis=1) / 2.0, 0.0, 1.0)).sum()
+        )
+
+    @property
+    def verdict(self) -> str:
+        """Whether the path is more of a geodesic than chance gives, in one sentence."""
+        kind = "great circle" if self.dims == 1 else "great 2-sphere"
+        if self.percentile is None:
+            return (
+                f"The path fits a {kind} with a score of {self.score:.3f}, which says nothing without a null."
+            )
+        middle = float(np.median(self.null_scores))
+        beside = (
+            f"its score is {self.score:.3f}; random walks of the weights with the same steps reach {middle:.3f} "
+            f"(percentile {self.percentile:.0f} of {len(self.null_scores)} draws)"
+        )
+        if self.percentile > 95.0:
+            return f"The path is closer to a {kind} than chance gives: {beside}."
+        if self.percentile < 5.0:
+            return f"The path is less of a {kind} than a random walk: {beside}."
+        return f"The path is no more of a {kind} than chance gives: {beside}."
+
+
+def geodesic(
+    x: Any,
+    dims: Literal[1, 2] = 1,
+    which: int = 0,
+    side: Side = "right",
+    null: int | Any = nulls.ENOUGH,
+    seed: int = 0,
+    null_shape: tuple[int, int] | None = None,
+    *,
+    start: int | Literal["spike"] | None = None,
+    steps: int = MOST_STEPS,
+) -> Geodesic:
+    """Fit a great circle to the path of a singular vector, with the null of random walks in weight space.
+
+    The path is thinned to `steps` steps. The vector is followed by its overlap from step to step. The null
+    model lets Gaussian matrices of the same shape walk, with the norms of the observed start and steps, and does
+    with them what is done with the observed weights.
+
+    Args:
+        x: weights [T, out, in] (convolutions [T, out, in, kh, kw] are flattened to [out, in * kh * kw]), or unit
+            vectors [T, n].
+        dims: 1 for a great circle, 2 for a great 2-sphere.
+        which: rank of the followed singular vector at the start, 0 the leading one.
+        side: "right" for v [in], "left" for u [out].
+        null: number of draws of the null model, 0 for none; or the scores of an earlier call (`null_scores`), for
+            walks of the same shape and norms.
+        seed: seed of the draws.
+        null_shape: for unit vectors: (out, in) of the weights whose singular vectors they are. Their steps in weight
+            space are not known: walks of constant steps are matched to the length of the path.
+        start: first step to use, as labelled in `x`; "spike" for the first step with a Marchenko-Pastur spike; None
+            for the first step.
+        steps: how many steps the path and the walks are thinned to, at most 100.
+
+    Returns:
+        The fit.
+
+    Raises:
+        OptionError: an argument is outside what it may be.
+        TrajectoryError: there are too few steps, the vector does not move, a vector is zero, or two consecutive ones
+            are antipodal.
+    """
+    if dims not in {1, 2}:
+        raise OptionError(f"dims is 1 (great circle) or 2 (great 2-sphere), not {dims!r}.")
+    if side not in {"left", "right"}:
+        raise OptionError(f'side is "left" or "right", not {side!r}.')
+    pool = None
+    if isinstance(null, (int, np.integer)):
+        draws = nulls.check_draws(int(null))
+    else:
+        pool = np.asarray(null, dtype=np.float64).ravel()
+        draws = len(pool)
+    rows = open_rows(x, fewest=dims + 2)
+    places = _places(rows, start, dims, steps)
+    labels = {
+        name: value[places] if name == "step" else (value[0], value[1][places])
+        for name, value in rows.coordinates.items()
+    }
+    notes = []
+    if len(rows.shape) == 1:
+        vectors, ranks, overlaps = _given_vectors(rows, places)
+        shape: tuple[int, int] | None = None
+        if null_shape is not None:
+            shape = _checked_shape(null_shape, rows.n, side)
+        elif draws and pool is None:
+            notes.append("no null: the shape of the weights is not known; give null_shape=(out, in)")
+        _check_path(vectors, dims)
+        norms = np.zeros(0)
+        if shape is not None and pool is None and draws:
+            length = float(_steps(vectors).sum())
+            norms, matched = matched_step(shape, len(places), length, which, side, seed)
+            notes.append(
+                "the walks have constant steps with the length of the observed path"
+                if matched
+                else "the path is longer than that of any random walk of constant steps"
+            )
+        first = 1.0
+    else:
+        vectors, ranks, overlaps, first, norms, shape = _followed(rows, places, which, side)
+        _check_path(vectors, dims)
+    if pool is None:
+        can = shape is not None and draws > 0
+        pool = (
+            null_scores(shape, first, norms, draws, seed, dims, which, side)
+            if can and shape is not None
+            else np.zeros(0)
+        )
+    fit = fit_great_circles(vectors[None], dims)
+    score = float(fit.score[0])
+    if 0 < len(pool) < nulls.ENOUGH:
+        notes.append(f"only {len(pool)} draws of the null: the percentile is coarse")
+    path = fit.path[0]
+    return Geodesic(
+        dims=dims,
+        rss=float(fit.rss[0]),
+        score=score,
+        null_scores=pool,
+        percentile=nulls.percentile(score, pool) if len(pool) else None,
+        p_value=nulls.p_value(score, pool) if len(pool) else None,
+        plane=fit.planes[0],
+        mean=fit.mean[0],
+        path=xr.DataArray(path, dims=("step", "axis"), coords=labels, name="path"),
+        angles=np.unwrap(np.arctan2(path[:, 1], path[:, 0])),
+        residuals=xr.DataArray(fit.residuals[0], dims="step", coords=labels, name="residuals"),
+        vectors=xr.DataArray(vectors, dims=("step", "entry"), coords=labels, name="vectors"),
+        ranks=ranks,
+        overlaps=overlaps,
+        note="; ".join(notes),
+    )
+
+
+def geodesics(paths: Mapping[str, Any], **options: Any) -> pd.DataFrame:
+    """Fit the paths of several trainings, for example of many seeds.
+
+    Args:
+        paths: weights over steps by name.
+        **options: as of `geodesic`.
+
+    Returns:
+        A row for each: score, rss, arc, length, percentile, p_value, null_median, rank_changes, note.
+    """
+    table = []
+    for name, x in paths.items():
+        found = geodesic(x, **options)
+        table.append(
+            {
+                "name": name,
+                "score": found.score,
+                "rss": found.rss,
+                "arc": found.arc,
+                "length": found.length,
+                "percentile": found.percentile,
+                "p_value": found.p_value,
+                "null_median": float(np.median(found.null_scores)) if len(found.null_scores) else None,
+                "rank_changes": int((np.diff(found.ranks) != 0).sum()),
+                "note": found.note,
+            }
+        )
+    return pd.DataFrame(table).set_index("name") if table else pd.DataFrame()
+
+
+def score_by_start(x: Any, starts: Any, **options: Any) -> xr.Dataset:
+    """Fit the path from several first steps on: what the choice of the start does to the score.
+
+    Args:
+        x: as of `geodesic`.
+        starts: first steps.
+        **options: as of `geodesic`; without `null` no null model is drawn.
+
+    Returns:
+        `score`, `rss` and `percentile` (NaN without a null) over [start].
+    """
+    options = {"null": 0, **options}
+    found = [geodesic(x, start=int(one), **options) for one in starts]
+    return xr.Dataset(
+        {
+            "score": ("start", np.array([one.score for one in found])),
+            "rss": ("start", np.array([one.rss for one in found])),
+            "percentile": (
+                "start",
+                np.array([np.nan if one.percentile is None else one.percentile for one in found]),
+            ),
+        },
+        coords={"start": np.asarray(starts)},
+    )
+
+
+def thinned(count: int, most: int = MOST_STEPS) -> Int64[np.ndarray, " t"]:
+    """Choose steps evenly, the first and the last among them.
+
+    Args:
+        count: how many there are.
+        most: how many to keep.
+
+    Returns:
+        Their numbers, ascending.
+    """
+    return np.unique(np.round(np.linspace(0, count - 1, min(count, most))).astype(np.int64))
+
+
+def as_matrices(block: Any, shape: tuple[int, ...]) -> Float64[np.ndarray, "b out rest"]:
+    """See rows of numbers as matrices [out, everything else].
+
+    Args:
+        block: [b, n].
+        shape: the shape of the weights.
+
+    Returns:
+        [b, out, n / out] in float64.
+    """
+    return np.asarray(block, dtype=np.float64).reshape(len(block), shape[0], -1)
+
+
+def _places(rows: Rows, start: int | str | None, dims: int, most: int) -> Int64[np.ndarray, " t"]:
+    if not dims + 2 <= most <= MOST_STEPS:
+        raise OptionError(f"steps is {dims + 2} to {MOST_STEPS}, not {most}.")
+    first = 0
+    if isinstance(start, str):
+        if start != "spike":
+            raise OptionError(f'start is a step, "spike" or None, not {start!r}.')
+        first = first_spike(rows)
+    elif start is not None:
+        first = int(np.searchsorted(rows.steps, start))
+    if len(rows) - first < dims + 2:
+        raise TrajectoryError(
+            f"{len(rows) - first} steps are left from step {start} on and {dims + 2} are needed: start earlier."
+        )
+    return first + thinned(len(rows) - first, most)
+
+
+def first_spike(rows: Rows) -> int:
+    """Find the first step whose spectrum has a Marchenko-Pastur spike.
+
+    Args:
+        rows: weights that are matrices.
+
+    Returns:
+        Its number.
+
+    Raises:
+        TrajectoryError: the weights are vectors, or no step has a spike.
+    """
+    if len(rows.shape) < 2:
+        raise TrajectoryError("only weights that are matrices have spikes: give the start as a step.")
+    for place in range(len(rows)):
+        w = as_matrices(rows.read(place, place + 1), rows.shape)[0]
+        if w.any() and Spectrum.from_matrix(w).marchenko_pastur().spikes:
+            return place
+    raise TrajectoryError("no step has a Marchenko-Pastur spike: give the start as a step.")
+
+
+def _given_vectors(
+    rows: Rows, places: Int64[np.ndarray, " t"]
+) -> tuple[Float64[np.ndarray, "t n"], Int64[np.ndarray, " z"], Float64[np.ndarray, " t"]]:
+    x = np.concatenate([rows.read(p, p + 1) for p in places]).astype(np.float64)
+    norms = np.linalg.norm(x, axis=1)
+    for place, norm in zip(places, norms, strict=True):
+        if abs(norm - 1.0) > _UNIT:
+            what = "is zero and has no direction" if norm == 0.0 else f"has length {norm:.4g}"
+            raise TrajectoryError(
+                f"the vector at step {rows.steps[place]} {what}: give unit vectors [T, n] or weights [T, out, in]."
+            )
+    x /= norms[:, None]
+    cosines = np.einsum("tn,tn->t", x[1:], x[:-1])
+    opposite = np.flatnonzero(cosines < -1.0 + 1e-12)
+    if len(opposite):
+        a, b = rows.steps[places[opposite[0]]], rows.steps[places[opposite[0] + 1]]
+        raise TrajectoryError(
+            f"the vectors at steps {a} and {b} are antipodal and no shortest way joins them: "
+            "align their signs or leave one out."
+        )
+    aligned, _ = align_signs(x)
+    return aligned, np.zeros(0, dtype=np.int64), np.concatenate([[1.0], np.abs(cosines)])
+
+
+def _followed(
+    rows: Rows, places: Int64[np.ndarray, " t"], which: int, side: Side
+) -> tuple[
+    Float64[np.ndarray, "t n"],
+    Int64[np.ndarray, " t"],
+    Float64[np.ndarray, " t"],
+    float,
+    Float64[np.ndarray, " s"],
+    tuple[int, int],
+]:
+    shape = (rows.shape[0], rows.n // rows.shape[0])
+    smaller = min(shape)
+    if isinstance(which, bool) or not isinstance(which, (int, np.integer)) or not 0 <= which < smaller:
+        raise OptionError(f"which is the rank of a singular vector, 0 to {smaller - 1} here, not {which!r}.")
+    norms: list[float] = []
+    last: list[np.ndarray[Any, Any]] = []
+
+    def matrices() -> Iterator[Float64[np.ndarray, "b n m"]]:
+        for place in places:
+            w = as_matrices(rows.read(place, place + 1), rows.shape)
+            if not w.any():
+                raise TrajectoryError(
+                    f"the weights are zero at step {rows.steps[place]} and have no singular vectors: "
+                    "start at a later step."
+                )
+            norms.append(float(np.linalg.norm(w - last[-1])) if last else float(np.linalg.norm(w)))
+            last[:] = [w]
+            yield w
+
+    found = follow_vector(matrices(), int(which), side)
+    return found.vectors[0], found.ranks[0], found.overlaps[0], norms[0], np.array(norms[1:]), shape
+
+
+def _steps(x: Float64[np.ndarray, "t n"]) -> Float64[np.ndarray, " s"]:
+    return np.asarray(2.0 * np.arcsin(np.clip(np.linalg.norm(np.diff(x, axis=0), axis=1) / 2.0, 0.0, 1.0)))
+
+
+def _check_path(x: Float64[np.ndarray, "t n"], dims: int) -> None:
+    if x.shape[1] <= dims + 1:
+        raise TrajectoryError(
+            f"vectors of {x.shape[1]} entries always lie on a great {dims}-sphere: take a larger side of the layer."
+        )
+    if not (_steps(x) > _STILL).any():
+        raise TrajectoryError(
+            "the direction does not move over these steps and has no great circle: choose a layer that is trained."
+        )
+
+
+def _checked_shape(shape: Any, n: int, side: Side) -> tuple[int, int]:
+    numbers = tuple(int(size) for size in shape)
+    if len(numbers) != 2 or numbers[1 if side == "right" else 0] != n or min(numbers) < 1:
+        raise OptionError(
+            f"null_shape is (out, in) of the weights, whose {side} singular vectors have {n} entries here, not {shape}."
+        )
+    return numbers[0], numbers[1]

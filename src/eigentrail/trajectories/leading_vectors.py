@@ -1,0 +1,105 @@
+"""One singular vector followed over steps by its overlap, in many trajectories at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from jaxtyping import Float, Float64, Int64
+
+from eigentrail.spectra.eigenvalues import symmetric_eigen
+
+Side: TypeAlias = Literal["left", "right"]
+# Up to this order one batched decomposition of all matrices beats one for each.
+_BATCHED = 96
+_CANDIDATES = 8
+
+
+@dataclass(frozen=True)
+class FollowedVectors:
+    """One singular vector of each of b matrices over T steps.
+
+    Attributes:
+        vectors: [b, T, n] unit vectors of the chosen side, aligned in sign from step to step.
+        ranks: [b, T] its place among the singular values, 0 the largest.
+        overlaps: [b, T] |u . u'| |v . v'| with the step before; 1 at the first step.
+        values: [b, T] its singular value.
+    """
+
+    vectors: Float64[np.ndarray, "b t n"]
+    ranks: Int64[np.ndarray, "b t"]
+    overlaps: Float64[np.ndarray, "b t"]
+    values: Float64[np.ndarray, "b t"]
+
+
+def follow_vector(matrices: Iterable[Float[np.ndarray, "b n m"]], which: int, side: Side) -> FollowedVectors:
+    """Follow a singular vector: at each step the candidate with the largest overlap with the step before.
+
+    Never by rank: where singular values cross, the vector of a rank jumps, and the followed one does not.
+
+    Args:
+        matrices: b matrices at each step.
+        which: rank at the first step, 0 the largest singular value.
+        side: "right" for v [cols], "left" for u [rows].
+
+    Returns:
+        The followed vectors.
+    """
+    vectors: list[np.ndarray[Any, Any]] = []
+    ranks, overlaps, values = [], [], []
+    last_u = last_v = last = np.zeros((0, 0))
+    for w in matrices:
+        u, s, v = leading_triples(w, min(*w.shape[1:], max(_CANDIDATES, which + 1 + _CANDIDATES // 2)))
+        rows = np.arange(len(w))
+        if not vectors:
+            chosen, found = np.full(len(w), which), np.ones(len(w))
+        else:
+            score = np.abs(np.einsum("bkn,bn->bk", u, last_u) * np.einsum("bkm,bm->bk", v, last_v))
+            chosen = score.argmax(axis=1)
+            found = score[rows, chosen]
+        last_u, last_v = u[rows, chosen], v[rows, chosen]
+        now = last_v if side == "right" else last_u
+        if vectors:
+            now = now * np.where(np.einsum("bn,bn->b", now, last) < 0.0, -1.0, 1.0)[:, None]
+        last = now
+        vectors.append(now)
+        ranks.append(chosen)
+        overlaps.append(found)
+        values.append(s[rows, chosen])
+    return FollowedVectors(
+        np.stack(vectors, axis=1),
+        np.stack(ranks, axis=1).astype(np.int64),
+        np.stack(overlaps, axis=1),
+        np.stack(values, axis=1),
+    )
+
+
+def leading_triples(
+    w: Float[np.ndarray, "b n m"], k: int
+) -> tuple[Float64[np.ndarray, "b k n"], Float64[np.ndarray, "b k"], Float64[np.ndarray, "b k m"]]:
+    """Find the k largest singular values of each of b matrices and their vectors.
+
+    Args:
+        w: [b, rows, cols], none of them zero.
+        k: how many.
+
+    Returns:
+        Left vectors [b, k, rows], singular values [b, k], largest first, right vectors [b, k, cols].
+    """
+    if w.shape[1] < w.shape[2]:
+        v, s, u = leading_triples(w.swapaxes(1, 2), k)
+        return u, s, v
+    # A power of two for all: squares cannot over- or underflow, and no digit is lost.
+    scale = 2.0 ** np.frexp(max(float(w.max()), -float(w.min())))[1]
+    x = w * w.dtype.type(1.0 / scale)
+    m = x.shape[2]
+    grams = (x.swapaxes(1, 2) @ x).astype(np.float64)
+    if m <= _BATCHED:
+        short = np.linalg.eigh(grams)[1][:, :, ::-1][:, :, :k].swapaxes(1, 2)
+    else:
+        short = np.stack([symmetric_eigen(gram, k)[1].T for gram in grams])
+    long = (short.astype(x.dtype) @ x.swapaxes(1, 2)).astype(np.float64)
+    sizes = np.sqrt(np.einsum("bkn,bkn->bk", long, long))
+    return long / np.maximum(sizes, 1e-300)[:, :, None], sizes * scale, short

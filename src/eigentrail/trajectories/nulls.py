@@ -1,0 +1,135 @@
+"""What chance gives: random walks of weights, flipped and permuted updates. Every trajectory statistic draws here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from jaxtyping import Float32, Float64, Int64
+
+from eigentrail.errors import OptionError
+
+#: Draws below which a percentile is called coarse.
+ENOUGH = 200
+
+
+def weight_walks(
+    shape: tuple[int, int],
+    start_norm: float,
+    step_norms: Float64[np.ndarray, " s"],
+    draws: Sequence[int],
+    seed: int,
+) -> Iterator[Float32[np.ndarray, "b n m"]]:
+    """Let untrained matrices walk: Gaussian start, Gaussian steps, norms as observed.
+
+    Args:
+        shape: rows and columns.
+        start_norm: Frobenius norm of the first matrix.
+        step_norms: [T - 1] Frobenius norms of the steps.
+        draws: numbers of the walks; each number is a walk of its own, whichever others are drawn with it.
+        seed: seed of the draws.
+
+    Yields:
+        The b walks at each of T steps, [b, rows, cols] in float32; the array is used again for the next step.
+    """
+    generators = [np.random.default_rng([seed, draw]) for draw in draws]
+
+    def noise(norm: float) -> Float32[np.ndarray, "b n m"]:
+        out = np.empty((len(generators), *shape), dtype=np.float32)
+        for place, rng in enumerate(generators):
+            rng.standard_normal(dtype=np.float32, out=out[place])
+            out[place] *= norm / np.sqrt(np.vdot(out[place], out[place]))
+        return out
+
+    walks = noise(start_norm)
+    yield walks
+    for norm in step_norms:
+        walks += noise(float(norm))
+        yield walks
+
+
+def flipped_displacements(
+    products: Float64[np.ndarray, "u u"], draws: int, seed: int, block: int = 1
+) -> Float64[np.ndarray, " d"]:
+    """Give the squared displacements of walks whose updates have random signs.
+
+    A walk of independent symmetric updates goes as far with flipped signs as without, whatever the directions that
+    the noise prefers. Updates of a block share their sign, so that their correlation over short times stays.
+
+    Args:
+        products: [U, U] inner products of the updates.
+        draws: how many.
+        seed: seed of the signs.
+        block: how many consecutive updates share a sign.
+
+    Returns:
+        [draws] of || sum_t s_t (w(t + 1) - w(t)) ||^2.
+    """
+    rng = np.random.default_rng([seed, draws, block])
+    edges = np.arange(0, len(products), block)
+    summed = np.add.reduceat(np.add.reduceat(products, edges, axis=0), edges, axis=1)
+    signs = rng.choice([-1.0, 1.0], size=(draws, len(summed)))
+    return np.asarray(np.einsum("du,du->d", signs @ summed, signs))
+
+
+def permutations(count: int, draws: int, seed: int) -> Int64[np.ndarray, "d t"]:
+    """Draw orders of the steps: what has no order in time is as likely in any of them.
+
+    Args:
+        count: how many steps.
+        draws: how many orders.
+        seed: seed of the draws.
+
+    Returns:
+        [draws, count] permutations of 0 .. count - 1.
+    """
+    rng = np.random.default_rng([seed, draws, count])
+    return np.argsort(rng.random((draws, count)), axis=1).astype(np.int64)
+
+
+def percentile(observed: float, null: Float64[np.ndarray, " d"]) -> float:
+    """Say where an observed number lies among those that chance gives.
+
+    Args:
+        observed: the number.
+        null: [draws] the same from the null model.
+
+    Returns:
+        0 (below all) to 100 (above all), equal ones counting half.
+
+    Raises:
+        OptionError: there are no draws.
+    """
+    if not len(null):
+        raise OptionError("a percentile needs at least one draw of the null model.")
+    return float(100.0 * ((null < observed).mean() + 0.5 * (null == observed).mean()))
+
+
+def p_value(observed: float, null: Float64[np.ndarray, " d"]) -> float:
+    """Give the probability that chance is as large as observed.
+
+    Args:
+        observed: the number.
+        null: [draws] the same from the null model.
+
+    Returns:
+        (1 + number of draws at least as large) / (1 + draws), never zero.
+    """
+    return float((1 + (null >= observed).sum()) / (1 + len(null)))
+
+
+def check_draws(draws: int) -> int:
+    """Check a number of draws.
+
+    Args:
+        draws: the number; 0 for no null model.
+
+    Returns:
+        The number.
+
+    Raises:
+        OptionError: it is negative or no whole number.
+    """
+    if isinstance(draws, bool) or not isinstance(draws, (int, np.integer)) or draws < 0:
+        raise OptionError(f"null is the number of draws of the null model, 0 or more, not {draws!r}.")
+    return int(draws)
