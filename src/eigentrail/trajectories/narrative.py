@@ -95,9 +95,12 @@ def describe_layer(row: dict[str, Any]) -> str:
             f"of this shape stays below {limit:.3f} in 95% of cases, so at the end the bulk {stays}; it was "
             f"farthest at step {row['farthest_step']}, {row['farthest_bulk']:.3f}. "
         )
-    phase = row["phase_first"] or "untold"
-    end = row["phase_last"] or "untold"
-    parts.append(f"Phase: {phase}, " + ("unchanged. " if phase == end else f"then {end}. "))
+    before, now = row["phase_first"], row["phase_last"]
+    if before is None and now is None:
+        parts.append("Too few eigenvalues to tell a phase. ")
+    else:
+        change = "unchanged" if before == now else f"then {now or 'untold'}"
+        parts.append(f"Phase: {before or 'untold'}, {change}. ")
     parts.append(f"Effective rank {row['effective_rank_first']:.3g} to {row['effective_rank_last']:.3g}.")
     return "".join(parts)
 

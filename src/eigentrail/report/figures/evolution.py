@@ -74,7 +74,7 @@ def step_axis(**options: Any) -> dict[str, Any]:
     Returns:
         The axis as a dict.
     """
-    return style.axis("optimizer step", tickformat="~d", **options)
+    return style.axis("step", tickformat="~d", **options)
 
 
 def over_steps(
