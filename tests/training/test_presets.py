@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fnmatch
 from pathlib import Path
 
 import pytest
 
 from eigentrail import networks, training
+from eigentrail.data import Data
 from eigentrail.errors import DataError, OptionError
 from eigentrail.training import Constant, Exponential
 
@@ -34,6 +36,73 @@ def test_every_preset_is_whole(name: str) -> None:
     assert preset.source
     assert preset.chosen
     assert training.Preset.model_validate_json(preset.model_dump_json()) == preset
+
+
+def test_the_settings_of_the_convolutional_networks() -> None:
+    lenet, alexnet, resnet = (training.preset(name) for name in ("lenet", "mini-alexnet-s1", "resnet20"))
+    for preset, (lr, batch, epochs) in (
+        (lenet, (0.005, 64, 100)),
+        (alexnet, (0.01, 32, 100)),
+        (resnet, (1e-3, 128, 160)),
+    ):
+        s = preset.settings
+        # lambda = 1e-4 in the source.
+        assert (s.lr, s.batch_size, s.epochs, s.momentum, s.weight_decay) == (lr, batch, epochs, 0.9, 2e-4)
+        assert any("2 lambda" in choice for choice in preset.chosen)
+    # The final rates of the source; LeNet's is misprinted there.
+    assert lenet.settings.lr_in(100 - 1) == pytest.approx(6.6e-4, rel=0.03)
+    assert alexnet.settings.lr_in(100 - 1) == pytest.approx(5.9e-5, rel=0.06)
+    assert [resnet.settings.lr_in(epoch) for epoch in (79, 80, 119, 120)] == pytest.approx(
+        [1e-3, 1e-4, 1e-4, 1e-5]
+    )
+    assert alexnet.settings.decay_on == "dense"
+
+
+def test_the_settings_of_the_rank_paper() -> None:
+    for name in ("mlp-bn", "res-bn", "vgg16", "resnet18", "vit"):
+        preset = training.preset(name)
+        s = preset.settings
+        assert (s.momentum, s.weight_decay) == (0, 5e-4)
+        assert s.augmentation is not None
+        assert s.augmentation.rotation == "range"
+        assert any("equation 1" in choice for choice in preset.chosen)
+        rates = [s.lr_in(epoch) / s.lr for epoch in (59, 60, 100, 199)]
+        assert rates == pytest.approx([1, 0.2, 0.04, 0.04] if name == "vit" else [1, 0.1, 0.01, 0.01])
+        assert s.epochs == (200 if name == "vit" else 500)
+    assert training.preset("resnet18").settings.lr_in(200) == pytest.approx(0.1 * 1e-3)
+
+
+def test_the_swap_of_s0() -> None:
+    phases = training.preset("class-swap").settings.phases
+    assert [(phase.start, phase.classes) for phase in phases] == [(0, (0, 1, 2, 3, 4)), (50, (5, 6, 7, 8, 9))]
+    small = training.preset("class-swap").settings_for("cifar10", full=False).phases
+    assert [phase.start for phase in small] == [0, 10]
+
+
+@pytest.mark.parametrize("name", [n for n in training.names() if training.PRESETS[n].two_cores])
+def test_the_size_for_two_cores_can_be_trained_and_says_what_is_smaller(name: str, digits: Data) -> None:
+    preset = training.preset(name)
+    full, small = preset.settings_for("cifar10"), preset.settings_for("cifar10", full=False)
+    assert full == preset.settings
+    assert small.epochs < full.epochs
+    assert preset.network_for(full=False) in networks.names()
+    assert preset.choices(full=False)[-1] == f"for two cores: {preset.two_cores.why}"
+    assert preset.samples_for(digits) is digits
+    assert len(preset.samples_for(digits, full=False).train_targets) == min(
+        preset.two_cores.train_samples, 1440
+    )
+    # What is recorded fits the network.
+    model = networks.build(preset.network_for(full=False), (3, 32, 32), 10)
+    layers = preset.layers_for("cifar10", full=False)
+    parameters = [name for name, _ in model.named_parameters()]
+    assert all(fnmatch.filter(parameters, glob) for glob in layers)
+
+
+def test_a_preset_is_trained_at_the_size_for_two_cores(tmp_path: Path, digits: Data) -> None:
+    run = training.train_preset("mlp-bn", tmp_path / "run", "digits", full=False, epochs=1)
+    assert run.manifest.notes["training"]["weight_decay"] == 5e-3
+    assert run.manifest.notes["chosen"][-1].startswith("for two cores")
+    assert len(run["fc5.weight"].step) == 46
 
 
 def test_names_are_found_in_any_spelling_and_near_ones_offered() -> None:

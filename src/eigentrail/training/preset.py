@@ -1,0 +1,153 @@
+"""What a preset is: a source's training, at its own size and at one that two cores carry."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict
+
+from eigentrail import data as datasets
+from eigentrail.data import Data
+from eigentrail.runs.schedules import EveryEpochs
+from eigentrail.training.settings import TrainingSettings
+
+#: When a layer is recorded: every so many steps, at the end of every epoch, or of every so many.
+When: TypeAlias = int | Literal["epoch"] | EveryEpochs
+
+
+class Smaller(BaseModel):
+    """A preset on data for which its source's own size is too large or too small.
+
+    Attributes:
+        epochs: the number of epochs there.
+        layers: what is recorded there; None for everything at every step.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    epochs: int
+    layers: dict[str, When] | None = None
+
+
+class TwoCores(BaseModel):
+    """A size of a preset that two cores carry in minutes.
+
+    Attributes:
+        why: what is smaller than in the source, in one sentence.
+        network: another network; None for the preset's.
+        train_samples: how many training samples are taken at random, where there are so many; None for all.
+        test_samples: how many held-out samples, likewise.
+        settings: settings other than the preset's.
+        layers: what is recorded; None for what the preset records.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    why: str
+    network: str | None = None
+    train_samples: int | None = None
+    test_samples: int | None = None
+    settings: dict[str, Any] = {}
+    layers: dict[str, When] | None = None
+
+
+class Preset(BaseModel):
+    """A training as a source describes it.
+
+    Attributes:
+        name: its name.
+        title: what it is, in one line.
+        source: where it comes from.
+        network: the network's name.
+        data: the data set it is run on unless another one is asked for.
+        source_data: the source's own data set.
+        settings: the source's settings.
+        layers: what is recorded: {glob: every so many steps}; the first glob that fits counts.
+        on: for some data sets, another number of epochs and what is recorded then.
+        two_cores: a smaller size beside the source's own; None where the source's is small enough.
+        chosen: what the source leaves open or is read in one of several ways, and what was chosen.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    title: str
+    source: str
+    network: str
+    data: str
+    source_data: str
+    settings: TrainingSettings
+    layers: dict[str, When] | None
+    on: dict[str, Smaller] = {}
+    two_cores: TwoCores | None = None
+    chosen: tuple[str, ...] = ()
+
+    def settings_for(self, data: str, full: bool = True) -> TrainingSettings:
+        """Give the settings on a data set.
+
+        Args:
+            data: its name.
+            full: True for the source's size, False for that of two cores.
+
+        Returns:
+            The source's settings, changed where `two_cores` or `on` says so.
+        """
+        if self.two_cores is not None and not full:
+            return self.settings.changed(**self.two_cores.settings)
+        return self.settings.changed(epochs=self.on[data].epochs) if data in self.on else self.settings
+
+    def layers_for(self, data: str, full: bool = True) -> dict[str, When] | None:
+        """Say what is recorded on a data set.
+
+        Args:
+            data: its name.
+            full: True for the source's size, False for that of two cores.
+
+        Returns:
+            {glob: when}; None for everything at every step.
+        """
+        if self.two_cores is not None and not full and self.two_cores.layers is not None:
+            return self.two_cores.layers
+        return self.on[data].layers if data in self.on else self.layers
+
+    def network_for(self, full: bool = True) -> str:
+        """Name the network.
+
+        Args:
+            full: True for the source's size, False for that of two cores.
+
+        Returns:
+            Its name.
+        """
+        small = None if full or self.two_cores is None else self.two_cores.network
+        return small or self.network
+
+    def samples_for(self, data: Data, full: bool = True, seed: int = 0) -> Data:
+        """Take the samples that are trained and tested.
+
+        Args:
+            data: the data set.
+            full: True for all, False for those of two cores.
+            seed: of the choice.
+
+        Returns:
+            The data set itself or a random part of it.
+        """
+        if full or self.two_cores is None:
+            return data
+        wanted = (self.two_cores.train_samples, self.two_cores.test_samples)
+        there = (len(data.train_targets), len(data.test_targets))
+        train, test = (n if n is not None and n < m else None for n, m in zip(wanted, there, strict=True))
+        return data if train is None and test is None else datasets.take(data, train, test, seed=seed)
+
+    def choices(self, full: bool = True) -> tuple[str, ...]:
+        """Say what was chosen where the source leaves it open, and what is smaller than there.
+
+        Args:
+            full: True for the source's size, False for that of two cores.
+
+        Returns:
+            Sentences.
+        """
+        small = () if full or self.two_cores is None else (f"for two cores: {self.two_cores.why}",)
+        return (*self.chosen, *small)
