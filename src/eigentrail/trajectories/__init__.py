@@ -1,5 +1,8 @@
 """What recorded weights do over the steps of a training."""
 
+from eigentrail.trajectories.drift import Drift as Drift
+from eigentrail.trajectories.drift import drift as drift
+from eigentrail.trajectories.drift import variance_growth as variance_growth
 from eigentrail.trajectories.evolution import evolution as evolution
 from eigentrail.trajectories.geodesic import Geodesic as Geodesic
 from eigentrail.trajectories.geodesic import geodesic as geodesic
@@ -8,4 +11,6 @@ from eigentrail.trajectories.geodesic import score_by_start as score_by_start
 from eigentrail.trajectories.joined import joined as joined
 from eigentrail.trajectories.pca import PrincipalComponents as PrincipalComponents
 from eigentrail.trajectories.pca import pca as pca
+from eigentrail.trajectories.quadratic import QuadraticModel as QuadraticModel
+from eigentrail.trajectories.quadratic import quadratic_model as quadratic_model
 from eigentrail.trajectories.summary import evolution_table as evolution_table

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from jaxtyping import Float64, Shaped
+from jaxtyping import Float64, Int64, Shaped
 
 from eigentrail._arrays import is_tensor, to_numpy
 from eigentrail.errors import TrajectoryError
@@ -89,6 +89,25 @@ class Rows:
         for start in range(0, len(self), size):
             stop = min(start + size, len(self))
             yield start, stop, self.read(start, stop)
+
+    def select(self, places: Int64[np.ndarray, " s"]) -> Rows:
+        """Keep some of the steps.
+
+        Args:
+            places: their numbers, ascending.
+
+        Returns:
+            The trajectory of those.
+        """
+
+        def read(start: int, stop: int) -> Shaped[np.ndarray, "b n"]:
+            return np.concatenate([self.read(p, p + 1) for p in places[start:stop]])
+
+        labels = {
+            name: value[places] if not isinstance(value, tuple) else (value[0], value[1][places])
+            for name, value in self.coordinates.items()
+        }
+        return Rows(self.shape, self.steps[places], labels, np.dtype(f"f{self.itemsize}"), read)
 
     def updates(self) -> Rows:
         """Give the updates w(t+1) - w(t) in place of the weights.

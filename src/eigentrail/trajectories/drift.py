@@ -1,0 +1,206 @@
+"""The drift mode: the first principal component of the weights, its fits, and whether chance would give it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Float64
+
+from eigentrail.errors import TrajectoryError
+from eigentrail.trajectories import nulls
+from eigentrail.trajectories.fits import ExponentialFit, LinearFit, fit_exponential, fit_line
+from eigentrail.trajectories.gram import gram, reference
+from eigentrail.trajectories.pca import PrincipalComponents, pca
+from eigentrail.trajectories.random_walk import WalkTest, walk_test
+from eigentrail.trajectories.rows import Rows, open_rows
+
+#: Steps that the random-walk test looks at.
+MOST_STEPS = 100
+_FEWEST = 4
+
+
+@dataclass(frozen=True)
+class Drift:
+    """Motion of weights along their first principal component (S1 6.3).
+
+    Attributes:
+        theta: w(t) . p_1 [step]; p_1 points along the motion, so that theta rises.
+        linear: its fit a (t - t0) + b, per unit of the step's label.
+        exponential: its fit by an exponential approach.
+        variance: variance of theta.
+        variance_predicted: variance of the linear fit alone, a^2 var(t): a^2 (T^2 - 1) / 12 for T consecutive steps.
+        share: share of p_1 in the total variance of the weights.
+        share_linear: share of the linear motion along p_1 in it.
+        norms: ||w(t)|| [step].
+        norm_fit: the linear fit of the norms.
+        weight_overlap: p_1 . w(T) / ||w(T)||; positive where the drift makes the weights grow.
+        chance_overlap: mean |overlap| of a random direction, sqrt(2 / (pi n)).
+        walk: the test against random walks, of the whole motion and of what p_1 leaves.
+        components: the leading principal components.
+        cosines: [k] share of each component's variance that is the cosine which a random walk has there (1 for a
+            walk in high dimension).
+    """
+
+    theta: xr.DataArray
+    linear: LinearFit
+    exponential: ExponentialFit
+    variance: float
+    variance_predicted: float
+    share: float
+    share_linear: float
+    norms: xr.DataArray
+    norm_fit: LinearFit
+    weight_overlap: float
+    chance_overlap: float
+    walk: WalkTest
+    components: PrincipalComponents
+    cosines: Float64[np.ndarray, " k"]
+
+    @property
+    def growth(self) -> str:
+        """What the norm of the weights does: "grows", "shrinks", or "stays" within two errors."""
+        fit = self.norm_fit
+        if abs(fit.slope) <= 2.0 * fit.slope_error:
+            return "stays"
+        return "grows" if fit.slope > 0.0 else "shrinks"
+
+    @property
+    def verdict(self) -> str:
+        """Whether the weights drift, in one sentence."""
+        walk = self.walk
+        about = (
+            f"{self.share:.0%} of the motion is along one direction, {self.share_linear:.0%} linear in time"
+        )
+        if walk.percentile is None or walk.p_value is None:
+            return f"{about}; without a null it is not known what chance would give."
+        beside = f"displacement {walk.straightness:.1f} times that of a random walk, percentile {walk.percentile:.0f}"
+        if walk.percentile > 97.5:
+            return f"The weights drift: {about} ({beside})."
+        if walk.percentile < 2.5:
+            return f"The weights return rather than walk: {about} ({beside})."
+        return f"The motion cannot be told from a random walk: {about} ({beside})."
+
+
+def drift(
+    x: Any, k: int | None = None, *, null: int = nulls.ENOUGH, seed: int = 0, steps: int = MOST_STEPS
+) -> Drift:
+    """Describe the drift of weights, and test it against random walks.
+
+    The random walks are the observed updates with random signs, which keeps their sizes and the directions that the
+    noise prefers. For them the trajectory is thinned to `steps` steps; where updates remember each other for longer
+    than that (momentum), take fewer.
+
+    Args:
+        x: [T, ...] weights over steps, T >= 4.
+        k: how many principal components to keep; None for 10 or as many as there are.
+        null: number of draws, 0 for none.
+        seed: seed of the draws.
+        steps: how many steps the random-walk test looks at.
+
+    Returns:
+        The drift.
+
+    Raises:
+        TrajectoryError: there are too few steps, or the weights are constant or not finite.
+    """
+    rows = open_rows(x, fewest=_FEWEST)
+    draws = nulls.check_draws(null)
+    most = min(len(rows) - 1, rows.n)
+    components = _components(x, most, k)
+    times = np.asarray(rows.steps, dtype=np.float64)
+    if not (np.diff(times) > 0).all():
+        raise TrajectoryError("the steps are not ascending: sort the trajectory by its steps.")
+    p1 = np.asarray(components.basis.directions())[0]
+    offset = float(p1 @ components.mean.ravel())
+    theta = components.scores.isel(component=0, drop=True) + offset
+    norms = np.concatenate(
+        [np.sqrt(np.einsum("bn,bn->b", b, b, dtype=np.float64)) for _, _, b in rows.blocks()]
+    )
+    last = np.asarray(rows.read(len(rows) - 1, len(rows))[0], dtype=np.float64)
+    y = theta.values.astype(np.float64)
+    linear = fit_line(times, y)
+    predicted = linear.slope**2 * float(times.var())
+    total = components.total
+    return Drift(
+        theta=theta.rename("theta"),
+        linear=linear,
+        exponential=fit_exponential(times, y, linear.inflation),
+        variance=float(components.variances[0]),
+        variance_predicted=predicted,
+        share=float(components.variances[0]) / total,
+        share_linear=predicted / total,
+        norms=xr.DataArray(norms, dims="step", coords=rows.coordinates, name="norms"),
+        norm_fit=fit_line(times, norms),
+        weight_overlap=float(p1 @ last) / float(norms[-1]) if norms[-1] > 0.0 else 0.0,
+        chance_overlap=float(np.sqrt(2.0 / (np.pi * rows.n))),
+        walk=_walk(rows, times, draws, seed, steps),
+        components=components,
+        cosines=_cosine_content(components.scores.values),
+    )
+
+
+def _components(x: Any, most: int, k: int | None) -> PrincipalComponents:
+    if k is not None:
+        return pca(x, k)
+    for count in (min(10, most), 1):
+        try:
+            return pca(x, count)
+        except TrajectoryError:
+            # A motion along fewer than ten directions has fewer components: one there always is.
+            if count == 1:
+                raise
+    raise AssertionError
+
+
+def _walk(rows: Rows, times: Float64[np.ndarray, " t"], draws: int, seed: int, most: int) -> WalkTest:
+    places = np.unique(np.round(np.linspace(0, len(rows) - 1, min(len(rows), max(3, most)))).astype(np.int64))
+    return walk_test(gram(rows.select(places), reference(rows)), times[places], draws, seed)
+
+
+def _cosine_content(scores: Float64[np.ndarray, "t k"]) -> Float64[np.ndarray, " k"]:
+    """Share of cos(pi j (t + 1/2) / T) in the j-th component (Hess 2002)."""
+    count, k = scores.shape
+    waves = np.cos(np.pi * np.outer(np.arange(count) + 0.5, np.arange(1, k + 1)) / count)
+    inner = np.einsum("tk,tk->k", waves, scores)
+    power = np.einsum("tk,tk->k", waves, waves) * np.einsum("tk,tk->k", scores, scores)
+    return np.asarray(inner**2 / power)
+
+
+def variance_growth(x: Any, points: int = 8, steps: int = MOST_STEPS) -> xr.DataArray:
+    """Compute how the variance of the first component grows with the length of the observation.
+
+    A drift has variance proportional to T^2, a random walk to T (S1 6.3).
+
+    Args:
+        x: [T, ...] weights over steps.
+        points: how many lengths, log-spaced.
+        steps: how many steps to look at.
+
+    Returns:
+        Variance over [duration], sqrt(T^2 - 1) for T consecutive steps, in units of the step's label; attribute
+        `exponent` of its growth.
+    """
+    rows = open_rows(x, fewest=_FEWEST)
+    places = np.unique(np.round(np.linspace(0, len(rows) - 1, min(len(rows), steps))).astype(np.int64))
+    g = gram(rows.select(places), reference(rows))
+    times = np.asarray(rows.steps, dtype=np.float64)[places]
+    lengths = np.unique(np.round(np.geomspace(min(5, len(g)), len(g), points)).astype(int))
+    found = []
+    for length in lengths:
+        part = g[:length, :length]
+        part = part - part.mean(axis=0) - part.mean(axis=1)[:, None] + part.mean()
+        found.append(float(np.linalg.eigvalsh(part)[-1]) / length)
+    # sqrt(T^2 - 1) for consecutive steps: what the variance of a straight line is the square of.
+    durations = np.array([np.sqrt(12.0) * times[:length].std() for length in lengths])
+    good = np.array(found) > 0.0
+    exponent = (
+        float(np.polyfit(np.log(durations[good]), np.log(np.array(found)[good]), 1)[0])
+        if good.sum() > 1
+        else float("nan")
+    )
+    return xr.DataArray(
+        found, dims="duration", coords={"duration": durations}, name="variance", attrs={"exponent": exponent}
+    )

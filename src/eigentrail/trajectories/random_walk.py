@@ -1,0 +1,119 @@
+"""Is a motion a drift or a random walk? Displacements beside those of the same updates with random signs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64
+
+from eigentrail.trajectories import nulls
+from eigentrail.trajectories.gram import double_centred, updates_gram
+
+_LAGS = 12
+
+
+@dataclass(frozen=True)
+class WalkTest:
+    """How straight a motion is, beside random walks with updates of the same size and directions.
+
+    Attributes:
+        straightness: ||w(T) - w(1)||^2 / sum ||w(t+1) - w(t)||^2; 1 on average for a random walk, the number of
+            updates for a straight line, below 1 for a motion that returns.
+        null: [draws] the same with random signs of the updates.
+        percentile: where it lies among them, 0 to 100; None without draws.
+        p_value: probability of so straight a random walk; None without draws.
+        share: share of the first principal component in the variance (a random walk has 6 / pi^2 = .61 in high
+            dimension).
+        share_null: [draws] the same of the walks.
+        share_percentile: where the share lies among them; None without draws.
+        others_straightness: the straightness of what the first component leaves.
+        others_null: [draws] the same of the walks, of which the first component is taken too.
+        others_percentile: where it lies among them; None without draws. Between 2.5 and 97.5 what is left cannot be
+            told from a random walk.
+        exponent: of the mean squared displacement over time, 1 for a random walk, 2 for a drift, less than 1 for a
+            motion that is confined.
+    """
+
+    straightness: float
+    null: Float64[np.ndarray, " d"]
+    percentile: float | None
+    p_value: float | None
+    share: float
+    share_null: Float64[np.ndarray, " d"]
+    share_percentile: float | None
+    others_straightness: float
+    others_null: Float64[np.ndarray, " d"]
+    others_percentile: float | None
+    exponent: float
+
+
+def walk_test(
+    g: Float64[np.ndarray, "t t"], times: Float64[np.ndarray, " t"], draws: int, seed: int
+) -> WalkTest:
+    """Test a trajectory from the inner products of its steps.
+
+    Args:
+        g: [T, T] Gram matrix of the weights, from any origin; its updates should be so far apart that noise has
+            forgotten itself in between.
+        times: [T] when the steps are.
+        draws: how many walks to draw.
+        seed: seed of the signs.
+
+    Returns:
+        The test.
+    """
+    products = updates_gram(g)
+    path = float(np.trace(products))
+    straightness = float(products.sum()) / path
+    null = nulls.flipped_displacements(products, draws, seed) / path if draws else np.zeros(0)
+    share, others = _shares(g)
+    drawn = np.array([_shares(walk) for walk in _flipped_grams(products, draws, seed)]).reshape(-1, 2)
+    return WalkTest(
+        straightness=straightness,
+        null=null,
+        percentile=nulls.percentile(straightness, null) if draws else None,
+        p_value=nulls.p_value(straightness, null) if draws else None,
+        share=share,
+        share_null=drawn[:, 0],
+        share_percentile=nulls.percentile(share, drawn[:, 0]) if draws else None,
+        others_straightness=others,
+        others_null=drawn[:, 1],
+        others_percentile=nulls.percentile(others, drawn[:, 1]) if draws else None,
+        exponent=_exponent(g, times),
+    )
+
+
+def _flipped_grams(
+    products: Float64[np.ndarray, "u u"], draws: int, seed: int
+) -> list[Float64[np.ndarray, "t t"]]:
+    rng = np.random.default_rng([seed, draws, 1])
+    out = []
+    for _ in range(draws):
+        signs = rng.choice([-1.0, 1.0], size=len(products))
+        walked = np.cumsum(np.cumsum(products * np.outer(signs, signs), axis=0), axis=1)
+        out.append(np.pad(walked, ((1, 0), (1, 0))))
+    return out
+
+
+def _shares(g: Float64[np.ndarray, "t t"]) -> tuple[float, float]:
+    centred = double_centred(g)
+    values, vectors = np.linalg.eigh(centred)
+    rest = updates_gram(centred - values[-1] * np.outer(vectors[:, -1], vectors[:, -1]))
+    path = float(np.trace(rest))
+    # Nothing is left of a motion along one line but rounding.
+    alone = path <= 1e-12 * float(np.trace(updates_gram(centred)))
+    return float(values[-1] / np.trace(centred)), float("nan") if alone else float(rest.sum()) / path
+
+
+def _exponent(g: Float64[np.ndarray, "t t"], times: Float64[np.ndarray, " t"]) -> float:
+    count = len(g)
+    lags = np.unique(np.round(np.geomspace(1, max(1, count // 3), _LAGS)).astype(int))
+    if len(lags) < 2:
+        return float("nan")
+    square = np.diag(g)
+    moved = [float((square[lag:] + square[:-lag] - 2.0 * np.diag(g, lag)).mean()) for lag in lags]
+    spans = [float((times[lag:] - times[:-lag]).mean()) for lag in lags]
+    if min(moved) <= 0.0:
+        return float("nan")
+    return float(np.polyfit(np.log(spans), np.log(moved), 1)[0])
