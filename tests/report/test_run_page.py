@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import nn
@@ -223,17 +224,37 @@ def test_a_claim_holds_only_with_growth_and_a_bulk_like_noise() -> None:
         "spikes_last": 2,
         "mp_ks_distance_last": 0.04,
         "noise_ks_high": 0.05,
+        "farthest_bulk": 0.05,
+        "farthest_step": 7,
         "name": "a",
     }
     assert claim_holds(row) is True
     assert claim_holds(row | {"spikes_last": 0}) is False
     assert claim_holds(row | {"mp_ks_distance_last": 0.06}) is False
     assert claim_holds(row | {"spikes_first": None}) is None
-    import pandas as pd
-
     both = pd.DataFrame([row, row | {"name": "b", "mp_ks_distance_last": 0.06}])
     assert "2 of 2 matrices; in 1 of these" in verdict(both) and "(a)" in verdict(both)
-    assert "further than noise" in verdict(both.iloc[1:])
+    assert "ends further from the Marchenko-Pastur law than noise" in verdict(both.iloc[1:])
+
+
+def test_a_bulk_that_left_the_law_on_the_way_is_never_said_to_have_stayed() -> None:
+    calm = {
+        "spikes_first": 0,
+        "spikes_last": 2,
+        "mp_ks_distance_last": 0.04,
+        "noise_ks_high": 0.05,
+        "farthest_bulk": 0.049,
+        "farthest_step": 7,
+        "name": "a",
+    }
+    left = calm | {"name": "b", "farthest_bulk": 0.125, "farthest_step": 1024}
+    assert verdict(pd.DataFrame([calm])).endswith("as noise is, and was so at every analysed step.")
+    both = verdict(pd.DataFrame([calm, left]))
+    assert both.startswith("The number of spikes grew in 2 of 2 matrices, and there the bulk ends as close")
+    assert both.endswith("further, against what 95% of noise stays below: 2.5 times in b (step 1024).")
+    assert "every analysed step" not in both
+    many = verdict(pd.DataFrame([left | {"name": name} for name in "bcdef"]))
+    assert "2.5 times in d (step 1024) and at most that in 2 more." in many
 
 
 def test_long_series_are_thinned_with_both_ends() -> None:

@@ -160,6 +160,7 @@ def test_names(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="no layer is named"):
         run.select("three*")
     assert "finished, 4 layers, 6 steps, 0 to 5" in repr(run)
+    assert repr(run.layers["two.bias"]) == "<two.bias: (3,) float32, 6 steps, 0 to 5>"
 
 
 def test_what_is_no_run(tmp_path: Path) -> None:

@@ -42,6 +42,10 @@ class LayerInfo:
     epochs: np.ndarray[Any, Any]
     aliases: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        steps = f"{self.steps[0]} to {self.steps[-1]}" if len(self.steps) else "none"
+        return f"<{self.name}: {self.shape} {self.dtype}, {len(self.steps)} steps, {steps}>"
+
 
 class Run(ABC):
     """Weights and metrics over the steps of a training.

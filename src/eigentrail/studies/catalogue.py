@@ -2,65 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
-
 from eigentrail._names import look_up
 from eigentrail.errors import OptionError
-from eigentrail.training import Preset, TrainingSettings, preset
+from eigentrail.studies.sources import SOURCES
+from eigentrail.studies.study import Study
 
 
-@dataclass(frozen=True)
-class Study:
-    """A named experiment.
-
-    Attributes:
-        name: its name.
-        preset: the name of the training it starts from.
-        shows: what it shows, in one line.
-        minutes: how long it takes on two cores with its own data, all included.
-        disk: what it leaves on disk.
-        changes: for a data set, settings other than the preset's.
-        chosen: for a data set, why.
-        layers: for a data set, what is recorded, where that is not what the preset records.
-    """
-
-    name: str
-    preset: str
-    shows: str
-    minutes: str
-    disk: str
-    changes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    chosen: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def training(self) -> Preset:
-        """The training it starts from."""
-        return preset(self.preset)
-
-    def settings(self, data: str) -> TrainingSettings:
-        """Give the settings on a data set.
-
-        Args:
-            data: its name.
-
-        Returns:
-            The preset's, changed as the study says.
-        """
-        return self.training.settings_for(data).changed(**self.changes.get(data, {}))
-
-    def choices(self, data: str) -> list[str]:
-        """Say what was chosen where the source leaves it open or uses something else.
-
-        Args:
-            data: the data set's name.
-
-        Returns:
-            Sentences.
-        """
-        return [*self.training.chosen, *([self.chosen[data]] if data in self.chosen else [])]
-
+__all__ = ["DEFAULT", "STUDIES", "Study", "find_study"]
 
 DEFAULT = "mlp50"
 
@@ -70,7 +18,7 @@ STUDIES: dict[str, Study] = {
         Study(
             "mlp50",
             "mlp50",
-            "spikes are born one by one while the bulk stays Marchenko-Pastur (S0's first claim)",
+            "spikes are born one by one; how near the bulk stays to Marchenko-Pastur (S0's first claim)",
             "1 minute",
             "75 MB",
             changes={"digits": {"lr": 0.1, "weight_decay": 1e-3, "epochs": 60}},
@@ -100,6 +48,7 @@ STUDIES: dict[str, Study] = {
             "45 minutes for 200 epochs, 5 for --epochs 20",
             "32 GB for 200 epochs, 3.2 GB for --epochs 20",
         ),
+        *SOURCES,
     )
 }
 

@@ -6,16 +6,20 @@ from typing import Any
 
 import pandas as pd
 
+_MOST_NAMED = 3
+
 
 def claim_holds(row: dict[str, Any]) -> bool | None:
-    """Tell whether the spikes of a matrix grew in number while its bulk stayed Marchenko-Pastur (S0's first claim).
+    """Tell whether the spikes of a matrix grew in number and its bulk ends as Marchenko-Pastur (S0's first claim).
+
+    It is about the last step: between births a bulk may have been further from the law, which `verdict` says.
 
     Args:
         row: a row of `evolution_table`.
 
     Returns:
-        True if there are more spikes at the last step than at the first and the bulk's distance to the law is one
-        that noise of the shape stays below in 95% of cases; None where it cannot be told.
+        True if there are more spikes at the last step than at the first and the bulk's distance to the law at the last
+        step is one that noise of the shape stays below in 95% of cases; None where it cannot be told.
     """
     if row["spikes_first"] is None or row["noise_ks_high"] is None:
         return None
@@ -24,7 +28,7 @@ def claim_holds(row: dict[str, Any]) -> bool | None:
 
 
 def verdict(table: pd.DataFrame) -> str:
-    """Say for how many matrices S0's first claim holds.
+    """Say for how many matrices S0's first claim holds at the end, and how far from it their bulks were on the way.
 
     Args:
         table: from `evolution_table`.
@@ -40,13 +44,24 @@ def verdict(table: pd.DataFrame) -> str:
     if not grew:
         return f"In none of {_matrices(len(rows))} the number of spikes grew."
     text = f"The number of spikes grew in {len(grew)} of {_matrices(len(rows))}"
-    if len(grew) == len(holds):
-        return f"{text}, and there the bulk stayed as close to Marchenko-Pastur as noise is."
     if not holds:
-        return f"{text}; there the bulk left the Marchenko-Pastur law further than noise does."
+        return f"{text}; there the bulk ends further from the Marchenko-Pastur law than noise does."
+    if len(grew) == len(holds):
+        text = f"{text}, and there the bulk ends as close to Marchenko-Pastur as noise is"
+    else:
+        names = ", ".join(row["name"] for row in holds)
+        text = f"{text}; in {len(holds)} of these the bulk ends as close to Marchenko-Pastur as noise is ({names})"
+    left = [row for row in holds if row["farthest_bulk"] > row["noise_ks_high"]]
+    if not left:
+        return f"{text}, and was so at every analysed step."
+    left.sort(key=lambda row: row["farthest_bulk"] / row["noise_ks_high"], reverse=True)
+    far = [
+        f"{_times_noise(row)} times in {row['name']} (step {row['farthest_step']})"
+        for row in left[:_MOST_NAMED]
+    ]
+    more = f" and at most that in {len(left) - _MOST_NAMED} more" if len(left) > _MOST_NAMED else ""
     return (
-        f"{text}; in {len(holds)} of these the bulk stayed as close to Marchenko-Pastur as noise is "
-        f"({', '.join(row['name'] for row in holds)})."
+        f"{text}. On the way it was further, against what 95% of noise stays below: {', '.join(far)}{more}."
     )
 
 
@@ -93,7 +108,8 @@ def describe_layer(row: dict[str, Any]) -> str:
         parts.append(
             f"The bulk's distance to Marchenko-Pastur went from {row['mp_ks_distance_first']:.3f} to {now:.3f}; noise "
             f"of this shape stays below {limit:.3f} in 95% of cases, so at the end the bulk {stays}; it was "
-            f"farthest at step {row['farthest_step']}, {row['farthest_bulk']:.3f}. "
+            f"farthest at step {row['farthest_step']}, {row['farthest_bulk']:.3f}, {_times_noise(row)} times that "
+            "limit. "
         )
     before, now = row["phase_first"], row["phase_last"]
     if before is None and now is None:
@@ -103,6 +119,10 @@ def describe_layer(row: dict[str, Any]) -> str:
         parts.append(f"Phase: {before or 'untold'}, {change}. ")
     parts.append(f"Effective rank {row['effective_rank_first']:.3g} to {row['effective_rank_last']:.3g}.")
     return "".join(parts)
+
+
+def _times_noise(row: dict[str, Any]) -> str:
+    return f"{row['farthest_bulk'] / row['noise_ks_high']:.2g}"
 
 
 def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
