@@ -57,6 +57,30 @@ class Record:
 
 
 @dataclass(slots=True)
+class Block:
+    """Whole steps at once, whose copies lie in memory of their own.
+
+    Attributes:
+        nodes: for each node its steps, the completed epochs at them, and the bytes of each record.
+        steps: all steps [n], ascending.
+        epochs: the completed epochs at each of them [n].
+        metrics: the metrics of each of them [n].
+        told: when the first of them was told.
+    """
+
+    nodes: dict[str, tuple[list[int], list[float], list[memoryview]]]
+    steps: list[int]
+    epochs: list[float]
+    metrics: list[Mapping[str, float]]
+    told: float = field(default_factory=_now)
+
+    @property
+    def size(self) -> int:
+        """How many steps it holds."""
+        return len(self.steps)
+
+
+@dataclass(slots=True)
 class Amendment:
     """More about the step that was recorded last: its epoch and metrics."""
 
@@ -84,7 +108,7 @@ class BackgroundWriter:
         self._trajectory = trajectory
         self._ring = ring
         self._describe = describe
-        self._queue: deque[Record | Amendment] = deque()
+        self._queue: deque[Record | Amendment | Block] = deque()
         self._wake = threading.Event()
         self._moved = threading.Condition()
         self._put = 0
@@ -104,7 +128,7 @@ class BackgroundWriter:
 
     # The training's side ---------------------------------------------------------------------------------------
 
-    def put(self, item: Record | Amendment) -> None:
+    def put(self, item: Record | Amendment | Block) -> None:
         """Hand over a record; wait while the disk is too far behind.
 
         Args:
@@ -112,7 +136,7 @@ class BackgroundWriter:
         """
         self.check()
         self._queue.append(item)
-        self._put += 1
+        self._put += item.size if isinstance(item, Block) else 1
         if self._pending_since is None:
             self._pending_since = item.told
         behind = self._put - self._committed
@@ -220,10 +244,16 @@ class BackgroundWriter:
                 self._trajectory.amend(first.step, first.epoch, first.metrics)
                 self._moved_on(1)
                 continue
+            if isinstance(first, Block):
+                self._write_block(first)
+                self._moved_on(first.size)
+                if self._due():
+                    self._commit()
+                continue
             batch = [first]
             while self._queue and len(batch) < _COMMIT_STEPS and batch[-1].whole:
                 following = self._queue[0]
-                if isinstance(following, Amendment) or not following.whole:
+                if not isinstance(following, Record) or not following.whole:
                     break
                 batch.append(following)
                 self._queue.popleft()
@@ -257,6 +287,15 @@ class BackgroundWriter:
         if last.whole:
             self._trajectory.close_step(last.step, last.epoch)
         self._ring.release(last.head)
+
+    def _write_block(self, block: Block) -> None:
+        if self._open:
+            self._trajectory.abandon_step()
+            self._open = False
+        for node, (steps, epochs, values) in block.nodes.items():
+            self._trajectory.append(node, steps, epochs, values)
+        self._trajectory.append_metrics(block.steps, block.epochs, block.metrics)
+        self._trajectory.close_step(block.steps[-1], block.epochs[-1])
 
     def _moved_on(self, count: int) -> None:
         with self._moved:

@@ -1,0 +1,145 @@
+"""Recording many networks in step, whose tensors are rows of stacked ones."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+
+from eigentrail.errors import RunError
+from eigentrail.runs.recorder import Recorder
+from eigentrail.runs.selection import Source
+from eigentrail.runs.writer import Block
+
+# What may wait for the writers: as many steps as kill -9 may cost, in as much memory as this.
+_STEPS = 64
+_BACKLOG = 4 * _STEPS
+_SECONDS = 0.5
+_MEMORY = 512 * 2**20
+
+
+class Together:
+    """Tell steps to the recorders of many networks at once.
+
+    Telling each recorder by itself would take longer than training small networks does. Here every tensor of all
+    networks is copied at once, and each recorder is handed many steps at a time. Whatever else is told to a recorder
+    (`epoch`, `checkpoint`, `close`) comes after a `flush`. Where copies of all networks would take too much memory,
+    each recorder is told by itself.
+
+    Args:
+        recorders: open recorders [K], which record the same tensors on the same schedules.
+        find: gives the stacked tensor of a parameter's name as it is now, [K, ...]; None where it is not stacked.
+    """
+
+    def __init__(self, recorders: Sequence[Recorder], find: Callable[[str], torch.Tensor | None]) -> None:
+        self.recorders = list(recorders)
+        self._find = find
+        first = self.recorders[0]
+        row = len(self.recorders) * sum(source.nbytes for source in first._sources)
+        self._stacked = row * _BACKLOG <= _MEMORY and all(
+            self._is_stacked(source) for source in first._sources
+        )
+        self._epoch = first._epoch
+        self._forget()
+
+    def _is_stacked(self, source: Source) -> bool:
+        tensor = self._find(source.spec.name)
+        return tensor is not None and tensor.device.type == "cpu" and source.dtype == source.stored
+
+    def step(self, number: int, epoch: float, metrics: Sequence[dict[str, float]]) -> None:
+        """Tell that all networks have made a step.
+
+        Args:
+            number: its number, larger than the one before.
+            epoch: how many epochs are completed.
+            metrics: what to keep for this step, of each network [K].
+
+        Raises:
+            RunError: the number goes backwards, or the disk refuses.
+        """
+        if not self._stacked:
+            for recorder, numbers in zip(self.recorders, metrics, strict=True):
+                recorder.step(number, epoch=epoch, **numbers)
+            return
+        begin = time.perf_counter()
+        first = self.recorders[0]
+        before = self._steps[-1] if self._steps else first._step
+        if number <= before or not math.isfinite(epoch) or epoch < self._epoch:
+            raise RunError(f"step {number} was told after step {before}: steps and epochs only go forward")
+        due = [
+            source for when, sources in first._by_schedule if when.due(before, number) for source in sources
+        ]
+        due += [
+            source
+            for when, sources in first._by_epoch
+            if when.due_epoch(self._epoch, epoch)
+            for source in sources
+        ]
+        for source in due:
+            self._copy(source, number, epoch)
+        if not self._steps:
+            self._since = time.monotonic()
+        self._steps.append(number)
+        self._epochs.append(epoch)
+        self._metrics.append(metrics)
+        self._epoch = epoch
+        self._spent += time.perf_counter() - begin
+        if len(self._steps) >= _STEPS or time.monotonic() - self._since >= _SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Hand everything told so far to the recorders, so that they can be told other things."""
+        if not self._steps:
+            return
+        begin = time.perf_counter()
+        steps, epochs, last = self._steps, self._epochs, self._steps[-1]
+        names = list(self._rows)
+        for k, recorder in enumerate(self.recorders):
+            nodes = {}
+            for name in names:
+                source, told, times, block = self._rows[name]
+                # A cast to bytes row by row: each is contiguous, their column is not.
+                rows = [memoryview(block[i, k]).cast("B") for i in range(len(told))]
+                nodes[source.spec.node] = (told, times, rows)
+                recorder._last[name] = told[-1]
+            recorder._writer.put(
+                Block(nodes, steps, epochs, [numbers[k] for numbers in self._metrics], self._since)
+            )
+            recorder._step, recorder._epoch = last, epochs[-1]
+        now = time.perf_counter()
+        share = (self._spent + now - begin) / len(self.recorders)
+        for recorder in self.recorders:
+            if not recorder._told:
+                recorder._first = begin
+            recorder._told += len(steps)
+            recorder._spent += share
+            recorder._latest = now
+        self._forget()
+
+    def _copy(self, source: Source, number: int, epoch: float) -> None:
+        name = source.spec.name
+        tensor = self._find(name)
+        if tensor is None:
+            raise RunError(
+                f"{name} is no longer a tensor of the model: record the changed model as a new run"
+            )
+        values = tensor.detach().numpy()
+        if name not in self._rows:
+            # New memory each time: the writers still read the old. Rows of a scalar are kept as arrays too.
+            shape = (_STEPS, len(self.recorders), max(1, math.prod(source.shape)))
+            self._rows[name] = (source, [], [], np.empty(shape, values.dtype))
+        _, told, times, block = self._rows[name]
+        block[len(told)] = values.reshape(len(self.recorders), -1)
+        told.append(number)
+        times.append(epoch)
+
+    def _forget(self) -> None:
+        self._rows: dict[str, tuple[Source, list[int], list[float], np.ndarray]] = {}
+        self._steps: list[int] = []
+        self._epochs: list[float] = []
+        self._metrics: list[Sequence[dict[str, float]]] = []
+        self._since = time.monotonic()
+        self._spent = 0.0
