@@ -1,5 +1,7 @@
 """What recorded weights do over the steps of a training."""
 
+from eigentrail.trajectories.crossings import Crossings as Crossings
+from eigentrail.trajectories.crossings import crossings as crossings
 from eigentrail.trajectories.drift import Drift as Drift
 from eigentrail.trajectories.drift import drift as drift
 from eigentrail.trajectories.drift import variance_growth as variance_growth
@@ -13,4 +15,7 @@ from eigentrail.trajectories.pca import PrincipalComponents as PrincipalComponen
 from eigentrail.trajectories.pca import pca as pca
 from eigentrail.trajectories.quadratic import QuadraticModel as QuadraticModel
 from eigentrail.trajectories.quadratic import quadratic_model as quadratic_model
+from eigentrail.trajectories.segments import Segments as Segments
+from eigentrail.trajectories.segments import segments as segments
+from eigentrail.trajectories.subspaces import subspaces as subspaces
 from eigentrail.trajectories.summary import evolution_table as evolution_table
