@@ -23,7 +23,7 @@ from eigentrail.report.run_story import RunStory, labelled
 from eigentrail.runs import Recorder, Run, open_run
 from eigentrail.spectra.marchenko_pastur import density
 from eigentrail.trajectories import evolution, evolution_table
-from eigentrail.trajectories.narrative import claim_holds, verdict
+from eigentrail.trajectories.narrative import claim_holds, describe_layer, verdict
 
 
 def pieces(html: str) -> dict[str, Any]:
@@ -255,6 +255,21 @@ def test_a_bulk_that_left_the_law_on_the_way_is_never_said_to_have_stayed() -> N
     assert "every analysed step" not in both
     many = verdict(pd.DataFrame([left | {"name": name} for name in "bcdef"]))
     assert "2.5 times in d (step 1024) and at most that in 2 more." in many
+
+
+def test_phases_that_came_and_went_are_told(one: RunStory) -> None:
+    tree = one.evolution.copy(deep=True)
+    node = tree["first.weight/diagnosis"]
+    phase = np.full(node.sizes["step"], "random-like", dtype=object)
+    phase[5:9], phase[9], phase[10:] = "bleeding-out", "bulk-decay", "bulk+spikes"
+    node["phase"] = node["phase"].copy(data=phase.astype(str))
+    row = evolution_table(tree).iloc[0].to_dict()
+    assert row["phases_between"] == "bleeding-out, bulk-decay"
+    told = "Phase: random-like, in between bleeding-out, bulk-decay, at the end bulk+spikes."
+    assert told in describe_layer(row)
+    phase[phase != "bulk+spikes"] = "random-like"
+    node["phase"] = node["phase"].copy(data=phase.astype(str))
+    assert "Phase: random-like, then bulk+spikes." in describe_layer(evolution_table(tree).iloc[0].to_dict())
 
 
 def test_long_series_are_thinned_with_both_ends() -> None:

@@ -57,6 +57,13 @@ TIME: dict[str, tuple[str, str, str, str, str]] = {
         "eigenvalues drawn exactly, Dumitriu & Edelman 2002",
         "5% of pure noise matrices lie above.",
     ),
+    "phases_between": (
+        "Phases between",
+        "Phases at analysed steps that are neither the first nor the last one, in the order in which they came.",
+        "",
+        "",
+        "Many steps are looked at: near a border between two phases noise alone can change the label.",
+    ),
     "farthest_bulk": (
         "Noise distance, largest",
         "The largest distance between the bulk and its noise law at any analysed step.",

@@ -115,7 +115,11 @@ def describe_layer(row: dict[str, Any]) -> str:
     if before is None and now is None:
         parts.append("Too few eigenvalues to tell a phase. ")
     else:
-        change = "unchanged" if before == now else f"then {now or 'untold'}"
+        between = row["phases_between"]
+        if between:
+            change = f"in between {between}, at the end {now or 'untold'}"
+        else:
+            change = "unchanged" if before == now else f"then {now or 'untold'}"
         parts.append(f"Phase: {before or 'untold'}, {change}. ")
     parts.append(f"Effective rank {row['effective_rank_first']:.3g} to {row['effective_rank_last']:.3g}.")
     return "".join(parts)

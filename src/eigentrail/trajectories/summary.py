@@ -30,7 +30,8 @@ def evolution_table(tree: xr.DataTree) -> pd.DataFrame:
         A row per matrix, None for what is missing: `name`, `kind`, `rows`, `cols`, `steps` (recorded), `points`
         (looked at closely), `first_step` and `last_step` (of these, those with numbers); `spikes`, `null_spikes`,
         `mp_ks_distance`, `alpha`, `stable_rank`, `effective_rank`, `numerical_rank` and `phase`, each with
-        `_first` and `_last`; `noise_ks_high` (the 95% quantile of the bulk's distance in noise); `farthest_bulk`,
+        `_first` and `_last`; `phases_between`, those of analysed steps between them that are neither, in their order;
+        `noise_ks_high` (the 95% quantile of the bulk's distance in noise); `farthest_bulk`,
         the largest distance of the bulk at any step, and `farthest_step`; `first_birth`, the step of the first spike
         that was born; the numbers of `births`, `deaths` and `crossings`; `frobenius_ratio` and `spectral_ratio`, the
         norms at the last over the first step; `notes`.
@@ -60,6 +61,9 @@ def _row(node: xr.DataTree) -> dict[str, Any]:
         values = diagnosis[column].values
         for suffix, place in (("first", 0), ("last", -1)):
             row[f"{column}_{suffix}"] = _plain(column, values[known[place]]) if len(known) else None
+    told = [str(p) for p in diagnosis["phase"].values[known] if p]
+    between = dict.fromkeys(p for p in told if p not in {row["phase_first"], row["phase_last"]})
+    row["phases_between"] = ", ".join(between) or None
     row["noise_ks_high"] = diagnosis.attrs.get("noise_ks_high")
     distances = diagnosis["mp_ks_distance"].values
     farthest = int(np.nanargmax(distances)) if np.isfinite(distances).any() else None
