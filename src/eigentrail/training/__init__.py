@@ -2,6 +2,8 @@
 
 from eigentrail.training.accuracy import Score, score
 from eigentrail.training.divergence import DivergenceError
+from eigentrail.training.ensemble import train_many
+from eigentrail.training.ensemble_result import Ensemble, open_ensemble
 from eigentrail.training.loop import train
 from eigentrail.training.phase import ClassPhase
 from eigentrail.training.presets import PRESETS, Preset, names, preset, train_preset
@@ -14,6 +16,7 @@ __all__ = [
     "Constant",
     "Cosine",
     "DivergenceError",
+    "Ensemble",
     "Exponential",
     "Preset",
     "Schedule",
@@ -21,8 +24,10 @@ __all__ = [
     "Step",
     "TrainingSettings",
     "names",
+    "open_ensemble",
     "preset",
     "score",
     "train",
+    "train_many",
     "train_preset",
 ]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import torch
 from torch import nn
@@ -21,6 +21,8 @@ from eigentrail.runs.schedules import Every
 from eigentrail.training.accuracy import score
 from eigentrail.training.calendar import Calendar
 from eigentrail.training.divergence import check_finite
+from eigentrail.training.ensemble_members import is_several
+from eigentrail.training.ensemble_result import Ensemble
 from eigentrail.training.interruption import Interruption
 from eigentrail.training.optimizers import make_optimizer
 from eigentrail.training.preparing import build_network, check_fits, threads
@@ -32,12 +34,46 @@ from eigentrail.training.settings import TrainingSettings
 STATES = 20
 
 
+@overload
 def train(
     network: str | NetworkSpec | nn.Module,
     data: Any,
     path: str | os.PathLike[str],
     settings: TrainingSettings | None = None,
     *,
+    seeds: Iterable[int],
+    **arguments: Any,
+) -> Ensemble: ...
+@overload
+def train(
+    network: str | NetworkSpec | nn.Module,
+    data: Any,
+    path: str | os.PathLike[str],
+    settings: TrainingSettings | None = None,
+    *,
+    lr: Sequence[float],
+    **arguments: Any,
+) -> Ensemble: ...
+@overload
+def train(
+    network: str | NetworkSpec | nn.Module,
+    data: Any,
+    path: str | os.PathLike[str],
+    settings: TrainingSettings | None = None,
+    *,
+    weight_decay: Sequence[float],
+    **arguments: Any,
+) -> Ensemble: ...
+@overload
+def train(
+    network: str | NetworkSpec | nn.Module,
+    data: Any,
+    path: str | os.PathLike[str],
+    settings: TrainingSettings | None = None,
+    *,
+    seeds: None = None,
+    lr: float | None = None,
+    weight_decay: float | None = None,
     layers: str | Sequence[str] | Mapping[str, Every] | None = None,
     every: Every = 1,
     rebuild: Any = None,
@@ -46,8 +82,26 @@ def train(
     notes: Mapping[str, Any] | None = None,
     progress: bool | None = None,
     **changes: Any,
-) -> Run:
-    """Train a network and record how its weights move.
+) -> Run: ...
+def train(
+    network: str | NetworkSpec | nn.Module,
+    data: Any,
+    path: str | os.PathLike[str],
+    settings: TrainingSettings | None = None,
+    *,
+    seeds: Iterable[int] | None = None,
+    lr: float | Sequence[float] | None = None,
+    weight_decay: float | Sequence[float] | None = None,
+    layers: str | Sequence[str] | Mapping[str, Every] | None = None,
+    every: Every = 1,
+    rebuild: Any = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    notes: Mapping[str, Any] | None = None,
+    progress: bool | None = None,
+    **changes: Any,
+) -> Run | Ensemble:
+    """Train a network and record how its weights move; or many at once, for several seeds or settings.
 
     Metrics of the run: `loss` of every step, that of its batch before the update; and at step 0 and after each epoch
     `train_loss`, `train_accuracy`, `test_loss`, `test_accuracy` over all samples and `lr`, the rate of the epoch; with
@@ -65,6 +119,10 @@ def train(
             (train, test) of either.
         path: the run's folder.
         settings: the settings; defaults for None.
+        seeds: several seeds, which are trained as one program with every value of the two settings below, as
+            `train_many` says; `path` is then the folder of their runs, and the arguments of `train_many` are taken.
+        lr: the learning rate, or several; None for that of the settings.
+        weight_decay: the weight decay, or several; None for that of the settings.
         layers: which layers to record, as for `Recorder`.
         every: when to record them, as for `Recorder`.
         rebuild: how `Run.model` builds a network again that was given as such, as for `Recorder`.
@@ -76,13 +134,33 @@ def train(
         changes: single settings, which go before those of `settings`: `epochs=5, lr=0.1`.
 
     Returns:
-        The run.
+        The run; for several, an `Ensemble`: a sequence of the runs, with `.settings` of each and a `.table`.
 
     Raises:
         OptionError: the settings or the network's name cannot be used.
         KeyboardInterrupt: Ctrl-C was pressed; the run is closed by then.
     """
-    chosen = (settings or TrainingSettings()).changed(**changes)
+    if seeds is not None or is_several(lr) or is_several(weight_decay):
+        from eigentrail.training.ensemble import train_many
+
+        return train_many(
+            network,
+            data,
+            path,
+            settings,
+            seeds=seeds,
+            lr=lr,
+            weight_decay=weight_decay,
+            layers=layers,
+            every=every,
+            rebuild=rebuild,
+            resume=resume,
+            overwrite=overwrite,
+            notes=notes,
+            progress=progress,
+            **changes,
+        )
+    chosen = (settings or TrainingSettings()).changed(lr=lr, weight_decay=weight_decay, **changes)
     if resume and overwrite:
         raise OptionError("resume goes on with the run in the folder, overwrite replaces it: choose one")
     samples = as_data(data)

@@ -1,0 +1,82 @@
+"""Twenty MLP 50 on the digits as one program, against twenty single trainings in turns.
+
+    OMP_NUM_THREADS=1 python benchmarks/bench_ensemble.py [--members 20] [--epochs 5] [--rounds 5] [--network mlp50]
+
+Prints rows of a markdown table. All is counted: building, recording, evaluating, writing, closing and opening the
+runs. Each row records another share of the weights. Other work on the machine disturbs single rounds: the median over
+the rounds of the ratio within each is printed with its extremes, of wall time and of the CPU's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import statistics
+import tempfile
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from eigentrail import data
+from eigentrail.training import train
+from sidebyside import machine, once
+
+
+def together(folder: Path, members: int, network: str, samples: data.Data, **settings: Any) -> None:
+    """Train all as one program."""
+    train(network, samples, folder, seeds=range(members), how="stack", progress=False, **settings)
+
+
+def alone(folder: Path, members: int, network: str, samples: data.Data, **settings: Any) -> None:
+    """Train one after the other."""
+    for seed in range(members):
+        train(network, samples, folder / str(seed), seed=seed, progress=False, **settings)
+
+
+def main() -> None:
+    """Print the rows of the table."""
+    parser = argparse.ArgumentParser(description="Many trainings at once against one after the other.")
+    parser.add_argument("--members", type=int, default=20)
+    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--network", default="mlp50")
+    parser.add_argument("--data", default="digits")
+    options = parser.parse_args()
+    samples = data.load(options.data)
+    print(f"{options.members} x {options.network} on {options.data}, {options.epochs} epochs; {machine()}\n")
+    print(
+        "| recorded | together | one by one | share of the time (extremes) | share of the CPU (extremes) | at most |"
+    )
+    print("|---|---|---|---|---|---|")
+    cases: list[tuple[str, dict[str, Any]]] = [
+        ("all layers at every step (default)", {}),
+        ("the 50 x 50 layer at every step, all every 50", {"layers": {"fc2.weight": 1, "*": 50}}),
+        ("all layers once an epoch", {"every": "epoch"}),
+    ]
+    for name, settings in cases:
+        pairs = []
+        for number in range(options.rounds):
+            with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stderr(io.StringIO()):
+                works = [
+                    partial(
+                        work, Path(folder) / work.__name__, options.members, options.network, samples,
+                        epochs=options.epochs, **settings,
+                    )
+                    for work in (together, alone)
+                ]  # fmt: skip
+                # Which of the two comes first takes turns as well.
+                order = works if number % 2 else works[::-1]
+                times = [once(work) for work in order]
+                pairs.append(times if number % 2 else times[::-1])
+        shares = {
+            clock: sorted(getattr(ours, clock) / getattr(theirs, clock) for ours, theirs in pairs)
+            for clock in ("wall", "cpu")
+        }
+        wall, cpu = (f"{statistics.median(s):.2f} ({s[0]:.2f} to {s[-1]:.2f})" for s in shares.values())
+        ours, theirs = (statistics.median(pair[i].wall for pair in pairs) for i in (0, 1))
+        print(f"| {name} | {ours:.2f} s | {theirs:.2f} s | **{wall}** | {cpu} | 0.5 |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

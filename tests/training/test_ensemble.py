@@ -1,0 +1,417 @@
+"""Many trainings at once: each is what it would be alone, and none disturbs the others."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from eigentrail.data import Data
+from eigentrail.errors import OptionError, RunError, RunWarning
+from eigentrail.runs import Recorder, Run, open_run
+from eigentrail.runs.together import Together
+from eigentrail.training import Ensemble, TrainingSettings, open_ensemble, train, train_many
+from eigentrail.training.schedule import Exponential, Step
+
+TOLERANCE = {"float64": 1e-10, "float32": 1e-5}
+
+
+def near(one: Run, other: Run, tolerance: float, whole: bool = True) -> None:
+    assert one.steps.tolist() == other.steps.tolist()
+    assert list(one) == list(other)
+    for layer in one:
+        assert one[layer].step.values.tolist() == other[layer].step.values.tolist()
+        np.testing.assert_allclose(one[layer].epoch.values, other[layer].epoch.values, rtol=1e-12)
+        np.testing.assert_allclose(one[layer].values, other[layer].values, rtol=0, atol=tolerance)
+    assert set(one.metrics) == set(other.metrics)
+    for name in one.metrics:
+        loose = 0.021 if name.endswith("accuracy") else 10 * tolerance
+        np.testing.assert_allclose(one.metrics[name].values, other.metrics[name].values, rtol=0, atol=loose)
+    # An interruption leaves a state more.
+    assert one.checkpoints == other.checkpoints or not whole
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"lr": 0.1},
+        {"lr": 0.05, "momentum": 0.9, "weight_decay": 1e-3, "schedule": "cosine"},
+        {"lr": 0.05, "momentum": 0.5, "schedule": Step(at=(2, 4), gamma=0.3), "drop_last": True},
+        {"lr": 0.1, "weight_decay": 0.01, "schedule": Exponential(gamma=0.7), "decay_on": "dense"},
+    ],
+)
+def test_each_member_is_its_single_training(
+    tmp_path: Path, few: Data, dtype: str, settings: dict[str, object]
+) -> None:
+    shared = TrainingSettings(batch_size=20, epochs=5, dtype=dtype, **settings)
+    found = train("mlp50", few, tmp_path / "many", shared, seeds=[0, 3])
+    assert isinstance(found, Ensemble)
+    assert found.how == "stacked"
+    for run, own in zip(found, found.settings, strict=True):
+        assert run.path == tmp_path / "many" / f"seed{own.seed}"
+        single = train("mlp50", few, tmp_path / f"one{own.seed}", own)
+        near(run, single, TOLERANCE[dtype])
+        # The initial weights and the bookkeeping are the same to the bit.
+        for layer in single:
+            np.testing.assert_array_equal(run[layer].values[0], single[layer].values[0])
+        assert run.manifest.notes == single.manifest.notes
+        assert run.manifest.seed == own.seed
+        assert run.manifest.model == single.manifest.model
+        assert run.manifest.data == single.manifest.data
+        assert run.status == "finished"
+        last = int(run.steps[-1])
+        for name, value in run.model(last).state_dict().items():
+            np.testing.assert_array_equal(value.numpy(), run[name].sel(step=last).values.astype(np.float32))
+
+
+def test_a_whole_epoch_of_digits_in_single_precision(tmp_path: Path, digits: Data) -> None:
+    found = train("mlp50", digits, tmp_path / "many", seeds=range(3), epochs=5, lr=0.05, every=45)
+    for run, own in zip(found, found.settings, strict=True):
+        near(run, train("mlp50", digits, tmp_path / f"one{own.seed}", own, every=45), 1e-5)
+
+
+def test_a_grid_of_rates_and_decays(tmp_path: Path, few: Data) -> None:
+    found = train(
+        "mlp50", few, tmp_path / "grid", seeds=[1, 2], lr=[0.1, 0.01], weight_decay=np.array([0.0, 1e-2]),
+        batch_size=20, epochs=2, momentum=0.9, dtype="float64",
+    )  # fmt: skip
+    expected = [(lr, decay, seed) for lr in (0.1, 0.01) for decay in (0.0, 0.01) for seed in (1, 2)]
+    assert [(s.lr, s.weight_decay, s.seed) for s in found.settings] == expected
+    assert [run.path.name for run in found][:3] == [
+        "lr0.1-decay0.0-seed1", "lr0.1-decay0.0-seed2", "lr0.1-decay0.01-seed1",
+    ]  # fmt: skip
+    for run, own in zip(found, found.settings, strict=True):
+        near(run, train("mlp50", few, tmp_path / run.path.name, own), 1e-10)
+    table = found.table
+    assert table["name"].tolist() == [run.path.name for run in found]
+    assert table["steps"].tolist() == [22] * 8
+    assert table["test_loss"][0] == found[0].metrics.test_loss.values[-1]
+    some = found.select(lr=0.1, seed=[2])
+    assert [(s.lr, s.weight_decay, s.seed) for s in some.settings] == [(0.1, 0.0, 2), (0.1, 0.01, 2)]
+    assert [run.path for run in found[2:4]] == [found[2].path, found[3].path]
+    again = open_ensemble(tmp_path / "grid")
+    assert sorted(run.path for run in again) == sorted(run.path for run in found)
+    assert again.select(lr=0.1)[0].path == found[0].path
+    assert repr(again) == f"<Ensemble {tmp_path / 'grid'}: 8 runs: 8 finished>"
+    with pytest.raises(OptionError, match="no training setting rate"):
+        found.select(rate=1)
+
+
+def test_rates_alone_make_an_ensemble(tmp_path: Path, few: Data) -> None:
+    found = train("mlp50", few, tmp_path / "a", lr=[0.1, 0.2], epochs=1, seed=5)
+    assert [run.path.name for run in found] == ["lr0.1-seed5", "lr0.2-seed5"]
+    assert len(train("mlp50", few, tmp_path / "b", weight_decay=(0.1,), epochs=1)) == 1
+
+
+class Normed(nn.Module):
+    """A convolution with batch norm, a frozen parameter and one that no output depends on."""
+
+    def __init__(self, input_shape, classes):
+        super().__init__()
+        self.conv = nn.Conv2d(1, 4, 3)
+        self.norm = nn.BatchNorm2d(4)
+        self.head = nn.Linear(36, classes)
+        self.frozen = nn.Parameter(torch.ones(()), requires_grad=False)
+        self.unused = nn.Parameter(torch.ones(2))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = nn.functional.max_pool2d(torch.relu(self.norm(self.conv(x))), 2)
+        return self.head(x.flatten(1) * self.frozen)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_batch_norm_is_stacked_with_running_statistics_of_each(tmp_path: Path, few: Data, dtype: str) -> None:
+    shared = TrainingSettings(batch_size=20, epochs=5, dtype=dtype, lr=0.05, momentum=0.9, weight_decay=1e-3)
+    layers = {"norm.running_mean": 1, "*": 5}
+    found = train("test_ensemble:Normed", few, tmp_path / "many", shared, seeds=[1, 4], layers=layers)
+    assert found.how == "stacked"
+    for run, own in zip(found, found.settings, strict=True):
+        single = train("test_ensemble:Normed", few, tmp_path / f"one{own.seed}", own, layers=layers)
+        near(run, single, TOLERANCE[dtype])
+        for step in single.checkpoints:
+            ours, theirs = (one.model(step, trust=True).state_dict() for one in (run, single))
+            for name, value in theirs.items():
+                assert torch.allclose(ours[name], value, rtol=0, atol=TOLERANCE[dtype]), name
+        # What no loss depends on neither moves nor decays, and neither does what is frozen.
+        assert (run["unused"].values == 1).all()
+        assert (run["frozen"].values == 1).all()
+
+
+def test_the_order_of_chance_and_threads_of_the_caller_are_left_alone(tmp_path: Path, few: Data) -> None:
+    torch.manual_seed(5)
+    drawn = torch.rand(3)
+    torch.manual_seed(5)
+    train("mlp50", few, tmp_path / "a", seeds=[0, 1], epochs=1)
+    assert torch.equal(torch.rand(3), drawn)
+
+
+def test_a_given_network_is_copied(tmp_path: Path, few: Data) -> None:
+    model = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
+    before = model[1].weight.detach().clone()
+    found = train(model, few, tmp_path / "many", seeds=[0, 1], epochs=1, batch_size=20)
+    assert torch.equal(model[1].weight, before)
+    for run in found:
+        np.testing.assert_array_equal(run["1.weight"].values[0], before.numpy())
+    assert not np.array_equal(found[0]["1.weight"].values[-1], found[1]["1.weight"].values[-1])
+
+
+def test_phases_and_changed_images(tmp_path: Path, few: Data) -> None:
+    shared = TrainingSettings(
+        batch_size=20, epochs=4, dtype="float64", lr=0.05,
+        phases=[{"start": 1, "classes": range(5)}, {"start": 2, "classes": range(5, 10)}],
+        augmentation={"crop": 1},
+    )  # fmt: skip
+    for run, own in zip(
+        *(lambda e: (e, e.settings))(train("mlp50", few, tmp_path / "m", shared, seeds=[0, 1])), strict=True
+    ):
+        near(run, train("mlp50", few, tmp_path / f"one{own.seed}", own), 1e-10)
+
+
+def test_groups_of_members_are_the_same(tmp_path: Path, few: Data) -> None:
+    whole = train("mlp50", few, tmp_path / "a", seeds=range(5), epochs=2, batch_size=20, dtype="float64")
+    parts = train(
+        "mlp50", few, tmp_path / "b", seeds=range(5), epochs=2, batch_size=20, dtype="float64", memory=700_000
+    )
+    assert "groups of at most" in parts.how
+    for a, b in zip(whole, parts, strict=True):
+        near(a, b, 1e-10)
+
+
+@pytest.mark.parametrize("network", ["mlp50", "test_ensemble:Normed"])
+def test_a_member_that_diverges_leaves_the_others_alone(tmp_path: Path, few: Data, network: str) -> None:
+    rates = [0.05, 1e308, 0.02]
+    with pytest.warns(RunWarning, match=r"lr1e\+308-seed0: the loss became .* the others go on"):
+        found = train(
+            network, few, tmp_path / "many", lr=rates, batch_size=20, epochs=2, dtype="float64", momentum=0.9
+        )
+    assert found.statuses == ("finished", "diverged", "finished")
+    assert found.table["status"].tolist() == list(found.statuses)
+    for k in (0, 2):
+        near(found[k], train(network, few, tmp_path / str(k), found.settings[k]), 1e-10)
+    wild = found[1]
+    assert wild.status == "interrupted"
+    assert 1 <= wild.steps[-1] < 22
+    # Resuming leaves what diverged as it is.
+    again = train(
+        network, few, tmp_path / "many", lr=rates, batch_size=20, epochs=2, dtype="float64", momentum=0.9,
+        resume=True,
+    )  # fmt: skip
+    assert again.statuses == found.statuses
+
+
+def test_all_may_diverge(tmp_path: Path, few: Data) -> None:
+    with pytest.warns(RunWarning, match="diverged"):
+        found = train("mlp50", few, tmp_path / "many", seeds=[0, 1], lr=1e30, epochs=2)
+    assert found.statuses == ("diverged", "diverged")
+
+
+def test_each_members_recording_has_its_own_schedule(tmp_path: Path, few: Data) -> None:
+    layers = {"fc2.weight": 1, "fc1.weight": "epoch", "fc3.*": [3, 7], "*": 10}
+    shared = TrainingSettings(batch_size=20, epochs=2, dtype="float64")
+    found = train("mlp50", few, tmp_path / "many", shared, seeds=[0, 1], layers=layers)
+    single = train("mlp50", few, tmp_path / "one", shared.changed(seed=1), layers=layers)
+    near(found[1], single, 1e-10)
+    assert found[1]["fc1.weight"].step.values.tolist() == [0, 11, 22]
+
+
+@pytest.mark.parametrize("stop", [1, 13, 64, 70])
+def test_an_interrupted_ensemble_goes_on_to_the_same_weights(tmp_path: Path, few: Data, stop: int) -> None:
+    shared = TrainingSettings(batch_size=20, epochs=8, dtype="float64", momentum=0.9, schedule="cosine")
+    whole = train("mlp50", few, tmp_path / "whole", shared, seeds=[0, 1, 2])
+    make_step = Together.step
+
+    def step(self: Together, number: int, *told: object) -> None:
+        make_step(self, number, *told)
+        if number == stop:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Together, "step", step)
+        train("mlp50", few, tmp_path / "many", shared, seeds=[0, 1, 2])
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    for seed in range(3):
+        run = open_run(tmp_path / "many" / f"seed{seed}")
+        assert (run.status, run.steps[-1], run.checkpoints[-1]) == ("interrupted", stop, stop)
+    # One member goes on alone, so that the others are at another step; and a new one joins.
+    second = train("mlp50", few, tmp_path / "many" / "seed1", shared.changed(seed=1), resume=True)
+    near(second, whole[1], 1e-10, whole=False)
+    resumed = train("mlp50", few, tmp_path / "many", shared, seeds=[0, 1, 2, 3], resume=True)
+    assert resumed.statuses == ("finished",) * 4
+    for a, b in zip(whole, resumed, strict=False):
+        near(a, b, 1e-10, whole=False)
+    assert len(resumed[0].manifest.sessions) == 2
+
+
+CHILD = """
+import sys
+from eigentrail import data
+from eigentrail.training import train
+digits = data.load("digits")
+few = data.from_tensors((digits.train_inputs[:210], digits.train_targets[:210]),
+                        (digits.test_inputs[:50], digits.test_targets[:50]), name="few digits")
+train(sys.argv[2], few, sys.argv[1], seeds=range(2), batch_size=20, epochs=int(sys.argv[3]), momentum=0.9)
+"""
+
+
+def child_until(path: Path, network: str, epochs: int, number: int) -> str:
+    environment = os.environ | {"EIGENTRAIL_TEST_DELAY": "0.01", "PYTHONPATH": str(Path(__file__).parent)}
+    child = subprocess.Popen(
+        [sys.executable, "-c", CHILD, str(path), network, str(epochs)],
+        env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 100
+    while child.poll() is None and time.monotonic() < deadline:
+        try:
+            if open_run(path / "seed0").steps[-1] >= 40:
+                break
+        except RunError:
+            pass
+        time.sleep(0.05)
+    child.send_signal(number)
+    _, err = child.communicate(timeout=100)
+    return err
+
+
+def test_kill_9_leaves_runs_that_go_on(tmp_path: Path, few: Data) -> None:
+    child_until(tmp_path / "many", "mlp50", 2000, signal.SIGKILL)
+    before = [open_run(tmp_path / "many" / f"seed{seed}") for seed in range(2)]
+    assert {run.status for run in before} == {"interrupted"}
+    last = max(int(run.steps[-1]) for run in before)
+    epochs = last // 11 + 2
+    resumed = train(
+        "mlp50", few, tmp_path / "many", seeds=range(2), batch_size=20, momentum=0.9,
+        epochs=epochs, resume=True,
+    )  # fmt: skip
+    assert resumed.statuses == ("finished",) * 2
+    single = train("mlp50", few, tmp_path / "one", resumed.settings[1])
+    np.testing.assert_allclose(
+        resumed[1]["fc2.weight"].values, single["fc2.weight"].values, rtol=0, atol=1e-4
+    )
+
+
+def test_dropout_trains_in_processes_to_the_same_bits(
+    tmp_path: Path, few: Data, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    network = "training_networks:Chancy"
+    with pytest.warns(RunWarning, match=r"lr1e\+38-seed0: .* the others go on"):
+        found = train(network, few, tmp_path / "many", lr=[0.1, 1e38], epochs=2, batch_size=20)
+    assert found.statuses == ("finished", "diverged")
+    assert "in parallel processes, not as one stack: it draws random numbers" in found.how
+    assert f"2 networks: {found.how}\n" in capsys.readouterr().err
+    single = train(network, few, tmp_path / "one", found.settings[0])
+    for layer in single:
+        np.testing.assert_array_equal(found[0][layer].values, single[layer].values)
+    with pytest.raises(OptionError, match="Chancy cannot be stacked: it draws random numbers"):
+        train(network, few, tmp_path / "no", seeds=range(3), how="stack")
+
+
+def test_ctrl_c_reaches_the_processes(tmp_path: Path, few: Data) -> None:
+    err = child_until(tmp_path / "many", "training_networks:Chancy", 200, signal.SIGINT)
+    assert "KeyboardInterrupt" in err
+    found = open_ensemble(tmp_path / "many")
+    assert set(found.statuses) == {"interrupted"}
+    for run in found:
+        assert run.checkpoints[-1] == run.steps[-1]
+
+
+class Branches(nn.Module):
+    def __init__(self, input_shape, classes):
+        super().__init__()
+        self.layer = nn.Linear(64, classes)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.layer(x.flatten(1))
+        return x if x.sum() > 0 else -x
+
+
+class Different(nn.Module):
+    """A scale that is drawn and is neither parameter nor buffer."""
+
+    def __init__(self, input_shape, classes):
+        super().__init__()
+        self.layer = nn.Linear(64, classes)
+        self.scale = float(torch.rand(()))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.layer(self.scale * x.flatten(1))
+
+
+@pytest.mark.parametrize(
+    ("network", "why"), [("Branches", "torch.func cannot map it"), ("Different", "not that of each")]
+)
+def test_what_cannot_be_stacked_says_why(tmp_path: Path, few: Data, network: str, why: str) -> None:
+    with pytest.raises(OptionError, match=why):
+        train(f"test_ensemble:{network}", few, tmp_path / "many", seeds=range(2), how="stack")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"seeds": []}, "seeds is empty"),
+        ({"seeds": [1, 2, 1]}, "seeds holds 1 twice"),
+        ({"seeds": 3}, r"seeds=3: give several values"),
+        ({"seeds": "12"}, "give several values"),
+        ({"seeds": [0.5]}, "seeds holds 0.5: seeds are whole numbers"),
+        ({"seeds": [-1]}, "seed=-1 cannot be used"),
+        ({"seeds": [0, 1], "seed": 2}, "seed and seeds are both given"),
+        ({"lr": []}, "lr is empty"),
+        ({"lr": [0.1, 0.1]}, "lr holds 0.1 twice"),
+        ({"lr": [0.1, 0.0]}, "lr=0.0 cannot be used"),
+        ({"lr": [0.1, -1]}, "lr=-1.0 cannot be used"),
+        ({"lr": [0.1, float("nan")]}, "lr=nan cannot be used"),
+        ({"lr": [0.1, "x"]}, "lr holds 'x': give numbers"),
+        ({"weight_decay": [-1e-3]}, "weight_decay=-0.001 cannot be used"),
+        ({"seeds": [0], "how": "magic"}, 'how="magic"'),
+        ({"seeds": [0], "resume": True, "overwrite": True}, "choose one"),
+        ({"seeds": [0], "batchsize": 2}, "no training setting batchsize"),
+        ({"seeds": [0], "layers": "fc9"}, 'no layer is named "fc9"'),
+    ],
+)
+def test_bad_input_is_said_before_anything_is_written(
+    tmp_path: Path, few: Data, arguments: dict[str, object], words: str
+) -> None:
+    with pytest.raises(OptionError, match=words):
+        train("mlp50", few, tmp_path / "many", **arguments)
+    assert not (tmp_path / "many").exists()
+
+
+def test_folders_that_hold_runs(tmp_path: Path, few: Data) -> None:
+    train("mlp50", few, tmp_path / "run", epochs=1)
+    with pytest.raises(RunError, match="is a run itself"):
+        train("mlp50", few, tmp_path / "run", seeds=[0], epochs=1)
+    train("mlp50", few, tmp_path / "many", seeds=[1], epochs=1)
+    with pytest.raises(RunError, match="holds a run seed1 already: pass resume=True"):
+        train("mlp50", few, tmp_path / "many", seeds=[0, 1], epochs=1)
+    assert not (tmp_path / "many" / "seed0").exists()
+    with pytest.raises(RunError, match=r"was trained with lr=0\.01, now it is 0\.5"):
+        train("mlp50", few, tmp_path / "many", seeds=[1], epochs=1, lr=0.5, resume=True)
+    found = train_many("mlp50", few, tmp_path / "many", seeds=[1], epochs=1, lr=0.5, overwrite=True)
+    assert found[0].metrics.lr.values[0] == 0.5
+    with pytest.raises(RunError, match="holds no folder with a run"):
+        open_ensemble(tmp_path / "run")
+
+
+def test_a_recorder_that_fails_ends_all_runs_valid(tmp_path: Path, few: Data) -> None:
+    keep = Recorder.checkpoint
+
+    def checkpoint(self: Recorder, training: object = None) -> None:
+        if self._step and self.path.name == "seed1":
+            raise RunError("the disk is full")
+        keep(self, training)
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(RunError, match="the disk is full"):
+        patch.setattr(Recorder, "checkpoint", checkpoint)
+        train("mlp50", few, tmp_path / "many", seeds=range(3), epochs=2, batch_size=20)
+    assert open_ensemble(tmp_path / "many").statuses == ("interrupted",) * 3
+    resumed = train("mlp50", few, tmp_path / "many", seeds=range(3), epochs=2, batch_size=20, resume=True)
+    assert resumed.statuses == ("finished",) * 3
