@@ -19,6 +19,7 @@ from importlib.metadata import version as _version
 from eigentrail import bases as bases
 from eigentrail import data as data
 from eigentrail import errors as errors
+from eigentrail import evaluation as evaluation
 from eigentrail import networks as networks
 from eigentrail import runs as runs
 from eigentrail import spectra as spectra
@@ -36,6 +37,7 @@ from eigentrail.api.run_report import report_runs as report_runs
 from eigentrail.api.study import StudyResult as StudyResult
 from eigentrail.api.study import study as study
 from eigentrail.errors import EigentrailError as EigentrailError
+from eigentrail.evaluation import landscape as landscape
 from eigentrail.runs import Recorder as Recorder
 from eigentrail.runs import Run as Run
 from eigentrail.runs import open_run as open_run

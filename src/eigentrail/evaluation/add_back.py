@@ -1,0 +1,88 @@
+"""How much of a network comes back as directions are added one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Float64, Int64
+from torch import nn
+
+from eigentrail.bases import Basis
+from eigentrail.bases.basis import Order
+from eigentrail.errors import BasisError, OptionError
+from eigentrail.evaluation.candidates import Candidates, Loss
+
+
+def add_back(
+    model: nn.Module,
+    data: tuple[Any, Any],
+    basis: Basis,
+    layers: str | Sequence[str] | None = None,
+    *,
+    counts: Sequence[int] | None = None,
+    by: Order = "value",
+    loss: Loss | None = None,
+) -> xr.Dataset:
+    """Evaluate w_k = sum_{j <= k} (w . b_j) b_j in place of the weights of some layers; the others stay.
+
+    Args:
+        model: the network with the weights w.
+        data: (inputs, targets).
+        basis: directions in the space of those layers.
+        layers: globs over parameter names; None for the whole network.
+        counts: numbers k of directions; None for every k from 0 (zeros) to all.
+        by: the order in which directions are added: largest value first, or largest absolute value.
+        loss: loss(outputs, targets), a mean over samples; None for the cross-entropy.
+
+    Returns:
+        `loss` and `accuracy` over [k], and `norm`, the share ||w_k|| / ||w||. Attributes `loss_full` and
+        `accuracy_full` are those of the network itself.
+
+    Raises:
+        BasisError: the basis lives in another space.
+        OptionError: a count is outside 0 to the number of directions.
+    """
+    candidates = Candidates(model, data, layers, loss)
+    if basis.n != candidates.n:
+        raise BasisError(
+            f"the basis lives in {basis.n} dimensions and the layers have {candidates.n} parameters: "
+            "give the layers that it was made of."
+        )
+    wanted = np.unique(np.arange(basis.k + 1) if counts is None else np.asarray(counts, dtype=np.int64))
+    if not len(wanted) or wanted[0] < 0 or wanted[-1] > basis.k:
+        raise OptionError(f"counts are numbers of directions from 0 to {basis.k}.")
+    w = candidates.weights
+    norms: list[float] = []
+
+    def sums() -> Iterator[Float64[np.ndarray, " n"]]:
+        for found in _partial_sums(basis, w, wanted, by):
+            norms.append(float(np.linalg.norm(found)))
+            yield found
+
+    losses, accuracies = candidates.evaluate(sums())
+    full = candidates.evaluate([w])
+    return xr.Dataset(
+        {
+            "loss": ("k", losses),
+            "accuracy": ("k", accuracies),
+            "norm": ("k", np.array(norms) / max(float(np.linalg.norm(w)), 1e-300)),
+        },
+        coords={"k": wanted},
+        attrs={"loss_full": float(full[0][0]), "accuracy_full": float(full[1][0])},
+    )
+
+
+def _partial_sums(
+    basis: Basis, w: Float64[np.ndarray, " n"], counts: Int64[np.ndarray, " c"], by: Order
+) -> Iterator[Float64[np.ndarray, " n"]]:
+    coordinates = np.asarray(basis.coordinates(w))
+    places = basis.order(by)
+    total, done = np.zeros(basis.n), 0
+    for count in counts:
+        if count > done:
+            total = total + basis._combined(coordinates, places[done:count])
+            done = int(count)
+        yield total

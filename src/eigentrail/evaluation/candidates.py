@@ -1,0 +1,156 @@
+"""A network evaluated at many candidate weights in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float64
+from torch import nn
+from torch.func import functional_call, vmap
+from torch.nn import functional as F
+
+from eigentrail._arrays import to_numpy
+from eigentrail.errors import DataError, OptionError
+from eigentrail.runs.selection import match, no_match
+
+Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+# Numbers that the candidates of one batch, or their outputs, may take.
+_NUMBERS = 2**24
+_SAMPLES = 1000
+
+
+class Candidates:
+    """A network whose chosen parameters are replaced by candidates, several in one vectorised pass.
+
+    The network is in eval mode while it is evaluated and is put back as it was; its own parameters never change.
+
+    Args:
+        model: gives outputs [batch, ...] for inputs.
+        data: (inputs, targets), with targets as class numbers for accuracies.
+        layers: globs over parameter names, where a module's name stands for its weight; None for all. Candidates are
+            their values one behind the other, row-major, in the order of `named_parameters`.
+        loss: loss(outputs, targets), a mean over samples; None for the cross-entropy.
+
+    Raises:
+        DataError: there are no samples, or not as many targets.
+        OptionError: no parameter is chosen, or a glob fits none.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        data: tuple[Any, Any],
+        layers: str | Sequence[str] | None = None,
+        loss: Loss | None = None,
+    ) -> None:
+        inputs, targets = (one if isinstance(one, torch.Tensor) else torch.as_tensor(one) for one in data)
+        if not len(inputs) or len(inputs) != len(targets):
+            raise DataError(
+                f"{len(inputs)} inputs and {len(targets)} targets do not make a data set: give as many."
+            )
+        named = dict(model.named_parameters())
+        globs = [layers] if isinstance(layers, str) else layers
+        self.names = list(named) if globs is None else _chosen(globs, list(named))
+        if not self.names:
+            raise OptionError("no parameter is chosen: the model has none.")
+        self._model, self._loss = model, loss
+        self._inputs, self._targets = inputs, targets
+        self._values = {name: value.detach() for name, value in named.items()}
+        self._sizes = [self._values[name].numel() for name in self.names]
+
+    @property
+    def n(self) -> int:
+        """Number of parameters of a candidate."""
+        return sum(self._sizes)
+
+    @property
+    def weights(self) -> Float64[np.ndarray, " n"]:
+        """The model's own values of the chosen parameters."""
+        return np.concatenate(
+            [to_numpy(self._values[name]).astype(np.float64).ravel() for name in self.names]
+        )
+
+    def evaluate(
+        self, candidates: Iterable[Float64[np.ndarray, " n"]]
+    ) -> tuple[Float64[np.ndarray, " c"], Float64[np.ndarray, " c"]]:
+        """Compute loss and accuracy of each candidate, over all samples.
+
+        Args:
+            candidates: vectors of n numbers; they are taken a batch at a time, so a generator needs little memory.
+
+        Returns:
+            Losses [c], and accuracies [c] from 0 to 1; NaN where targets are no class numbers.
+
+        Raises:
+            OptionError: a candidate has another length.
+        """
+        losses: list[float] = []
+        accuracies: list[float] = []
+        training = self._model.training
+        self._model.eval()
+        try:
+            with torch.no_grad():
+                for batch in self._batches(candidates):
+                    loss, accuracy = self._evaluate(batch)
+                    losses += loss
+                    accuracies += accuracy
+        finally:
+            self._model.train(training)
+        return np.array(losses), np.array(accuracies)
+
+    def _batches(
+        self, candidates: Iterable[Float64[np.ndarray, " n"]]
+    ) -> Iterator[Float64[np.ndarray, "b n"]]:
+        size = int(np.clip(_NUMBERS // self.n, 1, 64))
+        held: list[Float64[np.ndarray, " n"]] = []
+        for one in candidates:
+            if np.shape(one) != (self.n,):
+                raise OptionError(f"a candidate has {self.n} numbers here, not shape {np.shape(one)}.")
+            held.append(np.array(one))
+            if len(held) == size:
+                yield np.stack(held)
+                held = []
+        if held:
+            yield np.stack(held)
+
+    def _evaluate(self, batch: Float64[np.ndarray, "b n"]) -> tuple[list[float], list[float]]:
+        stacked = {}
+        for name, part in zip(self.names, np.split(batch, np.cumsum(self._sizes)[:-1], axis=1), strict=True):
+            like = self._values[name]
+            stacked[name] = (
+                torch.from_numpy(np.ascontiguousarray(part)).to(like).reshape(len(batch), *like.shape)
+            )
+        rest = {name: value for name, value in self._values.items() if name not in stacked}
+
+        def outputs(changed: dict[str, torch.Tensor], inputs: torch.Tensor) -> Any:
+            return functional_call(self._model, {**rest, **changed}, (inputs,))
+
+        total = torch.zeros(len(batch), dtype=torch.float64)
+        correct = torch.zeros(len(batch), dtype=torch.float64)
+        classes = not self._targets.is_floating_point()
+        for start in range(0, len(self._inputs), _SAMPLES):
+            inputs = self._inputs[start : start + _SAMPLES]
+            targets = self._targets[start : start + _SAMPLES]
+            found = vmap(outputs, in_dims=(0, None))(stacked, inputs)
+            for place, one in enumerate(found):
+                value = F.cross_entropy(one, targets) if self._loss is None else self._loss(one, targets)
+                total[place] += float(value) * len(inputs)
+            if classes and found.ndim == 3:
+                correct += (found.argmax(dim=2) == targets).sum(dim=1).double().cpu()
+            else:
+                correct += float("nan")
+        count = len(self._inputs)
+        return (total / count).tolist(), (correct / count).tolist()
+
+
+def _chosen(globs: Sequence[str], names: list[str]) -> list[str]:
+    found: set[str] = set()
+    for glob in globs:
+        fitting = match(glob, names)
+        if not fitting:
+            raise OptionError(no_match(glob, names))
+        found.update(fitting)
+    return [name for name in names if name in found]

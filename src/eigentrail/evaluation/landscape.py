@@ -1,0 +1,85 @@
+"""Loss and accuracy along a direction, or over a plane of two."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Float64
+from torch import nn
+
+from eigentrail._arrays import to_float64
+from eigentrail.bases import Basis
+from eigentrail.errors import BasisError, OptionError
+from eigentrail.evaluation.candidates import Candidates, Loss
+
+
+def landscape(
+    model: nn.Module,
+    loss: Loss | None,
+    data: tuple[Any, Any],
+    directions: Any,
+    layers: str | Sequence[str] | None = None,
+    *,
+    offsets: Any = None,
+    curvatures: Any = None,
+    slopes: Any = None,
+) -> xr.Dataset:
+    """Evaluate L(w + x d_1) or L(w + x d_1 + y d_2) around the weights of the network.
+
+    Args:
+        model: the network with the weights w.
+        loss: loss(outputs, targets), a mean over samples; None for the cross-entropy.
+        data: (inputs, targets).
+        directions: one or two directions, [n], [k, n] or a basis; normalised here.
+        layers: globs over the parameters that they are directions of; None for the whole network.
+        offsets: distances from w, the same for either direction; None for 41 from -1 to 1 times a tenth of ||w||.
+        curvatures: one number for each direction (d^T H d), for a quadratic prediction.
+        slopes: one number for each direction (the gradient along it), 0 if not given.
+
+    Returns:
+        `loss` and `accuracy` over [x] or [x, y]; `quadratic`, the prediction L(w) + g x + c x^2 / 2 (cross terms
+        left out), where curvatures are given. Attribute `coordinates`: w . d_i, so that x + w . d_1 is the weight
+        along d_1.
+
+    Raises:
+        BasisError: there are other than one or two directions, or they do not fit the layers.
+        OptionError: offsets are not finite, or there is not one curvature and slope for each direction.
+    """
+    candidates = Candidates(model, data, layers, loss)
+    found = to_float64(directions.directions() if isinstance(directions, Basis) else directions)
+    rows = found[None] if found.ndim == 1 else found
+    if rows.ndim != 2 or len(rows) not in {1, 2} or rows.shape[1] != candidates.n:
+        raise BasisError(
+            f"a landscape needs one or two directions of {candidates.n} parameters, not of shape {found.shape}."
+        )
+    norms = np.linalg.norm(rows, axis=1)
+    if not (np.isfinite(norms) & (norms > 0.0)).all():
+        raise BasisError("a direction of the landscape is zero or not finite.")
+    rows = rows / norms[:, None]
+    w = candidates.weights
+    reach = 0.1 * max(float(np.linalg.norm(w)), 1e-12)
+    x = np.linspace(-reach, reach, 41) if offsets is None else to_float64(offsets)
+    if x.ndim != 1 or not len(x) or not np.isfinite(x).all():
+        raise OptionError("offsets are finite distances [x] along the directions.")
+    dims = ("x", "y")[: len(rows)]
+    grid = np.stack(np.meshgrid(*([x] * len(rows)), indexing="ij"), axis=-1).reshape(-1, len(rows))
+
+    def points() -> Iterator[Float64[np.ndarray, " n"]]:
+        for point in grid:
+            yield w + point @ rows
+
+    shape = (len(x),) * len(rows)
+    losses, accuracies = candidates.evaluate(points())
+    data_vars = {"loss": (dims, losses.reshape(shape)), "accuracy": (dims, accuracies.reshape(shape))}
+    if curvatures is not None:
+        bends = np.atleast_1d(to_float64(curvatures))
+        tilts = np.zeros(len(rows)) if slopes is None else np.atleast_1d(to_float64(slopes))
+        if bends.shape != (len(rows),) or tilts.shape != (len(rows),):
+            raise OptionError(f"curvatures and slopes are {len(rows)} numbers, one for each direction.")
+        center = float(candidates.evaluate([w])[0][0])
+        predicted = center + grid @ tilts + grid**2 @ bends / 2.0
+        data_vars["quadratic"] = (dims, predicted.reshape(shape))
+    return xr.Dataset(data_vars, coords=dict.fromkeys(dims, x), attrs={"coordinates": (rows @ w).tolist()})
