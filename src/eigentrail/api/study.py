@@ -6,9 +6,12 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
+
 from eigentrail.api.analysis import RunAnalysis, analyze
+from eigentrail.api.run_report import PAGE, report_runs
 from eigentrail.runs import Run
-from eigentrail.studies import Study, find_study, run_study
+from eigentrail.studies import Study, Sweep, compare_runs, find_study, run_study, run_sweep
 
 
 @dataclass(frozen=True)
@@ -31,16 +34,34 @@ class StudyResult:
         return self.analysis.run
 
 
+@dataclass(frozen=True)
+class SweepResult:
+    """A study of several trainings that was carried out.
+
+    Attributes:
+        study: what it is.
+        analyses: the runs and their analyses, of the layer they are compared in.
+        table: a row for each run.
+        page: the path of the page that compares them.
+    """
+
+    study: Sweep
+    analyses: list[RunAnalysis]
+    table: pd.DataFrame
+    page: Path
+
+
 def study(
     name: str | None = None,
     data: str | os.PathLike[str] | None = None,
     *,
     epochs: int | None = None,
     seed: int = 0,
+    full: bool = False,
     out: str | os.PathLike[str] | None = None,
     jobs: int = 1,
     progress: bool | None = None,
-) -> StudyResult:
+) -> StudyResult | SweepResult:
     """Train, record, analyse, and write the page. With no argument it needs no files and no network.
 
     Args:
@@ -48,14 +69,21 @@ def study(
         data: a data set's name or a folder; None for the study's own.
         epochs: how many; None for the study's.
         seed: of the initial weights and the order of the samples.
+        full: True for the source's own data and size, False for a size that two cores carry in minutes.
         out: the run's folder; None for `runs/STUDY-DATA-sSEED`. An interrupted study in it is gone on with.
         jobs: processes that analyse in parallel, -1 for one per core.
         progress: True to show it, False for silence, None for bars on terminals.
 
     Returns:
-        The run, its analyses and the page.
+        The run, its analyses and the page; of a study of several trainings all of them, and a table.
     """
     chosen = find_study(name)
-    run = run_study(chosen, out, data, epochs=epochs, seed=seed, progress=progress)
+    if isinstance(chosen, Sweep):
+        folder, runs = run_sweep(chosen, out, data, epochs=epochs, seed=seed, full=full, progress=progress)
+        found = [analyze(each, layers=chosen.studied, jobs=jobs, progress=progress) for each in runs]
+        table = compare_runs(chosen, runs, [each.results for each in found])
+        table.to_csv(folder / "comparison.csv", index=False)
+        return SweepResult(chosen, found, table, report_runs(found, folder / PAGE))
+    run = run_study(chosen, out, data, epochs=epochs, seed=seed, full=full, progress=progress)
     analysis = analyze(run, jobs=jobs, progress=progress)
     return StudyResult(chosen, analysis, analysis.report())

@@ -30,7 +30,7 @@ def print_analysis(found: RunAnalysis) -> None:
         if name == "evolution":
             _print_evolution(table)
         else:
-            _print_table(table)
+            print_table(table)
         for note in found.results[name].attrs.get("skipped", []):
             out.print(Text(f"not analysed: {note}", style="dim"))
 
@@ -71,7 +71,12 @@ def _change(row: dict[str, Any], column: str) -> str:
     return f"{number(row[f'{column}_first'])} → {number(row[f'{column}_last'])}"
 
 
-def _print_table(table: pd.DataFrame) -> None:
+def print_table(table: pd.DataFrame) -> None:
+    """Print a table as it is.
+
+    Args:
+        table: the table.
+    """
     shown = new_table([(str(c), "l") for c in table.columns])
     for row in table.to_dict(orient="records"):
         shown.add_row(*(Text(number(v) if isinstance(v, float) else str(v)) for v in row.values()))

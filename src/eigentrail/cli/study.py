@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
+from eigentrail.api.study import SweepResult
 from eigentrail.api.study import study as run_study
 from eigentrail.cli import options as opt
 from eigentrail.cli.analyze import Jobs
-from eigentrail.cli.run_tables import print_analysis, print_studies
+from eigentrail.cli.run_tables import print_analysis, print_studies, print_table
 from eigentrail.cli.tables import note
 from eigentrail.errors import OptionError
 from eigentrail.training import DivergenceError
@@ -28,6 +29,9 @@ def study(
         int | None, typer.Option("--epochs", metavar="N", help="How many epochs to train.")
     ] = None,
     seed: opt.Seed = 0,
+    full: Annotated[
+        bool, typer.Option("--full", help="The source's own data and size, not the one for two cores.")
+    ] = False,
     out: Annotated[
         Path | None,
         typer.Option("--out", metavar="DIR", help="The run's folder; runs/STUDY-DATA-sSEED by default."),
@@ -43,13 +47,18 @@ def study(
         print_studies()
         return 0
     try:
-        done = run_study(name, data, epochs=epochs, seed=seed, out=out, jobs=jobs, progress=not quiet)
+        done = run_study(
+            name, data, epochs=epochs, seed=seed, full=full, out=out, jobs=jobs, progress=not quiet
+        )
     except DivergenceError as error:
         note(f"{error}; `eigentrail report {error.path}` shows it")
         return 1
     except KeyboardInterrupt:
         note("interrupted: the same command goes on with it")
         return 1
-    print_analysis(done.analysis)
+    if isinstance(done, SweepResult):
+        print_table(done.table)
+    else:
+        print_analysis(done.analysis)
     typer.echo(str(done.page))
     return 0

@@ -7,7 +7,6 @@ from eigentrail.errors import OptionError
 from eigentrail.studies.sources import SOURCES
 from eigentrail.studies.study import Study
 
-
 __all__ = ["DEFAULT", "STUDIES", "Study", "find_study"]
 
 DEFAULT = "mlp50"
@@ -18,7 +17,7 @@ STUDIES: dict[str, Study] = {
         Study(
             "mlp50",
             "mlp50",
-            "spikes are born one by one; how near the bulk stays to Marchenko-Pastur (S0's first claim)",
+            "spikes are born; how near the bulk stays to Marchenko-Pastur (S0's first claim)",
             "1 minute",
             "75 MB",
             changes={"digits": {"lr": 0.1, "weight_decay": 1e-3, "epochs": 60}},

@@ -9,7 +9,7 @@ from eigentrail import data as datasets
 from eigentrail.errors import RunError
 from eigentrail.runs import Manifest, Run, open_run
 from eigentrail.runs.manifest import FILE
-from eigentrail.studies.catalogue import Study
+from eigentrail.studies.study import Study
 from eigentrail.training import train
 
 PAGE = "report.html"
@@ -23,6 +23,7 @@ def run_study(
     *,
     epochs: int | None = None,
     seed: int = 0,
+    full: bool = False,
     progress: bool | None = None,
 ) -> Run:
     """Train as a study says, recorded.
@@ -36,6 +37,7 @@ def run_study(
         data: a data set's name or a folder; None for the study's own.
         epochs: how many; None for the study's.
         seed: of the initial weights and the order of the samples.
+        full: True for the source's own data and size, False for a size that two cores carry.
         progress: True for a bar or lines on stderr, False for nothing, None for a bar where stderr is a terminal.
 
     Returns:
@@ -45,40 +47,41 @@ def run_study(
         RunError: the folder holds a finished study with its page, or something else.
     """
     preset = study.training
-    which, source = datasets.resolve(data, preset.data)
-    settings = study.settings(which).changed(epochs=epochs, seed=seed)
-    folder = Path(path) if path is not None else default_folder(study.name, which, settings.seed)
+    which, source = datasets.resolve(data, preset.source_data if full else preset.data)
+    settings = study.settings(which, full).changed(epochs=epochs, seed=seed)
+    folder = Path(path) if path is not None else default_folder(study.name, which, settings.seed, full)
     _refuse_finished(folder, settings.epochs)
-    loaded = datasets.load(which, source)
+    loaded = preset.samples_for(datasets.load(which, source), full, settings.seed)
     return train(
-        preset.network,
+        preset.network_for(full),
         loaded,
         folder,
         settings,
-        layers=preset.layers_for(which),
+        layers=preset.layers_for(which, full),
         resume=True,
         notes={
             NOTE: study.name,
             "preset": preset.name,
             "source": preset.source,
-            "chosen": study.choices(which),
+            "chosen": study.choices(which, full),
         },
         progress=progress,
     )
 
 
-def default_folder(study: str, data: str, seed: int) -> Path:
+def default_folder(study: str, data: str, seed: int, full: bool = False) -> Path:
     """Name the folder of a study.
 
     Args:
         study: its name.
         data: the data set's.
         seed: the seed.
+        full: whether it has the source's own size.
 
     Returns:
         A folder below `runs` in the working directory.
     """
-    return Path("runs") / f"{study}-{data}-s{seed}"
+    return Path("runs") / f"{study}-{data}{'-full' if full else ''}-s{seed}"
 
 
 def _refuse_finished(folder: Path, epochs: int) -> None:

@@ -12,8 +12,10 @@ from eigentrail.errors import OptionError
 from eigentrail.runs import Run
 from eigentrail.runs.schedules import Every
 from eigentrail.training.loop import train
-from eigentrail.training.preset import Preset as Preset
-from eigentrail.training.sources import PRESETS as PRESETS
+from eigentrail.training.preset import Preset
+from eigentrail.training.sources import PRESETS
+
+__all__ = ["PRESETS", "Preset", "names", "preset", "train_preset"]
 
 
 def names() -> tuple[str, ...]:

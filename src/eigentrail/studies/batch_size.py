@@ -1,0 +1,16 @@
+"""S2's picture of the generalisation gap: spectra and phases by batch size."""
+
+from __future__ import annotations
+
+from eigentrail.studies.sweep import Sweep
+
+BATCH_SIZE = Sweep(
+    "batch-size",
+    "batch-size",
+    "smaller batches, further phases: the spectrum of FC1 and the generalisation gap at batch sizes 500 to 2",
+    "5 minutes; full: 3 days",
+    "40 MB; full: 6 GB",
+    setting="batch_size",
+    values=(500, 250, 100, 32, 16, 8, 4, 2),
+    studied="fc1.weight",
+)

@@ -1,0 +1,80 @@
+"""The studies of the sources' larger networks, at a size that two cores carry; `full` gives the source's own."""
+
+from __future__ import annotations
+
+from eigentrail.studies.batch_size import BATCH_SIZE
+from eigentrail.studies.study import Study
+
+SOURCES: tuple[Study, ...] = (
+    Study(
+        "lenet",
+        "lenet",
+        "the convolutions of LeNet at every step; figures 7.3 and 7.6 of the source look at them",
+        "3 minutes; full: 1 hour",
+        "60 MB; full: 1.8 GB",
+    ),
+    Study(
+        "mini-alexnet-s1",
+        "mini-alexnet-s1",
+        "the thesis's miniAlexNet: first convolution and last layer at every step",
+        "4 minutes; full: 14 hours",
+        "90 MB; full: 28 GB",
+    ),
+    Study(
+        "resnet20",
+        "resnet20",
+        "the thesis's ResNet 20 with batch norm and momentum",
+        "2 minutes; full: 17 hours",
+        "10 MB; full: 1.7 GB",
+    ),
+    Study(
+        "minialexnet",
+        "minialexnet",
+        "how the spikes of FC1 and FC2 are born without explicit regularisation; their leading vectors' paths",
+        "4 minutes; full: 7 hours",
+        "600 MB; full: 35 GB",
+    ),
+    Study(
+        "class-swap",
+        "class-swap",
+        "what the leading directions do when five classes give way to the other five",
+        "4 minutes; full: 4 hours",
+        "350 MB; full: 18 GB",
+    ),
+    BATCH_SIZE,
+    Study(
+        "mlp-bn",
+        "mlp-bn",
+        "weight decay lowers the ranks of a deep dense network with batch norm",
+        "1 minute; full: 1 hour",
+        "250 MB; full: 43 GB",
+    ),
+    Study(
+        "res-bn",
+        "res-bn",
+        "the same for a residual dense network",
+        "1 minute; full: 7 hours",
+        "150 MB; full: 1.6 GB",
+    ),
+    Study(
+        "vgg16",
+        "vgg16",
+        "the first steps of VGG-16; full: how weight decay lowers its ranks",
+        "3 minutes; full: 14 days",
+        "300 MB; full: 1.2 GB",
+    ),
+    Study(
+        "resnet18",
+        "resnet18",
+        "the first steps of ResNet-18; full: how weight decay lowers its ranks",
+        "3 minutes; full: 32 days",
+        "150 MB; full: 0.9 GB",
+    ),
+    Study(
+        "vit",
+        "vit",
+        "the first steps of a small vision transformer; full: how weight decay lowers its ranks",
+        "2 minutes; full: 7 days",
+        "50 MB; full: 0.3 GB",
+    ),
+)

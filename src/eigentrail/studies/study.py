@@ -1,0 +1,64 @@
+"""What a study is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from eigentrail.training import Preset, TrainingSettings, preset
+
+
+@dataclass(frozen=True)
+class Study:
+    """A named experiment.
+
+    Attributes:
+        name: its name.
+        preset: the name of the training it starts from.
+        shows: what it shows, in one line.
+        minutes: how long it takes on two cores with its own data, all included; `full` tells of the source's size.
+        disk: what it leaves on disk.
+        changes: for a data set, settings other than the preset's.
+        chosen: for a data set, why.
+        layers: for a data set, what is recorded, where that is not what the preset records.
+    """
+
+    name: str
+    preset: str
+    shows: str
+    minutes: str
+    disk: str
+    changes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    chosen: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def training(self) -> Preset:
+        """The training it starts from."""
+        return preset(self.preset)
+
+    def settings(self, data: str, full: bool = False) -> TrainingSettings:
+        """Give the settings on a data set.
+
+        Args:
+            data: its name.
+            full: True for the source's own, False for the size that two cores carry.
+
+        Returns:
+            The preset's, changed as the study says.
+        """
+        changes = {} if full else self.changes.get(data, {})
+        return self.training.settings_for(data, full).changed(**changes)
+
+    def choices(self, data: str, full: bool = False) -> list[str]:
+        """Say what was chosen where the source leaves it open or uses something else.
+
+        Args:
+            data: the data set's name.
+            full: True for the source's own size, False for the one that two cores carry.
+
+        Returns:
+            Sentences.
+        """
+        own = [self.chosen[data]] if data in self.chosen and not full else []
+        return [*self.training.choices(full), *own]
