@@ -162,3 +162,10 @@ def test_unknown_and_broken_ones_are_one_clear_sentence(own: str, name: str, sai
 def test_sizes_must_be_positive(shape: tuple[int, ...], classes: int) -> None:
     with pytest.raises(OptionError):
         networks.build("mlp50", shape, classes)
+
+
+def test_the_documents_list_every_network_with_its_count() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "networks.md").read_text(encoding="utf-8")
+    rows = [line.split(" | ") for line in text.splitlines() if line.startswith("| `")]
+    listed = {row[0].strip("| `"): (row[2], int(row[3].replace(",", ""))) for row in rows}
+    assert listed == {name: (entry.source, entry.parameters) for name, entry in networks.ENTRIES.items()}
