@@ -97,15 +97,16 @@ def _spectrum_of(w: Any, options: DiagnosisOptions) -> Spectrum:
         null = shuffled_null(stack, options.seed) if options.null else None
         return Spectrum.from_decomposition(parts, entries, null)
     stack = checked_stack(w)
-    entries = entry_statistics(stack)
     if options.null and stack.shape[2] >= _SIDE_BY_SIDE:
         with ThreadPoolExecutor(1) as pool:
             shuffled = pool.submit(shuffled_null, stack, options.seed)
+            counted = pool.submit(entry_statistics, stack)
             parts = decompose_checked(stack, options.leading)
-            null = shuffled.result()
+            null, entries = shuffled.result(), counted.result()
     else:
         parts = decompose_checked(stack, options.leading)
         null = shuffled_null(stack, options.seed) if options.null else None
+        entries = entry_statistics(stack)
     return Spectrum.from_decomposition(parts, entries, null)
 
 

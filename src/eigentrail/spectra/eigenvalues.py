@@ -139,7 +139,7 @@ def gram(a: Shaped[np.ndarray, "rows cols"], scale: float) -> Float64[np.ndarray
         return np.asfortranarray(b.T @ b)
     g = np.zeros((m, m), order="F")
     for start in range(0, n, _CHUNK):
-        block = np.asarray(a[start : start + _CHUNK], dtype=np.float64) / scale
+        block = np.multiply(a[start : start + _CHUNK], 1.0 / scale, dtype=np.float64)  # exact: a power of two
         # A C-ordered block read as its Fortran-ordered transpose: no copy is made on the way into BLAS.
         g = blas.dsyrk(1.0, np.asfortranarray(block.T), beta=1.0, c=g, lower=1, overwrite_c=1)
     return g

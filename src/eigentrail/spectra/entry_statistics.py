@@ -10,6 +10,7 @@ import numpy as np
 from eigentrail._arrays import to_numpy
 from eigentrail.errors import LayerError
 
+_BLOCK = 1 << 15
 _TAIL_SHARE = 500  # one entry in so many is the tail
 _FEWEST_IN_TAIL = 20
 _LARGEST_SAMPLE = 1 << 19  # of entries whose tail index is taken: every so-manieth, moments take them all
@@ -56,27 +57,34 @@ def entry_statistics(w: Any) -> EntryStatistics:
     if not np.isfinite(scale):
         raise LayerError("The matrix has entries that are not finite.")
     expected = (2.0 * np.log(max(2.0 * x.size, 2.0))) ** 0.5
-    x = np.divide(x, scale or 1.0, dtype=np.float64)
-    mean = float(x.mean())
-    x -= mean
-    second = float(x @ x) / x.size
+    scale = scale or 1.0
+    # Block by block, so that each stays in the cache: one pass for the mean, one for the centred moments.
+    blocks = [x[i : i + _BLOCK] for i in range(0, x.size, _BLOCK)]
+    mean = sum(float(np.sum(b, dtype=np.float64)) for b in blocks) / x.size / scale
+    second = fourth = largest = 0.0
+    for b in blocks:
+        y = np.divide(b, scale, dtype=np.float64)
+        y -= mean
+        np.square(y, out=y)
+        second += float(y.sum())
+        fourth += float(y @ y)
+        largest = max(largest, float(y.max()))
+    second, fourth = second / x.size, fourth / x.size
     if second <= 1e-24:  # constant to rounding
         return EntryStatistics(x.size, 0.0, 0.0, 0.0, float(expected), np.inf)
     sigma = second**0.5
-    size = np.abs(x, out=x)
-    largest = float(size.max()) / sigma
-    sample = size[:: -(-size.size // _LARGEST_SAMPLE)]
+    largest = largest**0.5 / sigma
+    sample = np.abs(np.divide(x[:: -(-x.size // _LARGEST_SAMPLE)], scale, dtype=np.float64) - mean)
     tail = min(max(_FEWEST_IN_TAIL, sample.size // _TAIL_SHARE), sample.size - 1)
     index = np.inf
     if tail > 0:
         top = np.partition(sample, sample.size - tail - 1)[sample.size - tail - 1 :]
         logs = float(np.log(top[1:] / top[0]).sum()) if top[0] > 0.0 else 0.0
         index = tail / logs if logs > 0.0 else np.inf
-    np.square(size, out=size)
     return EntryStatistics(
         size=x.size,
         mean=mean / sigma,
-        kurtosis=float(size @ size) / size.size / second**2,
+        kurtosis=fourth / second**2,
         largest=largest,
         expected=float(expected),
         tail_index=float(index),
