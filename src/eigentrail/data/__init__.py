@@ -9,6 +9,7 @@ from eigentrail.data.fetching import fetch
 from eigentrail.data.mnist import load_fashion_mnist, load_mnist
 from eigentrail.data.normalization import Normalization
 from eigentrail.data.own import from_tensors
+from eigentrail.data.rebuilding import rebuild
 from eigentrail.data.registry import as_data, load, names, resolve
 from eigentrail.data.svhn import load_svhn
 
@@ -29,6 +30,7 @@ __all__ = [
     "load_mnist",
     "load_svhn",
     "names",
+    "rebuild",
     "resolve",
     "select_classes",
     "take",

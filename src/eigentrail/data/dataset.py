@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -27,6 +27,7 @@ class Data:
         class_names: the name of each class; a target counts into them.
         normalization: what was done to the raw values; None where they were taken as they are.
         about: where the split and the scaling come from, in words.
+        derivation: how it was made out of the data set of its name, one plain-data entry per step.
 
     Raises:
         DataError: the tensors do not belong together.
@@ -40,6 +41,7 @@ class Data:
     class_names: tuple[str, ...]
     normalization: Normalization | None = None
     about: str = ""
+    derivation: tuple[dict[str, Any], ...] = field(default=())
 
     def __post_init__(self) -> None:
         for part, inputs, targets in (
@@ -102,6 +104,20 @@ class Data:
             total.update(array.reshape(-1).view("u1").data)
         return total.hexdigest()
 
+    def derived(self, what: str, step: dict[str, Any], **changes: Any) -> Data:
+        """Make another data set out of this one.
+
+        Args:
+            what: what was done, in words.
+            step: the same as plain data: `do`, the name of a function of `eigentrail.data`, and its arguments.
+            **changes: the fields that differ.
+
+        Returns:
+            The other data set, which remembers how it was made.
+        """
+        about = f"{self.about}; {what}" if self.about else what
+        return replace(self, about=about, derivation=(*self.derivation, step), **changes)
+
     def describe(self) -> dict[str, Any]:
         """Say what the data set is, as a recorded run keeps it.
 
@@ -117,6 +133,7 @@ class Data:
             "test_samples": len(self.test_inputs),
             "normalization": self.normalization.model_dump(mode="json") if self.normalization else None,
             "about": self.about,
+            "derivation": list(self.derivation),
             "fingerprint": self.fingerprint,
         }
 

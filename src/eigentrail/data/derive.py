@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import torch
 
@@ -41,14 +40,14 @@ def select_classes(data: Data, classes: Sequence[int | str], relabel: bool = Fal
     if lacking := [data.class_names[each] for each in chosen if not bool((data.train_targets == each).any())]:
         raise DataError(f"{data.name} has no training sample of class {lacking[0]}")
     names = tuple(data.class_names[each] for each in chosen)
-    return replace(
-        data,
+    return data.derived(
+        f"only the classes {', '.join(names)}",
+        {"do": "select_classes", "classes": chosen, "relabel": relabel},
         train_inputs=parts[0],
         train_targets=parts[1],
         test_inputs=parts[2],
         test_targets=parts[3],
         class_names=names if relabel else data.class_names,
-        about=_told(data, f"only the classes {', '.join(names)}"),
     )
 
 
@@ -81,13 +80,15 @@ def take(data: Data, train: int | None = None, test: int | None = None, seed: in
         chosen = torch.randperm(len(inputs), generator=generator)[:wanted].sort().values
         parts += [inputs[chosen], targets[chosen]]
     counts = [f"{n} {what} samples" for n, what in ((train, "training"), (test, "test")) if n is not None]
-    return replace(
-        data,
+    if not counts:
+        return data
+    return data.derived(
+        f"a random {' and '.join(counts)} (seed {seed})",
+        {"do": "take", "train": train, "test": test, "seed": seed},
         train_inputs=parts[0],
         train_targets=parts[1],
         test_inputs=parts[2],
         test_targets=parts[3],
-        about=_told(data, f"a random {' and '.join(counts)} (seed {seed})") if counts else data.about,
     )
 
 
@@ -115,7 +116,8 @@ def label_noise(data: Data, share: float, seed: int = 0) -> Data:
     shift = torch.randint(1, data.classes, (count,), generator=generator)
     targets = data.train_targets.clone()
     targets[chosen] = (targets[chosen] + shift) % data.classes
-    return replace(data, train_targets=targets, about=_told(data, f"{share:.0%} wrong labels (seed {seed})"))
+    step = {"do": "label_noise", "share": share, "seed": seed}
+    return data.derived(f"{share:.0%} wrong labels (seed {seed})", step, train_targets=targets)
 
 
 def _class_number(data: Data, given: int | str) -> int:
@@ -126,7 +128,3 @@ def _class_number(data: Data, given: int | str) -> int:
             f"there is no class {given} of {data.name}: they are numbered 0 to {data.classes - 1}"
         )
     return int(given)
-
-
-def _told(data: Data, what: str) -> str:
-    return f"{data.about}; {what}" if data.about else what

@@ -1,0 +1,52 @@
+"""A data set again, from what a recorded run says of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from eigentrail.data.dataset import Data
+from eigentrail.data.derive import label_noise, select_classes, take
+from eigentrail.data.registry import load, names, resolve
+from eigentrail.errors import DataError
+
+_STEPS: dict[Any, Callable[..., Data]] = {
+    "select_classes": select_classes,
+    "take": take,
+    "label_noise": label_noise,
+}
+
+
+def rebuild(told: Mapping[str, Any], path: str | os.PathLike[str] | None = None) -> Data:
+    """Load a data set as `Data.describe` told of it, and make sure that it is the same one.
+
+    Args:
+        told: what `describe` gave.
+        path: the folder to look in; None for where data sets are looked for.
+
+    Returns:
+        The data set, sample for sample the one that was described.
+
+    Raises:
+        DataError: it was somebody's own, is not found, or holds other samples.
+    """
+    name = str(told.get("name"))
+    mend = "give the data yourself"
+    if name not in names():
+        raise DataError(
+            f"the data set {name!r} is none of eigentrail's own and cannot be loaded again: {mend}"
+        )
+    which, folder = resolve(path if path is not None else name, name)
+    data = load(which, folder)
+    for step in told.get("derivation") or ():
+        arguments = dict(step)
+        do = _STEPS.get(arguments.pop("do", None))
+        if do is None:
+            raise DataError(f"{name} was changed by {step.get('do')!r}, which is not known: {mend}")
+        data = do(data, **arguments)
+    if data.fingerprint != told.get("fingerprint"):
+        raise DataError(
+            f"the samples of {name} that are found here are not those that were used (their hashes differ): {mend}"
+        )
+    return data
