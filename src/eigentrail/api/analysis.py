@@ -97,7 +97,7 @@ def analyze(
 
     Args:
         run: a run, or the folder of one.
-        only: names of analyses; None for all.
+        only: names of analyses; "all" for all; None for those that every run can have in little time.
         layers: globs over parameter names, a module's name stands for its weight; None for all.
         jobs: processes that work in parallel, -1 for one per core.
         progress: True to show it, False for silence, a callable to report to, None for a bar on terminals.

@@ -9,7 +9,13 @@ import typer
 
 from eigentrail.api.analysis import analyze as run_analysis
 from eigentrail.cli import options as opt
-from eigentrail.cli.run_tables import print_analysis
+from eigentrail.cli.run_tables import print_analyses, print_analysis
+
+
+def _listed(wanted: bool) -> None:
+    if wanted:
+        print_analyses()
+        raise typer.Exit
 
 
 class Format(StrEnum):
@@ -21,7 +27,15 @@ class Format(StrEnum):
 
 Only = Annotated[
     list[str] | None,
-    typer.Option("--only", metavar="NAME", help="Which analyses to make; may be given several times."),
+    typer.Option(
+        "--only",
+        metavar="NAME",
+        help="Which analyses to make, with commas between, or all; --list tells of them.",
+    ),
+]
+List = Annotated[
+    bool,
+    typer.Option("--list", is_eager=True, callback=_listed, help="Say which analyses there are, and stop."),
 ]
 Jobs = Annotated[int, typer.Option("--jobs", metavar="N", help="Parallel processes; -1: all cores.")]
 
@@ -33,8 +47,10 @@ def analyze(
     format: Annotated[Format, typer.Option("--format", help="How the result is printed.")] = Format.TABLE,
     jobs: Jobs = 1,
     quiet: opt.Quiet = False,
+    list_: List = False,
 ) -> int:
     """Analyse a recorded training; results are kept in the run and computed once."""
+    del list_
     found = run_analysis(run, only or None, layers=layers or None, jobs=jobs, progress=not quiet)
     if format is Format.JSON:
         typer.echo(found.to_json())

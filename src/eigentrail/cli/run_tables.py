@@ -10,7 +10,10 @@ from rich.text import Text
 from eigentrail.api.analysis import RunAnalysis
 from eigentrail.cli.tables import console, new_table, number
 from eigentrail.studies import STUDIES
+from eigentrail.studies.analyses import ANALYSES, Analysis
 from eigentrail.trajectories.narrative import describe_layer, verdict
+
+VERDICT = "verdict"
 
 
 def print_analysis(found: RunAnalysis) -> None:
@@ -30,7 +33,7 @@ def print_analysis(found: RunAnalysis) -> None:
         if name == "evolution":
             _print_evolution(table)
         else:
-            print_table(table)
+            _print_summary(ANALYSES[name], table)
         for note in found.results[name].attrs.get("skipped", []):
             out.print(Text(f"not analysed: {note}", style="dim"))
 
@@ -71,6 +74,16 @@ def _change(row: dict[str, Any], column: str) -> str:
     return f"{number(row[f'{column}_first'])} → {number(row[f'{column}_last'])}"
 
 
+def _print_summary(analysis: Analysis, table: pd.DataFrame) -> None:
+    out = console()
+    out.print(Text.assemble((analysis.name, "bold"), f": {analysis.about}"))
+    columns = analysis.shown if analysis.shown is not None else tuple(map(str, table.columns))
+    print_table(table[[c for c in columns if c in table and c != VERDICT]])
+    if VERDICT in table:
+        for name, sentence in zip(table["name"], table[VERDICT], strict=True):
+            out.print(Text.assemble((f"{name} ", "bold"), str(sentence)))
+
+
 def print_table(table: pd.DataFrame) -> None:
     """Print a table as it is.
 
@@ -81,6 +94,14 @@ def print_table(table: pd.DataFrame) -> None:
     for row in table.to_dict(orient="records"):
         shown.add_row(*(Text(number(v) if isinstance(v, float) else str(v)) for v in row.values()))
     console().print(shown)
+
+
+def print_analyses() -> None:
+    """Describe the analyses: what each finds, and whether it is made unasked."""
+    table = new_table([("analysis", "l"), ("what it finds", "l"), ("made unasked", "l")])
+    for analysis in ANALYSES.values():
+        table.add_row(Text(analysis.name), Text(analysis.about), "yes" if analysis.default else "with --only")
+    console().print(table)
 
 
 def print_studies() -> None:

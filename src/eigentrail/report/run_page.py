@@ -15,7 +15,8 @@ from eigentrail.report.figures.evolution import Curve
 from eigentrail.report.inspection import number_fact, skipped_section
 from eigentrail.report.numbers import is_absent
 from eigentrail.report.page import render
-from eigentrail.report.run_story import RunStory, labelled, story_items
+from eigentrail.report.run_parts import part_items, part_sections
+from eigentrail.report.run_story import EVOLUTION, RunStory, labelled, story_items
 from eigentrail.report.sections import DataTable, Deck, Facts, Item, Page, Plot, Prose, Section
 from eigentrail.report.untrusted import file_stem, plotly_text
 from eigentrail.weights import Skipped
@@ -117,12 +118,14 @@ def run_page(stories: Sequence[RunStory]) -> str:
                 "The layer in which most spikes were born; the others are below.",
             )
         )
+    sections += part_sections(known)
+    if layers:
         sections.append(layers_section(known, layers, table))
     skipped = [
-        Skipped(story.named(name), reason)
+        Skipped(story.named(name), reason if analysis == EVOLUTION else f"{analysis}: {reason}")
         for story in known
-        if story.evolution is not None
-        for name, _, reason in (one.partition(": ") for one in story.evolution.attrs.get("skipped", []))
+        for analysis, result in story.results.items()
+        for name, _, reason in (one.partition(": ") for one in result.attrs.get("skipped", []))
     ]
     sections.append(skipped_section(skipped))
     title = "A training in time" if len(known) == 1 else f"{len(known)} trainings compared"
@@ -406,6 +409,7 @@ def layers_section(
         events = evolution_values.event_table(node)
         if len(events):
             items.append(Prose((_events_in_words(events),)))
+        items += part_items(story, name, stem)
         return Section(f"m{number}", story.named(name), tuple(items), f"{node.attrs['kind']}")
 
     order = sorted(range(len(table)), key=lambda i: (-table["births"][i], -table["cols"][i], i))

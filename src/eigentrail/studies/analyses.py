@@ -46,13 +46,18 @@ class Analysis:
         name: its name, for `--only`.
         about: what it finds, in one line.
         compute: makes it.
-        tabulate: sums the result up in a table.
+        tabulate: sums the result up in a table with a row per layer, whose column `name` is the layer's name.
+        shown: the table's columns that are printed; None for all. Column `verdict`, where there is one, holds a
+            sentence for each layer, which is printed below the table.
+        default: whether it is made where no analysis is named; others take long, or need the data.
     """
 
     name: str
     about: str
     compute: Compute
     tabulate: Callable[[xr.DataTree], pd.DataFrame]
+    shown: tuple[str, ...] | None = None
+    default: bool = True
 
 
 ANALYSES: dict[str, Analysis] = {
@@ -72,7 +77,8 @@ def choose_analyses(only: str | Sequence[str] | None = None) -> list[Analysis]:
     """Find analyses by name.
 
     Args:
-        only: names, one text may hold several with commas between; None for all.
+        only: names, one text may hold several with commas between; "all" for all; None for those that every run
+            can have in little time.
 
     Returns:
         The analyses, each once, in the order asked for.
@@ -81,13 +87,15 @@ def choose_analyses(only: str | Sequence[str] | None = None) -> list[Analysis]:
         OptionError: there is none of a name; near names are offered.
     """
     if only is None:
-        return list(ANALYSES.values())
+        return [analysis for analysis in ANALYSES.values() if analysis.default]
     names = [
         part.strip()
         for text in ([only] if isinstance(only, str) else only)
         for part in text.split(",")
         if part.strip()
     ]
+    if names == ["all"]:
+        return list(ANALYSES.values())
     if not names:
         raise OptionError(f"no analysis is named: there are {', '.join(ANALYSES)}")
     found = [look_up(name, ANALYSES, "analysis", OptionError) for name in names]

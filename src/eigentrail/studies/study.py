@@ -21,7 +21,7 @@ class Study:
         disk: what it leaves on disk.
         changes: for a data set, settings other than the preset's.
         chosen: for a data set, why.
-        layers: for a data set, what is recorded, where that is not what the preset records.
+        analyses: the analyses that belong to it besides those that every run has.
     """
 
     name: str
@@ -31,6 +31,7 @@ class Study:
     disk: str
     changes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     chosen: Mapping[str, str] = field(default_factory=dict)
+    analyses: tuple[str, ...] = ()
 
     @property
     def training(self) -> Preset:

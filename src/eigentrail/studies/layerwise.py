@@ -1,0 +1,87 @@
+"""An analysis made layer by layer: each layer's result is computed once and kept with the run."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import xarray as xr
+
+from eigentrail._progress import Progress, shown
+from eigentrail.errors import EigentrailError, RunWarning
+from eigentrail.runs import Run
+from eigentrail.runs.files import DiskError
+from eigentrail.runs.layout import node_name
+
+#: Analyses one layer: the run and the layer's name -> an xarray Dataset or DataTree.
+LayerAnalysis = Callable[[Run, str], "xr.Dataset | xr.DataTree"]
+
+
+def layer_by_layer(
+    run: Run,
+    name: str,
+    one: LayerAnalysis,
+    *,
+    layers: Sequence[str],
+    arguments: Mapping[str, Any] | None = None,
+    version: int = 1,
+    skipped: Sequence[str] = (),
+    progress: Progress | bool | None = None,
+) -> xr.DataTree:
+    """Make an analysis of some layers; what is stored for the same steps and arguments is not made again.
+
+    Args:
+        run: the run.
+        name: the analysis' name.
+        one: analyses one layer; an `EigentrailError` that it raises becomes the reason why the layer is left out.
+        layers: names of the layers, or of whatever else `one` takes.
+        arguments: all that the result depends on besides run and layer, as plain data.
+        version: the version of the analysis' own format.
+        skipped: what is left out already, as "name: reason".
+        progress: True to show it, False for silence, a callable to report to, None for a bar on terminals.
+
+    Returns:
+        A node per layer, named as the run's nodes are; `attrs["name"]` is the layer's true name. `attrs["skipped"]`
+        lists what was left out, as "name: reason".
+    """
+    if callable(progress):
+        return _made(run, name, one, layers, dict(arguments or {}), version, list(skipped), progress)
+    with shown(name, progress) as report:
+        return _made(run, name, one, layers, dict(arguments or {}), version, list(skipped), report)
+
+
+def _made(
+    run: Run,
+    name: str,
+    one: LayerAnalysis,
+    layers: Sequence[str],
+    arguments: dict[str, Any],
+    version: int,
+    skipped: list[str],
+    progress: Progress,
+) -> xr.DataTree:
+    # A run that has grown has other trajectories; its identity alone stays the same while it grows.
+    state = {"generation": run.generation, "last_step": int(run.steps[-1]), "count": len(run.steps)}
+    nodes: dict[str, xr.DataTree] = {}
+    for done, layer in enumerate(layers):
+        progress(layer, done, len(layers))
+        key = {"layer": layer, **arguments}
+        found = run.analyses.get(name, key, version)
+        if not isinstance(found, xr.DataTree) or any(found.attrs.get(k) != v for k, v in state.items()):
+            try:
+                result = one(run, layer)
+            except EigentrailError as error:
+                skipped.append(f"{layer}: {error}")
+                continue
+            found = result if isinstance(result, xr.DataTree) else xr.DataTree(result)
+            found.attrs = {**found.attrs, "name": layer, **state}
+            try:
+                run.analyses.put(name, found, key, version)
+            except DiskError as error:
+                warnings.warn(f"the {name} of {layer} is not kept: {error}", RunWarning, stacklevel=2)
+        nodes[node_name(layer)] = found
+    progress("done", len(layers), len(layers))
+    tree = xr.DataTree(name=name).assign(nodes)
+    tree.attrs = {"run": str(run.path), "skipped": skipped, **arguments}
+    return tree
