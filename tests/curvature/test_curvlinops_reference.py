@@ -1,0 +1,63 @@
+"""Products and matrices against the numbers that curvlinops gave (benchmarks/make_curvature_reference.py)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from curvature_cases import NAMES, build, vectors
+
+import eigentrail as et
+
+_FILE = Path(__file__).parent / "reference" / "curvlinops.npz"
+KINDS = ("hessian", "gauss-newton")
+
+
+@pytest.fixture(scope="module")
+def reference() -> dict[str, np.ndarray]:
+    with np.load(_FILE) as file:
+        return dict(file)
+
+
+def curvature(name: str, kind: str) -> et.Curvature:
+    case = build(name)
+    return et.Curvature(
+        case.model, case.loss, (case.inputs, case.targets), kind=kind, batch_size=case.batch_size
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", NAMES)
+def test_products_are_curvlinops(name: str, kind: str, reference: dict[str, np.ndarray]) -> None:
+    c = curvature(name, kind)
+    wanted = reference[f"{name}/{kind}/products"]
+    found = c.apply(torch.from_numpy(vectors(c.n))).numpy()
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-12 * np.abs(wanted).max())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", NAMES)
+def test_matrix_has_the_eigenvalues_of_curvlinops(
+    name: str, kind: str, reference: dict[str, np.ndarray]
+) -> None:
+    c = curvature(name, kind)
+    wanted = reference[f"{name}/{kind}/eigenvalues"]
+    found = np.asarray(c.spectrum().eigenvalues)
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-12 * np.abs(wanted).max())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", NAMES)
+def test_top_eigenvalues_are_curvlinops(name: str, kind: str, reference: dict[str, np.ndarray]) -> None:
+    c = curvature(name, kind)
+    wanted = reference[f"{name}/{kind}/eigenvalues"][::-1]
+    top = c.top(4, tol=1e-7)
+    np.testing.assert_allclose(np.asarray(top.values), wanted[:4], rtol=1e-10)
+    assert np.asarray(top.residuals).max() <= 1e-7
+
+
+def test_reference_covers_every_case(reference: dict[str, np.ndarray]) -> None:
+    assert {key.split("/")[0] for key in reference} == {*NAMES, "versions"}
+    assert any(text.startswith("curvlinops") for text in reference["versions"])
