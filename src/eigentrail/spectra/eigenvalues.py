@@ -19,6 +19,7 @@ from scipy.linalg import blas, lapack
 
 from eigentrail._arrays import is_tensor, to_numpy
 from eigentrail.errors import LayerError, SpectrumError
+from eigentrail.spectra.tridiagonal import tridiagonal, tridiagonal_eigenvalues
 
 # Up to this order LAPACK's full eigh beats the separate steps, whose price is in their calls.
 _SMALL = 96
@@ -195,9 +196,8 @@ def symmetric_eigen(
             values, vectors = np.linalg.eigh(g)
             return values, np.ascontiguousarray(vectors[:, ::-1][:, :k])
         g = np.asfortranarray(g)
-        work = int(lapack.dsytrd_lwork(m, lower=1)[0])
-        c, d, e, tau, info = lapack.dsytrd(g, lower=1, lwork=work, overwrite_a=1)
-        values, failed = lapack.dsterf(d, e)
+        c, d, e, tau, info = tridiagonal(g)
+        values, failed = tridiagonal_eigenvalues(d, e)
         if info or failed:
             raise SpectrumError(_no_convergence(m))
         if k == 0:
