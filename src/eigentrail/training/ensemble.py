@@ -28,7 +28,7 @@ from eigentrail.training.ensemble_processes import train_apart
 from eigentrail.training.ensemble_result import Ensemble, diverged
 from eigentrail.training.interruption import Interruption
 from eigentrail.training.optimizers import make_optimizer
-from eigentrail.training.preparing import build_network, check_fits, threads
+from eigentrail.training.preparing import build_network, check_fits, freeze, threads
 from eigentrail.training.randomness import network_seed
 from eigentrail.training.resuming import NOTE, load_latest
 from eigentrail.training.settings import TrainingSettings
@@ -163,6 +163,7 @@ def _build(network: Any, data: Data, settings: TrainingSettings) -> tuple[nn.Mod
     model, spec = build_network(network, data, settings)
     if isinstance(network, nn.Module):
         model = copy.deepcopy(model)
+    freeze(model, settings.frozen)
     return model.to(settings.torch_dtype).train(), spec
 
 

@@ -25,7 +25,7 @@ from eigentrail.training.ensemble_members import is_several
 from eigentrail.training.ensemble_result import Ensemble
 from eigentrail.training.interruption import Interruption
 from eigentrail.training.optimizers import make_optimizer
-from eigentrail.training.preparing import build_network, check_fits, threads
+from eigentrail.training.preparing import build_network, check_fits, frozen, threads
 from eigentrail.training.randomness import image_generator, network_seed
 from eigentrail.training.resuming import NOTE, load_latest, training_state
 from eigentrail.training.settings import TrainingSettings
@@ -176,7 +176,7 @@ def train(
     total = calendar.steps
     folder = Path(path)
     # What the caller draws, and with how many threads, is not disturbed.
-    with torch.random.fork_rng(devices=[]), threads(chosen.threads):
+    with torch.random.fork_rng(devices=[]), threads(chosen.threads), frozen(model, chosen.frozen):
         torch.manual_seed(network_seed(chosen.seed))
         found = load_latest(folder, model, optimizer, samples, chosen, described, total) if resume else None
         if found is not None and found.finished:

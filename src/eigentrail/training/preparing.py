@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -11,6 +11,7 @@ from torch import nn
 from eigentrail.data import Data
 from eigentrail.errors import DataError, OptionError
 from eigentrail.networks import NetworkSpec
+from eigentrail.runs.selection import match, no_match
 from eigentrail.training.settings import TrainingSettings
 
 
@@ -61,6 +62,53 @@ def build_network(
             f"network is a {type(network).__name__}: give a name, a NetworkSpec or an nn.Module"
         )
     return spec.build(), spec
+
+
+def freeze(model: nn.Module, globs: Sequence[str]) -> list[nn.Parameter]:
+    """Take parameters out of the training.
+
+    Args:
+        model: the network, whose parameters are changed to need no gradient.
+        globs: over parameter names, where a module's name stands for its weight.
+
+    Returns:
+        The parameters that needed a gradient before.
+
+    Raises:
+        OptionError: a glob fits no parameter, or none is left to train.
+    """
+    named = dict(model.named_parameters())
+    chosen: dict[str, nn.Parameter] = {}
+    for glob in globs:
+        fitting = match(glob, named)
+        if not fitting:
+            raise OptionError(f"frozen: {no_match(glob, named)}")
+        chosen |= {name: named[name] for name in fitting if named[name].requires_grad}
+    trained = {name for name, parameter in named.items() if parameter.requires_grad}
+    if chosen and trained <= set(chosen):
+        raise OptionError("frozen leaves no parameter to train: freeze some layers only")
+    for parameter in chosen.values():
+        parameter.requires_grad_(False)
+    return list(chosen.values())
+
+
+@contextmanager
+def frozen(model: nn.Module, globs: Sequence[str]) -> Iterator[None]:
+    """Take parameters out of the training for the length of a `with` block.
+
+    Args:
+        model: the network.
+        globs: over parameter names.
+
+    Yields:
+        Nothing.
+    """
+    changed = freeze(model, globs)
+    try:
+        yield
+    finally:
+        for parameter in changed:
+            parameter.requires_grad_(True)
 
 
 @torch.no_grad()

@@ -37,6 +37,8 @@ class TrainingSettings(BaseModel):
         phases: parts of the training that see some classes only (`ClassPhase`); none for all samples throughout.
         augmentation: what is done to each training image anew (`data.Augmentation`); None for nothing. Losses and
             accuracies after an epoch are those of the images as they are.
+        frozen: globs over parameter names, where a module's name stands for its weight: those keep the values that they
+            begin with. Batch norm's running statistics are no parameters and go on.
         loss: "cross-entropy", the mean over the samples of a batch.
         seed: of the initial weights, of the order of the samples and of what the network draws.
         dtype: the precision of weights and inputs, "float32" or "float64". Initial weights are drawn in float32, so
@@ -61,6 +63,7 @@ class TrainingSettings(BaseModel):
     schedule: Schedule = Constant()
     phases: tuple[ClassPhase, ...] = ()
     augmentation: Augmentation | None = None
+    frozen: tuple[str, ...] = ()
     loss: Literal["cross-entropy"] = "cross-entropy"
     seed: int = Field(default=0, ge=0, lt=2**63)
     dtype: Literal["float32", "float64"] = "float32"
