@@ -43,6 +43,10 @@ class DataError(EigentrailError):
     """A data set is absent, corrupt or does not fit the network."""
 
 
+class CurvatureError(EigentrailError):
+    """A curvature cannot be computed (no scalar loss, no gradient, chance in the loss, not enough memory, ...)."""
+
+
 class EigentrailWarning(UserWarning):
     """Base of all warnings."""
 
