@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import torch
-from threadpoolctl import ThreadpoolController
 
 from eigentrail._progress import Progress, shown
+from eigentrail.api.inspected_layer import InspectedLayer, inspect_layer
+from eigentrail.api.layer_result import LayerResult
 from eigentrail.api.partial import PartialResults
 from eigentrail.api.summary import summarize
-from eigentrail.errors import EigentrailError, OptionError, SourceError
-from eigentrail.spectra.diagnosis import COLUMNS, DiagnosisOptions, diagnose, diagnose_spectrum
+from eigentrail.errors import OptionError, SourceError
+from eigentrail.spectra.diagnosis import COLUMNS, DiagnosisOptions
 from eigentrail.spectra.spectrum import Spectrum
-from eigentrail.weights import FactoredMatrix, MatrixSpec, Skipped, Weights, open_weights
+from eigentrail.weights import Skipped, Weights, open_weights
 
 if TYPE_CHECKING:
     from eigentrail.report import FigureBook
@@ -28,13 +29,9 @@ if TYPE_CHECKING:
 #: The columns of `Inspection.table`, in order.
 TABLE_COLUMNS = ("name", "kind", "shape", "dtype", "matrices", *COLUMNS, "aliases", "note", "warnings")
 
-# Below this many columns one BLAS thread is the fastest; above it the two pipelines share the cores.
-_ONE_THREAD = 512
-_BLAS = ThreadpoolController()
 
-
-@dataclass
-class Inspection:
+@dataclass(repr=False)
+class Inspection(LayerResult):
     """What `inspect` found.
 
     Attributes:
@@ -47,68 +44,21 @@ class Inspection:
         options: how the diagnosis was made.
     """
 
-    table: pd.DataFrame
     spectra: Mapping[str, Spectrum]
-    skipped: list[Skipped]
-    summary: dict[str, Any]
     source: str
     conv: str
     options: DiagnosisOptions
 
-    def to_dict(self) -> dict[str, Any]:
-        """Give the whole result as plain values, as `--format json` prints it.
+    def _about(self) -> dict[str, Any]:
+        return {"source": self.source, "conv": self.conv, **asdict(self.options)}
 
-        Returns:
-            `source`, `conv`, `level`, `seed`, `layers`, `summary` and `skipped`; never NaN or infinite.
-        """
-        return {
-            "source": self.source,
-            "conv": self.conv,
-            "level": self.options.level,
-            "seed": self.options.seed,
-            "layers": self.table.to_dict(orient="records"),
-            "summary": self.summary,
-            "skipped": [asdict(s) for s in self.skipped],
-        }
+    def _eigenvalues(self) -> Mapping[str, Spectrum]:
+        return self.spectra
 
-    def to_json(self) -> str:
-        """Give the whole result as one JSON document.
+    def _page(self) -> str:
+        from eigentrail.report import inspection_page
 
-        Returns:
-            JSON text without NaN or Infinity.
-        """
-        return json.dumps(self.to_dict(), allow_nan=False)
-
-    def save(self, directory: str | Path) -> Path:
-        """Write `layers.parquet`, `spectra.npz`, `summary.json` and the page.
-
-        Args:
-            directory: the folder; it is made when it is not there.
-
-        Returns:
-            The path of the page.
-        """
-        from eigentrail.api.saving import save_inspection
-
-        return save_inspection(self, Path(directory))
-
-    def report(self, path: str | Path) -> Path:
-        """Write the self-contained page.
-
-        Args:
-            path: the HTML file to write, or a folder for `report.html`.
-
-        Returns:
-            The path of the page.
-        """
-        from eigentrail.report import inspection_page, write_page
-
-        target = Path(path)
-        if target.is_dir() or not target.suffix:
-            target /= "report.html"
-        return write_page(
-            inspection_page(self.table, self.spectra, self.skipped, self.summary, self.source), target
-        )
+        return inspection_page(self.table, self.spectra, self.skipped, self.summary, self.source)
 
     @property
     def figures(self) -> FigureBook:
@@ -116,11 +66,6 @@ class Inspection:
         from eigentrail.report import inspection_figures
 
         return inspection_figures(self.table, self.spectra)
-
-    def _repr_html_(self) -> str:
-        from eigentrail.report import table_html
-
-        return table_html(self.table)
 
     def __repr__(self) -> str:
         return f"Inspection({self.source!r}: {len(self.table)} matrices, {len(self.skipped)} skipped)"
@@ -255,9 +200,6 @@ def _collect(
     progress("done", total, total)
 
 
-Result = tuple[str, dict[str, Any] | None, Spectrum | None, str | None]
-
-
 def _results(
     weights: Weights,
     todo: list[str],
@@ -266,70 +208,17 @@ def _results(
     device: str,
     progress: Progress,
     total: int,
-) -> Iterator[Result]:
+) -> Iterator[InspectedLayer]:
     start = total - len(todo)
     if jobs == 1 or len(todo) < 2:
         for i, name in enumerate(todo):
             progress(name, start + i, total)
-            yield _work(weights, name, options, device, os.cpu_count() or 1)
+            yield inspect_layer(weights, name, options, device, os.cpu_count() or 1)
         return
     from joblib import Parallel, delayed
 
-    tasks = (delayed(_work)(weights, name, options, device, 1) for name in todo)
+    tasks = (delayed(inspect_layer)(weights, name, options, device, 1) for name in todo)
     results = Parallel(n_jobs=jobs, return_as="generator", pre_dispatch="n_jobs", batch_size=1)(tasks)
     for i, result in enumerate(results):
         progress(result[0], start + i, total)
         yield result
-
-
-def _work(weights: Weights, name: str, options: DiagnosisOptions, device: str, cores: int) -> Result:
-    """Read one matrix and diagnose it.
-
-    Args:
-        weights: the open source; it reads lazily, so sending it to another process sends no weights of files.
-        name: which matrix.
-        options: how to diagnose.
-        device: where to decompose.
-        cores: cores that this call may use.
-
-    Returns:
-        The name, the row and spectrum or None, and the reason when there is none.
-    """
-    spec: MatrixSpec = weights.specs[name]
-    threads = 1 if min(spec.rows, spec.cols) < _ONE_THREAD else max(1, cores // 2)
-    try:
-        with _BLAS.limit(limits=threads, user_api="blas"):
-            matrix = weights[name]
-            if isinstance(matrix, FactoredMatrix):
-                found = diagnose_spectrum(factored_spectrum(matrix), options, product=True)
-            else:
-                found = diagnose(matrix.to(device), options)
-    except EigentrailError as error:
-        return name, None, None, str(error)
-    found.spectrum.forget_vectors()  # hundreds of layers would otherwise keep hundreds of megabytes
-    row = {
-        "name": name,
-        "kind": spec.kind,
-        "shape": list(spec.shape),
-        "dtype": spec.dtype,
-        "matrices": spec.matrices,
-        **found.row,
-        "aliases": list(spec.aliases),
-        "note": spec.note or None,
-    }
-    return name, row, found.spectrum, None
-
-
-def factored_spectrum(matrix: FactoredMatrix) -> Spectrum:
-    """Give the spectrum of a low-rank product from its factors alone.
-
-    Args:
-        matrix: for instance the update B A of an adapter.
-
-    Returns:
-        All eigenvalues of W^T W / N, the exact zeros included.
-    """
-    shape = matrix.shape
-    rows, cols = max(shape[-2:]), min(shape[-2:])
-    sigma = matrix.singular_values().reshape(-1, cols)
-    return Spectrum(sigma.numpy() ** 2 / rows, rows, cols, len(sigma))

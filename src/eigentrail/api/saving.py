@@ -1,23 +1,18 @@
-"""Results on disk: `layers.parquet`, `spectra.npz`, `summary.json` and the page."""
+"""Tables and spectra on disk."""
 
 from __future__ import annotations
 
-import json
 import zipfile
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from eigentrail._files import output_folder, write_bytes
+from eigentrail._files import write_bytes
 from eigentrail.spectra.spectrum import Spectrum
-
-if TYPE_CHECKING:
-    from eigentrail.api.inspection import Inspection
 
 
 def typed_table(table: pd.DataFrame) -> pd.DataFrame:
@@ -77,30 +72,3 @@ def write_spectra(path: Path, spectra: Mapping[str, Spectrum]) -> Path:
 def _member(archive: zipfile.ZipFile, name: str, values: NDArray[Any]) -> None:
     with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
         np.lib.format.write_array(member, np.ascontiguousarray(values), allow_pickle=False)
-
-
-def save_inspection(found: Inspection, folder: Path) -> Path:
-    """Write everything that an inspection found.
-
-    Args:
-        found: the inspection.
-        folder: where to; it is made when it is not there.
-
-    Returns:
-        The path of the page.
-    """
-    output_folder(folder)
-    write_bytes(
-        folder / "layers.parquet", lambda file: typed_table(found.table).to_parquet(file, index=False)
-    )
-    write_spectra(folder / "spectra.npz", found.spectra)
-    document = {
-        "source": found.source,
-        "conv": found.conv,
-        "options": asdict(found.options),
-        "summary": found.summary,
-        "skipped": [asdict(s) for s in found.skipped],
-    }
-    text = json.dumps(document, allow_nan=False, indent=2)
-    write_bytes(folder / "summary.json", lambda file: file.write(text.encode()))
-    return found.report(folder)

@@ -1,0 +1,74 @@
+"""The diagnosis of one weight matrix of a source, as one process does it."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+from threadpoolctl import ThreadpoolController
+
+from eigentrail.errors import EigentrailError
+from eigentrail.spectra.diagnosis import DiagnosisOptions, diagnose, diagnose_spectrum
+from eigentrail.spectra.spectrum import Spectrum
+from eigentrail.weights import FactoredMatrix, MatrixSpec, Weights
+
+#: Name, row, spectrum, and the reason where there is none.
+InspectedLayer: TypeAlias = tuple[str, dict[str, Any] | None, Spectrum | None, str | None]
+
+# Below this many columns one BLAS thread is the fastest; above it the two pipelines share the cores.
+_ONE_THREAD = 512
+_BLAS = ThreadpoolController()
+
+
+def inspect_layer(
+    weights: Weights, name: str, options: DiagnosisOptions, device: str, cores: int
+) -> InspectedLayer:
+    """Read one matrix and diagnose it.
+
+    Args:
+        weights: the open source; it reads lazily, so sending it to another process sends no weights of files.
+        name: which matrix.
+        options: how to diagnose.
+        device: where to decompose.
+        cores: cores that this call may use.
+
+    Returns:
+        The name, the row and spectrum or None, and the reason when there is none.
+    """
+    spec: MatrixSpec = weights.specs[name]
+    threads = 1 if min(spec.rows, spec.cols) < _ONE_THREAD else max(1, cores // 2)
+    try:
+        with _BLAS.limit(limits=threads, user_api="blas"):
+            matrix = weights[name]
+            if isinstance(matrix, FactoredMatrix):
+                found = diagnose_spectrum(factored_spectrum(matrix), options, product=True)
+            else:
+                found = diagnose(matrix.to(device), options)
+    except EigentrailError as error:
+        return name, None, None, str(error)
+    found.spectrum.forget_vectors()  # hundreds of layers would otherwise keep hundreds of megabytes
+    row = {
+        "name": name,
+        "kind": spec.kind,
+        "shape": list(spec.shape),
+        "dtype": spec.dtype,
+        "matrices": spec.matrices,
+        **found.row,
+        "aliases": list(spec.aliases),
+        "note": spec.note or None,
+    }
+    return name, row, found.spectrum, None
+
+
+def factored_spectrum(matrix: FactoredMatrix) -> Spectrum:
+    """Give the spectrum of a low-rank product from its factors alone.
+
+    Args:
+        matrix: for instance the update B A of an adapter.
+
+    Returns:
+        All eigenvalues of W^T W / N, the exact zeros included.
+    """
+    shape = matrix.shape
+    rows, cols = max(shape[-2:]), min(shape[-2:])
+    sigma = matrix.singular_values().reshape(-1, cols)
+    return Spectrum(sigma.numpy() ** 2 / rows, rows, cols, len(sigma))

@@ -1,0 +1,113 @@
+"""What the results that hold a row per weight matrix have in common: JSON, files, the page, a look in a notebook."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from eigentrail._files import output_folder, write_bytes
+from eigentrail.api.saving import typed_table, write_spectra
+from eigentrail.spectra.spectrum import Spectrum
+from eigentrail.weights import Skipped
+
+if TYPE_CHECKING:
+    from eigentrail.report import FigureBook
+
+
+@dataclass
+class LayerResult(ABC):
+    """A table of weight matrices.
+
+    Attributes:
+        table: one row a matrix; None where a number cannot be had.
+        spectra: what belongs to each row, by name.
+        skipped: what could not be analysed, each with its reason.
+        summary: totals and what needs a look.
+    """
+
+    table: pd.DataFrame
+    spectra: Mapping[str, Any]
+    skipped: list[Skipped]
+    summary: dict[str, Any]
+
+    @abstractmethod
+    def _about(self) -> dict[str, Any]:
+        """Say where the result comes from, as plain values."""
+
+    @abstractmethod
+    def _eigenvalues(self) -> Mapping[str, Spectrum]:
+        """Name the spectra that are written to disk."""
+
+    @abstractmethod
+    def _page(self) -> str:
+        """Write the page."""
+
+    @property
+    @abstractmethod
+    def figures(self) -> FigureBook:
+        """The page's figures: `.figures[name]["density"]` of a matrix, `.figures.overview` of the network."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the whole result as plain values, as `--format json` prints it.
+
+        Returns:
+            Where it comes from, `layers`, `summary` and `skipped`; never NaN or infinite.
+        """
+        return {
+            **self._about(),
+            "layers": self.table.to_dict(orient="records"),
+            "summary": self.summary,
+            "skipped": [asdict(s) for s in self.skipped],
+        }
+
+    def to_json(self) -> str:
+        """Give the whole result as one JSON document.
+
+        Returns:
+            JSON text without NaN or Infinity.
+        """
+        return json.dumps(self.to_dict(), allow_nan=False)
+
+    def save(self, directory: str | Path) -> Path:
+        """Write `layers.parquet`, `spectra.npz`, `summary.json` and the page.
+
+        Args:
+            directory: the folder; it is made when it is not there.
+
+        Returns:
+            The path of the page.
+        """
+        folder = output_folder(directory)
+        write_bytes(folder / "layers.parquet", lambda f: typed_table(self.table).to_parquet(f, index=False))
+        write_spectra(folder / "spectra.npz", self._eigenvalues())
+        document = {k: v for k, v in self.to_dict().items() if k != "layers"}
+        text = json.dumps(document, allow_nan=False, indent=2)
+        write_bytes(folder / "summary.json", lambda f: f.write(text.encode()))
+        return self.report(folder)
+
+    def report(self, path: str | Path) -> Path:
+        """Write the self-contained page.
+
+        Args:
+            path: the HTML file to write, or a folder for `report.html`.
+
+        Returns:
+            The path of the page.
+        """
+        from eigentrail.report import write_page
+
+        target = Path(path)
+        if target.is_dir() or not target.suffix:
+            target /= "report.html"
+        return write_page(self._page(), target)
+
+    def _repr_html_(self) -> str:
+        from eigentrail.report import table_html
+
+        return table_html(self.table)
