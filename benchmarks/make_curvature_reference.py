@@ -1,7 +1,8 @@
-"""Ask curvlinops for Hessians and Gauss-Newton matrices of small networks, and write the numbers that the tests compare with.
+"""Ask curvlinops for Hessians and Gauss-Newton matrices of small networks, and write the numbers that the
+tests compare with.
 
-The peers need an environment of their own: curvlinops' requirements pull a torchvision and with it a torch that do not fit
-the pinned one, so it is installed without them. From the repository's root:
+The peers need an environment of their own: curvlinops' requirements pull a torchvision and with it a torch
+that do not fit the pinned one, so it is installed without them. From the repository's root:
 
     python3 -m venv .peers
     .peers/bin/pip install -c constraints.txt torch==2.13.0 numpy scipy tqdm einops einconv opt-einsum
@@ -13,9 +14,10 @@ the pinned one, so it is installed without them. From the repository's root:
     .peers/bin/pip install -c constraints.txt -e .
     .peers/bin/pip install --no-deps pyhessian==0.1
 
-The networks and samples are those of tests/curvature/curvature_cases.py. For each case and for either matrix ("hessian",
-"gauss-newton") the file holds the products with three fixed vectors and all eigenvalues, for the samples in batches of 8, 8
-and 6. Where curvlinops cannot do a case, or differs from plain second derivatives by autograd, the script says so and stops.
+The networks and samples are those of tests/curvature/curvature_cases.py. For each case and for either matrix
+("hessian", "gauss-newton") the file holds the products with three fixed vectors and all eigenvalues, for the
+samples in batches of 8, 8 and 6. Where curvlinops cannot do a case, or differs from plain second derivatives
+by autograd, the script says so and stops.
 """
 
 from __future__ import annotations
