@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,13 +13,14 @@ from eigentrail.errors import TrajectoryError
 from eigentrail.trajectories import nulls
 from eigentrail.trajectories.fits import ExponentialFit, LinearFit, fit_exponential, fit_line
 from eigentrail.trajectories.gram import gram, reference
-from eigentrail.trajectories.pca import PrincipalComponents, pca
+from eigentrail.trajectories.pca import PrincipalComponents, components_of
 from eigentrail.trajectories.random_walk import WalkTest, walk_test
 from eigentrail.trajectories.rows import Rows, open_rows
 
 #: Steps that the random-walk test looks at.
 MOST_STEPS = 100
 _FEWEST = 4
+_KEPT = 10
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,13 @@ class Drift:
 
 
 def drift(
-    x: Any, k: int | None = None, *, null: int = nulls.ENOUGH, seed: int = 0, steps: int = MOST_STEPS
+    x: Any,
+    k: int | None = None,
+    *,
+    null: int = nulls.ENOUGH,
+    seed: int = 0,
+    steps: int = MOST_STEPS,
+    components: PrincipalComponents | None = None,
 ) -> Drift:
     """Describe the drift of weights, and test it against random walks.
 
@@ -99,6 +106,7 @@ def drift(
         null: number of draws, 0 for none.
         seed: seed of the draws.
         steps: how many steps the random-walk test looks at.
+        components: principal components of the weights `x`, where they are known already; in place of `k`.
 
     Returns:
         The drift.
@@ -108,8 +116,12 @@ def drift(
     """
     rows = open_rows(x, fewest=_FEWEST)
     draws = nulls.check_draws(null)
-    most = min(len(rows) - 1, rows.n)
-    components = _components(x, most, k)
+    if components is None:
+        components = _first(components_of(rows, k, "weights"), _KEPT if k is None else k)
+    elif components.of != "weights" or components.scores.sizes["step"] != len(rows):
+        raise TrajectoryError(
+            "the given components are not those of these weights: leave them out to compute them."
+        )
     times = np.asarray(rows.steps, dtype=np.float64)
     if not (np.diff(times) > 0).all():
         raise TrajectoryError("the steps are not ascending: sort the trajectory by its steps.")
@@ -142,17 +154,15 @@ def drift(
     )
 
 
-def _components(x: Any, most: int, k: int | None) -> PrincipalComponents:
-    if k is not None:
-        return pca(x, k)
-    for count in (min(10, most), 1):
-        try:
-            return pca(x, count)
-        except TrajectoryError:
-            # A motion along fewer than ten directions has fewer components: one there always is.
-            if count == 1:
-                raise
-    raise AssertionError
+def _first(found: PrincipalComponents, k: int) -> PrincipalComponents:
+    count = min(k, len(found.variances))
+    return replace(
+        found,
+        basis=found.basis.leading(count),
+        variances=found.variances[:count],
+        scores=found.scores.isel(component=slice(count)),
+        errors=found.errors[:count],
+    )
 
 
 def _walk(rows: Rows, times: Float64[np.ndarray, " t"], draws: int, seed: int, most: int) -> WalkTest:

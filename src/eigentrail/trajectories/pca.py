@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-import scipy.linalg
 import xarray as xr
 from jaxtyping import Float64
 
 from eigentrail.bases import Basis
 from eigentrail.errors import OptionError, TrajectoryError
+from eigentrail.trajectories.eigenpairs import leading_eigenpairs, residuals
 from eigentrail.trajectories.gram import covariance, double_centred, gram, reference, updates_gram
 from eigentrail.trajectories.pca_randomized import leading_components
 from eigentrail.trajectories.rows import Rows, open_rows
@@ -70,7 +70,7 @@ def pca(
 
     Args:
         x: [T, ...] weights over steps: `run[layer]`, an array or a tensor.
-        k: how many components; None for 20, or all if there are fewer.
+        k: how many components; None for 20, or as many as the weights move in if those are fewer.
         of: "weights" w(t), or "updates" w(t + 1) - w(t).
         method: "exact", or "randomized": block Lanczos from random vectors, without the Gram matrix, for k much
             smaller than T; it stops at `tolerance` and states the error that it reached.
@@ -91,7 +91,38 @@ def pca(
         raise OptionError(f'method is "exact" or "randomized", not {method!r}.')
     if not 0.0 < tolerance < 1.0:
         raise OptionError(f"tolerance is between 0 and 1, not {tolerance}.")
-    weights = open_rows(x)
+    return components_of(open_rows(x), k, of, method=method, tolerance=tolerance, seed=seed)
+
+
+def components_of(
+    weights: Rows,
+    k: int | None,
+    of: str,
+    *,
+    method: str = "exact",
+    tolerance: float = 1e-6,
+    seed: int = 0,
+    known: KnownGram | None = None,
+) -> PrincipalComponents:
+    """Find components of weights that are open already.
+
+    Args:
+        weights: the trajectory.
+        k: see `pca`.
+        of: "weights" or "updates".
+        method: see `pca`.
+        tolerance: see `pca`.
+        seed: see `pca`.
+        known: the Gram matrix of the weights where it was computed before, `weights_gram(weights)`; the components
+            of weights and of updates both come from it.
+
+    Returns:
+        The components.
+
+    Raises:
+        OptionError: k is outside what it may be.
+        TrajectoryError: see `pca`.
+    """
     rows = weights if of == "weights" else weights.updates()
     most = min(len(rows) - 1, rows.n)
     count = min(_DEFAULT, most) if k is None else k
@@ -105,9 +136,16 @@ def pca(
     elif rows.n < len(rows):
         found = _from_covariance(rows, int(count))
     else:
-        found = _from_gram(weights, rows, int(count), of)
+        found = _from_gram(weights, rows, int(count), of, known or weights_gram(weights))
     directions, values, scores, mean, total, errors = found
-    _check_rank(values, total, len(rows), of)
+    rank = _rank(values, total, len(rows), of)
+    if rank < len(values):
+        if k is not None:
+            raise TrajectoryError(
+                f"the {of} move in {rank} directions only and {len(values)} components were asked for: "
+                f"ask for at most {rank}."
+            )
+        directions, values, scores, errors = directions[:rank], values[:rank], scores[:, :rank], errors[:rank]
     turn = np.where(_trend(scores) < 0.0, -1.0, 1.0)
     variances = values / len(rows)
     return PrincipalComponents(
@@ -127,6 +165,27 @@ def pca(
     )
 
 
+KnownGram = tuple[Float64[np.ndarray, "t t"], Float64[np.ndarray, " n"]]
+
+
+def weights_gram(weights: Rows) -> KnownGram:
+    """Compute what the components of weights and of updates are made of.
+
+    Args:
+        weights: the trajectory.
+
+    Returns:
+        The Gram matrix [T, T], and the weights [n] that it sees all others from.
+
+    Raises:
+        TrajectoryError: the weights are constant or not finite.
+    """
+    origin = reference(weights)
+    g = gram(weights, origin)
+    _check_moves(float(np.trace(g)), origin, len(weights))
+    return g, origin
+
+
 _Found = tuple[
     Float64[np.ndarray, "k n"],
     Float64[np.ndarray, " k"],
@@ -137,10 +196,8 @@ _Found = tuple[
 ]
 
 
-def _from_gram(weights: Rows, rows: Rows, k: int, of: str) -> _Found:
-    origin = reference(weights)
-    g = gram(weights, origin)
-    _check_moves(float(np.trace(g)), origin, len(weights))
+def _from_gram(weights: Rows, rows: Rows, k: int, of: str, known: KnownGram) -> _Found:
+    g, origin = known
     if of == "weights":
         centred = double_centred(g)
     else:
@@ -152,7 +209,7 @@ def _from_gram(weights: Rows, rows: Rows, k: int, of: str) -> _Found:
         origin = reference(rows)
         centred = double_centred(gram(rows, origin))
         values, vectors = leading_eigenpairs(centred, k)
-    errors = _residuals(centred, values, vectors)
+    errors = residuals(centred, values, vectors)
     directions, mean = np.zeros((k, rows.n)), np.zeros(rows.n)
     for start, stop, block in rows.blocks():
         shifted = block - origin
@@ -171,31 +228,7 @@ def _from_covariance(rows: Rows, k: int) -> _Found:
     _check_moves(total, origin, len(rows))
     values, vectors = leading_eigenpairs(c, k)
     scores = np.concatenate([(block - mean) @ vectors for _, _, block in rows.blocks()])
-    return vectors.T.copy(), values, scores, mean, total, _residuals(c, values, vectors)
-
-
-def leading_eigenpairs(
-    a: Float64[np.ndarray, "m m"], k: int
-) -> tuple[Float64[np.ndarray, " k"], Float64[np.ndarray, "m k"]]:
-    """Find the largest eigenvalues of a symmetric matrix.
-
-    Args:
-        a: [m, m].
-        k: how many.
-
-    Returns:
-        [k] eigenvalues, largest first, and their vectors as columns [m, k].
-    """
-    m = len(a)
-    values, vectors = scipy.linalg.eigh(a, subset_by_index=[m - k, m - 1], check_finite=False)
-    return values[::-1].copy(), np.ascontiguousarray(vectors[:, ::-1])
-
-
-def _residuals(
-    a: Float64[np.ndarray, "m m"], values: Float64[np.ndarray, " k"], vectors: Float64[np.ndarray, "m k"]
-) -> Float64[np.ndarray, " k"]:
-    left = np.linalg.norm(a @ vectors - vectors * values, axis=0)
-    return np.asarray(left / np.where(values > 0.0, values, 1.0))
+    return vectors.T.copy(), values, scores, mean, total, residuals(c, values, vectors)
 
 
 def _check_moves(total: float, origin: Float64[np.ndarray, " n"], count: int) -> None:
@@ -205,18 +238,13 @@ def _check_moves(total: float, origin: Float64[np.ndarray, " n"], count: int) ->
         )
 
 
-def _check_rank(values: Float64[np.ndarray, " k"], total: float, count: int, of: str) -> None:
+def _rank(values: Float64[np.ndarray, " k"], total: float, count: int, of: str) -> int:
     if not total > 0.0 or not values[0] > 0.0:
         raise TrajectoryError(
             f"the {of} are constant over all steps and have no components: choose a layer that is trained"
             + ("." if of == "weights" else ", or components of the weights.")
         )
-    rank = int((values > 8 * _EPS * count * values[0]).sum())
-    if rank < len(values):
-        raise TrajectoryError(
-            f"the {of} move in {rank} directions only and {len(values)} components were asked for: "
-            f"ask for at most {rank}."
-        )
+    return int((values > 8 * _EPS * count * values[0]).sum())
 
 
 def _trend(scores: Float64[np.ndarray, "t k"]) -> Float64[np.ndarray, " k"]:
