@@ -1,0 +1,80 @@
+"""Former eigenvectors as the start of a search for new ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float64
+
+from eigentrail._arrays import to_float64
+from eigentrail.bases import Basis
+from eigentrail.curvature.ends import Which, places
+from eigentrail.errors import BasisError
+
+
+@dataclass(frozen=True, eq=False)
+class Start:
+    """What is left of former vectors.
+
+    Attributes:
+        mixture: [n] the sum of the vectors, each over its |value|: a Krylov space from one vector that meets all wanted
+            ones needs fewer products than one from each of them.
+        rows: [k, n] orthonormal, those that may still be eigenvectors; None where there are fewer than k.
+    """
+
+    mixture: torch.Tensor
+    rows: torch.Tensor | None
+
+
+def former_vectors(
+    start: Any, n: int, k: int, which: Which, dtype: torch.dtype, device: torch.device | str
+) -> Start:
+    """Read the start of a search.
+
+    Args:
+        start: a basis, or vectors [j, n] or [n], numpy or torch.
+        n: the dimension.
+        k: how many pairs are wanted.
+        which: of which end.
+        dtype: of the vectors.
+        device: where they shall live.
+
+    Returns:
+        The start.
+
+    Raises:
+        BasisError: the vectors are of another space, not finite, or all zero.
+    """
+    weights = None
+    if isinstance(start, Basis):
+        values = to_float64(start.values)
+        size = np.abs(values)
+        weights = 1.0 / np.maximum(size, 1e-3 * size.max(initial=0.0)) if size.any() else None
+        rows = to_float64(start.directions())
+    else:
+        values = None
+        rows = to_float64(start)
+        rows = rows[None] if rows.ndim == 1 else rows
+    if rows.ndim != 2 or rows.shape[1] != n or not len(rows) or not np.isfinite(rows).all() or not rows.any():
+        raise BasisError(
+            f"the start has shape {np.shape(rows)} and the curvature {n} parameters: give a basis, or finite vectors "
+            f"[j, {n}] that are not all zero."
+        )
+    lengths = np.linalg.norm(rows, axis=1)
+    rows = rows[lengths > 0] / lengths[lengths > 0, None]
+    mixture = rows.sum(axis=0) if weights is None else weights[lengths > 0] @ rows
+    if len(rows) < k:
+        kept = None
+    elif values is None or len(rows) == k:
+        kept = rows[:k]
+    else:
+        kept = rows[::-1][places(which, k, len(rows))]
+    rows_kept = None if kept is None else torch.linalg.qr(_tensor(kept, dtype, device).T)[0].T.contiguous()
+    return Start(mixture=_tensor(mixture, dtype, device), rows=rows_kept)
+
+
+def _tensor(x: Float64[np.ndarray, "..."], dtype: torch.dtype, device: torch.device | str) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(x)).to(device, dtype)
