@@ -17,6 +17,7 @@ et.study("mlp50")                                    # all of it, from the first
 from importlib.metadata import version as _version
 
 from eigentrail import bases as bases
+from eigentrail import curvature as curvature
 from eigentrail import data as data
 from eigentrail import errors as errors
 from eigentrail import evaluation as evaluation
@@ -36,6 +37,7 @@ from eigentrail.api.inspection import inspect as inspect
 from eigentrail.api.run_report import report_runs as report_runs
 from eigentrail.api.study import StudyResult as StudyResult
 from eigentrail.api.study import study as study
+from eigentrail.curvature import Curvature as Curvature
 from eigentrail.errors import EigentrailError as EigentrailError
 from eigentrail.evaluation import landscape as landscape
 from eigentrail.runs import Recorder as Recorder

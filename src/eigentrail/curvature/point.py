@@ -1,0 +1,170 @@
+"""A network at one point of its parameter space, with its loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypeAlias
+
+import torch
+from torch import nn
+from torch.func import functional_call
+from torch.nn import functional as F
+
+from eigentrail.curvature.parameters import Parameters
+from eigentrail.curvature.samples import Batch
+from eigentrail.curvature.setting import setting
+from eigentrail.errors import CurvatureError
+
+Loss: TypeAlias = Callable[[Any, Any], torch.Tensor]
+
+
+class Point:
+    """The values that the parameters and buffers of a network had when this was made, in one precision on one device.
+
+    The network itself is only the recipe: its values are replaced while it is called, so that it may go on training and is
+    never converted.
+
+    Args:
+        chosen: the parameters that the curvature is in.
+        loss: loss(outputs, targets), or loss(outputs, batch) for dict batches, a mean over samples; None for the
+            cross-entropy, or for a dict batch what the model gives as its `loss`.
+        dtype: torch.float32 or torch.float64; None for that of the parameters.
+        device: None for that of the parameters.
+
+    Raises:
+        CurvatureError: the precision will not do, or a parameter is not finite.
+    """
+
+    def __init__(
+        self,
+        chosen: Parameters,
+        loss: Loss | None,
+        dtype: torch.dtype | None,
+        device: torch.device | str | None,
+    ) -> None:
+        self.chosen, self.loss_function = chosen, loss
+        named = dict(chosen.model.named_parameters())
+        self.dtype = _precision(named, chosen, dtype)
+        first = named[next(iter(chosen.paths.values()))]
+        self.device = first.device if device is None else torch.device(device)
+        with torch.inference_mode(False), torch.no_grad():
+            taken = {path: self._taken(value) for path, value in named.items()}
+            self._buffers = {path: self._taken(value) for path, value in chosen.model.named_buffers()}
+        self.values = tuple(taken.pop(path) for path in chosen.paths.values())
+        self._rest = taken
+        for name, value in zip(chosen.names, self.values, strict=True):
+            if not bool(torch.isfinite(value).all()):
+                raise CurvatureError(f"{name} holds NaN or infinity: there is no curvature there.")
+
+    def _taken(self, value: torch.Tensor) -> torch.Tensor:
+        dtype = self.dtype if value.is_floating_point() else value.dtype
+        return value.detach().to(device=self.device, dtype=dtype, copy=True)
+
+    @contextmanager
+    def setting(self) -> Iterator[None]:
+        """Enter the surroundings in which `outputs` and `loss` may be called."""
+        with setting(self.chosen.model, self.loss_function):
+            yield
+
+    def leaves(self) -> tuple[torch.Tensor, ...]:
+        """Give the chosen parameters as new leaves that require gradients (the values are shared)."""
+        return tuple(value.detach().requires_grad_() for value in self.values)
+
+    def outputs(self, parameters: tuple[torch.Tensor, ...], batch: Batch) -> Any:
+        """Call the network with other values of the chosen parameters.
+
+        Args:
+            parameters: one tensor for each chosen parameter.
+            batch: the samples.
+
+        Returns:
+            What the network gives.
+        """
+        values = dict(self._rest)
+        # Clones, for a module may write into its buffers, also in eval mode.
+        values.update({path: value.clone() for path, value in self._buffers.items()})
+        values.update(zip(self.chosen.paths.values(), parameters, strict=True))
+        inputs = batch.inputs
+        if isinstance(inputs, Mapping):
+            return functional_call(self.chosen.model, values, (), dict(inputs))
+        arguments = tuple(inputs) if isinstance(inputs, (tuple, list)) else (inputs,)
+        return functional_call(self.chosen.model, values, arguments)
+
+    def loss_of(self, outputs: Any, batch: Batch) -> torch.Tensor:
+        """Compute the loss of outputs, the mean over the samples of the batch.
+
+        Args:
+            outputs: what the network gave.
+            batch: the samples.
+
+        Returns:
+            A scalar.
+
+        Raises:
+            CurvatureError: it is no scalar tensor, or there is no loss for these outputs.
+        """
+        function = self.loss_function
+        found = _usual(outputs, batch) if function is None else function(outputs, batch.targets)
+        if not isinstance(found, torch.Tensor):
+            raise CurvatureError(
+                f"the loss gives {type(found).__name__}, not a tensor: return the mean over samples without .item()."
+            )
+        if found.numel() != 1:
+            raise CurvatureError(
+                f"the loss has shape {tuple(found.shape)} and a curvature is that of one number: take its mean over "
+                'samples (reduction="mean").'
+            )
+        return found.reshape(())
+
+    def loss(self, parameters: tuple[torch.Tensor, ...], batch: Batch) -> torch.Tensor:
+        """Compute the mean loss of a batch.
+
+        Args:
+            parameters: one tensor for each chosen parameter.
+            batch: the samples.
+
+        Returns:
+            A scalar.
+        """
+        return self.loss_of(self.outputs(parameters, batch), batch)
+
+
+def _precision(named: dict[str, nn.Parameter], chosen: Parameters, dtype: torch.dtype | None) -> torch.dtype:
+    allowed = {torch.float32, torch.float64}
+    if dtype is not None:
+        if dtype not in allowed:
+            raise CurvatureError(
+                f"a curvature is computed in torch.float32 or torch.float64, not in {dtype}."
+            )
+        return dtype
+    for path, parameter in named.items():
+        if parameter.is_floating_point() and parameter.dtype not in allowed:
+            raise CurvatureError(
+                f"{path} is {parameter.dtype}, too coarse for second derivatives: take model.float(), or give "
+                "dtype=torch.float32, which leaves the model as it is."
+            )
+    found = {named[path].dtype for path in chosen.paths.values()}
+    if len(found) > 1:
+        raise CurvatureError(
+            "the chosen parameters have several precisions: give dtype=torch.float32 or dtype=torch.float64."
+        )
+    return found.pop()
+
+
+def _usual(outputs: Any, batch: Batch) -> torch.Tensor:
+    """Compute the loss where none was given."""
+    own = getattr(outputs, "loss", None)
+    if isinstance(own, torch.Tensor):
+        return own
+    logits = getattr(outputs, "logits", outputs)
+    targets = batch.targets
+    if isinstance(targets, Mapping):
+        targets = targets.get("labels")
+    if not isinstance(logits, torch.Tensor) or not isinstance(targets, torch.Tensor):
+        raise CurvatureError(
+            f"the network gives {type(outputs).__name__} and there is no loss for it: give loss(outputs, targets)."
+        )
+    if logits.ndim == 3 and targets.ndim == 2:
+        logits, targets = logits.flatten(0, 1), targets.flatten()
+    return F.cross_entropy(logits, targets)
