@@ -1,0 +1,102 @@
+"""The exact Hessian or Gauss-Newton matrix of chosen layers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from jaxtyping import Float
+
+from eigentrail._progress import shown
+from eigentrail.curvature.affine_layer import AffineLayer, owner
+from eigentrail.curvature.exact_layer import NotClosedError, layer_hessian
+from eigentrail.curvature.exact_products import write_products
+from eigentrail.curvature.khatri_rao import KhatriRaoSum
+from eigentrail.curvature.memory import refuse_above
+from eigentrail.curvature.spot_check import Check, spot_check
+from eigentrail.errors import OptionError
+
+if TYPE_CHECKING:
+    from eigentrail.curvature.operator import Curvature
+
+
+def exact_matrix(
+    curvature: Curvature, *, dtype: torch.dtype | None = None, limit: int | None = None, check: int = 3
+) -> Float[torch.Tensor, "n n"]:
+    """Compute the whole matrix of an operator, the mean over all samples.
+
+    For one Linear layer or one convolution that the network calls once, only what is behind the layer is
+    differentiated: outputs z = W a are linear in W, so the Hessian in W is the mean of Hz (x) a a^T with Hz the Hessian
+    of a sample's loss in z, over all pairs of positions of a sample where the layer has several (tokens, patches).
+    This holds for any network behind the layer; with `kind="gauss-newton"`, Hz is J^T S J. For anything else (several
+    layers, whole networks, layers used twice, tied weights) the operator is applied to the identity. What the network
+    does is found out, not asked: the forward pass tells how often the layer is called and whether its parameters are
+    used elsewhere, and a product with Hz whether samples or positions meet in the loss.
+
+    In float32 the sums over samples are formed in blocks whose sum is taken in float64 (one position a sample) or in
+    micro-batches: the matrix is off by about 1e-7 of its largest entries. In float64, products and sums are in float64,
+    of activations and derivatives in the operator's own precision.
+
+    Args:
+        curvature: the operator.
+        dtype: torch.float32 or torch.float64, in which sums are formed and the matrix is returned; None for the
+            operator's own.
+        limit: bytes that the matrix and the work on it may take; None for half of the memory available.
+        check: how many random products the matrix is compared with; 0 for none.
+
+    Returns:
+        The matrix [n, n] in the order of the parameter vector, symmetric to the last bit, with 2 weight_decay on the
+        diagonal. The comparison is left in `curvature.check`.
+
+    Raises:
+        CurvatureError: it does not fit into memory, or differs from the random products.
+        OptionError: the precision or the number of products cannot be.
+    """
+    dtype = curvature.dtype if dtype is None else dtype
+    if dtype not in {torch.float32, torch.float64}:
+        raise OptionError(f"an exact matrix is torch.float32 or torch.float64, not {dtype}.")
+    if check < 0:
+        raise OptionError(f"check is a number of random products, 0 or more, not {check}.")
+    layer = owner(curvature.model, list(curvature._chosen.paths.values()))
+    n, itemsize = curvature.n, torch.empty(0, dtype=dtype).element_size()
+    refuse_above(n * n * itemsize + _workspace(n, layer, itemsize), limit, n, dtype, curvature.device)
+    matrix = torch.zeros(n, n, dtype=dtype, device=curvature.device)
+    method, note = _fill(curvature, layer, matrix)
+    report: Check = spot_check(curvature, matrix, check, method, note)
+    curvature.check = report
+    return matrix
+
+
+def _workspace(n: int, layer: AffineLayer | None, itemsize: int) -> int:
+    """Give the bytes that are needed besides the matrix."""
+    if layer is None:
+        return 64 * n * itemsize * 4
+    return KhatriRaoSum.workspace(layer.out, layer.inputs, itemsize)
+
+
+def _fill(curvature: Curvature, layer: AffineLayer | None, matrix: torch.Tensor) -> tuple[str, str]:
+    """Compute the matrix in the cheapest way; say which, and why no cheaper one."""
+    note = "the chosen parameters are not those of one Linear layer or convolution"
+    if layer is not None:
+        method, note = _close(curvature, layer, matrix)
+        if not note:
+            curvature._ranks.add(matrix)
+            matrix.diagonal().add_(2 * curvature.weight_decay)
+            return method, ""
+        matrix.zero_()
+    # Products include weight decay, and the samples of all processes, already.
+    with shown("exact matrix") as report:
+        write_products(curvature, matrix, report)
+    return "products", note
+
+
+def _close(curvature: Curvature, layer: AffineLayer, matrix: torch.Tensor) -> tuple[str, str]:
+    """Sum the closed form over the samples of this process; all processes go the same way or none does."""
+    method, note = "", ""
+    with curvature._ranks.together(), curvature._setting():
+        try:
+            method = layer_hessian(curvature._point, curvature._batches, curvature.kind, layer, matrix)
+        except NotClosedError as error:
+            note = str(error)
+    found = curvature._ranks.gather((method, note))
+    return next((one for one, _ in found if one), ""), next((one for _, one in found if one), "")

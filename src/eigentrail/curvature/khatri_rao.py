@@ -1,0 +1,125 @@
+"""Sums of Kronecker products of symmetric matrices, sum_i P_i (x) a_i a_i^T, as one matrix product."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from jaxtyping import Float, Int
+
+# Samples whose half-vectorised products are multiplied at once: enough for a full-speed matrix product.
+_BLOCK = 2048
+
+
+class KhatriRaoSum:
+    """The sum over samples of P_i (x) a_i a_i^T, for symmetric P_i [out, out] and vectors a_i [inputs].
+
+    Both factors are symmetric, so the upper triangles carry everything: with vech(P_i) as rows of one matrix and
+    vech(a_i a_i^T) as rows of another, the distinct entries of the sum are the product of the two (the half-vectorised
+    Khatri-Rao product), one matrix product of a quarter of the multiplications that the Kronecker products take. The
+    samples are taken in blocks: within a block the product is formed in the working precision, and the blocks are
+    added up in float64, so that rounding grows with the size of a block and not with the number of samples (relative
+    error of the sum about 1e-7 in float32).
+
+    Args:
+        out: the number of rows of P_i.
+        inputs: the length of a_i.
+        dtype: precision in which products are formed, and that of the blocks.
+        device: where.
+    """
+
+    def __init__(self, out: int, inputs: int, dtype: torch.dtype, device: torch.device) -> None:
+        self.out, self.inputs, self.dtype, self.device = out, inputs, dtype, device
+        self._total = torch.zeros(_half(out), _half(inputs), dtype=torch.float64, device=device)
+        self._waiting: list[tuple[torch.Tensor, torch.Tensor]] = []
+        self._held = 0
+
+    @staticmethod
+    def workspace(out: int, inputs: int, itemsize: int) -> int:
+        """Give the memory that a sum takes besides its result.
+
+        Args:
+            out: the number of rows of P_i.
+            inputs: the length of a_i.
+            itemsize: bytes of a number in the working precision.
+
+        Returns:
+            Bytes: the accumulator, one product, and the half-vectorised factors of one block.
+        """
+        distinct = _half(out) * _half(inputs)
+        return distinct * (8 + itemsize) + 2 * _BLOCK * (_half(out) + _half(inputs)) * itemsize
+
+    def add(
+        self,
+        triangles: Float[torch.Tensor, "half_out samples"],
+        vectors: Float[torch.Tensor, "inputs samples"],
+    ) -> None:
+        """Add samples; the last axis counts them, which makes every half-vectorised row contiguous.
+
+        Args:
+            triangles: the upper triangle of each P_i, row by row.
+            vectors: a_i.
+        """
+        triangles, vectors = triangles.to(self.dtype), vectors.to(self.dtype)
+        for start in range(0, vectors.shape[-1], _BLOCK):
+            part = slice(start, start + _BLOCK)
+            self._waiting.append((triangles[:, part], vectors[:, part]))
+            self._held += vectors[:, part].shape[-1]
+            if self._held >= _BLOCK:
+                self._flush()
+
+    def _flush(self) -> None:
+        """Multiply the samples that wait, and add the product to the total."""
+        if self._held:
+            left = torch.cat([half for half, _ in self._waiting], dim=1)
+            right = _products(torch.cat([vectors for _, vectors in self._waiting], dim=1))
+            self._total += left @ right.T
+        self._waiting, self._held = [], 0
+
+    def total(self) -> Float[torch.Tensor, "half_out half_inputs"]:
+        """Give the distinct entries of the sum.
+
+        Returns:
+            The accumulator itself, float64: row (o <= p), column (i <= j), both in row-major order of the triangle.
+        """
+        self._flush()
+        return self._total
+
+    def blocks(self) -> Iterator[Float[torch.Tensor, "inputs out inputs"]]:
+        """Unfold the sum, the blocks of one row of P after the other, which keeps what is unfolded at a time small.
+
+        Yields:
+            For o = 0, 1, ...: [i, p, j] is the entry of (o, i) and (p, j), in the working precision. The two entries
+            of a mirrored pair are one number, so what is made of them is symmetric to the last bit.
+        """
+        total = self.total()
+        pair, place = _places(self.out, self.device), _places(self.inputs, self.device).flatten()
+        for o in range(self.out):
+            rows = total[pair[o]].to(self.dtype).index_select(1, place)
+            yield rows.view(self.out, self.inputs, self.inputs).transpose(0, 1)
+
+
+def _half(n: int) -> int:
+    """Count the entries of a triangle with its diagonal."""
+    return n * (n + 1) // 2
+
+
+def _products(vectors: Float[torch.Tensor, "n samples"]) -> Float[torch.Tensor, "half samples"]:
+    """Give the upper triangle of a a^T for each a, row by row."""
+    n, samples = vectors.shape
+    half = vectors.new_empty(_half(n), samples)
+    start = 0
+    for i in range(n):
+        torch.mul(vectors[i], vectors[i:], out=half[start : start + n - i])
+        start += n - i
+    return half
+
+
+def _places(n: int, device: torch.device) -> Int[torch.Tensor, "n n"]:
+    """Give the row of the triangle that holds entry (i, j), for both orders of i and j."""
+    rows, cols = torch.triu_indices(n, n, device=device)
+    places = torch.empty(n, n, dtype=torch.long, device=device)
+    order = torch.arange(len(rows), device=device)
+    places[rows, cols] = order
+    places[cols, rows] = order
+    return places
