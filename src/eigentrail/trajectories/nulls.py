@@ -72,6 +72,26 @@ def flipped_displacements(
     return np.asarray(np.einsum("du,du->d", signs @ summed, signs))
 
 
+def flipped_grams(
+    products: Float64[np.ndarray, "u u"], draws: int, seed: int
+) -> Iterator[Float64[np.ndarray, "t t"]]:
+    """Give the Gram matrices of walks whose updates have random signs.
+
+    Args:
+        products: [U, U] inner products of the updates.
+        draws: how many.
+        seed: seed of the signs.
+
+    Yields:
+        [U + 1, U + 1] inner products of the walk's steps, from its first one.
+    """
+    rng = np.random.default_rng([seed, draws, 1])
+    for _ in range(draws):
+        signs = rng.choice([-1.0, 1.0], size=len(products))
+        walked = np.cumsum(np.cumsum(products * np.outer(signs, signs), axis=0), axis=1)
+        yield np.pad(walked, ((1, 0), (1, 0)))
+
+
 def permutations(count: int, draws: int, seed: int) -> Int64[np.ndarray, "d t"]:
     """Draw orders of the steps: what has no order in time is as likely in any of them.
 

@@ -68,7 +68,7 @@ def walk_test(
     straightness = float(products.sum()) / path
     null = nulls.flipped_displacements(products, draws, seed) / path if draws else np.zeros(0)
     share, others = _shares(g)
-    drawn = np.array([_shares(walk) for walk in _flipped_grams(products, draws, seed)]).reshape(-1, 2)
+    drawn = np.array([_shares(walk) for walk in nulls.flipped_grams(products, draws, seed)]).reshape(-1, 2)
     return WalkTest(
         straightness=straightness,
         null=null,
@@ -82,18 +82,6 @@ def walk_test(
         others_percentile=nulls.percentile(others, drawn[:, 1]) if draws else None,
         exponent=_exponent(g, times),
     )
-
-
-def _flipped_grams(
-    products: Float64[np.ndarray, "u u"], draws: int, seed: int
-) -> list[Float64[np.ndarray, "t t"]]:
-    rng = np.random.default_rng([seed, draws, 1])
-    out = []
-    for _ in range(draws):
-        signs = rng.choice([-1.0, 1.0], size=len(products))
-        walked = np.cumsum(np.cumsum(products * np.outer(signs, signs), axis=0), axis=1)
-        out.append(np.pad(walked, ((1, 0), (1, 0))))
-    return out
 
 
 def _shares(g: Float64[np.ndarray, "t t"]) -> tuple[float, float]:

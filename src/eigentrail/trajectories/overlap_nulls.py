@@ -1,0 +1,105 @@
+"""What walks without direction give for overlaps that a motion has by its construction, not by chance alone.
+
+A random direction is the wrong null where two bases come from one motion: the first component of a walk lies along
+its displacement, and so do the singular matrices of the weights at its end; noise that prefers some directions makes
+components of weights and of updates alike.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64
+
+from eigentrail.bases import Basis, overlap, singular
+from eigentrail.trajectories import nulls
+from eigentrail.trajectories.gram import double_centred, updates_gram
+
+
+@dataclass(frozen=True)
+class OverlapNull:
+    """An overlap beside that of walks.
+
+    Attributes:
+        observed: the number, of the same thinned steps as the walks.
+        null: [draws] the same of the walks.
+        percentile: where it lies among them, 0 to 100; None without draws.
+    """
+
+    observed: float
+    null: Float64[np.ndarray, " d"]
+    percentile: float | None
+
+
+def updates_null(g: Float64[np.ndarray, "t t"], k: int, draws: int, seed: int) -> OverlapNull:
+    """Compare how much of the weights' first component lies in the leading components of the updates.
+
+    The walks are the observed updates with random signs, which have the same leading directions.
+
+    Args:
+        g: [T, T] Gram matrix of the weights, from any origin.
+        k: how many components of the updates, at most T - 2.
+        draws: how many walks.
+        seed: seed of the signs.
+
+    Returns:
+        The share sum_j <p_1, u_j>^2, 0 to 1, and that of the walks.
+    """
+    found = _share_in_updates(updates_gram(g), k)
+    null = np.array(
+        [
+            _share_in_updates(updates_gram(walk), k)
+            for walk in nulls.flipped_grams(updates_gram(g), draws, seed)
+        ]
+    )
+    return OverlapNull(found, null.reshape(draws), nulls.percentile(found, null) if draws else None)
+
+
+def _share_in_updates(products: Float64[np.ndarray, "u u"], k: int) -> float:
+    # Both components are combinations of the updates U: p = U^T x / ||.||, and inner products are those of P = U U^T.
+    count = len(products)
+    walked = np.pad(np.cumsum(np.cumsum(products, axis=0), axis=1), ((1, 0), (1, 0)))
+    first = np.linalg.eigh(double_centred(walked))[1][:, -1]
+    first = first - first.mean()
+    # w(t) = sum of the updates before t, so a combination of weights is one of updates with reversed cumulated sums.
+    x = np.cumsum(first[::-1])[::-1][1:]
+    values, vectors = np.linalg.eigh(double_centred(products))
+    leading = vectors[:, ::-1][:, : min(k, count - 1)]
+    leading = leading - leading.mean(axis=0)
+    norm = float(x @ products @ x)
+    scale = np.maximum(values[::-1][: leading.shape[1]], np.finfo(np.float64).tiny)
+    inner = leading.T @ products @ x
+    good = scale > 1e-12 * scale[0]
+    return float((inner[good] ** 2 / scale[good]).sum() / norm)
+
+
+def singular_null(x: Float64[np.ndarray, "t n m"], draws: int, seed: int) -> OverlapNull:
+    """Compare the largest overlap of the first component with a singular matrix of the last step.
+
+    The walks are untrained Gaussian matrices with the observed norms of start and steps.
+
+    Args:
+        x: [T, rows, cols] the weights at some steps, at most a few dozen.
+        draws: how many walks.
+        seed: seed of the draws.
+
+    Returns:
+        max_j |<p_1, s_j>|, and that of the walks.
+    """
+    found = _largest(x)
+    steps = np.sqrt(((x[1:] - x[:-1]) ** 2).sum(axis=(1, 2)))
+    null = []
+    for draw in range(draws):
+        walk = nulls.weight_walks(x.shape[1:], float(np.linalg.norm(x[0])), steps, [draw], seed)
+        null.append(_largest(np.stack([step[0].astype(np.float64) for step in walk])))
+    drawn = np.array(null).reshape(draws)
+    return OverlapNull(found, drawn, nulls.percentile(found, drawn) if draws else None)
+
+
+def _largest(x: Float64[np.ndarray, "t n m"]) -> float:
+    flat = x.reshape(len(x), -1)
+    flat = flat - flat.mean(axis=0)
+    first = np.linalg.eigh(flat @ flat.T)[1][:, -1] @ flat
+    first /= np.linalg.norm(first)
+    return float(overlap(Basis(first[None]), singular(x[-1])).max())
