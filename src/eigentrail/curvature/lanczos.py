@@ -216,7 +216,7 @@ class _Solver:
         return self.space.coupling @ (mixes[:, wanted] / allowed), rest[wanted] > allowed
 
     def _bounds(self, values: Float64[np.ndarray, " m"]) -> Float64[np.ndarray, " m"]:
-        return self.tol * np.maximum(np.abs(values), self._floor(values))
+        return np.asarray(self.tol * np.maximum(np.abs(values), self._floor(values)))
 
     def _floor(self, values: Float64[np.ndarray, " m"]) -> float:
         return min(10 * self.space.eps / self.tol, 0.01) * float(np.abs(values).max())
@@ -229,8 +229,8 @@ class _Solver:
         t = min(self.block, b, self.limit - self.space.products)
         if t == b or missing is None:
             return np.eye(b)[:t]
-        left: Float64[np.ndarray, "b b"] = np.linalg.svd(missing[0][:, missing[1]])[0]
-        return left[:, :t].T
+        left = np.linalg.svd(missing[0][:, missing[1]])[0]
+        return np.asarray(left[:, :t].T)
 
     def _expand(self, mix: Float64[np.ndarray, "t b"]) -> None:
         self._make_room(len(mix))

@@ -1,0 +1,84 @@
+"""Gauss quadrature of the spectral measure of a vector, by Lanczos with full reorthogonalisation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float64
+
+from eigentrail.curvature.krylov import Apply
+from eigentrail.curvature.probes import finite, without
+
+
+@dataclass(frozen=True, eq=False)
+class Tridiagonal:
+    """The projection of an operator on the Krylov space of one vector.
+
+    Attributes:
+        diagonal: [j].
+        off: [j - 1].
+    """
+
+    diagonal: Float64[np.ndarray, " j"]
+    off: Float64[np.ndarray, " j_1"]
+
+    def rule(self, depth: int) -> tuple[Float64[np.ndarray, " j"], Float64[np.ndarray, " j"]]:
+        """Give nodes and weights of the quadrature rule of some depth.
+
+        Args:
+            depth: at most so many steps.
+
+        Returns:
+            Nodes ascending and weights that sum to 1.
+        """
+        d, e = self.diagonal[:depth], self.off[: max(depth - 1, 0)]
+        nodes, mixes = np.linalg.eigh(np.diag(d) + np.diag(e, 1) + np.diag(e, -1))
+        return nodes, mixes[0] ** 2
+
+
+def tridiagonals(apply: Apply, starts: torch.Tensor, depth: int, known: torch.Tensor) -> list[Tridiagonal]:
+    """Run Lanczos from several vectors side by side, in the complement of a known subspace.
+
+    Args:
+        apply: the operator, [j, n] -> [j, n].
+        starts: [p, n], not zero.
+        depth: at most so many steps; a run that finds an invariant subspace ends earlier, its rule is exact.
+        known: [k, n] orthonormal rows to stay orthogonal to.
+
+    Returns:
+        One tridiagonal matrix a start.
+    """
+    p, n = starts.shape
+    starts = without(starts, known)
+    rows = starts / torch.linalg.vector_norm(starts, dim=1, keepdim=True)
+    basis = torch.zeros(p, depth, n, dtype=rows.dtype, device=rows.device)
+    diagonal, off = np.zeros((p, depth)), np.zeros((p, depth))
+    length = np.full(p, depth)
+    scale = np.zeros(p)
+    active = np.arange(p)
+    eps = float(torch.finfo(rows.dtype).eps)
+    for step in range(depth):
+        place = torch.from_numpy(active).to(rows.device)
+        basis[place, step] = rows
+        products = finite(apply(rows))
+        norms = torch.linalg.vector_norm(products.double(), dim=1).cpu().numpy()
+        scale[active] = np.maximum(scale[active], norms)
+        diagonal[active, step] = (products.double() * rows.double()).sum(dim=1).cpu().numpy()
+        rest = without(products, known)
+        so_far = basis[place, : step + 1]
+        for _ in range(2):
+            inner = torch.bmm(so_far, rest[:, :, None])
+            rest = rest - torch.bmm(so_far.transpose(1, 2), inner)[:, :, 0]
+        beta = torch.linalg.vector_norm(rest.double(), dim=1).cpu().numpy()
+        off[active, step] = beta
+        ended = beta <= 10 * eps * scale[active]
+        length[active[ended]] = step + 1
+        going = np.flatnonzero(~ended)
+        active = active[going]
+        if not len(active):
+            break
+        kept = torch.from_numpy(going).to(rows.device)
+        rows = rest[kept] / torch.linalg.vector_norm(rest[kept], dim=1, keepdim=True)
+    return [Tridiagonal(diagonal[i, : length[i]], off[i, : max(length[i] - 1, 0)]) for i in range(p)]
