@@ -36,24 +36,46 @@ def levels_of(spectrum: Spectrum) -> tuple[Spacings | None, str]:
 
 
 def spacing_histogram(spectrum: Spectrum) -> go.Figure:
-    """Draw the unfolded nearest-neighbour spacings between the two laws.
+    """Draw the unfolded nearest-neighbour spacings of a spectrum between the two laws.
 
     Args:
         spectrum: of one matrix or of a pool (matrices are never mixed).
 
     Returns:
-        Traces "spacings", "Wigner (random matrix)" and "Poisson (independent levels)".
+        See `histogram_of_spacings`.
     """
     levels, reason = levels_of(spectrum)
     if levels is None:
         return style.empty("Level spacings", reason)
     spacings = to_float64(levels.unfolded).ravel()
+    return histogram_of_spacings(spacings, levels.p_wigner, levels.p_poisson, levels.note)
+
+
+def histogram_of_spacings(
+    spacings: Float64[np.ndarray, " n"],
+    p_wigner: float | None = None,
+    p_poisson: float | None = None,
+    note: str | None = None,
+) -> go.Figure:
+    """Draw unfolded nearest-neighbour spacings between the two laws.
+
+    Args:
+        spacings: of mean 1.
+        p_wigner: agreement with the law of random matrices.
+        p_poisson: agreement with independent levels.
+        note: a remark.
+
+    Returns:
+        Traces "spacings", "Wigner (random matrix)" and "Poisson (independent levels)".
+    """
     s = np.linspace(0, 4, 61)
-    p_wigner, p_poisson = style.probability(levels.p_wigner), style.probability(levels.p_poisson)
+    wigner, independent = style.probability(p_wigner), style.probability(p_poisson)
     traces = [
         _bars(spacings, SPACING_EDGES, "spacings"),
-        style.line(s, wigner_surmise(s), f"Wigner (random matrix), p = {p_wigner}", style.NULL),
-        style.line(s, poisson(s), f"Poisson (independent levels), p = {p_poisson}", style.OTHER, dash="dash"),
+        style.line(s, wigner_surmise(s), f"Wigner (random matrix), p = {wigner}", style.NULL),
+        style.line(
+            s, poisson(s), f"Poisson (independent levels), p = {independent}", style.OTHER, dash="dash"
+        ),
     ]
     return style.build(
         traces,
@@ -61,7 +83,7 @@ def spacing_histogram(spectrum: Spectrum) -> go.Figure:
         xaxis=style.axis("unfolded spacing s (mean 1)", range=[0, 4]),
         yaxis=style.axis("density", rangemode="tozero"),
         bargap=0,
-        annotations=[style.note(levels.note)] if levels.note else [],
+        annotations=[style.note(note)] if note else [],
     )
 
 
@@ -82,24 +104,38 @@ def spacing_data(spectrum: Spectrum) -> pd.DataFrame:
 
 
 def spacing_ratio(spectrum: Spectrum) -> go.Figure:
-    """Draw the ratios of neighbouring spacings, which need no unfolding.
+    """Draw the ratios of neighbouring spacings of a spectrum, which need no unfolding.
 
     Args:
         spectrum: of one matrix or of a pool.
 
     Returns:
-        Traces "ratios", "random matrix (GOE)" and "independent levels (Poisson)".
+        See `histogram_of_ratios`.
     """
     levels, reason = levels_of(spectrum)
     if levels is None:
         return style.empty("Spacing ratios", reason)
-    if levels.ratio_mean is None or not np.size(levels.ratios):
-        return style.empty(
-            "Spacing ratios", levels.note or "There are too few distinct levels for a spacing ratio."
-        )
+    return histogram_of_ratios(to_float64(levels.ratios).ravel(), levels.ratio_mean, levels.note)
+
+
+def histogram_of_ratios(
+    ratios: Float64[np.ndarray, " n"], mean: float | None, note: str | None = None
+) -> go.Figure:
+    """Draw ratios of neighbouring spacings.
+
+    Args:
+        ratios: smaller over larger one.
+        mean: their mean; None where there are too few.
+        note: why there are none.
+
+    Returns:
+        Traces "ratios", "random matrix (GOE)" and "independent levels (Poisson)".
+    """
+    if mean is None or not ratios.size:
+        return style.empty("Spacing ratios", note or "There are too few distinct levels for a spacing ratio.")
     r = np.linspace(0, 1, 31)
     traces = [
-        _bars(to_float64(levels.ratios).ravel(), RATIO_EDGES, f"ratios, mean {levels.ratio_mean:.3f}"),
+        _bars(ratios, RATIO_EDGES, f"ratios, mean {mean:.3f}"),
         style.line(r, ratio_density_goe(r), "random matrix (GOE), mean 0.531", style.NULL),
         style.line(
             r, ratio_density_poisson(r), "independent levels (Poisson), mean 0.386", style.OTHER, dash="dash"

@@ -1,0 +1,120 @@
+"""What the loss does when the weights are moved along the Hessian's eigenvectors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from eigentrail._arrays import to_float64
+from eigentrail.bases import random
+from eigentrail.evaluation import add_back, landscape
+from eigentrail.studies.hessian.eigen import Eigen
+from eigentrail.studies.hessian.motion import log_ranks
+from eigentrail.studies.hessian.place import WHOLE, Place
+
+_STEEPEST = 4
+_POINTS = 41
+
+
+def add_back_of(place: Place, target: str, eigen: Eigen) -> tuple[dict[str, xr.Dataset], dict[str, Any]]:
+    """Put the weights together out of 0 .. n eigenvectors, in algebraic order and by magnitude (S1 7.2, 7.4).
+
+    Args:
+        place: the step.
+        target: a parameter's name, or `WHOLE`.
+        eigen: its eigenpairs; all of them are needed.
+
+    Returns:
+        Dataset `add_back` [order, k] of `loss` and `accuracy` on held-out samples, the third order being random
+        directions; facts say how many directions reach 95% of the accuracy.
+    """
+    if not eigen.exact:
+        return {}, {}
+    layers = None if target == WHOLE else place.names(target)
+    counts = log_ranks(eigen.basis.k)
+    orders = ["value", "magnitude"]
+    found = [
+        add_back(place.model, place.test, eigen.basis, layers, counts=counts.tolist(), by=by)  # type: ignore[arg-type]
+        for by in orders
+    ]
+    # k random directions hold k/n of the squared norm whatever their choice: up to a tenth is enough to compare.
+    most = max(1, min(eigen.basis.n // 10, 500))
+    chance = add_back(
+        place.model,
+        place.test,
+        random(eigen.basis.n, most, seed=place.seed),
+        layers,
+        counts=[int(c) for c in counts if c <= most],
+    )
+    together = xr.concat([*found, chance], dim="order", join="outer", combine_attrs="override")
+    together = together.assign_coords(order=[*orders, "random"])
+    facts: dict[str, Any] = {
+        "accuracy": float(found[0].attrs["accuracy_full"]),
+        "accuracy_without": float(found[0]["accuracy"][0]),
+    }
+    goal = facts["accuracy_without"] + 0.95 * (facts["accuracy"] - facts["accuracy_without"])
+    for by, curve in zip(orders, found, strict=True):
+        reached = np.flatnonzero(curve["accuracy"].values >= goal)
+        facts[f"enough_by_{by}"] = int(curve["k"].values[reached[0]]) if len(reached) else None
+    return {"add_back": together}, facts
+
+
+def landscapes_of(place: Place, target: str, eigen: Eigen) -> tuple[dict[str, xr.Dataset], dict[str, Any]]:
+    """Draw the loss along the steepest eigenvectors and along the one that holds most of the weights (S1 7.6).
+
+    Args:
+        place: the step.
+        target: a parameter's name, or `WHOLE`.
+        eigen: its eigenpairs.
+
+    Returns:
+        Dataset `landscape` [direction, place] of `loss`, `quadratic`, `accuracy` and `coordinate` alpha =
+        h . w', with the direction's `rank`, `value` and own coordinate `at`.
+    """
+    layers = None if target == WHOLE else place.names(target)
+    products = to_float64(eigen.basis.coordinates(place.weights(target)))
+    values = to_float64(eigen.basis.values)
+    ranks = list(dict.fromkeys([*range(min(_STEEPEST, eigen.basis.k)), int(np.argmax(np.abs(products)))]))
+    # Beyond half the weights' own length nothing of the network is left.
+    most = 0.5 * float(np.linalg.norm(place.weights(target)))
+    drawn = []
+    for rank in ranks:
+        direction = eigen.basis.rows(rank, rank + 1)
+        at = float(products[rank])
+        # As far as removing the direction and once more, and at least until the quadratic has risen by a half.
+        reach = max(1.3 * abs(at), min(float(np.sqrt(1.0 / max(values[rank], 1e-12))), most))
+        offsets = np.linspace(-reach, reach, _POINTS)
+        curve = landscape(
+            place.model,
+            None,
+            place.train if len(place.train[0]) <= place.test_samples else _fewer(place),
+            direction,
+            layers,
+            offsets=offsets,
+            curvatures=[values[rank]],
+            slopes=[float(direction[0] @ eigen.gradient)],
+        )
+        drawn.append(
+            xr.Dataset(
+                {
+                    "loss": ("place", curve["loss"].values),
+                    "quadratic": ("place", curve["quadratic"].values),
+                    "accuracy": ("place", curve["accuracy"].values),
+                    "coordinate": ("place", offsets + at),
+                }
+            )
+        )
+    found = xr.concat(drawn, dim="direction").assign(
+        rank=("direction", np.array(ranks)),
+        value=("direction", values[ranks]),
+        at=("direction", products[ranks]),
+    )
+    facts = {"steepest_minimum_at": float(np.abs(products[0])), "largest_product_rank": ranks[-1]}
+    return {"landscape": found}, facts
+
+
+def _fewer(place: Place) -> tuple[Any, Any]:
+    inputs, targets = place.train
+    return inputs[: place.test_samples], targets[: place.test_samples]

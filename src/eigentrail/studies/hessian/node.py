@@ -1,0 +1,145 @@
+"""All that is found about the Hessian of one target, as one tree."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from eigentrail._arrays import to_float64
+from eigentrail.curvature import (
+    eigenvector_statistics,
+    hessian_levels,
+    hessian_spacings,
+    local_gaussianity,
+    weight_product,
+)
+from eigentrail.errors import EigentrailError, RunError
+from eigentrail.studies.hessian.eigen import Eigen, eigen_of
+from eigentrail.studies.hessian.motion import motion_of, singular_of
+from eigentrail.studies.hessian.moves import add_back_of, landscapes_of
+from eigentrail.studies.hessian.place import WHOLE, Place
+
+_WINDOW = 500
+# Over how many eigenvectors on either side S1 averages p-values.
+_NEIGHBOURS = 15
+
+
+def describe_target(place: Place, target: str, *, exact: bool, initial: bool) -> xr.DataTree:
+    """Find all about the Hessian of one target at one step.
+
+    Args:
+        place: the step.
+        target: a parameter's name, or `WHOLE`.
+        exact: whether to compute the whole matrix and all its eigenpairs.
+        initial: whether to look at the first step of the run too.
+
+    Returns:
+        A tree with the children `spectrum`, `density`, `vectors`, and as far as they can be had `gaussianity`,
+        `levels`, `weights_components`, `updates_components`, `flatness`, `singular`, `add_back`, `landscape`,
+        `initial`, `initial_density`; facts as attributes, where a missing one has a text `no_...` that says why.
+    """
+    eigen = eigen_of(place, target, exact=exact)
+    facts: dict[str, Any] = {
+        "n": eigen.basis.n,
+        "step": place.step,
+        "loss": eigen.loss,
+        "weight_decay": float(place.setting.get("weight_decay") or 0.0),
+        **eigen.facts,
+    }
+    values = to_float64(eigen.basis.values)
+    parts: dict[str, xr.Dataset] = {
+        "spectrum": xr.Dataset({"eigenvalue": ("i", values)}, {"i": np.arange(len(values))}),
+        "density": eigen.density,
+        "vectors": _vectors(place, target, eigen, facts),
+    }
+    if exact:
+        levels = hessian_levels(values)
+        facts |= {
+            "null": levels.null,
+            "floor": levels.floor,
+            "positive": levels.positive,
+            "negative": levels.negative,
+        }
+        _spacings(values, parts, facts)
+        _gaussianity(parts, facts)
+    for make in (motion_of, singular_of, add_back_of, landscapes_of):
+        made, told = make(place, target, eigen)
+        parts |= made
+        facts |= told
+    if initial:
+        _initial(place, target, exact, parts, facts)
+    tree = xr.DataTree.from_dict({f"/{name}": part for name, part in parts.items()})
+    tree.attrs = {key: value for key, value in facts.items() if value is not None}
+    return tree
+
+
+def _vectors(place: Place, target: str, eigen: Eigen, facts: dict[str, Any]) -> xr.Dataset:
+    slices = eigen.slices if target == WHOLE else None
+    found = eigenvector_statistics(
+        eigen.basis, slices, place.weights(target), neighbours=_NEIGHBOURS if eigen.exact else 0
+    )
+    try:
+        first = weight_product(eigen.basis, place.weights(target, place.first_model))
+        found = found.assign(product_first=("i", first.values))
+    except RunError as error:
+        facts["no_first"] = str(error)
+    return found
+
+
+def _spacings(values: Any, parts: dict[str, xr.Dataset], facts: dict[str, Any]) -> None:
+    try:
+        found = hessian_spacings(values)
+    except EigentrailError as error:
+        facts["no_levels"] = str(error)
+        return
+    ratios = to_float64(found.ratios).ravel()
+    parts["levels"] = xr.Dataset(
+        {"spacing": ("s", to_float64(found.unfolded).ravel()), "ratio": ("r", ratios)},
+    )
+    facts |= {
+        "spacing_ratio": found.ratio_mean,
+        "spacing_ratio_error": found.ratio_error,
+        "spacing_p_wigner": found.p_wigner,
+        "spacing_p_poisson": found.p_poisson,
+    }
+
+
+def _gaussianity(parts: dict[str, xr.Dataset], facts: dict[str, Any]) -> None:
+    products = parts["vectors"]["product"].values
+    if len(products) < 2 * _WINDOW:
+        facts["no_gaussianity"] = f"{len(products)} eigenvectors are fewer than two windows of {_WINDOW}"
+        return
+    try:
+        found = local_gaussianity(products, _WINDOW)
+    except EigentrailError as error:
+        facts["no_gaussianity"] = str(error)
+        return
+    parts["gaussianity"] = found
+    facts |= {
+        "gaussian_windows": int((found["p"].values > 0.01).sum()),
+        "windows": int(found.sizes["window"]),
+        "gaussian_whole_p": float(found.attrs["whole_p"]),
+    }
+
+
+def _initial(
+    place: Place, target: str, exact: bool, parts: dict[str, xr.Dataset], facts: dict[str, Any]
+) -> None:
+    try:
+        model = place.first_model
+    except RunError as error:
+        facts["no_initial"] = str(error)
+        return
+    eigen = eigen_of(place, target, exact=exact, model=model)
+    found = eigenvector_statistics(
+        eigen.basis, None, place.weights(target, model), neighbours=_NEIGHBOURS if exact else 0
+    )
+    parts["initial"] = found.assign(eigenvalue=("i", to_float64(eigen.basis.values)))
+    parts["initial_density"] = eigen.density
+    facts |= {
+        "initial_loss": eigen.loss,
+        "initial_largest": float(to_float64(eigen.basis.values)[0]),
+        "initial_trace": eigen.facts["trace"],
+    }
