@@ -23,6 +23,8 @@ class LossScaling:
         curve: `loss` and `accuracy` over [alpha].
         rate: of the exponential fit L = c exp(-rate alpha), by least squares of log L.
         exponential_r2: share of the variance of log L that it explains; NaN where a loss is not positive.
+        exponential_loss_r2: share of the variance of L that it explains, to be compared with that of the quadratic fit;
+            it can be negative.
         curvature: b of the quadratic fit L = a + b alpha^2.
         quadratic_r2: share of the variance of L that it explains.
         form: "exponential" or "quadratic", whichever leaves less of L.
@@ -31,6 +33,7 @@ class LossScaling:
     curve: xr.Dataset
     rate: float
     exponential_r2: float
+    exponential_loss_r2: float
     curvature: float
     quadratic_r2: float
     form: str
@@ -43,6 +46,7 @@ def loss_scaling(
     *,
     factors: Any = None,
     loss: Loss | None = None,
+    weight_decay: float = 0.0,
 ) -> LossScaling:
     """Scale the weights of some layers, and fit the loss.
 
@@ -55,6 +59,8 @@ def loss_scaling(
         layers: globs over the parameters that are scaled; None for all.
         factors: alphas, at least 3; None for 21 from 1 to 2.
         loss: loss(outputs, targets), a mean over samples; None for the cross-entropy.
+        weight_decay: torch's: weight_decay ||w||^2 / 2 of the whole network is added to the loss, which the training
+            lowers with it. It alone is quadratic in alpha.
 
     Returns:
         The curve and both fits.
@@ -68,6 +74,10 @@ def loss_scaling(
     candidates = Candidates(model, data, layers, loss)
     w = candidates.weights
     losses, accuracies = candidates.evaluate(a * w for a in alpha)
+    if weight_decay:
+        own = float(w @ w)
+        others = sum(float((p.detach().double() ** 2).sum()) for p in model.parameters()) - own
+        losses = losses + weight_decay / 2.0 * (others + alpha**2 * own)
     curvature, base = np.polyfit(alpha**2, losses, 1)
     quadratic = _r2(losses, base + curvature * alpha**2)
     rate, exponential, left = float("nan"), float("nan"), -np.inf
@@ -82,6 +92,7 @@ def loss_scaling(
         ),
         rate=rate,
         exponential_r2=exponential,
+        exponential_loss_r2=left if np.isfinite(left) else float("nan"),
         curvature=float(curvature),
         quadratic_r2=quadratic,
         form="exponential" if left > quadratic else "quadratic",

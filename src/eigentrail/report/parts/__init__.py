@@ -1,0 +1,1 @@
+"""What each analysis adds to the page of a run, a file each."""
