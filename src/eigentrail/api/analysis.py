@@ -15,7 +15,7 @@ import xarray as xr
 
 from eigentrail._progress import Progress
 from eigentrail.runs import Run, open_run
-from eigentrail.studies.analyses import ANALYSES, choose_analyses
+from eigentrail.studies.analyses import ANALYSES, Compute, choose_analyses
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,7 @@ def analyze(
     run: Run | str | os.PathLike[str],
     only: str | Sequence[str] | None = None,
     *,
+    also: Sequence[str] = (),
     layers: str | list[str] | None = None,
     jobs: int = 1,
     progress: bool | Progress | None = None,
@@ -97,7 +98,9 @@ def analyze(
 
     Args:
         run: a run, or the folder of one.
-        only: names of analyses; "all" for all; None for those that every run can have in little time.
+        only: names of analyses; "all" for all; None for those that every run can have in little time, of the layers
+            for which they take little time.
+        also: names of analyses to make besides.
         layers: globs over parameter names, a module's name stands for its weight; None for all.
         jobs: processes that work in parallel, -1 for one per core.
         progress: True to show it, False for silence, a callable to report to, None for a bar on terminals.
@@ -105,9 +108,15 @@ def analyze(
     Returns:
         The results.
     """
-    chosen = choose_analyses(only)
+    besides = {one.name: one.compute for one in choose_analyses(also)} if also else {}
+    wanted: dict[str, Compute] = {
+        one.name: one.quick or one.compute if only is None else one.compute for one in choose_analyses(only)
+    }
     opened = run if isinstance(run, Run) else open_run(run)
-    results = {one.name: one.compute(opened, layers=layers, jobs=jobs, progress=progress) for one in chosen}
+    results = {
+        name: compute(opened, layers=layers, jobs=jobs, progress=progress)
+        for name, compute in {**wanted, **besides}.items()
+    }
     return RunAnalysis(opened, results)
 
 

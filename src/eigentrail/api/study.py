@@ -12,7 +12,6 @@ from eigentrail.api.analysis import RunAnalysis, analyze
 from eigentrail.api.run_report import PAGE, report_runs
 from eigentrail.runs import Run
 from eigentrail.studies import Study, Sweep, compare_runs, find_study, run_study, run_sweep
-from eigentrail.studies.analyses import choose_analyses
 
 
 @dataclass(frozen=True)
@@ -86,18 +85,5 @@ def study(
         table.to_csv(folder / "comparison.csv", index=False)
         return SweepResult(chosen, found, table, report_runs(found, folder / PAGE))
     run = run_study(chosen, out, data, epochs=epochs, seed=seed, full=full, progress=progress)
-    analysis = analyze(run, analyses_of(chosen), jobs=jobs, progress=progress)
+    analysis = analyze(run, also=chosen.analyses, jobs=jobs, progress=progress)
     return StudyResult(chosen, analysis, analysis.report())
-
-
-def analyses_of(study: Study) -> list[str]:
-    """Name the analyses that a study makes.
-
-    Args:
-        study: the study.
-
-    Returns:
-        Those that every run has, and the study's own.
-    """
-    every = [analysis.name for analysis in choose_analyses()]
-    return [*every, *(name for name in study.analyses if name not in every)]

@@ -16,6 +16,11 @@ from eigentrail._names import look_up
 from eigentrail._progress import Progress
 from eigentrail.errors import OptionError
 from eigentrail.runs import Run
+from eigentrail.studies.geodesics import GEODESIC, GEODESIC_SHOWN, geodesic_table
+from eigentrail.studies.hessian.analysis import SHOWN as CURVATURE_SHOWN
+from eigentrail.studies.hessian.analysis import curvature_analysis, curvature_table
+from eigentrail.studies.leading_crossings import CROSSINGS, crossings_table
+from eigentrail.studies.subspace_angles import SUBSPACES, subspaces_table
 from eigentrail.trajectories import evolution, evolution_table
 
 
@@ -50,6 +55,7 @@ class Analysis:
         shown: the table's columns that are printed; None for all. Column `verdict`, where there is one, holds a
             sentence for each layer, which is printed below the table.
         default: whether it is made where no analysis is named; others take long, or need the data.
+        quick: what is made then in place of `compute`: only what takes seconds; None for the same.
     """
 
     name: str
@@ -58,6 +64,7 @@ class Analysis:
     tabulate: Callable[[xr.DataTree], pd.DataFrame]
     shown: tuple[str, ...] | None = None
     default: bool = True
+    quick: Compute | None = None
 
 
 ANALYSES: dict[str, Analysis] = {
@@ -68,6 +75,36 @@ ANALYSES: dict[str, Analysis] = {
             "singular values, Marchenko-Pastur bulk, followed spikes, tail, ranks and phase over steps",
             evolution,
             evolution_table,
+        ),
+        Analysis(
+            GEODESIC.name,
+            "great circles through the leading singular vectors, beside random walks of the weights; segments",
+            GEODESIC.compute,
+            geodesic_table,
+            GEODESIC_SHOWN,
+            quick=GEODESIC.quick,
+        ),
+        Analysis(
+            CROSSINGS.name,
+            "where the leading singular directions change places",
+            CROSSINGS.compute,
+            crossings_table,
+            quick=CROSSINGS.quick,
+        ),
+        Analysis(
+            SUBSPACES.name,
+            "principal angles of leading and trailing singular subspaces against the first step",
+            SUBSPACES.compute,
+            subspaces_table,
+            quick=SUBSPACES.quick,
+        ),
+        Analysis(
+            "curvature",
+            "the Hessian at the last step: eigenvalues, eigenvectors beside weights, motion and singular matrices",
+            curvature_analysis,
+            curvature_table,
+            CURVATURE_SHOWN,
+            default=False,
         ),
     )
 }

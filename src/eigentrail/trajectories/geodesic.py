@@ -16,7 +16,7 @@ from eigentrail.spectra import Spectrum
 from eigentrail.trajectories import nulls
 from eigentrail.trajectories.geodesic_null import matched_step, null_scores
 from eigentrail.trajectories.great_circle import align_signs, fit_great_circles
-from eigentrail.trajectories.leading_vectors import Side, follow_vector
+from eigentrail.trajectories.leading_vectors import FollowedVectors, Side, follow_vector
 from eigentrail.trajectories.rows import Rows, open_rows
 
 #: Steps that a path is thinned to, like the walks that it is compared with.
@@ -150,7 +150,7 @@ def geodesic(
         pool = np.asarray(null, dtype=np.float64).ravel()
         draws = len(pool)
     rows = open_rows(x, fewest=dims + 2)
-    places = _places(rows, start, dims, steps)
+    places = choose_places(rows, start, dims, steps)
     labels = {
         name: value[places] if name == "step" else (value[0], value[1][places])
         for name, value in rows.coordinates.items()
@@ -163,7 +163,7 @@ def geodesic(
             shape = _checked_shape(null_shape, rows.n, side)
         elif draws and pool is None:
             notes.append("no null: the shape of the weights is not known; give null_shape=(out, in)")
-        _check_path(vectors, dims)
+        check_path(vectors, dims)
         norms = np.zeros(0)
         if shape is not None and pool is None and draws:
             length = float(_steps(vectors).sum())
@@ -175,8 +175,9 @@ def geodesic(
             )
         first = 1.0
     else:
-        vectors, ranks, overlaps, first, norms, shape = _followed(rows, places, which, side)
-        _check_path(vectors, dims)
+        followed, first, norms, shape = follow_rows(rows, places, which)
+        vectors, ranks, overlaps = followed.side(side)[0], followed.ranks[0], followed.overlaps[0]
+        check_path(vectors, dims)
     if pool is None:
         can = shape is not None and draws > 0
         pool = (
@@ -290,7 +291,22 @@ def as_matrices(block: Any, shape: tuple[int, ...]) -> Float64[np.ndarray, "b ou
     return np.asarray(block, dtype=np.float64).reshape(len(block), shape[0], -1)
 
 
-def _places(rows: Rows, start: int | str | None, dims: int, most: int) -> Int64[np.ndarray, " t"]:
+def choose_places(rows: Rows, start: int | str | None, dims: int, most: int) -> Int64[np.ndarray, " t"]:
+    """Choose the steps of a path.
+
+    Args:
+        rows: the trajectory.
+        start: as of `geodesic`.
+        dims: 1 for a great circle, 2 for a great 2-sphere.
+        most: how many steps to keep.
+
+    Returns:
+        Their numbers, ascending.
+
+    Raises:
+        OptionError: `start` or `most` is outside what it may be.
+        TrajectoryError: too few steps are left.
+    """
     if not dims + 2 <= most <= MOST_STEPS:
         raise OptionError(f"steps is {dims + 2} to {MOST_STEPS}, not {most}.")
     first = 0
@@ -352,16 +368,23 @@ def _given_vectors(
     return aligned, np.zeros(0, dtype=np.int64), np.concatenate([[1.0], np.abs(cosines)])
 
 
-def _followed(
-    rows: Rows, places: Int64[np.ndarray, " t"], which: int, side: Side
-) -> tuple[
-    Float64[np.ndarray, "t n"],
-    Int64[np.ndarray, " t"],
-    Float64[np.ndarray, " t"],
-    float,
-    Float64[np.ndarray, " s"],
-    tuple[int, int],
-]:
+def follow_rows(
+    rows: Rows, places: Int64[np.ndarray, " t"], which: int
+) -> tuple[FollowedVectors, float, Float64[np.ndarray, " s"], tuple[int, int]]:
+    """Follow the singular vectors of weights over some of their steps.
+
+    Args:
+        rows: weights that are matrices.
+        places: numbers of the steps.
+        which: rank at the first of them, 0 the largest singular value.
+
+    Returns:
+        The vectors (b = 1), the norm of the first matrix, those of the steps, and rows and columns.
+
+    Raises:
+        OptionError: there is no singular value of that rank.
+        TrajectoryError: the weights are zero or not finite at one of the steps.
+    """
     shape = (rows.shape[0], rows.n // rows.shape[0])
     smaller = min(shape)
     if isinstance(which, bool) or not isinstance(which, (int, np.integer)) or not 0 <= which < smaller:
@@ -381,15 +404,24 @@ def _followed(
             last[:] = [w]
             yield w
 
-    found = follow_vector(matrices(), int(which), side)
-    return found.vectors[0], found.ranks[0], found.overlaps[0], norms[0], np.array(norms[1:]), shape
+    found = follow_vector(matrices(), int(which))
+    return found, norms[0], np.array(norms[1:]), shape
 
 
 def _steps(x: Float64[np.ndarray, "t n"]) -> Float64[np.ndarray, " s"]:
     return np.asarray(2.0 * np.arcsin(np.clip(np.linalg.norm(np.diff(x, axis=0), axis=1) / 2.0, 0.0, 1.0)))
 
 
-def _check_path(x: Float64[np.ndarray, "t n"], dims: int) -> None:
+def check_path(x: Float64[np.ndarray, "t n"], dims: int) -> None:
+    """Refuse paths that have no circle, or that every circle fits.
+
+    Args:
+        x: [T, n] unit vectors.
+        dims: 1 for a great circle, 2 for a great 2-sphere.
+
+    Raises:
+        TrajectoryError: the vectors do not move, or have too few entries.
+    """
     if x.shape[1] <= dims + 1:
         raise TrajectoryError(
             f"vectors of {x.shape[1]} entries always lie on a great {dims}-sphere: take a larger side of the layer."

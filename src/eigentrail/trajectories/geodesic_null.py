@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float64
 
-from eigentrail.trajectories.great_circle import fit_great_circles
-from eigentrail.trajectories.leading_vectors import Side, follow_vector
+from eigentrail._progress import Progress, silent
+from eigentrail.trajectories.great_circle import score_products
+from eigentrail.trajectories.leading_vectors import SIDES, FollowedVectors, Side, follow_vector
 from eigentrail.trajectories.nulls import weight_walks
 
 _MEMORY = 2**26
 _TOLERANCE = 1e-6
 _TRIALS = 24
 _BISECTIONS = 7
+
+
+@dataclass(frozen=True)
+class NullScores:
+    """Scores of walks, of both sides and both kinds of circle from the same draws.
+
+    Attributes:
+        scores: [side, dims, start, draw] with the sides in the order right, left, great circles before great
+            2-spheres, and the number of steps that are left out at the beginning; NaN where a side is too small.
+        starts: those numbers.
+    """
+
+    scores: Float64[np.ndarray, "2 2 k d"]
+    starts: tuple[int, ...]
 
 
 def null_scores(
@@ -42,12 +58,50 @@ def null_scores(
     Returns:
         [draws] scores.
     """
-    return np.concatenate(
-        [
-            fit_great_circles(x, dims, _TOLERANCE).score
-            for x in _paths(shape, start_norm, step_norms, draws, seed, which, side)
-        ]
-    )
+    found = all_null_scores(shape, start_norm, step_norms, draws, seed, which)
+    return found.scores[SIDES.index(side), dims - 1, 0]
+
+
+def all_null_scores(
+    shape: tuple[int, int],
+    start_norm: float,
+    step_norms: Float64[np.ndarray, " s"],
+    draws: int,
+    seed: int,
+    which: int = 0,
+    starts: Sequence[int] = (0,),
+    progress: Progress = silent,
+) -> NullScores:
+    """Let Gaussian matrices walk once, for both singular vectors and for both kinds of circle.
+
+    Args:
+        shape: rows and columns.
+        start_norm: Frobenius norm of the first matrix.
+        step_norms: [T - 1] Frobenius norms of the steps.
+        draws: how many walks.
+        seed: seed of the draws.
+        which: as of the observed path.
+        starts: how many steps to leave out at the beginning of the same walks.
+        progress: is told of the walks done.
+
+    Returns:
+        The scores.
+    """
+    parts = []
+    done = 0
+    for walks in _paths(shape, start_norm, step_norms, draws, seed, which):
+        progress("random walks", done, draws)
+        block = np.full((2, 2, len(starts), len(walks.values)), np.nan)
+        for number, side in enumerate(SIDES):
+            x = walks.side(side)
+            products = x @ x.swapaxes(1, 2)
+            wanted = [dims for dims in (1, 2) if x.shape[2] > dims + 1]
+            for place, first in enumerate(starts):
+                scores = score_products(products[:, first:, first:], wanted, _TOLERANCE)
+                block[number, : len(wanted), place] = scores
+        parts.append(block)
+        done += len(walks.values)
+    return NullScores(np.concatenate(parts, axis=3), tuple(starts))
 
 
 def matched_step(
@@ -71,7 +125,8 @@ def matched_step(
     def mean_length(log_step: float) -> float:
         steps = np.full(count - 1, np.exp(log_step))
         lengths = []
-        for x in _paths(shape, 1.0, steps, _TRIALS, seed + 1, which, side):
+        for walks in _paths(shape, 1.0, steps, _TRIALS, seed + 1, which):
+            x = walks.side(side)
             chords = np.linalg.norm(np.diff(x, axis=1), axis=2)
             lengths.append(2.0 * np.arcsin(np.clip(chords / 2.0, 0.0, 1.0)).sum(axis=1))
         return float(np.concatenate(lengths).mean())
@@ -94,10 +149,25 @@ def _paths(
     draws: int,
     seed: int,
     which: int,
-    side: Side,
-) -> Iterator[Float64[np.ndarray, "b t n"]]:
-    per_walk = 8 * (3 * shape[0] * shape[1] + 3 * (len(step_norms) + 1) * max(shape))
+) -> Iterator[FollowedVectors]:
+    per_walk = 8 * (3 * shape[0] * shape[1] + 3 * (len(step_norms) + 1) * sum(shape))
     size = max(1, min(draws, _MEMORY // per_walk))
     for first in range(0, draws, size):
         numbers = range(first, min(first + size, draws))
-        yield follow_vector(weight_walks(shape, start_norm, step_norms, numbers, seed), which, side).vectors
+        yield follow_vector(weight_walks(shape, start_norm, step_norms, numbers, seed), which)
+
+
+def null_seconds(shape: tuple[int, ...], steps: int, draws: int) -> float:
+    """Estimate what the null of a path takes, from measurements on one core of a server of 2023.
+
+    Args:
+        shape: rows and columns.
+        steps: how many steps a path has.
+        draws: how many walks.
+
+    Returns:
+        Seconds.
+    """
+    large, small = max(shape), min(shape)
+    numbers = large * small
+    return draws * steps * (6e-5 + 7e-9 * numbers + 3e-11 * numbers * small + 3e-10 * small**3)

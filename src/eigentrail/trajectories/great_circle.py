@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float64
@@ -53,16 +55,7 @@ def fit_great_circles(x: Float64[np.ndarray, "b t n"], dims: int, tolerance: flo
     u, s, vt = np.linalg.svd(x, full_matrices=False)
     z = u * s[:, None, :]  # the path in its own at most T dimensions; nothing is lost
     mean = frechet_mean(z, tolerance)
-    inside, outside = z[:, :, : dims + 1], z[:, :, dims + 1 :]
-    along = np.sqrt(np.einsum("btd,btd->bt", inside, inside))
-    residuals = np.arctan2(np.sqrt(np.einsum("btr,btr->bt", outside, outside)), along)
-    path = inside / np.maximum(along, _TINY)[:, :, None]
-    projected = np.concatenate([path, np.zeros_like(outside)], axis=2)
-    spread = _angles(projected, mean)
-    rss = np.einsum("bt,bt->b", residuals, residuals)
-    varied = rss + np.einsum("bt,bt->b", spread, spread)
-    moved = varied > 1e-24 * x.shape[1]
-    score = np.where(moved, 1.0 - rss / np.where(moved, varied, 1.0), np.nan)
+    path, residuals, spread, rss, score = _project(z, mean, dims)
     turn = _turns(path, mean[:, : dims + 1])
     return GreatCircles(
         planes=turn @ vt[:, : dims + 1],
@@ -73,6 +66,40 @@ def fit_great_circles(x: Float64[np.ndarray, "b t n"], dims: int, tolerance: flo
         rss=rss,
         score=score,
     )
+
+
+def score_products(
+    products: Float64[np.ndarray, "b t t"], dims: Sequence[int], tolerance: float = 1e-12
+) -> Float64[np.ndarray, "k b"]:
+    """Score the circles through paths of which only the inner products are known: all that a score depends on.
+
+    Args:
+        products: [b, T, T] inner products of the unit vectors of each path, aligned in sign.
+        dims: kinds of circle, 1 or 2.
+        tolerance: length of the Frechet mean's last correction in radians.
+
+    Returns:
+        [len(dims), b] scores, NaN for a path that does not move.
+    """
+    values, vectors = np.linalg.eigh(products)
+    z = (vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :])[:, :, ::-1]
+    mean = frechet_mean(z, tolerance)
+    return np.array([_project(z, mean, one)[4] for one in dims]).reshape(len(dims), len(z))
+
+
+def _project(z: Float64[np.ndarray, "b t r"], mean: Float64[np.ndarray, "b r"], dims: int) -> tuple[Any, ...]:
+    """Project paths in their principal axes onto the first dims + 1 of these: path, residuals, spread, rss, score."""
+    inside, outside = z[:, :, : dims + 1], z[:, :, dims + 1 :]
+    along = np.sqrt(np.einsum("btd,btd->bt", inside, inside))
+    residuals = np.arctan2(np.sqrt(np.einsum("btr,btr->bt", outside, outside)), along)
+    path = inside / np.maximum(along, _TINY)[:, :, None]
+    projected = np.concatenate([path, np.zeros_like(outside)], axis=2)
+    spread = _angles(projected, mean)
+    rss = np.einsum("bt,bt->b", residuals, residuals)
+    varied = rss + np.einsum("bt,bt->b", spread, spread)
+    moved = varied > 1e-24 * z.shape[1]
+    score = np.where(moved, 1.0 - rss / np.where(moved, varied, 1.0), np.nan)
+    return path, residuals, spread, rss, score
 
 
 def frechet_mean(z: Float64[np.ndarray, "b t r"], tolerance: float = 1e-12) -> Float64[np.ndarray, "b r"]:

@@ -12,6 +12,8 @@ from jaxtyping import Float, Float64, Int64
 from eigentrail.spectra.eigenvalues import symmetric_eigen
 
 Side: TypeAlias = Literal["left", "right"]
+#: Both sides, in the order in which results hold them.
+SIDES: tuple[Side, Side] = ("right", "left")
 # Up to this order one batched decomposition of all matrices beats one for each.
 _BATCHED = 96
 _CANDIDATES = 8
@@ -22,19 +24,32 @@ class FollowedVectors:
     """One singular vector of each of b matrices over T steps.
 
     Attributes:
-        vectors: [b, T, n] unit vectors of the chosen side, aligned in sign from step to step.
+        left: [b, T, rows] its unit vectors u, aligned in sign from step to step.
+        right: [b, T, cols] its unit vectors v, aligned in sign from step to step.
         ranks: [b, T] its place among the singular values, 0 the largest.
         overlaps: [b, T] |u . u'| |v . v'| with the step before; 1 at the first step.
         values: [b, T] its singular value.
     """
 
-    vectors: Float64[np.ndarray, "b t n"]
+    left: Float64[np.ndarray, "b t n"]
+    right: Float64[np.ndarray, "b t m"]
     ranks: Int64[np.ndarray, "b t"]
     overlaps: Float64[np.ndarray, "b t"]
     values: Float64[np.ndarray, "b t"]
 
+    def side(self, side: Side) -> Float64[np.ndarray, "b t n"]:
+        """Choose a side.
 
-def follow_vector(matrices: Iterable[Float[np.ndarray, "b n m"]], which: int, side: Side) -> FollowedVectors:
+        Args:
+            side: "right" for v, "left" for u.
+
+        Returns:
+            The vectors of that side.
+        """
+        return self.right if side == "right" else self.left
+
+
+def follow_vector(matrices: Iterable[Float[np.ndarray, "b n m"]], which: int) -> FollowedVectors:
     """Follow a singular vector: at each step the candidate with the largest overlap with the step before.
 
     Never by rank: where singular values cross, the vector of a rank jumps, and the followed one does not.
@@ -42,34 +57,35 @@ def follow_vector(matrices: Iterable[Float[np.ndarray, "b n m"]], which: int, si
     Args:
         matrices: b matrices at each step.
         which: rank at the first step, 0 the largest singular value.
-        side: "right" for v [cols], "left" for u [rows].
 
     Returns:
         The followed vectors.
     """
-    vectors: list[np.ndarray[Any, Any]] = []
+    lefts: list[np.ndarray[Any, Any]] = []
+    rights: list[np.ndarray[Any, Any]] = []
     ranks, overlaps, values = [], [], []
-    last_u = last_v = last = np.zeros((0, 0))
     for w in matrices:
         u, s, v = leading_triples(w, min(*w.shape[1:], max(_CANDIDATES, which + 1 + _CANDIDATES // 2)))
         rows = np.arange(len(w))
-        if not vectors:
+        if not lefts:
             chosen, found = np.full(len(w), which), np.ones(len(w))
         else:
-            score = np.abs(np.einsum("bkn,bn->bk", u, last_u) * np.einsum("bkm,bm->bk", v, last_v))
+            along = np.einsum("bkn,bn->bk", u, lefts[-1]), np.einsum("bkm,bm->bk", v, rights[-1])
+            score = np.abs(along[0] * along[1])
             chosen = score.argmax(axis=1)
             found = score[rows, chosen]
-        last_u, last_v = u[rows, chosen], v[rows, chosen]
-        now = last_v if side == "right" else last_u
-        if vectors:
-            now = now * np.where(np.einsum("bn,bn->b", now, last) < 0.0, -1.0, 1.0)[:, None]
-        last = now
-        vectors.append(now)
+        now_u, now_v = u[rows, chosen], v[rows, chosen]
+        if lefts:
+            now_u = now_u * np.where(along[0][rows, chosen] < 0.0, -1.0, 1.0)[:, None]
+            now_v = now_v * np.where(along[1][rows, chosen] < 0.0, -1.0, 1.0)[:, None]
+        lefts.append(now_u)
+        rights.append(now_v)
         ranks.append(chosen)
         overlaps.append(found)
         values.append(s[rows, chosen])
     return FollowedVectors(
-        np.stack(vectors, axis=1),
+        np.stack(lefts, axis=1),
+        np.stack(rights, axis=1),
         np.stack(ranks, axis=1).astype(np.int64),
         np.stack(overlaps, axis=1),
         np.stack(values, axis=1),

@@ -1,0 +1,203 @@
+"""The analysis `geodesic`: do the leading singular vectors of a run's layers move along geodesics, more than chance?"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from eigentrail._progress import Progress
+from eigentrail.errors import EigentrailError, TrajectoryError
+from eigentrail.studies.matrix_paths import MatrixAnalysis, matrix_path
+from eigentrail.trajectories import nulls
+from eigentrail.trajectories.geodesic import MOST_STEPS, first_spike
+from eigentrail.trajectories.geodesic_null import null_seconds
+from eigentrail.trajectories.leading_vectors import SIDES
+from eigentrail.trajectories.rows import open_rows
+from eigentrail.trajectories.segments import segments
+from eigentrail.trajectories.series import MatrixSeries
+from eigentrail.trajectories.singular_path import singular_path
+from eigentrail.trajectories.steps import nested_log_steps
+
+_SEED = 0
+# Steps that are looked at for the first spike, and steps that a path from there on needs to be worth a fit.
+_LOOKED_AT = 200
+_FEWEST = 12
+
+
+def layer_geodesics(series: MatrixSeries, progress: Progress) -> xr.DataTree:
+    """Fit great circles to the leading left and right singular vector of a layer, beside random walks.
+
+    Args:
+        series: the layer.
+        progress: is told of the walks done.
+
+    Returns:
+        Its node. The children are `first` and, where the first Marchenko-Pastur spike comes later and leaves
+        enough steps, `spike`: what `singular_path` gives from the first step and from that spike on; and
+        `segments_right`, `segments_left` [segment]: the great circles that the path follows one after the other, from
+        the same start as the child named by `attrs["start"]`. `attrs["spike_step"]` is -1 without a spike.
+    """
+    x = matrix_path(series)
+    first = singular_path(x, seed=_SEED, progress=progress)
+    nodes: dict[str, Any] = {"/first": first}
+    start: Literal["first", "spike"] = "first"
+    spike, note = -1, ""
+    close = open_rows(x).select(nested_log_steps(series.steps, _LOOKED_AT))
+    try:
+        spike = int(close.steps[first_spike(close)])
+    except TrajectoryError:
+        note = "no step has a Marchenko-Pastur spike: the path begins at the first step"
+    left = int((series.steps >= spike).sum())
+    if spike > series.steps[0] and left >= _FEWEST:
+        nodes["/spike"] = singular_path(x, seed=_SEED, start=spike, progress=progress)
+        start = "spike"
+    elif spike > series.steps[0]:
+        note = f"the first spike appears at step {spike}, with {left} steps left: the path begins at the first step"
+    for side in SIDES:
+        nodes[f"/segments_{side}"] = _segments(nodes[f"/{start}"], side)
+    tree = xr.DataTree.from_dict(nodes)
+    tree.attrs = {"start": start, "spike_step": spike, "note": note}
+    return tree
+
+
+def _segments(path: xr.Dataset, side: Literal["left", "right"]) -> xr.Dataset:
+    try:
+        found = segments(path[side].astype(np.float64), side=side)
+    except EigentrailError as error:
+        return xr.Dataset(attrs={"note": str(error)})
+    table = found.table
+    between = np.full((len(table), 2), np.nan)
+    between[1:] = found.intervals
+    columns = {str(name): ("segment", np.asarray(table[name].values)) for name in table}
+    return xr.Dataset(
+        {**columns, "change_low": ("segment", between[:, 0]), "change_high": ("segment", between[:, 1])},
+        attrs={
+            "rss_single": found.rss_single,
+            "rss": found.rss,
+            "penalty": found.penalty,
+            "note": "",
+        },
+    )
+
+
+def _seconds(series: MatrixSeries) -> float:
+    # Twice: the walks from the first step, and those from the first spike on.
+    return 2.0 * null_seconds(series.shape[1:], min(len(series.steps), MOST_STEPS), nulls.ENOUGH)
+
+
+GEODESIC = MatrixAnalysis(
+    "geodesic",
+    1,
+    layer_geodesics,
+    _seconds,
+    f"the null of {nulls.ENOUGH} random walks",
+    {"null": nulls.ENOUGH, "seed": _SEED, "steps": MOST_STEPS},
+)
+
+
+def geodesic_table(tree: xr.DataTree) -> pd.DataFrame:
+    """Sum the geodesics of a run up.
+
+    Args:
+        tree: a node per layer, as `layer_geodesics` gives them.
+
+    Returns:
+        A row per layer and side: `name`, `side`, `shape`, `start` (its first step), `spike_step`, `steps`; for the
+        great circle `score`, `null_median`, `percentile`, `p_value`, `rss`, `arc`; for the great 2-sphere
+        `sphere_score`, `sphere_null_median`, `sphere_percentile`; `first_score`, `first_percentile` of the circle from
+        the first step on; `length`, `segments`, `changes` (their first steps), `rank_changes`; `verdict` in words.
+    """
+    return pd.DataFrame(
+        [row for node in tree.children.values() for side in SIDES for row in _rows(node, side)],
+        columns=_COLUMNS,
+    )
+
+
+_COLUMNS = [
+    "name", "side", "shape", "start", "spike_step", "steps", "score", "null_median", "percentile", "p_value", "rss",
+    "arc", "sphere_score", "sphere_null_median", "sphere_percentile", "first_score", "first_percentile", "length",
+    "segments", "changes", "rank_changes", "note", "verdict",
+]  # fmt: skip
+
+#: The columns that a person sees first.
+GEODESIC_SHOWN = (
+    "name", "side", "start", "steps", "score", "null_median", "percentile", "sphere_score", "sphere_percentile",
+    "first_score", "first_percentile", "segments", "verdict",
+)  # fmt: skip
+
+
+def _rows(node: xr.DataTree, side: str) -> list[dict[str, Any]]:
+    path = node[node.attrs["start"]].to_dataset().sel(side=side)
+    first = node["first"].to_dataset().sel(side=side)
+    cut = node[f"segments_{side}"].to_dataset()
+    if not np.isfinite(float(path["score"].sel(dims=1))):
+        return []
+    medians = path["null_scores"].median("draw")
+    changes = [int(step) for step in cut["start"].values[1:]] if "start" in cut else None
+    row: dict[str, Any] = {
+        "name": node.attrs["name"],
+        "side": side,
+        "shape": f"{path.attrs['rows']}x{path.attrs['cols']}",
+        "start": int(path["step"][0]),
+        "spike_step": None if node.attrs["spike_step"] < 0 else int(node.attrs["spike_step"]),
+        "steps": path.sizes["step"],
+        "null_median": _number(medians.sel(dims=1)),
+        "length": _number(path["length"]),
+        "sphere_score": _number(path["score"].sel(dims=2)),
+        "sphere_null_median": _number(medians.sel(dims=2)),
+        "sphere_percentile": _number(path["percentile"].sel(dims=2)),
+        "first_score": _number(first["score"].sel(dims=1)),
+        "first_percentile": _number(first["percentile"].sel(dims=1)),
+        "segments": None if changes is None else len(changes) + 1,
+        "changes": changes,
+        "rank_changes": int((np.diff(path["rank"].values) != 0).sum()),
+        "note": node.attrs["note"],
+        **{
+            name: _number(path[name].sel(dims=1)) for name in ("score", "percentile", "p_value", "rss", "arc")
+        },
+    }
+    return [{**row, "verdict": geodesic_verdict(row)}]
+
+
+def _number(value: xr.DataArray) -> float | None:
+    number = float(value)
+    return number if np.isfinite(number) else None
+
+
+def geodesic_verdict(row: dict[str, Any]) -> str:
+    """Say whether a path is more of a geodesic than chance gives.
+
+    Args:
+        row: of `geodesic_table`.
+
+    Returns:
+        Two or three sentences.
+    """
+    late = row["spike_step"] is not None and row["start"] == row["spike_step"]
+    since = f"from {'its first spike at ' if late else ''}step {row['start']} on"
+    beside = (
+        f"score {row['score']:.3f}, random walks of the weights reach {row['null_median']:.3f} "
+        f"(percentile {row['percentile']:.0f})"
+    )
+    if row["percentile"] > 95.0:
+        said = "moves along a great circle more than chance gives"
+    elif row["percentile"] < 5.0:
+        said = "is less of a great circle than a random walk"
+    else:
+        said = "is no more of a great circle than a random walk"
+    sphere = ""
+    if row["sphere_score"] is not None:
+        sphere = (
+            f"; the great 2-sphere has {row['sphere_score']:.3f} beside {row['sphere_null_median']:.3f} "
+            f"(percentile {row['sphere_percentile']:.0f})"
+        )
+    cut = ""
+    if row["segments"] == 1:
+        cut = " One circle serves for all steps."
+    elif row["segments"]:
+        listed = ", ".join(map(str, row["changes"]))
+        cut = f" {row['segments']} circles one after the other fit better, changing at steps {listed}."
+    return f"The leading {row['side']} vector {said}, {since}: {beside}{sphere}.{cut}"

@@ -1,0 +1,97 @@
+"""The analysis `subspaces`: how far leading and trailing singular subspaces turn from the first step on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from eigentrail._progress import Progress
+from eigentrail.studies.matrix_paths import MatrixAnalysis, matrix_path
+from eigentrail.trajectories.geodesic import thinned
+from eigentrail.trajectories.series import MatrixSeries
+from eigentrail.trajectories.subspaces import subspaces
+
+_DIMENSION = 4
+_STEPS = 100
+
+
+def layer_subspaces(series: MatrixSeries, progress: Progress) -> xr.Dataset:
+    """Follow the principal angles of the leading and trailing subspaces of a layer against its first step.
+
+    Args:
+        series: the layer.
+        progress: not told: it takes seconds.
+
+    Returns:
+        What `subspaces` gives, at up to 100 steps; `attrs["k"]` is the dimension of the subspaces.
+    """
+    del progress
+    x = matrix_path(series)
+    if x.sizes["step"] > _STEPS:
+        x = x.isel(step=thinned(x.sizes["step"], _STEPS))
+    k = min(_DIMENSION, max(1, min(x.shape[1:]) // 2))
+    found = subspaces(x, k)
+    return found.assign_attrs(k=k, rows=int(x.shape[1]), cols=int(x.shape[2]))
+
+
+def _seconds(series: MatrixSeries) -> float:
+    _, n, m = series.shape
+    return min(len(series.steps), _STEPS) * (1e-3 + 1.5e-9 * n * m * m)
+
+
+SUBSPACES = MatrixAnalysis(
+    "subspaces",
+    1,
+    layer_subspaces,
+    _seconds,
+    "decomposing each step",
+    {"k": _DIMENSION, "steps": _STEPS},
+)
+
+
+def subspaces_table(tree: xr.DataTree) -> pd.DataFrame:
+    """Sum the subspaces of a run up.
+
+    Args:
+        tree: a node per layer, as `layer_subspaces` gives them.
+
+    Returns:
+        A row per layer: `name`, `shape`, `k`; `leading_right`, `leading_left`, `trailing_right`, `trailing_left`, what
+        the last step's subspace keeps of the first one's (mean squared cosine of the principal angles: 1 if it is the
+        same); `chance_right`, `chance_left`, what random subspaces have (k / n); `verdict`.
+    """
+    columns = [
+        "name", "shape", "k", "leading_right", "chance_right", "leading_left", "chance_left", "trailing_right",
+        "trailing_left", "verdict",
+    ]  # fmt: skip
+    return pd.DataFrame([_row(node) for node in tree.children.values()], columns=columns)
+
+
+def _row(node: xr.DataTree) -> dict[str, Any]:
+    found = node.to_dataset()
+    row: dict[str, Any] = {
+        "name": node.attrs["name"],
+        "shape": f"{node.attrs['rows']}x{node.attrs['cols']}",
+        "k": node.attrs["k"],
+    }
+    for side in ("right", "left"):
+        row[f"chance_{side}"] = float(np.cos(node.attrs[f"chance_{side}"]) ** 2)
+        for end in ("leading", "trailing"):
+            angles = found[f"{end}_{side}"].values[-1]
+            row[f"{end}_{side}"] = float((np.cos(angles) ** 2).mean())
+    return {**row, "verdict": _verdict(row)}
+
+
+def _verdict(row: dict[str, Any]) -> str:
+    many = f"{row['k']} leading" if row["k"] > 1 else "leading"
+    share = {name: f"{row[name]:.0%}" for name in row if name.startswith(("leading", "trailing", "chance"))}
+    far = max(row["leading_right"] - row["chance_right"], row["leading_left"] - row["chance_left"])
+    said = "are still close to" if far > 0.8 else "have turned away from" if far < 0.2 else "are partly"
+    return (
+        f"The {many} directions {said} those of the first step: {share['leading_right']} of them is kept on the right "
+        f"and {share['leading_left']} on the left, of the trailing ones {share['trailing_right']} and "
+        f"{share['trailing_left']}; random subspaces share {share['chance_right']} and {share['chance_left']}."
+    )

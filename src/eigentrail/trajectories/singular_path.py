@@ -1,0 +1,182 @@
+"""The path of a singular vector of both sides, its great circle and great 2-sphere, and one null for all of them."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Float64
+
+from eigentrail._progress import Progress, silent
+from eigentrail.errors import TrajectoryError
+from eigentrail.trajectories import nulls
+from eigentrail.trajectories.geodesic import MOST_STEPS, check_path, choose_places, follow_rows
+from eigentrail.trajectories.geodesic_null import all_null_scores
+from eigentrail.trajectories.great_circle import fit_great_circles
+from eigentrail.trajectories.leading_vectors import SIDES
+from eigentrail.trajectories.rows import open_rows
+
+# Shares of the path that are left out at its beginning to see what the choice of the start does.
+_STARTS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7)
+_QUANTILES = (5.0, 50.0, 95.0)
+_FEWEST = 6
+
+
+def singular_path(
+    x: Any,
+    which: int = 0,
+    null: int = nulls.ENOUGH,
+    seed: int = 0,
+    *,
+    start: int | Literal["spike"] | None = None,
+    steps: int = MOST_STEPS,
+    progress: Progress = silent,
+) -> xr.Dataset:
+    """Fit the paths of the left and the right singular vector, with the null of random walks in weight space.
+
+    The fits are those of `geodesic`; the walks are drawn once for both sides and both kinds of circle.
+
+    Args:
+        x: weights [T, out, ...] over steps.
+        which: rank of the followed singular vector at the start, 0 the leading one.
+        null: number of walks, 0 for none.
+        seed: seed of the walks.
+        start: as of `geodesic`.
+        steps: how many steps the path and the walks are thinned to, at most 100.
+        progress: is told of the walks done.
+
+    Returns:
+        Dataset over `side` ("right" for v, "left" for u), `dims` (1: great circle, 2: great 2-sphere) and `step`:
+
+        - `score`, `rss`, `percentile`, `p_value`, `arc` [side, dims] and `null_scores` [side, dims, draw];
+        - `path` [side, dims, step, axis]: the projected path in the axes of its plane (the third one is NaN for great
+          circles), `mean` [side, dims, axis], its Frechet mean, `residuals` [side, dims, step] and `length` [side];
+        - `circle` [side, end, axis]: two directions that span the great circle, in the axes of the great 2-sphere;
+        - `left` [step, row], `right` [step, col]: the vectors in float32;
+        - `value`, `rank`, `overlap` [step]: singular value, its place, overlap with the step before;
+        - `score_from`, `percentile_from` [side, dims, start] and `null_from` [side, dims, start, quantile] (5, 50 and
+          95%): the same where the path, and the walks with it, begin at a later step.
+
+        NaN where a side is too small for a circle. Attributes: `rows`, `cols`, `draws`.
+
+    Raises:
+        OptionError: an argument is outside what it may be.
+        TrajectoryError: there are too few steps, neither vector moves, or weights are zero or not finite.
+    """
+    rows = open_rows(x, fewest=4)
+    if len(rows.shape) < 2:
+        raise TrajectoryError("weights of one dimension have no singular vectors: choose a weight matrix.")
+    draws = nulls.check_draws(null)
+    places = choose_places(rows, start, 2, steps)
+    followed, first_norm, norms, shape = follow_rows(rows, places, which)
+    count = len(places)
+    starts = np.unique([round(share * (count - 1)) for share in _STARTS])
+    starts = starts[count - starts >= _FEWEST] if count > _FEWEST else starts[:1]
+    out = _empty(count, len(starts), draws)
+    still = []
+    for number, side in enumerate(SIDES):
+        vectors = followed.side(side)
+        try:
+            check_path(vectors[0], 1)
+        except TrajectoryError as error:
+            still.append(error)
+            continue
+        _fit(vectors, number, starts, out)
+    if len(still) == len(SIDES):
+        raise still[0]
+    if draws:
+        drawn = all_null_scores(
+            shape, first_norm, norms, draws, seed, which, tuple(int(s) for s in starts), progress
+        ).scores
+        out["null_scores"] = drawn[:, :, 0]
+        _compare(drawn, out)
+    dims: dict[str, tuple[str, ...]] = {
+        **dict.fromkeys(("score", "rss", "percentile", "p_value", "arc"), ("side", "dims")),
+        "null_scores": ("side", "dims", "draw"),
+        "path": ("side", "dims", "step", "axis"),
+        "mean": ("side", "dims", "axis"),
+        "residuals": ("side", "dims", "step"),
+        "length": ("side",),
+        "circle": ("side", "end", "axis"),
+        "score_from": ("side", "dims", "start"),
+        "percentile_from": ("side", "dims", "start"),
+        "null_from": ("side", "dims", "start", "quantile"),
+    }
+    labels = {
+        name: value[places] if name == "step" else (value[0], value[1][places])
+        for name, value in rows.coordinates.items()
+    }
+    return xr.Dataset(
+        {
+            **{name: (dims[name], values) for name, values in out.items()},
+            "left": (("step", "row"), followed.left[0].astype(np.float32)),
+            "right": (("step", "col"), followed.right[0].astype(np.float32)),
+            "value": ("step", followed.values[0]),
+            "rank": ("step", followed.ranks[0]),
+            "overlap": ("step", followed.overlaps[0]),
+        },
+        coords={
+            **labels,
+            "side": list(SIDES),
+            "dims": [1, 2],
+            "start": rows.steps[places][starts],
+            "quantile": list(_QUANTILES),
+        },
+        attrs={"rows": shape[0], "cols": shape[1], "draws": draws},
+    )
+
+
+def _empty(count: int, starts: int, draws: int) -> dict[str, Float64[np.ndarray, "..."]]:
+    shapes: dict[str, tuple[int, ...]] = {
+        **dict.fromkeys(("score", "rss", "percentile", "p_value", "arc"), (2, 2)),
+        "null_scores": (2, 2, draws),
+        "path": (2, 2, count, 3),
+        "mean": (2, 2, 3),
+        "residuals": (2, 2, count),
+        "length": (2,),
+        "circle": (2, 2, 3),
+        "score_from": (2, 2, starts),
+        "percentile_from": (2, 2, starts),
+        "null_from": (2, 2, starts, len(_QUANTILES)),
+    }
+    return {name: np.full(shape, np.nan) for name, shape in shapes.items()}
+
+
+def _fit(
+    vectors: Float64[np.ndarray, "1 t n"],
+    number: int,
+    starts: np.ndarray[Any, Any],
+    out: dict[str, Float64[np.ndarray, "..."]],
+) -> None:
+    chords = np.linalg.norm(np.diff(vectors[0], axis=0), axis=1)
+    out["length"][number] = 2.0 * np.arcsin(np.clip(chords / 2.0, 0.0, 1.0)).sum()
+    planes = []
+    for dims in (1, 2):
+        if vectors.shape[2] <= dims + 1:
+            continue
+        at = (number, dims - 1)
+        fit = fit_great_circles(vectors, dims)
+        planes.append(fit.planes[0])
+        out["score"][at], out["rss"][at] = fit.score[0], fit.rss[0]
+        out["residuals"][at] = fit.residuals[0]
+        out["path"][at][:, : dims + 1] = fit.path[0]
+        toward = fit.planes[0] @ fit.mean[0]
+        out["mean"][at][: dims + 1] = toward / max(float(np.linalg.norm(toward)), 1e-300)
+        out["arc"][at] = np.ptp(np.unwrap(np.arctan2(fit.path[0, :, 1], fit.path[0, :, 0])))
+        out["score_from"][at] = [fit_great_circles(vectors[:, s:], dims).score[0] for s in starts]
+    if len(planes) == 2:
+        out["circle"][number] = planes[0] @ planes[1].T
+
+
+def _compare(drawn: Float64[np.ndarray, "2 2 k d"], out: dict[str, Float64[np.ndarray, "..."]]) -> None:
+    for side, dims, start in np.ndindex(drawn.shape[:3]):
+        null, observed = drawn[side, dims, start], float(out["score_from"][side, dims, start])
+        null = null[np.isfinite(null)]
+        if not len(null) or not np.isfinite(observed):
+            continue
+        out["percentile_from"][side, dims, start] = nulls.percentile(observed, null)
+        out["null_from"][side, dims, start] = np.percentile(null, _QUANTILES)
+        if start == 0:
+            out["percentile"][side, dims] = nulls.percentile(observed, null)
+            out["p_value"][side, dims] = nulls.p_value(observed, null)
