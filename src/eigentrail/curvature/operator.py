@@ -4,25 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import torch
 from torch import nn
 
 from eigentrail._arrays import is_tensor
+from eigentrail.bases import Basis
+from eigentrail.curvature.basis import CurvatureBasis
+from eigentrail.curvature.density import Density, stochastic_density
 from eigentrail.curvature.distributed import Ranks
+from eigentrail.curvature.ends import Which
 from eigentrail.curvature.graphs import gradient
+from eigentrail.curvature.lanczos import RISK, lanczos
 from eigentrail.curvature.parameters import choose
 from eigentrail.curvature.point import Loss, Point
 from eigentrail.curvature.products import Products
 from eigentrail.curvature.reading import read
 from eigentrail.curvature.samples import Batch, Samples
+from eigentrail.curvature.trace import Method, Trace, stochastic_trace
 from eigentrail.errors import CurvatureError, DataError, OptionError
 from eigentrail.spectra import Spectrum
-
-if TYPE_CHECKING:
-    from eigentrail.curvature.basis import CurvatureBasis
 
 Kind: TypeAlias = Literal["hessian", "gauss-newton"]
 #: Bytes that graphs and batches may take.
@@ -183,16 +186,37 @@ class Curvature:
     def top(
         self,
         k: int,
-        which: Literal["largest", "smallest", "both"] = "largest",
+        which: Which = "largest",
         tol: float = 1e-3,
         start: Any = None,
         seed: int = 0,
         max_products: int | None = None,
+        *,
+        block: int = 1,
+        risk: float | None = RISK,
     ) -> CurvatureBasis:
-        """Compute leading eigenpairs."""
-        from eigentrail.curvature.basis import CurvatureBasis
-        from eigentrail.curvature.lanczos import lanczos
+        """Compute leading eigenpairs by thick-restart Lanczos with full reorthogonalisation.
 
+        Args:
+            k: how many pairs in all.
+            which: "largest" or "smallest" eigenvalues (with their sign), or "both" for half from each end.
+            tol: a pair is converged when its residual ||H v - l v|| / |l| is at most that; an |l| near zero is measured
+                against the rounding of the largest one.
+            start: a former basis, or vectors [j, n] near the wanted ones, for example those of an earlier step of a
+                run: fewer products are needed then.
+            seed: of the random vectors.
+            max_products: bound on the products, at least 2 k; by default 500 + 50 k.
+            block: how many vectors are multiplied at once.
+            risk: accepted probability that a pair (a copy of a degenerate one) was missed; None for no such search.
+
+        Returns:
+            The eigenvectors, largest eigenvalue first, with recomputed residuals and the number of products. A warning
+            says how many are converged if not all are.
+
+        Raises:
+            OptionError: an argument is outside what it may be; k is above the number of parameters.
+            CurvatureError: the vectors do not fit the memory limit, or a product is not finite or not symmetric.
+        """
         pairs = lanczos(
             self.apply,
             self.n,
@@ -200,21 +224,87 @@ class Curvature:
             which=which,
             tol=tol,
             start=start,
+            block=block,
             max_products=max_products,
             seed=seed,
             dtype=self.dtype,
             device=self.device,
+            memory_limit=self.memory_limit,
+            risk=risk,
         )
         return CurvatureBasis.of_pairs(pairs)
 
-    def density(self, *args: Any, **options: Any) -> Any:
-        """Estimate the density of eigenvalues."""
-        from eigentrail.curvature import density
+    def density(
+        self,
+        *,
+        probes: int = 10,
+        depth: int = 60,
+        width: float | None = None,
+        grid: Any = None,
+        deflate: Basis | None = None,
+        seed: int = 0,
+    ) -> Density:
+        """Estimate the density of eigenvalues by stochastic Lanczos quadrature.
 
-        return density.density(self, *args, **options)
+        Args:
+            probes: random vectors, at least 2.
+            depth: Lanczos steps from each.
+            width: standard deviation of the Gaussian kernel, in eigenvalue units; by default a hundredth of the range.
+            grid: [g] eigenvalues at which to evaluate; by default fine enough for the width.
+            deflate: eigenvectors, for example of `top`, whose values enter exactly.
+            seed: of the probes.
 
-    def trace(self, *args: Any, **options: Any) -> Any:
-        """Estimate the trace."""
-        from eigentrail.curvature import trace
+        Returns:
+            The density with its error.
 
-        return trace.trace(self, *args, **options)
+        Raises:
+            OptionError: an argument is outside what it may be.
+            CurvatureError: one run does not fit the memory limit, or a product is not finite.
+        """
+        return stochastic_density(
+            self.apply,
+            self.n,
+            probes=probes,
+            depth=depth,
+            width=width,
+            grid=grid,
+            deflate=deflate,
+            seed=seed,
+            dtype=self.dtype,
+            device=self.device,
+            memory_limit=self.memory_limit,
+        )
+
+    def trace(
+        self,
+        products: int = 60,
+        *,
+        method: Method = "auto",
+        deflate: Basis | None = None,
+        seed: int = 0,
+    ) -> Trace:
+        """Estimate the trace from products with random vectors.
+
+        Args:
+            products: how many products may be taken.
+            method: "hutchinson", "hutch++", or "auto" for Hutch++ from 15 products on.
+            deflate: eigenvectors, for example of `top`, that enter exactly.
+            seed: of the probes.
+
+        Returns:
+            The trace with its error.
+
+        Raises:
+            OptionError: the method or the number of products does not fit.
+            CurvatureError: a product is not finite.
+        """
+        return stochastic_trace(
+            self.apply,
+            self.n,
+            products=products,
+            method=method,
+            deflate=deflate,
+            seed=seed,
+            dtype=self.dtype,
+            device=self.device,
+        )
