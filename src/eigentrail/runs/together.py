@@ -47,7 +47,7 @@ class Together:
 
     def _is_stacked(self, source: Source) -> bool:
         tensor = self._find(source.spec.name)
-        return tensor is not None and tensor.device.type == "cpu" and source.dtype == source.stored
+        return tensor is not None and source.dtype == source.stored
 
     def step(self, number: int, epoch: float, metrics: Sequence[dict[str, float]]) -> None:
         """Tell that all networks have made a step.
@@ -126,7 +126,8 @@ class Together:
             raise RunError(
                 f"{name} is no longer a tensor of the model: record the changed model as a new run"
             )
-        values = tensor.detach().numpy()
+        # From a GPU one copy brings the tensor of all networks.
+        values = tensor.detach().cpu().numpy()
         if name not in self._rows:
             # New memory each time: the writers still read the old. Rows of a scalar are kept as arrays too.
             shape = (_STEPS, len(self.recorders), max(1, math.prod(source.shape)))

@@ -4,7 +4,7 @@ from eigentrail.training.accuracy import Score, score
 from eigentrail.training.divergence import DivergenceError
 from eigentrail.training.ensemble import train_many
 from eigentrail.training.ensemble_result import Ensemble, open_ensemble
-from eigentrail.training.loop import train
+from eigentrail.training.entry import train
 from eigentrail.training.phase import ClassPhase
 from eigentrail.training.presets import PRESETS, Preset, names, preset, train_preset
 from eigentrail.training.schedule import Constant, Cosine, Exponential, Schedule, Step

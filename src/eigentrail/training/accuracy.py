@@ -30,19 +30,20 @@ def score(model: nn.Module, inputs: torch.Tensor, targets: torch.Tensor) -> Scor
 
     Args:
         model: gives logits, [batch, classes].
-        inputs: samples, [n, ...], n > 0.
+        inputs: samples, [n, ...], n > 0; brought to the network's device in parts.
         targets: their classes, [n].
 
     Returns:
         Loss and accuracy, means over all samples (the loss accumulated in float64).
     """
     training = model.training
+    device = next((parameter.device for parameter in model.parameters()), inputs.device)
     model.eval()
     loss, correct = 0.0, 0
     try:
         for start in range(0, len(inputs), _SAMPLES):
-            logits = model(inputs[start : start + _SAMPLES])
-            labels = targets[start : start + _SAMPLES]
+            logits = model(inputs[start : start + _SAMPLES].to(device))
+            labels = targets[start : start + _SAMPLES].to(device)
             loss += float(F.cross_entropy(logits, labels, reduction="none").double().sum())
             correct += int((logits.argmax(1) == labels).sum())
     finally:

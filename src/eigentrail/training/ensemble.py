@@ -7,6 +7,7 @@ import os
 import sys
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,20 +18,19 @@ from eigentrail._progress import Progress, shown
 from eigentrail.data import Data, as_data
 from eigentrail.errors import OptionError, RunError, RunWarning
 from eigentrail.networks import NetworkSpec
-from eigentrail.runs import Recorder, open_run
-from eigentrail.runs.manifest import FILE, BuildSpec
+from eigentrail.runs import open_run
+from eigentrail.runs.manifest import FILE
 from eigentrail.runs.schedules import Every
-from eigentrail.training.calendar import Calendar
-from eigentrail.training.ensemble_fitness import MEMORY, members_at_once, why_not_stacked
+from eigentrail.training.device import find_device, random_state, undisturbed
+from eigentrail.training.disk import bytes_of_training, say_disk
+from eigentrail.training.ensemble_fitness import members_at_once, why_not_stacked, why_not_worth_it
 from eigentrail.training.ensemble_loop import Trainee, train_together
 from eigentrail.training.ensemble_members import Member, plan_members
 from eigentrail.training.ensemble_processes import train_apart
 from eigentrail.training.ensemble_result import Ensemble, diverged
 from eigentrail.training.interruption import Interruption
-from eigentrail.training.optimizers import make_optimizer
-from eigentrail.training.preparing import build_network, check_fits, freeze, threads
-from eigentrail.training.randomness import network_seed
-from eigentrail.training.resuming import NOTE, load_latest
+from eigentrail.training.preparing import Recording, build_network, check_fits, freeze, place, prepare
+from eigentrail.training.samples import Samples
 from eigentrail.training.settings import TrainingSettings
 
 # The memory in which copies of weights wait for the disk, of all members together.
@@ -47,7 +47,7 @@ def train_many(
     lr: float | Sequence[float] | None = None,
     weight_decay: float | Sequence[float] | None = None,
     how: Literal["auto", "stack", "processes"] = "auto",
-    memory: int = MEMORY,
+    memory: int | None = None,
     layers: str | Sequence[str] | Mapping[str, Every] | None = None,
     every: Every = 1,
     rebuild: Any = None,
@@ -62,7 +62,8 @@ def train_many(
     The parameters of all members are stacked, and one program trains them in step. Each member is what `train` alone
     makes of its settings: the same initial weights, batches, schedule and recording, with weights that differ by
     rounding only. A network that cannot be stacked (dropout, or what torch.func refuses) is trained in parallel
-    processes instead, one member each, which a line on stderr says.
+    processes instead, one member each, and so is one with so much arithmetic that stacking it on a processor would
+    take longer; a line on stderr says so. Another one says how much disk all members will take.
 
     A member whose loss is no number any more is said in a warning and keeps its run up to there; the others go on.
     Ctrl-C ends all members after the running step with their states kept. With `resume=True` each goes on from its
@@ -78,9 +79,10 @@ def train_many(
         seeds: the seeds; None for that of the settings.
         lr: a learning rate or several; None for that of the settings.
         weight_decay: a weight decay or several; None for that of the settings.
-        how: "auto"; "stack" to refuse what cannot be stacked; "processes" to stack nothing.
+        how: "auto"; "stack" to refuse what cannot be stacked, whether that is quicker or not; "processes" to stack
+            nothing.
         memory: the bytes that stacks, gradients and activations may take; more members than that are trained in
-            groups, one after the other.
+            groups, one after the other. None for 2 GiB, on a GPU for half of what is free there.
         layers: which layers to record, as for `Recorder`.
         every: when to record them, as for `Recorder`.
         rebuild: as for `train`.
@@ -104,27 +106,29 @@ def train_many(
         raise OptionError("resume goes on with the runs in the folder, overwrite replaces them: choose one")
     if seeds is not None and changes.get("seed") is not None:
         raise OptionError("seed and seeds are both given: put the seed among the seeds")
-    members = plan_members((settings or TrainingSettings()).changed(**changes), seeds, lr, weight_decay)
+    shared = (settings or TrainingSettings()).changed(**changes)
+    device = find_device(shared.device)
+    members = plan_members(shared.changed(device=str(device)), seeds, lr, weight_decay)
     samples = as_data(data)
     folder = Path(path)
     _check_folder(folder, members, resume or overwrite)
-    with torch.random.fork_rng(devices=[]), threads(members[0].settings.threads):
-        said, size = _choose(network, samples, members, how, memory)
-        recording: dict[str, Any] = {
-            "layers": layers,
-            "every": every,
-            "rebuild": rebuild,
-            "overwrite": overwrite,
-            "notes": notes,
-        }
+    recording = Recording(layers, every, rebuild, notes, overwrite)
+    with undisturbed(device, shared.threads):
+        some = [_build(network, samples, one.settings)[0] for one in (members[0], members[-1])]
+        said, size = _choose(some, samples, members, how, memory)
+        needed = bytes_of_training(some[0], samples, shared, layers, every) * len(members)
+        line = say_disk(folder, len(members), needed)
+        if progress is not False:
+            _say(line)
         with shown(f"training {len(members)} networks", progress) as tell:
             if size:
                 _stacked(network, samples, folder, members, size, recording, resume, tell)
             else:
                 _say(f"{len(members)} networks: {said}")
                 left = [one for one in members if not (resume and _is_diverged(folder / one.name))]
-                arguments = {**recording, "resume": resume}
-                for name, text in train_apart(network, samples, folder, left, arguments, tell).items():
+                for name, text in train_apart(
+                    network, samples, folder, left, recording, resume, tell
+                ).items():
                     warnings.warn(f"{name}: {text}; the others go on", RunWarning, stacklevel=2)
     runs = [open_run(folder / one.name) for one in members]
     return Ensemble(folder, runs, [one.settings for one in members], said)
@@ -140,16 +144,17 @@ def _check_folder(folder: Path, members: Sequence[Member], may_be: bool) -> None
         )
 
 
-def _choose(network: Any, data: Data, members: Sequence[Member], how: str, memory: int) -> tuple[str, int]:
+def _choose(
+    some: Sequence[nn.Module], data: Data, members: Sequence[Member], how: str, memory: int | None
+) -> tuple[str, int]:
     """Say how the members are trained, and how many of them are stacked at a time (0: none)."""
-    some = [
-        _build(network, data, one.settings)[0]
-        for one in {members[0].name: members[0], members[-1].name: members[-1]}.values()
-    ]
-    check_fits(some[0], data, members[0].settings)
-    why = "asked for" if how == "processes" else why_not_stacked(some, data, members[0].settings)
+    shared = members[0].settings
+    check_fits(some[0], data, shared)
+    why = "asked for" if how == "processes" else why_not_stacked(some, data, shared)
+    if why is None and how == "auto":
+        why = why_not_worth_it(some[0], data, shared)
     if why is None:
-        size = min(len(members), members_at_once(some[0], data, members[0].settings, memory))
+        size = min(len(members), members_at_once(some[0], data, shared, memory))
         groups = -(-len(members) // size)
         # Groups of one size, as near as it goes.
         size = -(-len(members) // groups)
@@ -164,7 +169,7 @@ def _build(network: Any, data: Data, settings: TrainingSettings) -> tuple[nn.Mod
     if isinstance(network, nn.Module):
         model = copy.deepcopy(model)
     freeze(model, settings.frozen)
-    return model.to(settings.torch_dtype).train(), spec
+    return place(model, settings, torch.device(settings.device)), spec
 
 
 def _stacked(
@@ -173,71 +178,31 @@ def _stacked(
     folder: Path,
     members: Sequence[Member],
     size: int,
-    recording: Mapping[str, Any],
+    recording: Recording,
     resume: bool,
     tell: Progress,
 ) -> None:
+    recording = replace(recording, options={"ring_bytes": max(2**20, _RINGS // size)})
+    shared = members[0].settings
+    device = torch.device(shared.device)
+    samples = Samples(data, shared, device)
     with Interruption() as interruption:
         for first in range(0, len(members), size):
             # Those that a crash left at different steps go on in step with their like.
             by_step: dict[int, list[Trainee]] = {}
             for one in members[first : first + size]:
-                if resume and _is_diverged(folder / one.name):
+                path = folder / one.name
+                if resume and _is_diverged(path):
                     continue
-                prepared = _prepare(network, data, folder / one.name, one, recording, resume, size)
+                model, spec = _build(network, data, one.settings)
+                prepared = prepare(model, spec, data, path, one.settings, recording, resume)
                 if prepared is not None:
-                    by_step.setdefault(prepared[0], []).append(prepared[1])
-            for step, trainees in sorted(by_step.items()):
-                train_together(trainees, data, step, interruption, tell)
+                    trainee = Trainee(one.name, prepared, random_state(device))
+                    by_step.setdefault(prepared.start, []).append(trainee)
+            for _, trainees in sorted(by_step.items()):
+                train_together(trainees, samples, interruption, tell)
                 if interruption.requested:
                     raise KeyboardInterrupt
-
-
-def _prepare(
-    network: Any,
-    data: Data,
-    path: Path,
-    member: Member,
-    recording: Mapping[str, Any],
-    resume: bool,
-    size: int,
-) -> tuple[int, Trainee] | None:
-    """Build a member and its recorder, and load its state; None if its run is complete."""
-    settings = member.settings
-    model, spec = _build(network, data, settings)
-    described = spec.model_dump(mode="json") if spec else type(model).__qualname__
-    rebuild = recording["rebuild"]
-    if spec is not None:
-        target, arguments = spec.rebuilding()
-        rebuild = BuildSpec(target=target, kwargs=arguments)
-    optimizer = make_optimizer(model, settings)
-    total = Calendar(settings, data.train_targets).steps
-    torch.manual_seed(network_seed(settings.seed))
-    found = load_latest(path, model, optimizer, data, settings, described, total) if resume else None
-    if found is not None and found.finished:
-        return None
-    recorder = Recorder(
-        model,
-        path,
-        recording["layers"],
-        recording["every"],
-        steps=total,
-        rebuild=rebuild,
-        data=data.describe(),
-        optimizer=optimizer,
-        seed=settings.seed,
-        notes={
-            **(recording["notes"] or {}),
-            NOTE: settings.model_dump(mode="json"),
-            "network": described,
-        },
-        resume=False if found is None else found.step,
-        overwrite=recording["overwrite"] or (resume and found is None),
-        report=None,
-        ring_bytes=max(2**20, _RINGS // size),
-    )
-    step = 0 if found is None else found.step
-    return step, Trainee(member, model, optimizer, recorder, torch.get_rng_state())
 
 
 def _is_diverged(path: Path) -> bool:

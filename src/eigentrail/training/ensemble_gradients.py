@@ -21,7 +21,7 @@ class Gradients(Protocol):
         """Compute the mean cross-entropy of each network's batch, and its gradient.
 
         Args:
-            chosen: the numbers of the samples of each network's batch, [K, batch].
+            chosen: the numbers of the samples of each network's batch, [K, batch], where the samples are.
             inputs: the samples, [K, batch, ...], where they are not as they were; None to look them up.
 
         Returns:
@@ -34,8 +34,8 @@ def gradients_of(stack: Stack, inputs: torch.Tensor, targets: torch.Tensor) -> G
 
     Args:
         stack: the networks.
-        inputs: all training samples, [n, ...].
-        targets: their classes, [n].
+        inputs: all training samples, [n, ...]; batches are brought to the device of the networks.
+        targets: their classes, [n], on the device of the networks.
 
     Returns:
         A program written out by hand for perceptrons, which are so small that most of a step's time is Python's and
@@ -89,8 +89,10 @@ class MappedGradients:
         flat = chosen.flatten()
         if inputs is None:
             inputs = self._inputs.index_select(0, flat).view(members, batch, *self._inputs.shape[1:])
-        logits = self._forward(self._named, self._buffers, inputs)
-        each = F.cross_entropy(logits.flatten(0, 1), self._targets.index_select(0, flat), reduction="none")
+        device = self._targets.device
+        logits = self._forward(self._named, self._buffers, inputs.to(device))
+        labels = self._targets.index_select(0, flat.to(device))
+        each = F.cross_entropy(logits.flatten(0, 1), labels, reduction="none")
         losses = each.view(members, batch).mean(1)
         found = iter(torch.autograd.grad(losses.sum(), self._trained, allow_unused=True))
         return losses.detach(), [next(found) if leaf.requires_grad else None for leaf in self._leaves]
@@ -114,6 +116,7 @@ class DenseGradients:
         self._biases = [named[f"fc{i}.bias"].unsqueeze(1) for i in numbers]
         # Kept as rows of ones and zeros: gathering those is quicker than scattering into small rows.
         self._labels = F.one_hot(targets, self._weights[-1].shape[1]).to(inputs.dtype)
+        self._device = targets.device
 
     @torch.no_grad()
     def __call__(self, chosen: torch.Tensor, inputs: torch.Tensor | None = None) -> Found:
@@ -128,9 +131,9 @@ class DenseGradients:
         """
         members, batch = chosen.shape
         flat = chosen.flatten()
-        labels = self._labels.index_select(0, flat).view(members, batch, -1)
+        labels = self._labels.index_select(0, flat.to(self._device)).view(members, batch, -1)
         first = self._inputs.index_select(0, flat) if inputs is None else inputs
-        hidden = [first.reshape(members, batch, -1)]
+        hidden = [first.reshape(members, batch, -1).to(self._device)]
         for weight, bias in zip(self._weights[:-1], self._biases[:-1], strict=True):
             hidden.append(torch.baddbmm(bias, hidden[-1], weight.mT).relu_())
         logits = torch.baddbmm(self._biases[-1], hidden[-1], self._weights[-1].mT)

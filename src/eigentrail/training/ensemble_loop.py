@@ -7,26 +7,24 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import nn
 
 from eigentrail._progress import Progress
-from eigentrail.data import Data, black_of
 from eigentrail.errors import RunWarning
 from eigentrail.runs import Recorder
 from eigentrail.runs.together import Together
-from eigentrail.training.accuracy import Score, score
-from eigentrail.training.calendar import Calendar
 from eigentrail.training.divergence import DivergenceError, check_finite
 from eigentrail.training.ensemble_gradients import gradients_of
-from eigentrail.training.ensemble_members import Member
 from eigentrail.training.ensemble_stack import Stack
 from eigentrail.training.interruption import Interruption
 from eigentrail.training.loop import STATES
+from eigentrail.training.preparing import Prepared
 from eigentrail.training.randomness import image_generator
 from eigentrail.training.resuming import training_state
+from eigentrail.training.samples import Samples
+from eigentrail.training.settings import TrainingSettings
 
 _CLOSERS = 16
 
@@ -36,24 +34,34 @@ class Trainee:
     """A member in training.
 
     Attributes:
-        member: what it is.
-        model: its network.
-        optimizer: its optimizer.
-        recorder: its recorder.
-        random: the state of torch's random generator that its training alone would have.
+        name: its name.
+        prepared: its training.
+        random: the state of torch's random generators that its training alone would have.
     """
 
-    member: Member
-    model: nn.Module
-    optimizer: torch.optim.Optimizer
-    recorder: Recorder
-    random: torch.Tensor
+    name: str
+    prepared: Prepared
+    random: dict[str, torch.Tensor]
+
+    @property
+    def model(self) -> nn.Module:
+        """Its network."""
+        return self.prepared.model
+
+    @property
+    def recorder(self) -> Recorder:
+        """Its recorder."""
+        return self.prepared.recorder
+
+    @property
+    def settings(self) -> TrainingSettings:
+        """Its settings."""
+        return self.prepared.settings
 
 
 def train_together(
     trainees: Sequence[Trainee],
-    data: Data,
-    start: int,
+    samples: Samples,
     interruption: Interruption,
     tell: Progress,
 ) -> None:
@@ -62,14 +70,13 @@ def train_together(
     A member whose loss is no number any more is closed and let go of; the others go on.
 
     Args:
-        trainees: the networks, alike but for their numbers, and their recorders, not yet opened.
-        data: the samples.
-        start: the step that all of them are at.
+        trainees: the networks, alike but for their numbers, all at the same step.
+        samples: the samples.
         interruption: whether to stop.
         tell: told about the progress.
     """
     with _opened([one.recorder for one in trainees]):
-        _Together(trainees, data, interruption, tell).run(start)
+        _Together(trainees, samples, interruption, tell).run()
 
 
 @contextmanager
@@ -95,34 +102,32 @@ def _opened(recorders: Sequence[Recorder]) -> Iterator[None]:
 class _Together:
     """The loop itself, with open recorders."""
 
-    def __init__(self, trainees: Sequence[Trainee], data: Data, interruption: Interruption, tell: Progress):
+    def __init__(
+        self, trainees: Sequence[Trainee], samples: Samples, interruption: Interruption, tell: Progress
+    ):
         self.trainees = list(trainees)
-        self.shared = trainees[0].member.settings
+        self.shared = trainees[0].settings
+        self.samples = samples
         self.interruption = interruption
         self.tell = tell
-        dtype = self.shared.torch_dtype
-        self.inputs, self.targets = data.train_inputs.to(dtype), data.train_targets
-        self.test_inputs, self.test_targets = data.test_inputs.to(dtype), data.test_targets
-        self.black = black_of(data)
         # Epochs are as long for one as for the other; the order of the samples is each one's own.
-        self.calendars = {one.member.name: Calendar(one.member.settings, self.targets) for one in trainees}
-        self.calendar = self.calendars[trainees[0].member.name]
-        self.stack = Stack([one.model for one in trainees], [one.optimizer for one in trainees])
-        self.gradients = gradients_of(self.stack, self.inputs, self.targets)
+        self.calendar = trainees[0].prepared.calendar
+        self.stack = Stack([one.model for one in trainees], [one.prepared.optimizer for one in trainees])
+        self.gradients = gradients_of(self.stack, samples.inputs, samples.targets)
         self.recording = self._record()
         self.orders = torch.empty((len(trainees), 0), dtype=torch.int64)
-        self.step = 0
+        self.step = trainees[0].prepared.start
 
-    def run(self, start: int) -> None:
+    def run(self) -> None:
         epochs, size = self.shared.epochs, self.shared.batch_size
         between = max(1, epochs // STATES)
-        self.step = start
-        self._set_rates(self.calendar.epoch_of(start))
-        text = f"from step {start}"
-        if start == 0:
+        begun = self.calendar.epoch_of(self.step)
+        self._set_rates(begun)
+        text = f"from step {self.step}"
+        if self.step == 0:
             text = self._evaluate(0)
             self._keep()
-        for epoch in range(self.calendar.epoch_of(start), epochs):
+        for epoch in range(begun, epochs):
             self.tell(f"epoch {epoch + 1}, {text}", epoch, epochs)
             self._set_rates(epoch)
             self._shuffle(epoch)
@@ -159,13 +164,12 @@ class _Together:
         self.recording.step(step, epoch, [{"loss": number} for number in numbers])
 
     def _augmented(self, chosen: torch.Tensor) -> torch.Tensor | None:
-        augmentation = self.shared.augmentation
-        if augmentation is None:
+        if self.shared.augmentation is None:
             return None
         changed = []
         for one, own in zip(self.trainees, chosen, strict=True):
-            chance = image_generator(one.member.settings.seed, self.step)
-            changed.append(augmentation.apply(self.inputs[own], chance, self.black))
+            inputs, _ = self.samples.take(own)
+            changed.append(self.samples.augmented(inputs, image_generator(one.settings.seed, self.step)))
         return torch.stack(changed)
 
     def _evaluate(self, epoch: int) -> str:
@@ -174,36 +178,19 @@ class _Together:
         wild: list[int] = []
         self.recording.flush()
         for k, one in enumerate(self.trainees):
-            train = score(one.model, self.inputs, self.targets)
-            metrics = {"train_loss": train.loss, "train_accuracy": train.accuracy, "lr": self.rates[k]}
-            scores: list[Score] = [train]
-            if len(self.test_inputs):
-                test = score(one.model, self.test_inputs, self.test_targets)
-                metrics |= {"test_loss": test.loss, "test_accuracy": test.accuracy}
-                scores.append(test)
-                metrics |= self._by_phase(one.model)
-            bad = next((s.loss for s in scores if s.loss - s.loss != 0), None)
-            if bad is not None:
-                self._close(k, bad, self.step, float(epoch))
+            found = self.samples.evaluate(one.model)
+            if found.wild is not None:
+                self._close(k, found.wild, self.step, float(epoch))
                 wild.append(k)
                 continue
-            one.recorder.epoch(float(epoch), **metrics)
-            accuracies.append(scores[-1].accuracy)
+            one.recorder.epoch(float(epoch), **found.metrics, lr=self.rates[k])
+            accuracies.append(found.last.accuracy)
         self._let_go(wild)
         if not accuracies:
             return "none is left"
-        part = "test" if len(self.test_inputs) else "training"
+        part = "test" if len(self.samples.test_inputs) else "training"
         mean = sum(accuracies) / len(accuracies)
         return f"{len(accuracies)} networks, mean {part} accuracy {mean:.1%}"
-
-    def _by_phase(self, model: nn.Module) -> dict[str, float]:
-        found = {}
-        for number, phase in enumerate(self.shared.phases, start=1):
-            there = torch.isin(self.test_targets, torch.tensor(phase.classes))
-            if there.any():
-                part = score(model, self.test_inputs[there], self.test_targets[there])
-                found[f"test_accuracy_phase{number}"] = part.accuracy
-        return found
 
     def _close(self, k: int, loss: float, step: int, epoch: float) -> None:
         one = self.trainees[k]
@@ -212,7 +199,7 @@ class _Together:
             check_finite(loss, step, epoch, self.rates[k], one.recorder.path)
         except DivergenceError as error:
             one.recorder.close(error)
-            warnings.warn(f"{one.member.name}: {error}; the others go on", RunWarning, stacklevel=2)
+            warnings.warn(f"{one.name}: {error}; the others go on", RunWarning, stacklevel=2)
 
     def _let_go(
         self, gone: Sequence[int], gradients: Sequence[torch.Tensor | None] = ()
@@ -225,7 +212,7 @@ class _Together:
         self.stack.keep(kept)
         self._use([self.rates[k] for k in kept])
         self.orders = self.orders[kept]
-        self.gradients = gradients_of(self.stack, self.inputs, self.targets)
+        self.gradients = gradients_of(self.stack, self.samples.inputs, self.samples.targets)
         self.recording = self._record()
         return [None if gradient is None else gradient[kept] for gradient in gradients]
 
@@ -236,26 +223,17 @@ class _Together:
     def _keep(self) -> None:
         self.recording.flush()
         for one in self.trainees:
-            one.recorder.checkpoint(training=_own(training_state(one.optimizer)) | {"random": one.random})
+            one.recorder.checkpoint(training=training_state(one.prepared.optimizer, one.random))
 
     def _shuffle(self, epoch: int) -> None:
-        orders = [self.calendars[one.member.name].order(epoch) for one in self.trainees]
-        self.orders = torch.stack(orders) if orders else self.orders
+        orders = [one.prepared.calendar.order(epoch) for one in self.trainees]
+        self.orders = torch.stack(orders).to(self.samples.home) if orders else self.orders
 
     def _set_rates(self, epoch: int) -> None:
         last = self.shared.epochs - 1
-        self._use([one.member.settings.lr_in(min(epoch, last)) for one in self.trainees])
+        self._use([one.settings.lr_in(min(epoch, last)) for one in self.trainees])
 
     def _use(self, rates: list[float]) -> None:
         self.rates = rates
         if rates:
             self.stack.set_rates(rates)
-
-
-def _own(state: Any) -> Any:
-    """Copy the tensors of a state: saving a view would save the stack of all members."""
-    if isinstance(state, torch.Tensor):
-        return state.clone()
-    if isinstance(state, dict):
-        return {key: _own(value) for key, value in state.items()}
-    return [_own(value) for value in state] if isinstance(state, list) else state

@@ -22,8 +22,10 @@ from eigentrail.data import Data
 from eigentrail.training.divergence import DivergenceError
 from eigentrail.training.ensemble_members import Member
 from eigentrail.training.interruption import Interruption
+from eigentrail.training.preparing import Recording
 
 _POLL_SECONDS = 0.2
+_ON_A_GPU = 4
 _PARTS = ("train_inputs", "train_targets", "test_inputs", "test_targets")
 
 
@@ -32,7 +34,8 @@ def train_apart(
     data: Data,
     path: Path,
     members: Sequence[Member],
-    arguments: Mapping[str, Any],
+    recording: Recording,
+    resume: bool,
     tell: Progress,
     jobs: int | None = None,
 ) -> dict[str, str]:
@@ -45,9 +48,11 @@ def train_apart(
         data: the samples.
         path: the folder of the ensemble.
         members: what is trained.
-        arguments: the other arguments of `train`.
+        recording: what is recorded.
+        resume: whether to go on with what is there.
         tell: told about the progress.
-        jobs: how many processes; None for as many as there are cores, each with the threads of the settings.
+        jobs: how many processes; None for as many as there are cores, each with the threads of the settings, on a GPU
+            no more than four.
 
     Returns:
         What is to be said of each member that diverged, by name.
@@ -55,8 +60,19 @@ def train_apart(
     Raises:
         KeyboardInterrupt: Ctrl-C was pressed; what was begun is valid and can be resumed.
     """
-    threads = members[0].settings.threads
-    jobs = min(len(members), jobs or max(1, cpu_count() // threads))
+    shared = members[0].settings
+    most = max(1, cpu_count() // shared.threads)
+    # Each process has a context on the GPU, which takes half a gigabyte there.
+    most = most if shared.device == "cpu" else min(most, _ON_A_GPU)
+    jobs = min(len(members), jobs or most)
+    arguments = {
+        "layers": recording.layers,
+        "every": recording.every,
+        "rebuild": recording.rebuild,
+        "notes": recording.notes,
+        "overwrite": recording.overwrite,
+        "resume": resume,
+    }
     wild: dict[str, str] = {}
     if jobs == 1:
         for count, one in enumerate(members, start=1):
@@ -133,7 +149,7 @@ def _train_in_process(
 def _train_one(
     network: Any, data: Data, path: Path, member: Member, arguments: Mapping[str, Any]
 ) -> str | None:
-    from eigentrail.training.loop import train
+    from eigentrail.training.entry import train
 
     if isinstance(network, nn.Module):
         network = copy.deepcopy(network)

@@ -95,7 +95,7 @@ class Stack:
         Args:
             kept: their places, ascending.
         """
-        places = torch.tensor(list(kept), dtype=torch.int64)
+        places = torch.tensor(list(kept), dtype=torch.int64, device=self.values[0].device)
         self.models = [self.models[k] for k in kept]
         self.optimizers = [self.optimizers[k] for k in kept]
         self.values = [value[places] for value in self.values]
@@ -119,7 +119,7 @@ def _factor(value: torch.Tensor, numbers: Sequence[float]) -> float | torch.Tens
     """Bring a number of each network into a form that multiplies a stack; one number where all are alike."""
     if len(set(numbers)) == 1:
         return numbers[0]
-    column = torch.tensor(numbers, dtype=torch.float64).to(value.dtype)
+    column = torch.tensor(numbers, dtype=torch.float64).to(value)
     return column.view(-1, *[1] * (value.ndim - 1))
 
 

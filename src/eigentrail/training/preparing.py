@@ -1,9 +1,12 @@
-"""What comes before the first step: the network, whether it takes the samples, and how many threads work."""
+"""What comes before the first step: the network, whether it takes the samples, its optimizer and its recorder."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -11,26 +14,60 @@ from torch import nn
 from eigentrail.data import Data
 from eigentrail.errors import DataError, OptionError
 from eigentrail.networks import NetworkSpec
+from eigentrail.runs import Recorder
+from eigentrail.runs.manifest import BuildSpec
+from eigentrail.runs.schedules import Every
 from eigentrail.runs.selection import match, no_match
+from eigentrail.training.calendar import Calendar
+from eigentrail.training.device import seed_random
+from eigentrail.training.optimizers import make_optimizer
+from eigentrail.training.randomness import network_seed
+from eigentrail.training.resuming import NOTE, load_latest
 from eigentrail.training.settings import TrainingSettings
 
 
-@contextmanager
-def threads(number: int) -> Iterator[None]:
-    """Let torch use a number of processor threads for the length of a `with` block.
+@dataclass(frozen=True)
+class Recording:
+    """What is recorded of a training, and where its lines go.
 
-    Args:
-        number: how many.
-
-    Yields:
-        Nothing.
+    Attributes:
+        layers: which layers, as for `Recorder`.
+        every: when, as for `Recorder`.
+        rebuild: how to build a network again that was given as such.
+        notes: what else the run keeps.
+        overwrite: whether to replace a run in the folder.
+        report: told how much disk the recording will take; None for silence.
+        options: other arguments of `Recorder`.
     """
-    before = torch.get_num_threads()
-    torch.set_num_threads(number)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+
+    layers: str | Sequence[str] | Mapping[str, Every] | None = None
+    every: Every = 1
+    rebuild: Any = None
+    notes: Mapping[str, Any] | None = None
+    overwrite: bool = False
+    report: Callable[[str], None] | None = None
+    options: Mapping[str, Any] | None = None
+
+
+@dataclass
+class Prepared:
+    """A training that can begin, or go on.
+
+    Attributes:
+        settings: its settings.
+        model: its network.
+        optimizer: its optimizer.
+        calendar: its epochs.
+        recorder: its recorder, not yet opened.
+        start: the step that it is at.
+    """
+
+    settings: TrainingSettings
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    calendar: Calendar
+    recorder: Recorder
+    start: int
 
 
 def build_network(
@@ -62,6 +99,20 @@ def build_network(
             f"network is a {type(network).__name__}: give a name, a NetworkSpec or an nn.Module"
         )
     return spec.build(), spec
+
+
+def place(model: nn.Module, settings: TrainingSettings, device: torch.device) -> nn.Module:
+    """Bring a network into the precision of the settings, to where it is trained, and into training mode.
+
+    Args:
+        model: the network, which is changed.
+        settings: the settings.
+        device: where it is trained.
+
+    Returns:
+        The network.
+    """
+    return model.to(device, settings.torch_dtype).train()
 
 
 def freeze(model: nn.Module, globs: Sequence[str]) -> list[nn.Parameter]:
@@ -116,7 +167,7 @@ def check_fits(model: nn.Module, data: Data, settings: TrainingSettings) -> None
     """Try the network on a sample, so that what does not fit is said before anything is written.
 
     Args:
-        model: the network, in the precision of the settings.
+        model: the network, as `place` leaves it.
         data: the samples.
         settings: the settings.
 
@@ -126,7 +177,7 @@ def check_fits(model: nn.Module, data: Data, settings: TrainingSettings) -> None
     """
     if not any(parameter.requires_grad for parameter in model.parameters()):
         raise OptionError(f"the network {type(model).__name__} has no trainable parameter")
-    sample = data.train_inputs[:1].to(settings.torch_dtype)
+    sample = data.train_inputs[:1].to(next(model.parameters()).device, settings.torch_dtype)
     model.eval()
     try:
         outputs = model(sample)
@@ -144,3 +195,65 @@ def check_fits(model: nn.Module, data: Data, settings: TrainingSettings) -> None
             f"the network {type(model).__name__} gives {shape} for one sample of {data.name}, which has {data.classes} "
             "classes: it must give one logit per class, [batch, classes]"
         )
+
+
+def prepare(
+    model: nn.Module,
+    spec: NetworkSpec | None,
+    data: Data,
+    path: Path,
+    settings: TrainingSettings,
+    recording: Recording,
+    resume: bool,
+) -> Prepared | None:
+    """Make optimizer and recorder of a network, and load the state that it goes on from.
+
+    torch's random generators are seeded for what the network draws, or put where they were.
+
+    Args:
+        model: the network, as `place` leaves it.
+        spec: how to build it again; None where that is not known.
+        data: the samples.
+        path: the run's folder.
+        settings: the settings.
+        recording: what is recorded.
+        resume: whether to go on with the training in the folder.
+
+    Returns:
+        The training; None if it is complete already.
+
+    Raises:
+        RunError: the folder holds the run of another training.
+    """
+    described = type(model).__qualname__ if spec is None else spec.model_dump(mode="json")
+    rebuild = recording.rebuild
+    if spec is not None:
+        target, arguments = spec.rebuilding()
+        rebuild = BuildSpec(target=target, kwargs=arguments)
+    device = next(model.parameters()).device
+    optimizer = make_optimizer(model, settings)
+    calendar = Calendar(settings, data.train_targets)
+    seed_random(network_seed(settings.seed), device)
+    found = None
+    if resume:
+        found = load_latest(path, model, optimizer, data, settings, described, calendar.steps, device)
+    if found is not None and found.finished:
+        return None
+    recorder = Recorder(
+        model,
+        path,
+        recording.layers,
+        recording.every,
+        steps=calendar.steps,
+        rebuild=rebuild,
+        data=data.describe(),
+        optimizer=optimizer,
+        seed=settings.seed,
+        notes={**(recording.notes or {}), NOTE: settings.model_dump(mode="json"), "network": described},
+        resume=False if found is None else found.step,
+        # Nothing is lost: a run without a kept state has not made a step.
+        overwrite=recording.overwrite or (resume and found is None),
+        report=recording.report,
+        **(recording.options or {}),
+    )
+    return Prepared(settings, model, optimizer, calendar, recorder, 0 if found is None else found.step)

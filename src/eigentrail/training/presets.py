@@ -11,7 +11,7 @@ from eigentrail._names import look_up
 from eigentrail.errors import OptionError
 from eigentrail.runs import Run
 from eigentrail.runs.schedules import Every
-from eigentrail.training.loop import train
+from eigentrail.training.entry import train
 from eigentrail.training.preset import Preset
 from eigentrail.training.sources import PRESETS
 

@@ -14,6 +14,7 @@ from eigentrail.errors import RunError
 from eigentrail.runs import Run, open_run
 from eigentrail.runs import checkpoints as states
 from eigentrail.runs.manifest import FILE, Manifest
+from eigentrail.training.device import set_random_state
 from eigentrail.training.settings import TrainingSettings
 
 NOTE = "training"
@@ -32,17 +33,27 @@ class Resumption:
     finished: bool
 
 
-def training_state(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+def training_state(optimizer: torch.optim.Optimizer, random: dict[str, torch.Tensor]) -> dict[str, Any]:
     """Collect what a checkpoint needs besides the network's own state.
 
     Args:
         optimizer: the optimizer.
+        random: the state of torch's random generators, as `random_state` gives it. The order of the samples needs
+            none.
 
     Returns:
-        Tensors and plain data: the optimizer's state and that of torch's global random generator. The order of the
-        samples needs none.
+        Tensors, on the processor, and plain data.
     """
-    return {"optimizer": optimizer.state_dict(), "random": torch.get_rng_state()}
+    return {"optimizer": _own(optimizer.state_dict()), **random}
+
+
+def _own(state: Any) -> Any:
+    """Copy the tensors of a state to the processor: saving a view would save all that it is a view of."""
+    if isinstance(state, torch.Tensor):
+        return state.detach().cpu().clone()
+    if isinstance(state, dict):
+        return {key: _own(value) for key, value in state.items()}
+    return [_own(value) for value in state] if isinstance(state, list) else state
 
 
 def load_latest(
@@ -53,8 +64,9 @@ def load_latest(
     settings: TrainingSettings,
     network: Any,
     total: int,
+    device: torch.device,
 ) -> Resumption | None:
-    """Load the latest kept state of a run into network, optimizer and torch's global random generator.
+    """Load the latest kept state of a run into network, optimizer and torch's global random generators.
 
     Args:
         path: the run's folder.
@@ -64,6 +76,7 @@ def load_latest(
         settings: the settings.
         network: the network's description, as the run keeps it.
         total: the number of steps of the whole training.
+        device: where the network is.
 
     Returns:
         Where to go on; None where nothing is kept, so that the training begins.
@@ -86,7 +99,7 @@ def load_latest(
     run.model(step, into=model)
     try:
         optimizer.load_state_dict(state["optimizer"])
-        torch.set_rng_state(state["random"])
+        set_random_state(state, device)
     except (KeyError, ValueError, TypeError, RuntimeError) as error:
         raise RunError(f"the state of the training at step {step} of {path} does not fit: {error}") from error
     return Resumption(step, finished=step == total and found.status == "finished")

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from eigentrail.data import Augmentation
 from eigentrail.errors import OptionError
+from eigentrail.training.device import checked_name
 from eigentrail.training.phase import ClassPhase, check_order
 from eigentrail.training.schedule import Constant, Schedule, as_schedule
 
@@ -43,6 +44,8 @@ class TrainingSettings(BaseModel):
         seed: of the initial weights, of the order of the samples and of what the network draws.
         dtype: the precision of weights and inputs, "float32" or "float64". Initial weights are drawn in float32, so
             that both begin alike.
+        device: where it computes: "cpu", "cuda" or "cuda:1" for a GPU, "auto" for a GPU where there is one. A run keeps
+            the device that was found.
         threads: the processor threads that torch may use. The bits depend on them, and networks as small as the
             perceptrons gain nothing from a second one.
 
@@ -67,6 +70,7 @@ class TrainingSettings(BaseModel):
     loss: Literal["cross-entropy"] = "cross-entropy"
     seed: int = Field(default=0, ge=0, lt=2**63)
     dtype: Literal["float32", "float64"] = "float32"
+    device: str = "cpu"
     threads: int = Field(default=1, ge=1)
 
     def __init__(self, **values: Any) -> None:
@@ -79,6 +83,11 @@ class TrainingSettings(BaseModel):
     @classmethod
     def _short_forms(cls, given: Any) -> Any:
         return as_schedule(given)
+
+    @field_validator("device")
+    @classmethod
+    def _known_device(cls, given: str) -> str:
+        return checked_name(given)
 
     @field_validator("phases")
     @classmethod
