@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import pandas as pd
@@ -16,10 +17,13 @@ from eigentrail._names import look_up
 from eigentrail._progress import Progress
 from eigentrail.errors import OptionError
 from eigentrail.runs import Run
+from eigentrail.studies.drifting import DRIFT_SHOWN, drift_table, drifting
 from eigentrail.studies.geodesics import GEODESIC, GEODESIC_SHOWN, geodesic_table
 from eigentrail.studies.hessian.analysis import SHOWN as CURVATURE_SHOWN
 from eigentrail.studies.hessian.analysis import curvature_analysis, curvature_table
 from eigentrail.studies.leading_crossings import CROSSINGS, crossings_table
+from eigentrail.studies.overlapping import OVERLAP_SHOWN, overlap_table, overlapping
+from eigentrail.studies.principal import PCA_SHOWN, pca_table, principal_components
 from eigentrail.studies.subspace_angles import SUBSPACES, subspaces_table
 from eigentrail.trajectories import evolution, evolution_table
 
@@ -75,6 +79,30 @@ ANALYSES: dict[str, Analysis] = {
             "singular values, Marchenko-Pastur bulk, followed spikes, tail, ranks and phase over steps",
             evolution,
             evolution_table,
+        ),
+        Analysis(
+            "pca",
+            "directions along which weights and updates move most, beside random walks",
+            principal_components,
+            pca_table,
+            PCA_SHOWN,
+            quick=partial(principal_components, quick=True),
+        ),
+        Analysis(
+            "drift",
+            "motion along the first component: line and exponential, norm, beside random walks",
+            drifting,
+            drift_table,
+            DRIFT_SHOWN,
+            quick=partial(drifting, quick=True),
+        ),
+        Analysis(
+            "overlap",
+            "components of the weights beside singular matrices and components of the updates",
+            overlapping,
+            overlap_table,
+            OVERLAP_SHOWN,
+            quick=partial(overlapping, quick=True),
         ),
         Analysis(
             GEODESIC.name,

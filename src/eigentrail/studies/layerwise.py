@@ -61,14 +61,13 @@ def _made(
     skipped: list[str],
     progress: Progress,
 ) -> xr.DataTree:
-    # A run that has grown has other trajectories; its identity alone stays the same while it grows.
-    state = {"generation": run.generation, "last_step": int(run.steps[-1]), "count": len(run.steps)}
+    state = _state(run)
     nodes: dict[str, xr.DataTree] = {}
     for done, layer in enumerate(layers):
         progress(layer, done, len(layers))
         key = {"layer": layer, **arguments}
         found = run.analyses.get(name, key, version)
-        if not isinstance(found, xr.DataTree) or any(found.attrs.get(k) != v for k, v in state.items()):
+        if not isinstance(found, xr.DataTree) or not _fits(found, state):
             try:
                 result = one(run, layer)
             except EigentrailError as error:
@@ -85,3 +84,31 @@ def _made(
     tree = xr.DataTree(name=name).assign(nodes)
     tree.attrs = {"run": str(run.path), "skipped": skipped, **arguments}
     return tree
+
+
+def is_stored(
+    run: Run, name: str, layer: str, version: int = 1, arguments: Mapping[str, Any] | None = None
+) -> bool:
+    """Tell whether the analysis of a layer is stored and not older than the run.
+
+    Args:
+        run: the run.
+        name: the analysis' name.
+        layer: the layer's name.
+        version: the version of the analysis' own format.
+        arguments: as given to `layer_by_layer`.
+
+    Returns:
+        True where `layer_by_layer` would not make it again.
+    """
+    found = run.analyses.get(name, {"layer": layer, **(arguments or {})}, version)
+    return isinstance(found, xr.DataTree) and _fits(found, _state(run))
+
+
+def _state(run: Run) -> dict[str, Any]:
+    # A run that has grown has other trajectories; its identity alone stays the same while it grows.
+    return {"generation": run.generation, "last_step": int(run.steps[-1]), "count": len(run.steps)}
+
+
+def _fits(found: xr.DataTree, state: Mapping[str, Any]) -> bool:
+    return all(found.attrs.get(key) == value for key, value in state.items())

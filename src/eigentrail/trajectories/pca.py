@@ -102,6 +102,7 @@ def components_of(
     method: str = "exact",
     tolerance: float = 1e-6,
     seed: int = 0,
+    at_most: bool = False,
     known: KnownGram | None = None,
 ) -> PrincipalComponents:
     """Find components of weights that are open already.
@@ -113,6 +114,7 @@ def components_of(
         method: see `pca`.
         tolerance: see `pca`.
         seed: see `pca`.
+        at_most: True to take as many of k components as there are, as is done without k.
         known: the Gram matrix of the weights where it was computed before, `weights_gram(weights)`; the components
             of weights and of updates both come from it.
 
@@ -125,7 +127,8 @@ def components_of(
     """
     rows = weights if of == "weights" else weights.updates()
     most = min(len(rows) - 1, rows.n)
-    count = min(_DEFAULT, most) if k is None else k
+    at_most = at_most or k is None
+    count: Any = min(_DEFAULT if k is None else k, most) if at_most else k
     if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or not 1 <= count <= most:
         raise OptionError(
             f"{len(rows)} {of} of {rows.n} numbers have 1 to {most} components and k is {k}: "
@@ -140,7 +143,7 @@ def components_of(
     directions, values, scores, mean, total, errors = found
     rank = _rank(values, total, len(rows), of)
     if rank < len(values):
-        if k is not None:
+        if not at_most:
             raise TrajectoryError(
                 f"the {of} move in {rank} directions only and {len(values)} components were asked for: "
                 f"ask for at most {rank}."
