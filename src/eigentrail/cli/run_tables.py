@@ -90,10 +90,17 @@ def print_table(table: pd.DataFrame) -> None:
     Args:
         table: the table.
     """
-    shown = new_table([(str(c), "l") for c in table.columns])
+    # With spaces a long heading breaks into lines between its words.
+    shown = new_table([(str(c).replace("_", " "), "l") for c in table.columns])
     for row in table.to_dict(orient="records"):
-        shown.add_row(*(Text(number(v) if isinstance(v, float) else str(v)) for v in row.values()))
+        shown.add_row(*(Text(_cell(v)) for v in row.values()))
     console().print(shown)
+
+
+def _cell(value: Any) -> str:
+    if value is None or value != value:
+        return "-"
+    return number(value) if isinstance(value, float) else str(value)
 
 
 def print_analyses() -> None:
