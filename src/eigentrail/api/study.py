@@ -59,6 +59,7 @@ def study(
     seed: int = 0,
     full: bool = False,
     out: str | os.PathLike[str] | None = None,
+    device: str = "cpu",
     jobs: int = 1,
     progress: bool | None = None,
 ) -> StudyResult | SweepResult:
@@ -71,6 +72,7 @@ def study(
         seed: of the initial weights and the order of the samples.
         full: True for the source's own data and size, False for a size that two cores carry in minutes.
         out: the run's folder; None for `runs/STUDY-DATA-sSEED`. An interrupted study in it is gone on with.
+        device: where to train: "cpu", "cuda", "cuda:1", or "auto" for a GPU where there is one.
         jobs: processes that analyse in parallel, -1 for one per core.
         progress: True to show it, False for silence, None for bars on terminals.
 
@@ -79,11 +81,13 @@ def study(
     """
     chosen = find_study(name)
     if isinstance(chosen, Sweep):
-        folder, runs = run_sweep(chosen, out, data, epochs=epochs, seed=seed, full=full, progress=progress)
+        folder, runs = run_sweep(
+            chosen, out, data, epochs=epochs, seed=seed, full=full, device=device, progress=progress
+        )
         found = [analyze(each, layers=chosen.studied, jobs=jobs, progress=progress) for each in runs]
         table = compare_runs(chosen, runs, [each.results for each in found])
         table.to_csv(folder / "comparison.csv", index=False)
         return SweepResult(chosen, found, table, report_runs(found, folder / PAGE))
-    run = run_study(chosen, out, data, epochs=epochs, seed=seed, full=full, progress=progress)
+    run = run_study(chosen, out, data, epochs=epochs, seed=seed, full=full, device=device, progress=progress)
     analysis = analyze(run, also=chosen.analyses, jobs=jobs, progress=progress)
     return StudyResult(chosen, analysis, analysis.report())

@@ -36,6 +36,9 @@ def study(
         Path | None,
         typer.Option("--out", metavar="DIR", help="The run's folder; runs/STUDY-DATA-sSEED by default."),
     ] = None,
+    device: Annotated[
+        str, typer.Option("--device", help="Where to train: cpu, cuda, cuda:1, or auto for a GPU if any.")
+    ] = "cpu",
     list_: Annotated[bool, typer.Option("--list", help="Describe the studies and do nothing.")] = False,
     jobs: Jobs = 1,
     quiet: opt.Quiet = False,
@@ -48,7 +51,15 @@ def study(
         return 0
     try:
         done = run_study(
-            name, data, epochs=epochs, seed=seed, full=full, out=out, jobs=jobs, progress=not quiet
+            name,
+            data,
+            epochs=epochs,
+            seed=seed,
+            full=full,
+            out=out,
+            device=device,
+            jobs=jobs,
+            progress=not quiet,
         )
     except DivergenceError as error:
         note(f"{error}; `eigentrail report {error.path}` shows it")

@@ -24,6 +24,7 @@ def run_study(
     epochs: int | None = None,
     seed: int = 0,
     full: bool = False,
+    device: str = "cpu",
     progress: bool | None = None,
 ) -> Run:
     """Train as a study says, recorded.
@@ -38,6 +39,7 @@ def run_study(
         epochs: how many; None for the study's.
         seed: of the initial weights and the order of the samples.
         full: True for the source's own data and size, False for a size that two cores carry.
+        device: where to train: "cpu", "cuda", "cuda:1", or "auto" for a GPU where there is one.
         progress: True for a bar or lines on stderr, False for nothing, None for a bar where stderr is a terminal.
 
     Returns:
@@ -48,7 +50,7 @@ def run_study(
     """
     preset = study.training
     which, source = datasets.resolve(data, preset.source_data if full else preset.data)
-    settings = study.settings(which, full).changed(epochs=epochs, seed=seed)
+    settings = study.settings(which, full).changed(epochs=epochs, seed=seed, device=device)
     folder = Path(path) if path is not None else default_folder(study.name, which, settings.seed, full)
     _refuse_finished(folder, settings.epochs)
     loaded = preset.samples_for(datasets.load(which, source), full, settings.seed)

@@ -43,6 +43,7 @@ def run_sweep(
     epochs: int | None = None,
     seed: int = 0,
     full: bool = False,
+    device: str = "cpu",
     progress: bool | None = None,
 ) -> tuple[Path, list[Run]]:
     """Train once for each value, recorded, each into a folder of its own; what is there already is kept.
@@ -54,6 +55,7 @@ def run_sweep(
         epochs: how many; None for the study's.
         seed: of the initial weights, the order and the choice of the samples, the same for all.
         full: True for the source's own size, False for one that two cores carry.
+        device: where to train: "cpu", "cuda", "cuda:1", or "auto" for a GPU where there is one.
         progress: True for lines on stderr, False for nothing, None for a bar where stderr is a terminal.
 
     Returns:
@@ -67,7 +69,9 @@ def run_sweep(
     with shown(sweep.name, progress) as tell:
         for place, value in enumerate(sweep.values):
             tell(f"{sweep.setting} {value}", place, len(sweep.values))
-            settings = sweep.settings(which, full).changed(epochs=epochs, seed=seed, **{sweep.setting: value})
+            settings = sweep.settings(which, full).changed(
+                epochs=epochs, seed=seed, device=device, **{sweep.setting: value}
+            )
             runs.append(
                 train(
                     preset.network_for(full),
