@@ -105,8 +105,8 @@ def motion_of(place: Place, target: str, eigen: Eigen) -> tuple[dict[str, xr.Dat
             for name, line in (("all", fit.all), ("below", fit.below), ("above", fit.above)):
                 if line is not None and line.exponent is not None:
                     facts |= {
-                        f"{of}_exponent_{name}": line.exponent,
-                        f"{of}_exponent_{name}_error": line.error,
+                        f"{kind}_exponent_{name}": line.exponent,
+                        f"{kind}_exponent_{name}_error": line.error,
                     }
     except EigentrailError as error:
         facts["no_flatness"] = str(error)
