@@ -17,13 +17,16 @@ from eigentrail._names import look_up
 from eigentrail._progress import Progress
 from eigentrail.errors import OptionError
 from eigentrail.runs import Run
+from eigentrail.studies.adding_back import add_back_analysis, add_back_table
 from eigentrail.studies.drifting import DRIFT_SHOWN, drift_table, drifting
 from eigentrail.studies.geodesics import GEODESIC, GEODESIC_SHOWN, geodesic_table
 from eigentrail.studies.hessian.analysis import SHOWN as CURVATURE_SHOWN
 from eigentrail.studies.hessian.analysis import curvature_analysis, curvature_table
+from eigentrail.studies.landscapes import landscape_analysis, landscape_table
 from eigentrail.studies.leading_crossings import CROSSINGS, crossings_table
 from eigentrail.studies.overlapping import OVERLAP_SHOWN, overlap_table, overlapping
 from eigentrail.studies.principal import PCA_SHOWN, pca_table, principal_components
+from eigentrail.studies.scaling import loss_scaling_analysis, loss_scaling_table
 from eigentrail.studies.subspace_angles import SUBSPACES, subspaces_table
 from eigentrail.trajectories import evolution, evolution_table
 
@@ -132,6 +135,38 @@ ANALYSES: dict[str, Analysis] = {
             curvature_analysis,
             curvature_table,
             CURVATURE_SHOWN,
+            default=False,
+        ),
+        Analysis(
+            "add-back",
+            "accuracy and loss with the first 0 to n directions of motion, weights and chance; needs network and data",
+            add_back_analysis,
+            add_back_table,
+            (
+                "name",
+                "accuracy_full",
+                "accuracy_zeros",
+                "components",
+                "components_norm",
+                "accuracy_first",
+                "components_back",
+                "singular_back",
+                "random_back",
+            ),
+            default=False,
+        ),
+        Analysis(
+            "landscape",
+            "loss along the leading components of the motion and over their plane; needs network and data",
+            landscape_analysis,
+            landscape_table,
+            default=False,
+        ),
+        Analysis(
+            "loss-scaling",
+            "loss of scaled weights, exponential or quadratic; needs network and data",
+            loss_scaling_analysis,
+            loss_scaling_table,
             default=False,
         ),
     )
