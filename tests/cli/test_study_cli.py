@@ -101,7 +101,7 @@ def test_analyze_table_and_json(finished: Path, capsys) -> None:
     assert document["evolution"][0]["spikes_first"] == 0
     assert document["metrics"]["test_accuracy"] > 0.7
     assert run(["analyze", str(finished), "--only", "pca9"]) == 2
-    assert "evolution" in capsys.readouterr().err
+    assert "did you mean pca" in capsys.readouterr().err
     assert run(["analyze", str(finished), "--layers", "fc9"]) == 2
     assert "fc9" in capsys.readouterr().err
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pandas as pd
@@ -98,9 +99,22 @@ def print_table(table: pd.DataFrame) -> None:
 
 
 def _cell(value: Any) -> str:
-    if value is None or value != value:
-        return "-"
-    return number(value) if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return "-" if math.isnan(value) else number(value)
+    return "-" if value is None else str(value)
+
+
+def print_claims(claims: pd.DataFrame) -> None:
+    """Print what became of each claim of a source.
+
+    Args:
+        claims: a row for each, as `et.study` gives them; nothing is printed for none.
+    """
+    out = console()
+    for row in claims.to_dict(orient="records"):
+        out.print()
+        out.print(Text.assemble((f"{row['source']} ", "dim"), f"{row['claim']} ", (row["verdict"], "bold")))
+        out.print(Text(f"  {row['finding']}"))
 
 
 def print_analyses() -> None:
