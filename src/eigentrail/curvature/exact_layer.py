@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
+from torch.utils._pytree import tree_leaves
 
 from eigentrail.curvature.affine_layer import AffineLayer
 from eigentrail.curvature.arrangement import CANDIDATES, WHOLE, Arrangement, separates
@@ -101,12 +102,12 @@ def layer_hessian(point: Point, batches: Batches, kind: str, layer: AffineLayer,
     first = next(iter(batches()), None)
     if first is None:
         return ""
-    _refuse_other_uses(work, first)
+    passed = _pass(work, first, leaves=point.leaves())
     candidates = list(CANDIDATES)
     while True:
-        way = _choose(layer, _pass(work, first), candidates)
+        way = _choose(layer, passed, candidates)
         try:
-            _sum(work, way, matrix)
+            _sum(work, way, matrix, passed)
         except _MixedError:
             matrix.zero_()
             candidates.remove(way.arrangement)
@@ -114,15 +115,15 @@ def layer_hessian(point: Point, batches: Batches, kind: str, layer: AffineLayer,
             return way.method
 
 
-def _sum(work: _Work, way: _Way, matrix: torch.Tensor) -> None:
-    """Sum over all batches in a chosen way."""
+def _sum(work: _Work, way: _Way, matrix: torch.Tensor, first: _Passed) -> None:
+    """Sum over all batches in a chosen way; the first one has passed already."""
     layer = work.layer
     blocks = LayerBlocks(matrix, layer.out, layer.columns, layer.bias)
     total = None
     if way.method == "khatri-rao":
         total = KhatriRaoSum(layer.out, layer.inputs, matrix.dtype, matrix.device)
     for number, batch in enumerate(work.batches()):
-        passed = _pass(work, batch)
+        passed = _pass(work, batch) if number else first
         if way.arrangement != WHOLE and not _separate(layer, passed, way.arrangement, seed=number):
             raise _MixedError
         if total is not None:
@@ -137,11 +138,13 @@ def _sum(work: _Work, way: _Way, matrix: torch.Tensor) -> None:
         mirror(matrix)
 
 
-def _pass(work: _Work, batch: Batch) -> _Passed:
-    """Run one batch with the graph cut behind the layer."""
+def _pass(work: _Work, batch: Batch, leaves: tuple[torch.Tensor, ...] | None = None) -> _Passed:
+    """Run one batch with the graph cut behind the layer; with leaves, look for other uses of the layer's parameters."""
     point, layer = work.point, work.layer
-    outputs, at = cut(layer.module, lambda: point.outputs(point.values, batch))
+    outputs, at = cut(layer.module, lambda: point.outputs(leaves or point.values, batch))
     leaf, inputs = _through(layer, at)
+    if leaves is not None:
+        _refuse_other_uses(outputs, leaves, point.chosen.names)
     tail: Tail | GaussNewtonTail
     if work.kind == "hessian":
         tail = Tail(leaf, batch.weight * point.loss_of(outputs, batch))
@@ -168,16 +171,19 @@ def _through(layer: AffineLayer, at: Cut) -> tuple[torch.Tensor, torch.Tensor]:
     return at.outputs, at.inputs
 
 
-def _refuse_other_uses(work: _Work, batch: Batch) -> None:
-    """Look for ways from the layer's parameters to the loss that do not lead through the layer's outputs."""
-    point, leaves = work.point, work.point.leaves()
-    outputs, at = cut(work.layer.module, lambda: point.outputs(leaves, batch))
-    _through(work.layer, at)
-    loss = point.loss_of(outputs, batch)
-    if not loss.requires_grad:
+def _refuse_other_uses(outputs: Any, leaves: tuple[torch.Tensor, ...], names: Sequence[str]) -> None:
+    """Look for ways from the layer's parameters to the outputs that do not lead through the layer."""
+    tensors = [one for one in tree_leaves(outputs) if isinstance(one, torch.Tensor) and one.requires_grad]
+    if not tensors:
         return
-    found = torch.autograd.grad(loss, leaves, allow_unused=True)
-    used = [name for name, one in zip(point.chosen.names, found, strict=True) if one is not None]
+    found = torch.autograd.grad(
+        tensors,
+        leaves,
+        [torch.ones_like(one) for one in tensors],
+        allow_unused=True,
+        retain_graph=True,
+    )
+    used = [name for name, one in zip(names, found, strict=True) if one is not None]
     if used:
         raise NotClosedError(f"the network uses {used[0]} outside its layer too")
 

@@ -84,4 +84,7 @@ def _complaint(error: float, tolerance: float, method: str) -> str:
             "the loss mixes samples behind the layer (the terms between samples are missing), or the layer is used in"
             " a way that its calls do not show; get the matrix as products with the identity"
         )
-    return f"the exact matrix ({method}) differs from random products by {error:.1e}, more than {tolerance:.0e}: {reason}."
+    return (
+        f"the exact matrix ({method}) differs from random products by {error:.1e}, more than {tolerance:.0e}:"
+        f" {reason}."
+    )
