@@ -87,6 +87,9 @@ def file_kind(path: Path) -> Kind:
         return _zip_kind(path)
     if head.startswith(_TORCH_LEGACY):
         return "torch-legacy"
+    # A header of 640, 896, ... bytes begins as a pickle does, but no pickle goes on with zeros.
+    if head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= size - 8:
+        return "safetensors"
     if head[:1] == b"\x80" and head[1:2] in {b"\x02", b"\x03", b"\x04", b"\x05"}:
         raise SourceError(
             f"{path}: this is a plain pickle, which can run code when it is opened, and is not read. Save "
