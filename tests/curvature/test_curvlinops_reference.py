@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from curvature_cases import NAMES, build, vectors
+from curvature_cases import NAMES, PEER_IS_WRONG, build, vectors
 
 import eigentrail as et
 
@@ -56,6 +56,25 @@ def test_top_eigenvalues_are_curvlinops(name: str, kind: str, reference: dict[st
     top = c.top(4, tol=1e-7)
     np.testing.assert_allclose(np.asarray(top.values), wanted[:4], rtol=1e-10)
     assert np.asarray(top.residuals).max() <= 1e-7
+
+
+@pytest.mark.parametrize("name", PEER_IS_WRONG)
+def test_where_curvlinops_is_wrong_differences_of_the_gradient_say_who_is_right(
+    name: str, reference: dict[str, np.ndarray]
+) -> None:
+    assert reference[f"{name}/off"] > 0.01
+    case, h = build(name), 1e-5
+    v = torch.from_numpy(vectors(case.n)[0])
+
+    def gradient(step: float) -> torch.Tensor:
+        moved = build(name)
+        flat = torch.nn.utils.parameters_to_vector(case.model.parameters()) + step * v
+        torch.nn.utils.vector_to_parameters(flat.detach(), moved.model.parameters())
+        return et.Curvature(moved.model, moved.loss, (moved.inputs, moved.targets)).gradient()
+
+    wanted = (gradient(h) - gradient(-h)) / (2 * h)
+    found = curvature(name, "hessian").apply(v)
+    assert float((found - wanted).abs().max() / wanted.abs().max()) < 1e-7
 
 
 def test_reference_covers_every_case(reference: dict[str, np.ndarray]) -> None:

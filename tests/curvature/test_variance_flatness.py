@@ -109,7 +109,7 @@ def test_sgd_on_a_quadratic_has_the_closed_form(power: float, seed: int) -> None
 
 @pytest.mark.parametrize("beta", [0.0, 0.8])
 def test_the_law_changes_at_h_cross_for_samples_without_replacement(beta: float) -> None:
-    # Epochs of M = 200 steps. Slow directions move as bridges, sigma^2 = r^2 C M / 6 with r = eta / (1 - beta) and C = h;
+    # Epochs of M = 200 steps. Slow directions move as bridges, sigma^2 = r^2 C M / 6 with r = eta / (1 - beta), C = h;
     # fast ones have r C / (2 h).
     eta, steps = 0.05, 200
     cross = crossing_curvature(10, eta, 10 * steps, beta)
@@ -150,7 +150,7 @@ def test_bad_input_is_one_sentence() -> None:
     basis = random(6, 2, seed=0)
     with pytest.raises(BasisError, match="5 numbers"):
         variance_along(basis, np.ones((4, 5)))
-    with pytest.raises(OptionError, match="three|3 steps"):
+    with pytest.raises(OptionError, match="at least 3 steps"):
         variance_along(basis, np.ones((2, 6)))
     with pytest.raises(OptionError, match="weights"):
         variance_along(basis, np.ones((4, 6)), "both")
