@@ -12,8 +12,10 @@ from scipy.stats import ks_2samp, kstest
 from eigentrail.errors import EigentrailError, OptionError, TrajectoryError
 from eigentrail.trajectories import nulls
 from eigentrail.trajectories.geodesic import geodesic, geodesics, score_by_start, thinned
-from eigentrail.trajectories.geodesic_null import null_scores
-from eigentrail.trajectories.great_circle import fit_great_circles, frechet_mean
+from eigentrail.trajectories.geodesic_null import all_null_scores, null_scores
+from eigentrail.trajectories.great_circle import fit_great_circles, frechet_mean, score_products
+from eigentrail.trajectories.leading_iteration import LeadingVectors
+from eigentrail.trajectories.leading_vectors import follow_vector
 
 
 @pytest.mark.parametrize("arc", [0.5, 1.0, 2.0, 3.0, 4.0, 5.0])
@@ -267,3 +269,55 @@ def test_unknown_options_are_refused(options: dict[str, object]) -> None:
 def test_paths_that_do_not_move_have_no_score() -> None:
     still = np.repeat(np.eye(1, 6)[None], 5, axis=1)
     assert np.isnan(fit_great_circles(still, 1).score[0])
+
+
+@pytest.mark.parametrize("shape", [(50, 40), (40, 64)])
+def test_walks_are_followed_as_full_decompositions_would(shape: tuple[int, int]) -> None:
+    norms = np.full(39, 0.1 * np.sqrt(np.prod(shape)))
+    solver = LeadingVectors()
+    exact, fast = (
+        follow_vector(
+            nulls.weight_walks(shape, float(np.sqrt(np.prod(shape))), norms, range(24), 3), 0, given
+        )
+        for given in (None, solver)
+    )
+    # Full decompositions at the first step only.
+    assert solver.exact == 24
+    same = (exact.ranks == fast.ranks).all(axis=1)
+    assert same.mean() > 0.9
+    for side in ("left", "right"):
+        cosines = np.abs(np.einsum("btn,btn->bt", exact.side(side), fast.side(side)))[same]
+        assert np.quantile(cosines, 0.02) > 1 - 1e-5
+    assert np.allclose(exact.values[same], fast.values[same], rtol=1e-5)
+
+
+def test_the_iteration_finds_eigenvectors_also_where_it_starts_wrong() -> None:
+    rng = np.random.default_rng(0)
+    solver = LeadingVectors()
+    for _ in range(3):  # independent matrices: the last step's vectors are of no use
+        w = rng.standard_normal((5, 90, 60)).astype(np.float32)
+        grams = w.swapaxes(1, 2) @ w
+        found = solver(grams, 6)
+        true = np.linalg.eigh(grams.astype(np.float64))[1][:, :, ::-1][:, :, :6]
+        np.testing.assert_allclose(np.abs(np.einsum("bkm,bmk->bk", found, true)), 1.0, atol=1e-4)
+
+
+def test_one_null_serves_both_sides_both_circles_and_later_starts() -> None:
+    shape, norms = (14, 10), np.full(39, 0.1 * np.sqrt(140.0))
+    told: list[tuple[str, int, int]] = []
+    found = all_null_scores(
+        shape, np.sqrt(140.0), norms, 60, 0, 0, (0, 20), lambda *report: told.append(report)
+    )
+    assert found.scores.shape == (2, 2, 2, 60) and np.isfinite(found.scores).all() and told
+    for number, side in enumerate(("right", "left")):
+        for dims in (1, 2):
+            alone = null_scores(shape, np.sqrt(140.0), norms, 60, 0, dims, 0, side)
+            np.testing.assert_allclose(found.scores[number, dims - 1, 0], alone)
+    assert (found.scores[:, 1] > found.scores[:, 0]).mean() > 0.9  # a sphere holds more than a circle
+
+
+def test_scores_need_the_inner_products_only() -> None:
+    paths = np.stack([geodesic(weight_walk((9, 12), 30, 0.2, seed), null=0).vectors for seed in range(4)])
+    scores = score_products(paths @ paths.swapaxes(1, 2), (1, 2))
+    for dims in (1, 2):
+        np.testing.assert_allclose(scores[dims - 1], fit_great_circles(paths, dims).score, atol=1e-9)

@@ -10,6 +10,7 @@ from jaxtyping import Float64
 
 from eigentrail._progress import Progress, silent
 from eigentrail.trajectories.great_circle import score_products
+from eigentrail.trajectories.leading_iteration import LeadingVectors
 from eigentrail.trajectories.leading_vectors import SIDES, FollowedVectors, Side, follow_vector
 from eigentrail.trajectories.nulls import weight_walks
 
@@ -59,7 +60,7 @@ def null_scores(
         [draws] scores.
     """
     found = all_null_scores(shape, start_norm, step_norms, draws, seed, which)
-    return found.scores[SIDES.index(side), dims - 1, 0]
+    return np.asarray(found.scores[SIDES.index(side), dims - 1, 0])
 
 
 def all_null_scores(
@@ -154,7 +155,9 @@ def _paths(
     size = max(1, min(draws, _MEMORY // per_walk))
     for first in range(0, draws, size):
         numbers = range(first, min(first + size, draws))
-        yield follow_vector(weight_walks(shape, start_norm, step_norms, numbers, seed), which)
+        yield follow_vector(
+            weight_walks(shape, start_norm, step_norms, numbers, seed), which, LeadingVectors()
+        )
 
 
 def null_seconds(shape: tuple[int, ...], steps: int, draws: int) -> float:
@@ -170,4 +173,5 @@ def null_seconds(shape: tuple[int, ...], steps: int, draws: int) -> float:
     """
     large, small = max(shape), min(shape)
     numbers = large * small
-    return draws * steps * (6e-5 + 7e-9 * numbers + 3e-11 * numbers * small + 3e-10 * small**3)
+    walk = 5e-5 + 6e-9 * numbers + 2.5e-11 * numbers * small + 5e-9 * small**2
+    return draws * (steps * walk + 8e-7 * steps**2)

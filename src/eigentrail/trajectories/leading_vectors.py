@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -10,10 +10,13 @@ import numpy as np
 from jaxtyping import Float, Float64, Int64
 
 from eigentrail.spectra.eigenvalues import symmetric_eigen
+from eigentrail.trajectories.leading_iteration import SMALL
 
 Side: TypeAlias = Literal["left", "right"]
 #: Both sides, in the order in which results hold them.
 SIDES: tuple[Side, Side] = ("right", "left")
+#: Finds the leading eigenvectors of Gram matrices: [b, m, m], k -> [b, k, m].
+Solver: TypeAlias = Callable[[Any, int], Any]
 # Up to this order one batched decomposition of all matrices beats one for each.
 _BATCHED = 96
 _CANDIDATES = 8
@@ -49,7 +52,9 @@ class FollowedVectors:
         return self.right if side == "right" else self.left
 
 
-def follow_vector(matrices: Iterable[Float[np.ndarray, "b n m"]], which: int) -> FollowedVectors:
+def follow_vector(
+    matrices: Iterable[Float[np.ndarray, "b n m"]], which: int, solver: Solver | None = None
+) -> FollowedVectors:
     """Follow a singular vector: at each step the candidate with the largest overlap with the step before.
 
     Never by rank: where singular values cross, the vector of a rank jumps, and the followed one does not.
@@ -57,6 +62,7 @@ def follow_vector(matrices: Iterable[Float[np.ndarray, "b n m"]], which: int) ->
     Args:
         matrices: b matrices at each step.
         which: rank at the first step, 0 the largest singular value.
+        solver: as of `leading_triples`.
 
     Returns:
         The followed vectors.
@@ -65,7 +71,9 @@ def follow_vector(matrices: Iterable[Float[np.ndarray, "b n m"]], which: int) ->
     rights: list[np.ndarray[Any, Any]] = []
     ranks, overlaps, values = [], [], []
     for w in matrices:
-        u, s, v = leading_triples(w, min(*w.shape[1:], max(_CANDIDATES, which + 1 + _CANDIDATES // 2)))
+        u, s, v = leading_triples(
+            w, min(*w.shape[1:], max(_CANDIDATES, which + 1 + _CANDIDATES // 2)), solver
+        )
         rows = np.arange(len(w))
         if not lefts:
             chosen, found = np.full(len(w), which), np.ones(len(w))
@@ -93,29 +101,41 @@ def follow_vector(matrices: Iterable[Float[np.ndarray, "b n m"]], which: int) ->
 
 
 def leading_triples(
-    w: Float[np.ndarray, "b n m"], k: int
+    w: Float[np.ndarray, "b n m"], k: int, solver: Solver | None = None
 ) -> tuple[Float64[np.ndarray, "b k n"], Float64[np.ndarray, "b k"], Float64[np.ndarray, "b k m"]]:
     """Find the k largest singular values of each of b matrices and their vectors.
 
     Args:
         w: [b, rows, cols], none of them zero.
         k: how many.
+        solver: finds the eigenvectors of Gram matrices [b, m, m] for the k largest eigenvalues, [b, k, m]; None for
+            full decompositions in float64.
 
     Returns:
         Left vectors [b, k, rows], singular values [b, k], largest first, right vectors [b, k, cols].
     """
     if w.shape[1] < w.shape[2]:
-        v, s, u = leading_triples(w.swapaxes(1, 2), k)
+        v, s, u = leading_triples(w.swapaxes(1, 2), k, solver)
         return u, s, v
     # A power of two for all: squares cannot over- or underflow, and no digit is lost.
     scale = 2.0 ** np.frexp(max(float(w.max()), -float(w.min())))[1]
     x = w * w.dtype.type(1.0 / scale)
     m = x.shape[2]
-    grams = (x.swapaxes(1, 2) @ x).astype(np.float64)
+    products = x.swapaxes(1, 2) @ x
+    if solver is not None and m > SMALL:
+        short = solver(products, k)
+        return *_long(x, short, scale), short
+    grams = products.astype(np.float64)
     if m <= _BATCHED:
         short = np.linalg.eigh(grams)[1][:, :, ::-1][:, :, :k].swapaxes(1, 2)
     else:
         short = np.stack([symmetric_eigen(gram, k)[1].T for gram in grams])
+    return *_long(x, short, scale), short
+
+
+def _long(
+    x: Float[np.ndarray, "b n m"], short: Float64[np.ndarray, "b k m"], scale: float
+) -> tuple[Float64[np.ndarray, "b k n"], Float64[np.ndarray, "b k"]]:
     long = (short.astype(x.dtype) @ x.swapaxes(1, 2)).astype(np.float64)
     sizes = np.sqrt(np.einsum("bkn,bkn->bk", long, long))
-    return long / np.maximum(sizes, 1e-300)[:, :, None], sizes * scale, short
+    return long / np.maximum(sizes, 1e-300)[:, :, None], sizes * scale

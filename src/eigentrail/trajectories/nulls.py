@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+import torch
 from jaxtyping import Float32, Float64, Int64
 
 from eigentrail.errors import OptionError
@@ -32,12 +33,17 @@ def weight_walks(
     Yields:
         The b walks at each of T steps, [b, rows, cols] in float32; the array is used again for the next step.
     """
-    generators = [np.random.default_rng([seed, draw]) for draw in draws]
+    # torch draws normal numbers more than twice as fast as numpy.
+    generators = [
+        torch.Generator().manual_seed(int(np.random.SeedSequence([seed, draw]).generate_state(1)[0]))
+        for draw in draws
+    ]
 
     def noise(norm: float) -> Float32[np.ndarray, "b n m"]:
         out = np.empty((len(generators), *shape), dtype=np.float32)
-        for place, rng in enumerate(generators):
-            rng.standard_normal(dtype=np.float32, out=out[place])
+        drawn = torch.from_numpy(out)
+        for place, generator in enumerate(generators):
+            drawn[place].normal_(generator=generator)
             out[place] *= norm / np.sqrt(np.vdot(out[place], out[place]))
         return out
 
