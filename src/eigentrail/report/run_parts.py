@@ -7,11 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from eigentrail.report.parts.curvature import CURVATURE
+from eigentrail.report.parts.drifts import DRIFT
+from eigentrail.report.parts.evaluated import ADD_BACK, LANDSCAPE, LOSS_SCALING
+from eigentrail.report.parts.overlaps import OVERLAP
+from eigentrail.report.parts.principal import PRINCIPAL
 from eigentrail.report.run_part import RunPart
 from eigentrail.report.run_story import RunStory
 from eigentrail.report.sections import Item, Section
 
-PARTS: Mapping[str, RunPart] = {}
+PARTS: Mapping[str, RunPart] = {
+    "pca": PRINCIPAL,
+    "drift": DRIFT,
+    "overlap": OVERLAP,
+    "curvature": CURVATURE,
+    "add-back": ADD_BACK,
+    "landscape": LANDSCAPE,
+    "loss-scaling": LOSS_SCALING,
+}
 
 
 def part_sections(stories: Sequence[RunStory]) -> list[Section]:
