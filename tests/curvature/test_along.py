@@ -84,7 +84,7 @@ def test_values_tracks_and_layers_of_a_hessian_that_is_known(quartic: et.Run) ->
 
 
 def test_the_initial_state_has_no_weights_to_multiply_with(quartic: et.Run) -> None:
-    found = along(quartic, loss=quartic_loss, data=ONES, k=2, model=Quartic())
+    found = et.Curvature.along(quartic, loss=quartic_loss, data=ONES, k=2, model=Quartic())
     assert found.step.values[0] == 0
     np.testing.assert_array_equal(found.weight_product[0], 0.0)
     np.testing.assert_allclose(found["values"][0], [3.0, 2.0], rtol=1e-6)

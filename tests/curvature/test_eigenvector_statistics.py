@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 
-import eigentrail.curvature.eigenvector_statistics as module
 from eigentrail.bases import Basis, random
 from eigentrail.curvature.eigenvector_statistics import eigenvector_statistics
 
@@ -12,7 +13,7 @@ SLICES = {"a.weight": slice(0, 60), "a.bias": slice(60, 70), "b.weight": slice(7
 
 @pytest.mark.parametrize("block", [1, 7 * 200, 2**22])
 def test_blocks_give_what_the_basis_gives(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_BLOCK", block)
+    monkeypatch.setattr(sys.modules[eigenvector_statistics.__module__], "_BLOCK", block)
     basis = random(200, 40, seed=0)
     w = np.random.default_rng(1).standard_normal(200)
     found = eigenvector_statistics(basis, SLICES, w, neighbours=3)

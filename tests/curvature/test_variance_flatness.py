@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -54,8 +56,6 @@ def test_variances_of_a_planted_trajectory() -> None:
 
 
 def test_a_run_s_layers_one_behind_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    from eigentrail.curvature import variance_flatness as module
-
     x = np.random.default_rng(0).standard_normal((50, 12))
     basis = random(12, 5, seed=0)
     wanted = variance_along(basis, x)
@@ -63,7 +63,7 @@ def test_a_run_s_layers_one_behind_the_other(monkeypatch: pytest.MonkeyPatch) ->
         xr.DataArray(x[:, :8].reshape(50, 4, 2), dims=("step", "out", "in")),
         xr.DataArray(x[:, 8:].astype(np.float64), dims=("step", "out")),
     ]
-    monkeypatch.setattr(module, "_BLOCK", 7 * 12)
+    monkeypatch.setattr(sys.modules[variance_along.__module__], "_BLOCK", 7 * 12)
     np.testing.assert_allclose(variance_along(basis, parts), wanted, rtol=1e-12)
 
 

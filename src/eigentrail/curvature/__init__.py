@@ -1,11 +1,16 @@
 """Curvature of a loss: products with the Hessian or Gauss-Newton matrix, eigenpairs, exact matrices, density, trace."""
 
+from eigentrail.curvature.along import along as along
+from eigentrail.curvature.eigenbasis import eigenbasis as eigenbasis
 from eigentrail.curvature.eigenvector_statistics import eigenvector_statistics as eigenvector_statistics
 from eigentrail.curvature.hessian_levels import hessian_levels as hessian_levels
 from eigentrail.curvature.hessian_levels import hessian_spacings as hessian_spacings
 from eigentrail.curvature.layer_meeting import layer_meeting as layer_meeting
 from eigentrail.curvature.local_gaussianity import local_gaussianity as local_gaussianity
+from eigentrail.curvature.meeting import Meeting as Meeting
+from eigentrail.curvature.meeting import meet as meet
 from eigentrail.curvature.operator import Curvature as Curvature
+from eigentrail.curvature.run_weights import run_weights as run_weights
 from eigentrail.curvature.sharpness import compare_sharpness as compare_sharpness
 from eigentrail.curvature.sharpness import diagonal_sharpness as diagonal_sharpness
 from eigentrail.curvature.singular_meeting import singular_meeting as singular_meeting

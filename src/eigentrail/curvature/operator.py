@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import torch
+import xarray as xr
 from torch import nn
 
 from eigentrail._arrays import is_tensor
@@ -25,6 +26,7 @@ from eigentrail.curvature.reading import read
 from eigentrail.curvature.samples import Batch, Samples
 from eigentrail.curvature.trace import Method, Trace, stochastic_trace
 from eigentrail.errors import CurvatureError, DataError, OptionError
+from eigentrail.runs import Run
 from eigentrail.spectra import Spectrum
 
 Kind: TypeAlias = Literal["hessian", "gauss-newton"]
@@ -308,3 +310,31 @@ class Curvature:
             dtype=self.dtype,
             device=self.device,
         )
+
+    @classmethod
+    def along(
+        cls,
+        run: Run,
+        steps: Sequence[int] | int | None = None,
+        layers: str | Sequence[str] | None = None,
+        loss: Loss | None = None,
+        data: Any = None,
+        **options: Any,
+    ) -> xr.Dataset:
+        """Follow leading eigenpairs over the steps of a run, its initial state included.
+
+        Args:
+            run: a recorded run.
+            steps: which steps, or how many of them; None for at most 12.
+            layers: globs over parameter names; None for the whole network.
+            loss: loss(outputs, targets), a mean over samples; None for the cross-entropy.
+            data: what to take in place of what the run was trained on.
+            **options: of `curvature.along`, such as `k`, `which`, `tol`, `count`, `trace` and `vectors`.
+
+        Returns:
+            Eigenvalues, residuals, products, overlaps with the step before, concentration by layer and weight products
+            over the steps; see `curvature.along`.
+        """
+        from eigentrail.curvature.along import along
+
+        return along(run, steps, layers, loss, data, **options)
