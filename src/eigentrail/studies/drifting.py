@@ -138,7 +138,7 @@ def _sentence(found: Drift) -> str:
         said.append(
             "What the first component leaves "
             + ("cannot be told from a random walk" if inside else "is no random walk either")
-            + f" (percentile {walk.others_percentile:.0f})."
+            + f" (percentile {walk.others_percentile:.3g})."
         )
     return " ".join(said)
 

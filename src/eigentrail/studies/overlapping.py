@@ -62,10 +62,10 @@ def overlapping(
         quick: True to leave out what does not take seconds.
 
     Returns:
-        A node per layer, and "(whole network)". `singular` [component, singular], |<p_i, s_j>| with the largest 128
-        singular matrices of the last step, with `value` [singular]; for tensors with two or more dimensions, the
-        later ones taken together. `updates` [component, update], |<p_i, u_j>|. Attributes: `n`; `chance`, the mean
-        for a random direction, sqrt(2 / (pi n)); `spikes`, how many singular values lie above the Marchenko-Pastur
+        A node per layer, and "(whole network)". `with_singular` [component, singular], |<p_i, s_j>| with the largest
+        128 singular matrices of the last step, with `value` [singular]; for tensors with two or more dimensions, the
+        later ones taken together. `with_updates` [component, update], |<p_i, u_j>|. Attributes: `n`; `chance`, the
+        mean for a random direction, sqrt(2 / (pi n)); `spikes`, how many singular values lie above the Marchenko-Pastur
         bulk; and beside walks, each with a variable `_null` [draw]: `largest_singular`, the largest overlap of the
         first component with a singular matrix, beside walks of untrained matrices; `updates_share`, its share in the
         leading ten components of the updates, beside walks with the observed updates and random signs.
@@ -88,7 +88,7 @@ def _one(run: Run, name: str) -> xr.Dataset:
     if "updates" in node.children:
         updates = basis_of(node, "updates")
         found = overlap(weights, updates)
-        data["updates"] = (("component", "update"), found.values)
+        data["with_updates"] = (("component", "update"), found.values)
         attributes["updates_chance_largest"] = found.attrs["chance_largest"]
         thinned = open_rows(motion.thinned(motion.walk_steps))
         if len(thinned) > LEADING + 2:
@@ -104,7 +104,7 @@ def _with_singular(
     last = _matrix(motion.weights.isel(step=[-1]))[0]
     basis = singular(last, min(*last.shape, SINGULAR))
     found = overlap(basis_of(node), basis)
-    data["singular"] = (("component", "singular"), found.values)
+    data["with_singular"] = (("component", "singular"), found.values)
     data["value"] = ("singular", np.asarray(basis.values))
     attributes: dict[str, Any] = {
         "singular_chance_largest": found.attrs["chance_largest"],
@@ -160,8 +160,8 @@ def _row(node: xr.DataTree) -> dict[str, Any]:
          "spikes", "spike_share", "spike_share_chance",
          "update_largest", "update_times_chance", "updates_share", "updates_share_chance", "updates_percentile")
     )  # fmt: skip
-    if "singular" in data:
-        values = data["singular"].values
+    if "with_singular" in data:
+        values = data["with_singular"].values
         i, j = np.unravel_index(values.argmax(), values.shape)
         row["singular_largest"] = float(values[i, j])
         row["component"], row["singular"] = int(i) + 1, int(j) + 1
@@ -172,8 +172,8 @@ def _row(node: xr.DataTree) -> dict[str, Any]:
         if spikes and spikes <= values.shape[1]:
             row["spike_share"] = float((values[0, : int(spikes)] ** 2).sum())
             row["spike_share_chance"] = float(spikes) / about["n"]
-    if "updates" in data:
-        values = data["updates"].values
+    if "with_updates" in data:
+        values = data["with_updates"].values
         row["update_largest"] = float(values.max())
         row["update_times_chance"] = float(values.max()) / about["chance"]
         row["updates_share"] = float((values[0, :LEADING] ** 2).sum())
@@ -210,8 +210,8 @@ def _sentence(row: dict[str, Any]) -> str:
         )
     if row["update_largest"] is not None:
         said.append(
-            f"{row['updates_share']:.0%} of it lies in the leading {LEADING} components of the updates (chance "
-            f"{row['updates_share_chance']:.1%})"
+            f"{row['updates_share']:.0%} of the first component lies in the leading {LEADING} components of the updates "
+            f"(chance {row['updates_share_chance']:.1%})"
             + (
                 ""
                 if row["updates_percentile"] is None
@@ -224,7 +224,7 @@ def _sentence(row: dict[str, Any]) -> str:
 
 def _judged(percentile: float) -> str:
     if percentile > 97.5:
-        return f"more than (percentile {percentile:.0f})"
+        return f"more than (percentile {percentile:.3g})"
     if percentile < 2.5:
-        return f"less than (percentile {percentile:.0f})"
-    return f"no different from (percentile {percentile:.0f})"
+        return f"less than (percentile {percentile:.3g})"
+    return f"no different from (percentile {percentile:.3g})"

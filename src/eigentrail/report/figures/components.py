@@ -66,8 +66,9 @@ def scores_over_time(data: xr.Dataset, title: str) -> go.Figure:
         traces,
         title=title,
         xaxis=step_axis(),
-        yaxis=style.axis("score (w − mean) · p, in units of the weights"),
+        yaxis=style.axis("score (w − mean) · pⱼ"),
         updatemenus=log_menu(),
+        height=400,
         margin={"b": 58},
     )
 

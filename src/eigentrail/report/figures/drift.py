@@ -75,8 +75,10 @@ def drift_fit(data: xr.Dataset, title: str) -> go.Figure:
         traces,
         title=title,
         xaxis=step_axis(),
-        yaxis=style.axis("θ = w · p₁, in units of the weights"),
+        yaxis=style.axis("θ = w · p₁"),
         updatemenus=log_menu(),
+        height=400,
+        legend={"traceorder": "normal"},
         margin={"b": 58, "t": 64},
     )
 

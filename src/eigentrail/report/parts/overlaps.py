@@ -47,9 +47,9 @@ def _sections(stories: Sequence[RunStory]) -> list[Section]:
         )
     ]
     for story, node in leading:
-        matrices = [one for one in story.results[NAME].children.values() if "singular" in one.data_vars]
+        matrices = [one for one in story.results[NAME].children.values() if "with_singular" in one.data_vars]
         if matrices:
-            first = max(matrices, key=lambda one: float(one["singular"].max()) / one.attrs["chance"])
+            first = max(matrices, key=lambda one: float(one["with_singular"].max()) / one.attrs["chance"])
             label = story.named(first.attrs["name"])
             items += _singular_plots(first, file_stem(label), f"{plotly_text(label, 44)}: ")
         label = story.named(node.attrs["name"])
@@ -67,9 +67,9 @@ def _sections(stories: Sequence[RunStory]) -> list[Section]:
 
 def _singular_plots(node: xr.DataTree, stem: str, before: str = "") -> list[Item]:
     data, about = node.to_dataset(), node.attrs
-    if "singular" not in data:
+    if "with_singular" not in data:
         return []
-    values = data["singular"].values
+    values = data["with_singular"].values
     items: list[Item] = [
         Plot(
             overlap_map(
@@ -105,9 +105,9 @@ def _singular_plots(node: xr.DataTree, stem: str, before: str = "") -> list[Item
 
 def _update_plots(node: xr.DataTree, stem: str, before: str = "") -> list[Item]:
     data, about = node.to_dataset(), node.attrs
-    if "updates" not in data:
+    if "with_updates" not in data:
         return []
-    values = data["updates"].values
+    values = data["with_updates"].values
     items: list[Item] = [
         Plot(
             overlap_map(
