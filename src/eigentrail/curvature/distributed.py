@@ -48,7 +48,8 @@ class Ranks:
             Nothing.
 
         Raises:
-            Exception: the error of this process, or that of the first one that failed.
+            EigentrailError: what another process failed of.
+            Exception: the error of this process.
         """
         failed: Exception | None = None
         try:

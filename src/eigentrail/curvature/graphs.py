@@ -181,7 +181,7 @@ def gradient(loss: torch.Tensor, leaves: Any, *, create_graph: bool = False) -> 
 
 
 def _backward(of: Any, leaves: Any, vectors: Any, *, keep: bool, many: bool) -> tuple[torch.Tensor, ...]:
-    return torch.autograd.grad(
+    found: tuple[torch.Tensor, ...] = torch.autograd.grad(
         of,
         leaves,
         vectors,
@@ -190,3 +190,4 @@ def _backward(of: Any, leaves: Any, vectors: Any, *, keep: bool, many: bool) -> 
         allow_unused=True,
         materialize_grads=True,
     )
+    return found

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NoReturn, TypeAlias
 
 import numpy as np
 import torch
@@ -15,13 +16,14 @@ from eigentrail._arrays import is_tensor
 from eigentrail.bases import Basis
 from eigentrail.curvature.basis import CurvatureBasis
 from eigentrail.curvature.density import Density, stochastic_density
+from eigentrail.curvature.determinism import check_loss, check_mean, not_finite
 from eigentrail.curvature.distributed import Ranks
 from eigentrail.curvature.ends import Which
 from eigentrail.curvature.graphs import gradient
 from eigentrail.curvature.lanczos import RISK, lanczos
 from eigentrail.curvature.parameters import choose
 from eigentrail.curvature.point import Loss, Point
-from eigentrail.curvature.products import Products
+from eigentrail.curvature.products import WAYS, Plan, Products, Way
 from eigentrail.curvature.reading import read
 from eigentrail.curvature.samples import Batch, Samples
 from eigentrail.curvature.trace import Method, Trace, stochastic_trace
@@ -35,7 +37,48 @@ MEMORY_LIMIT = 2**31
 
 
 class Curvature:
-    """The Hessian or Gauss-Newton matrix of the mean loss over all samples, at one point of parameter space."""
+    """The Hessian or Gauss-Newton matrix of the mean loss over all samples, at one point of parameter space.
+
+    A symmetric operator on the chosen parameters, in the order of `named_parameters` and row-major: H = (1/N) sum_i
+    Hess(loss_i) + 2 weight_decay I, or J^T S J with J the derivative of the outputs and S the loss's Hessian in the
+    outputs. Samples have equal weights, also those of a short last batch. The point is where the parameters and buffers
+    are when this is made; the model may go on training, and neither its values, gradients, modes nor buffers are
+    changed. It is evaluated in eval mode, attention by its MATH kernel.
+
+    The first product checks, once, that data, network and loss give the same numbers again and says what does not.
+    Where torch.distributed is initialised each process gives its share of the samples and gets the sum over all; all
+    have to make the same calls, and vectors are those of the first process. Samples that a distributed sampler repeats
+    count twice.
+
+    Args:
+        model: the network; wrappers of data-parallel training and of compilation are seen through.
+        loss: loss(outputs, targets), a mean over samples, or loss(outputs, batch) for dict batches; None for the
+            cross-entropy, or for a dict batch what the network gives as its `loss`.
+        data: a pair (inputs, targets) of tensors or arrays, a dict of tensors, a `Data` set (its training part), a data
+            set, a loader, or a list of batches. Dict batches are given to the network as model(**batch). A loader is
+            read once: when it shuffles, its samples are kept in the order that `seed` gives. Its batches are divided
+            only where memory demands it.
+        layers: globs over parameter names, where a module's name stands for its weight; None for all that require a
+            gradient. Frozen parameters are taken where a glob names them, tied ones counted once.
+        kind: "hessian" or "gauss-newton".
+        device: where products are computed; None for that of the parameters.
+        dtype: torch.float32 or torch.float64 for copies of the values; None for that of the parameters.
+        batch_size: the most samples of a batch; None to choose.
+        memory_limit: bytes that graphs and batches may take, estimated from measured batches of a few samples. The
+            batches are the same in every product.
+        weight_decay: lambda of a term lambda ||w||^2 over the chosen parameters, which adds 2 lambda to every
+            eigenvalue, lambda ||w||^2 to the loss and 2 lambda w to the gradient (torch's `weight_decay` is 2 lambda).
+        augmentations: k, to put k seeded draws in the place of each sample of a data set that augments at random.
+        expected: how many products are to come; None for what `top`, `density`, `trace` and `matrix` expect.
+        way: "cached" (a graph that is kept and differentiated again), "linearised" (a forward derivative, made once) or
+            "recomputed"; None for what suits `expected` and the memory limit. See `plan` for what was chosen.
+        seed: of a shuffled order and of augmentations.
+
+    Raises:
+        CurvatureError: no such layer, or its precision will not do.
+        DataError: there are fewer than two samples, they do not fit together, or differ when read again.
+        OptionError: an option is outside what it may be.
+    """
 
     def __init__(
         self,
@@ -52,27 +95,43 @@ class Curvature:
         weight_decay: float = 0.0,
         augmentations: int | None = None,
         expected: int | None = None,
+        way: Way | None = None,
         seed: int = 0,
     ) -> None:
-        if kind not in {"hessian", "gauss-newton"}:
-            raise OptionError(f'kind is "hessian" or "gauss-newton", not {kind!r}.')
+        _check_options(kind, way, batch_size, memory_limit, weight_decay, expected, seed)
+        if not isinstance(model, nn.Module):
+            raise CurvatureError(f"the model is {type(model).__name__}: give a torch.nn.Module.")
+        if loss is not None and not callable(loss):
+            raise CurvatureError(
+                f"the loss is {type(loss).__name__}: give a function loss(outputs, targets)."
+            )
         self.loss, self.kind, self.layers = loss, kind, layers
-        self.weight_decay, self.seed, self.memory_limit = float(weight_decay), seed, memory_limit
-        self.expected = expected
-        self._chosen = choose(model, layers)
-        self.model = self._chosen.model
-        self._point = Point(self._chosen, loss, dtype, device)
+        self.weight_decay, self.seed, self.memory_limit = float(weight_decay), seed, int(memory_limit)
+        self.expected, self._way, self._batch_size = expected, way, batch_size
         self._ranks = Ranks()
-        chunks = read(data, augmentations, seed, batch_size)
-        count = sum(chunk.count for chunk in chunks)
-        total = sum(self._ranks.gather(count))
+        with self._ranks.together():
+            self._chosen = choose(model, layers)
+            self._point = Point(self._chosen, loss, dtype, device)
+            chunks, divisible = read(data, augmentations, seed, batch_size)
+        self.model = self._chosen.model
+        total = sum(self._ranks.gather(sum(chunk.count for chunk in chunks)))
         if total < 2:
-            raise DataError(f"the data holds {total} sample(s): give at least two.")
-        self._samples = Samples(chunks, total)
-        self._batch_size = batch_size
+            raise DataError(
+                "the data is empty: give samples."
+                if not total
+                else "the data holds one sample, and a curvature is a mean over several: give more, or that sample "
+                "twice for its own curvature."
+            )
+        self._samples = Samples(chunks, total, divisible=divisible)
         self._made: Products | None = None
         self._products = 0
         self.check: Any = None
+
+    def __repr__(self) -> str:
+        return (
+            f"<{type(self).__name__}: {self.kind} of {type(self.model).__name__} in {self.n} parameters over "
+            f"{self._samples.total} samples>"
+        )
 
     @property
     def n(self) -> int:
@@ -109,54 +168,155 @@ class Curvature:
         """How many vectors have been multiplied so far."""
         return self._products
 
+    @property
+    def plan(self) -> Plan:
+        """How products are made: the way, the batches, and how many of them are kept."""
+        return self._ready().plan
+
     def apply(self, vectors: torch.Tensor) -> torch.Tensor:
-        """Multiply with a vector [n] or with several as rows [k, n]."""
-        rows = vectors[None] if vectors.ndim == 1 else vectors
-        if rows.ndim != 2 or rows.shape[1] != self.n:
+        """Multiply with a vector, or with several as rows.
+
+        Args:
+            vectors: [n] or [k, n].
+
+        Returns:
+            The products in the same shape, in the precision and on the device of this operator.
+
+        Raises:
+            CurvatureError: a vector has another length or is not finite, or the loss will not do.
+        """
+        if vectors.ndim not in {1, 2} or vectors.shape[-1] != self.n:
             raise CurvatureError(
-                f"the curvature is in {self.n} parameters and a vector has shape {tuple(vectors.shape)}: give [n] or "
-                "[k, n]."
+                f"the curvature is in {self.n} parameters: give vectors [n] or [k, n] with n = {self.n}, not of shape "
+                f"{tuple(vectors.shape)}."
             )
-        rows = rows.detach().to(device=self.device, dtype=self.dtype)
+        if vectors.is_complex():
+            raise CurvatureError("a vector to multiply with is complex: multiply its two parts apart.")
+        rows = vectors.detach().to(device=self.device, dtype=self.dtype)
+        rows = rows[None] if rows.ndim == 1 else rows
         if not bool(torch.isfinite(rows).all()):
             raise CurvatureError("a vector to multiply with holds NaN or infinity.")
+        rows = self._ranks.same(rows)
+        ready = self._ready()
+        with self._ranks.together():
+            found = ready.sum(rows)
+        found = self._ranks.add(found)
         self._products += len(rows)
-        found = self._ranks.add(self._ready().sum(self._ranks.same(rows)))
-        found += 2 * self.weight_decay * rows
+        if not bool(torch.isfinite(found).all()):
+            self._explain()
+        if self.weight_decay:
+            found += 2 * self.weight_decay * rows
         return found[0] if vectors.ndim == 1 else found
 
     def __matmul__(self, vectors: Any) -> Any:
-        """Multiply with a vector [n] or with several as columns [n, k], numpy or torch."""
+        """Multiply with a vector or with several as columns.
+
+        Args:
+            vectors: [n] or [n, k], numpy or torch.
+
+        Returns:
+            The products in the same shape and kind, in the precision of this operator.
+
+        Raises:
+            CurvatureError: see `apply`.
+        """
         given = vectors if is_tensor(vectors) else torch.from_numpy(np.ascontiguousarray(vectors))
-        found = self.apply(given.T).T
+        if given.ndim not in {1, 2} or len(given) != self.n:
+            raise CurvatureError(
+                f"the curvature is in {self.n} parameters: multiply it with [n] or [n, k] where n = {self.n}, not with "
+                f"shape {tuple(given.shape)}."
+            )
+        found = self.apply(given) if given.ndim == 1 else self.apply(given.mT).mT
         return found.to(given.device) if is_tensor(vectors) else found.cpu().numpy()
 
     def gradient(self) -> torch.Tensor:
-        """Compute the gradient of the mean loss, [n]."""
+        """Compute the gradient of the mean loss over all samples.
+
+        Returns:
+            [n], with 2 weight_decay w.
+        """
+        self._ready()
         total = torch.zeros(self.n, dtype=self.dtype, device=self.device)
-        with self._setting():
+        with self._ranks.together(), self._setting():
             for batch in self._batches():
                 leaves = self._point.leaves()
                 parts = gradient(self._point.loss(leaves, batch), leaves)
                 total += batch.weight * self._chosen.join(parts)
         total = self._ranks.add(total)
+        if not bool(torch.isfinite(total).all()):
+            self._explain()
         return total + 2 * self.weight_decay * self._chosen.join(self._point.values)
 
     def loss_value(self) -> float:
-        """Compute the mean loss over all samples."""
-        total = torch.zeros((), dtype=torch.float64)
-        with self._setting(), torch.no_grad():
+        """Compute the mean loss over all samples.
+
+        Returns:
+            The loss, with weight_decay ||w||^2.
+        """
+        self._ready()
+        total = torch.zeros((), dtype=torch.float64, device=self.device)
+        with self._ranks.together(), self._setting(), torch.no_grad():
             for batch in self._batches():
-                total += batch.weight * self._point.loss(self._point.values, batch).double().cpu()
-        total = self._ranks.add(total)
-        return float(total) + self.weight_decay * float(
-            sum(value.double().square().sum() for value in self._point.values)
+                total += batch.weight * self._point.loss(self._point.values, batch).double()
+        found = float(self._ranks.add(total))
+        if not math.isfinite(found):
+            self._explain()
+        return found + self.weight_decay * sum(
+            float(value.double().square().sum()) for value in self._point.values
         )
+
+    def release(self) -> None:
+        """Give back the memory of kept graphs; the next product makes them again."""
+        if self._made is not None:
+            self._made.release()
 
     def _ready(self) -> Products:
         if self._made is None:
-            self._made = Products(self._point, self._samples, self.kind, self._batch_size)
+            with self._ranks.together():
+                self._check_same_point()
+                made = Products(self._point, self._samples, self.kind, self.memory_limit, self._batch_size)
+                made.expect(self.expected, self._way)
+                if self._samples.count:
+                    self._check_loss(made.size)
+            self._made = made
         return self._made
+
+    def _expect(self, count: int) -> None:
+        """Say how many products are to come, unless the user did."""
+        self._ready().expect(count if self.expected is None else self.expected, self._way)
+
+    def _check_loss(self, size: int | None) -> None:
+        point, samples = self._point, self._samples
+        first = next(samples.batches(size, self.dtype, self.device))
+        check_loss(point, first)
+        if size is not None and any(chunk.count > size for chunk in samples.chunks) and first.count > 1:
+            half = first.count // 2
+            low, high = samples.halves(first.count, half, self.dtype, self.device)
+            check_mean(point, first, low, high)
+
+    def _check_same_point(self) -> None:
+        if self._ranks.size > 1:
+            sums = [[float(value.double().sum()) for value in self._point.values], self.n, self.kind]
+            if any(other != sums for other in self._ranks.gather(sums)):
+                raise CurvatureError(
+                    "the processes hold different networks: load the same weights in all, and choose the same layers."
+                )
+
+    def _explain(self) -> NoReturn:
+        """Say why a result is not finite."""
+        start = 0
+        with self._setting(), torch.no_grad():
+            for batch in self._batches():
+                outputs = self._point.outputs(self._point.values, batch)
+                loss = float(self._point.loss_of(outputs, batch))
+                if not math.isfinite(loss):
+                    where = f" (samples {start} to {start + batch.count - 1})"
+                    raise CurvatureError(not_finite(loss, outputs).removesuffix(".") + where + ".")
+                start += batch.count
+        raise CurvatureError(
+            "a derivative of the loss is not finite though the loss is: look for a square root or a norm at zero, or "
+            f"for overflow in {self.dtype} (dtype=torch.float64)."
+        )
 
     def _batches(self) -> Iterator[Batch]:
         """Give the samples in the same batches every time, on the device and in the precision of the products."""
@@ -174,15 +334,34 @@ class Curvature:
     def matrix(
         self, dtype: torch.dtype | None = None, limit: int | None = None, check: int = 3
     ) -> torch.Tensor:
-        """Compute the exact matrix [n, n]."""
+        """Compute the exact matrix: in closed form for one linear or convolution layer, else by products.
+
+        Args:
+            dtype: torch.float32 or torch.float64; None for that of this operator.
+            limit: bytes that it may take; None for half of what is available.
+            check: number of random products that it is compared with, reported in `check`.
+
+        Returns:
+            [n, n], symmetric.
+        """
         from eigentrail.curvature.exact import exact_matrix
 
+        self._expect(self.n)
         return exact_matrix(self, dtype=dtype, limit=limit, check=check)
 
     def spectrum(
         self, dtype: torch.dtype | None = None, limit: int | None = None, check: int = 3
     ) -> Spectrum:
-        """Compute all eigenvalues, from the exact matrix."""
+        """Compute all eigenvalues, from the exact matrix; see `matrix`.
+
+        Args:
+            dtype: precision of the matrix.
+            limit: bytes that it may take.
+            check: number of random products that it is compared with.
+
+        Returns:
+            The eigenvalues.
+        """
         return Spectrum.from_symmetric(self.matrix(dtype, limit, check))
 
     def top(
@@ -219,6 +398,7 @@ class Curvature:
             OptionError: an argument is outside what it may be; k is above the number of parameters.
             CurvatureError: the vectors do not fit the memory limit, or a product is not finite or not symmetric.
         """
+        self._expect(_pairs_take(k))
         pairs = lanczos(
             self.apply,
             self.n,
@@ -263,6 +443,7 @@ class Curvature:
             OptionError: an argument is outside what it may be.
             CurvatureError: one run does not fit the memory limit, or a product is not finite.
         """
+        self._expect(probes * depth)
         return stochastic_density(
             self.apply,
             self.n,
@@ -300,6 +481,7 @@ class Curvature:
             OptionError: the method or the number of products does not fit.
             CurvatureError: a product is not finite.
         """
+        self._expect(products)
         return stochastic_trace(
             self.apply,
             self.n,
@@ -338,3 +520,33 @@ class Curvature:
         from eigentrail.curvature.along import along
 
         return along(run, steps, layers, loss, data, **options)
+
+
+def _pairs_take(k: int) -> int:
+    """Guess how many products k eigenpairs take."""
+    return 30 + 4 * k if isinstance(k, int) else 30
+
+
+def _check_options(
+    kind: str,
+    way: str | None,
+    batch_size: int | None,
+    memory_limit: int,
+    weight_decay: float,
+    expected: int | None,
+    seed: int,
+) -> None:
+    if kind not in {"hessian", "gauss-newton"}:
+        raise OptionError(f'kind is "hessian" or "gauss-newton", not {kind!r}.')
+    if way is not None and way not in WAYS:
+        raise OptionError(f"way is one of {', '.join(WAYS)}, not {way!r}.")
+    if batch_size is not None and batch_size < 1:
+        raise OptionError(f"batch_size is a number of samples, 1 or more, not {batch_size}.")
+    if memory_limit < 1:
+        raise OptionError(f"memory_limit is a number of bytes, not {memory_limit}.")
+    if not math.isfinite(weight_decay):
+        raise OptionError(f"weight_decay is a finite number, not {weight_decay}.")
+    if expected is not None and expected < 1:
+        raise OptionError(f"expected is a number of products, 1 or more, not {expected}.")
+    if seed < 0:
+        raise OptionError(f"seed is 0 or more, not {seed}.")

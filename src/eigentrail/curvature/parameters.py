@@ -49,7 +49,7 @@ class Parameters:
     def split(self, vectors: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """See vectors [n] or [k, n] as one tensor for each parameter, [...] or [k, ...]."""
         lead = vectors.shape[:-1]
-        parts = vectors.split([shape.numel() for shape in self.shapes.values()], dim=-1)
+        parts = torch.split(vectors, [shape.numel() for shape in self.shapes.values()], dim=-1)
         return tuple(
             part.reshape(*lead, *shape) for part, shape in zip(parts, self.shapes.values(), strict=True)
         )
@@ -64,9 +64,9 @@ def choose(model: nn.Module, layers: str | Sequence[str] | None) -> Parameters:
 
     Args:
         model: the network; wrappers of data-parallel training and of compilation are seen through.
-        layers: globs over parameter names, where a module's name stands for its weight, or for all its parameters if it has
-            none of that name; None for all parameters that require a gradient. A tied parameter is counted once, under
-            the first of its names.
+        layers: globs over parameter names, where a module's name stands for its weight, or for all its parameters
+            if it has none of that name; None for all parameters that require a gradient. A tied parameter is counted
+            once, under the first of its names.
 
     Returns:
         The parameters.

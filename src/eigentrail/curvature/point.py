@@ -20,10 +20,10 @@ Loss: TypeAlias = Callable[[Any, Any], torch.Tensor]
 
 
 class Point:
-    """The values that the parameters and buffers of a network had when this was made, in one precision on one device.
+    """Values of a network's parameters and buffers as they are when this is made, in one precision on one device.
 
-    The network itself is only the recipe: its values are replaced while it is called, so that it may go on training and is
-    never converted.
+    The network itself is only the recipe: its values are replaced while it is called, so that it may go on training and
+    is never converted.
 
     Args:
         chosen: the parameters that the curvature is in.
@@ -66,6 +66,10 @@ class Point:
         """Enter the surroundings in which `outputs` and `loss` may be called."""
         with setting(self.chosen.model, self.loss_function):
             yield
+
+    def held(self) -> list[torch.Tensor]:
+        """Give all values that are held here, those of other parameters and of buffers included."""
+        return [*self.values, *self._rest.values(), *self._buffers.values()]
 
     def leaves(self) -> tuple[torch.Tensor, ...]:
         """Give the chosen parameters as new leaves that require gradients (the values are shared)."""

@@ -1,27 +1,203 @@
-"""Products with the curvature of all samples, batch by batch."""
+"""Products with the curvature of all samples, batch by batch, each in the way that suits number and memory."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeAlias
 
 import torch
 
 from eigentrail.curvature.graphs import GaussNewtonGraph, HessianGraph
+from eigentrail.curvature.linearised import LinearisedGaussNewton, LinearisedHessian
 from eigentrail.curvature.point import Point
 from eigentrail.curvature.samples import Samples
+from eigentrail.curvature.tape import Tape, measure
+from eigentrail.errors import CurvatureError
+
+Way: TypeAlias = Literal["cached", "linearised", "recomputed"]
+WAYS = ("cached", "linearised", "recomputed")
+_GRAPHS: dict[str, Any] = {"hessian": HessianGraph, "gauss-newton": GaussNewtonGraph}
+_LINEARISED: dict[str, Any] = {"hessian": LinearisedHessian, "gauss-newton": LinearisedGaussNewton}
+# Linearising takes 30 to 200 gradients and then saves about one of each product. Smaller batches, and Gauss-Newton
+# products (three short passes), gain nothing by it.
+_MANY = 200
+_LARGE = 2**21
+# Up to so many numbers in the graph of a batch a product is all overhead, and several at once take as long as one.
+_SMALL = {"cpu": 2**14, "cuda": 2**22}
+_AT_ONCE = 64
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How products are made.
+
+    Attributes:
+        way: how those of most batches are made.
+        size: the most samples of a batch; None for the batches as they were read.
+        batches: number of batches of this process.
+        kept: number of batches whose graph or linearised function is kept.
+        at_once: number of vectors that are multiplied in one pass.
+        held: bytes that are kept between products, estimated.
+    """
+
+    way: Way
+    size: int | None
+    batches: int
+    kept: int
+    at_once: int
+    held: int
 
 
 class Products:
-    def __init__(self, point: Point, samples: Samples, kind: str, size: int | None) -> None:
-        self._point, self._samples, self._kind, self.size = point, samples, kind, size
+    """The sum over the samples of this process of weighted products, always over the same batches.
+
+    Args:
+        point: the network and its loss.
+        samples: the data.
+        kind: "hessian" or "gauss-newton".
+        limit: bytes that graphs and batches may take.
+        batch_size: the most samples of a batch; None to choose.
+    """
+
+    def __init__(self, point: Point, samples: Samples, kind: str, limit: int, batch_size: int | None) -> None:
+        self._point, self._samples, self._kind, self._limit = point, samples, kind, limit
+        self._kept: dict[int, Any] = {}
+        self._together = self._traced = True
+        self._tape: Tape | None = None
+        self.size = batch_size
+        self.note = ""
+        if samples.count:
+            self._tape = measure(point, samples, _GRAPHS[kind])
+            fitting = self._tape.fitting(limit)
+            largest = max(chunk.count for chunk in samples.chunks)
+            wanted = batch_size or (min(self._tape.fast(), largest) if samples.divisible else largest)
+            self.size = min(wanted, fitting)
+        self._places = samples.sizes(self.size)
+        self.plan = self._planned(2, None)
+
+    def expect(self, count: int | None, way: Way | None) -> None:
+        """Say how many products are to come, or in which way they are to be made.
+
+        Args:
+            count: their number; None if that is not known: some.
+            way: the way, as far as memory allows; None for what suits the number.
+        """
+        plan = self._planned(10 if count is None else count, way)
+        if plan.way != self.plan.way or plan.kept < self.plan.kept:
+            self._kept = {}
+        self.plan = plan
+
+    def release(self) -> None:
+        """Drop what is kept between products."""
+        self._kept = {}
 
     def sum(self, vectors: torch.Tensor) -> torch.Tensor:
-        """Sum over the samples of this process, [k, n] -> [k, n]."""
-        point = self._point
+        """Multiply vectors.
+
+        Args:
+            vectors: [k, n].
+
+        Returns:
+            The weighted sum over the batches of this process, [k, n].
+        """
         total = torch.zeros_like(vectors)
-        make = HessianGraph if self._kind == "hessian" else GaussNewtonGraph
-        for batch in self._samples.batches(self.size, point.dtype, point.device):
-            graph = make(point, batch)
-            for place, vector in enumerate(vectors):
-                keep = place + 1 < len(vectors)
-                found = graph.product(point.chosen.split(vector), keep=keep, many=False)
-                total[place] += batch.weight * point.chosen.join(found)
+        for place, (chunk, start, stop) in enumerate(self._places):
+            maker = self._maker(place, chunk, start, stop)
+            weight = (stop - start) / self._samples.total
+            keep = place < self.plan.kept
+            step = self.plan.at_once
+            for low in range(0, len(vectors), step):
+                rows = vectors[low : low + step]
+                last = low + step >= len(vectors)
+                total[low : low + step] += weight * self._product(maker, rows, keep=keep or not last)
         return total
+
+    def _product(self, maker: Any, rows: torch.Tensor, *, keep: bool) -> torch.Tensor:
+        chosen = self._point.chosen
+        if len(rows) > 1 and self._together:
+            try:
+                return chosen.join(maker.product(chosen.split(rows), keep=True, many=True), batched=True)
+            except (
+                RuntimeError
+            ) as error:  # an operation that cannot be vectorised; one vector after the other can
+                self._together, self.note = False, f"one by one ({str(error).splitlines()[0][:200]})"
+        one_by_one = [
+            maker.product(chosen.split(row), keep=keep or place + 1 < len(rows), many=False)
+            for place, row in enumerate(rows)
+        ]
+        return torch.stack([chosen.join(found) for found in one_by_one])
+
+    def _maker(self, place: int, chunk: int, start: int, stop: int) -> Any:
+        found = self._kept.get(place)
+        if found is not None:
+            return found
+        point = self._point
+        batch = (
+            self._samples.chunks[chunk]
+            .part(start, stop)
+            .batch(self._samples.total, point.dtype, point.device)
+        )
+        kept = place < self.plan.kept
+        if kept and self.plan.way == "linearised":
+            try:
+                found = _LINEARISED[self._kind](point, batch)
+                if place == 0:
+                    self._compare(found, batch)
+            except CurvatureError:
+                raise
+            except Exception as error:  # the tracer does not know every operation; the graph does
+                self.note = f"not linearised ({type(error).__name__}: {str(error).splitlines()[0][:200]})"
+                self._traced, self._kept, found = False, {}, None
+                self.plan = replace(self.plan, way="cached")
+        if found is None:
+            found = _GRAPHS[self._kind](point, batch)
+        if kept:
+            self._kept[place] = found
+        return found
+
+    def _compare(self, linearised: Any, batch: Any) -> None:
+        """Compare a linearised product with one of the graph."""
+        chosen = self._point.chosen
+        generator = torch.Generator().manual_seed(0)
+        probe = torch.randn(chosen.n, generator=generator, dtype=torch.float64).to(self._point.values[0])
+        graph = _GRAPHS[self._kind](self._point, batch)
+        one = chosen.join(linearised.product(chosen.split(probe), keep=True, many=False))
+        other = chosen.join(graph.product(chosen.split(probe), keep=False, many=False))
+        scale = float(other.abs().max())
+        if not float((one - other).abs().max()) <= 1e-3 * max(scale, 1e-30):
+            raise ArithmeticError("its products differ from those of the graph")
+
+    def _planned(self, count: int, way: Way | None) -> Plan:
+        tape, places = self._tape, self._places
+        if tape is None:
+            return Plan("recomputed", self.size, 0, 0, 1, 0)
+        sizes = [stop - start for _, start, stop in places]
+        largest = max(sizes)
+        numbers = tape.kept(largest) / self._point.dtype.itemsize
+        small = _SMALL.get(self._point.device.type, _SMALL["cuda"])
+        at_once = max(1, min(_AT_ONCE, int(4 * small // max(numbers, 1)))) if numbers <= small else 1
+        if way is None:
+            linearise = (
+                self._kind == "hessian" and count >= _MANY and tape.kept(largest) >= _LARGE and self._traced
+            )
+            way = "recomputed" if count <= 1 else "linearised" if linearise else "cached"
+        kept, held = 0, 0.0
+        if way != "recomputed":
+            for linearised in (True, False) if way == "linearised" and self._traced else (False,):
+                kept, held = self._room([tape.kept(size, linearised=linearised) for size in sizes], largest)
+                way = "linearised" if linearised else "cached"
+                if kept == len(sizes):
+                    break
+        if not kept:
+            way = "recomputed"
+        return Plan(way, self.size, len(places), kept, at_once, int(held))
+
+    def _room(self, bytes_kept: list[float], largest: int) -> tuple[int, float]:
+        """Count how many batches can be kept beside what a running product takes."""
+        assert self._tape is not None
+        room, kept, held = self._limit - self._tape.running(largest), 0, 0.0
+        for one in bytes_kept:
+            if held + one > room:
+                break
+            held, kept = held + one, kept + 1
+        return kept, held

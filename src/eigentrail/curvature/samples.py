@@ -135,9 +135,11 @@ class Samples:
     Args:
         chunks: the samples in their order.
         total: how many there are in all processes; None for those here.
+        divisible: whether they may be divided freely; else only where memory demands it.
     """
 
-    def __init__(self, chunks: list[Chunk], total: int | None = None) -> None:
+    def __init__(self, chunks: list[Chunk], total: int | None = None, *, divisible: bool = True) -> None:
+        self.divisible = divisible
         self.chunks = [chunk for chunk in chunks if chunk.count]
         self.count = sum(chunk.count for chunk in self.chunks)
         self.total = self.count if total is None else total
@@ -159,3 +161,8 @@ class Samples:
         """Give the first samples, at most `count` and of the first chunk only."""
         chunk = self.chunks[0]
         return chunk.part(0, min(count, chunk.count)).batch(self.total, dtype, device)
+
+    def halves(self, count: int, half: int, dtype: torch.dtype, device: torch.device) -> tuple[Batch, Batch]:
+        """Give the first `half` samples, and those behind them up to `count`."""
+        low, high = (self.chunks[0].part(*ends) for ends in ((0, half), (half, count)))
+        return low.batch(self.total, dtype, device), high.batch(self.total, dtype, device)

@@ -13,12 +13,12 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 @contextmanager
 def setting(model: nn.Module, loss: Any = None) -> Iterator[None]:
-    """Evaluate a network in eval mode such that it can be differentiated twice; everything is put back, also after an error.
+    """Evaluate a network in eval mode such that it can be differentiated twice, and put everything back.
 
-    Attention takes the MATH kernel and never the fast path of inference, recurrent layers leave cuDNN, compiled parts run
-    as written, automatic mixed precision is off and gradients are on: the others have no second derivative.
-    The flags of the modules are set one by one, for `model.eval()` may do more than that (some adapters merge
-    their weights).
+    That is done after errors, too. Attention takes the MATH kernel and never the fast path of inference, recurrent
+    layers leave cuDNN, compiled parts run as written, automatic mixed precision is off and gradients are on: the others
+    have no second derivative. The flags of the modules are set one by one, for `model.eval()` may do more than that
+    (some adapters merge their weights).
 
     Args:
         model: the network.

@@ -1,0 +1,142 @@
+"""Is the loss the same when it is computed again, and the mean over samples that it has to be?"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils import _pytree as pytree
+
+from eigentrail.curvature.chance import chance_kept, seed_all
+from eigentrail.curvature.point import Point
+from eigentrail.curvature.samples import Batch
+from eigentrail.errors import CurvatureError, NumericalWarning
+
+# Relative differences that rounding explains, also where a GPU adds in any order.
+_ROUNDING = {torch.float32: 1e-4, torch.float64: 1e-9}
+Prints = list[tuple[str, str, list[float], list[float]]]
+
+
+def check_loss(point: Point, batch: Batch) -> None:
+    """Compute the loss of a batch twice, with other random numbers, and say what differs.
+
+    Args:
+        point: the network and its loss.
+        batch: samples.
+
+    Raises:
+        CurvatureError: the outputs or the loss differ, or the loss is not finite.
+    """
+    prints: list[Prints] = []
+    found: list[tuple[Any, float]] = []
+    with point.setting(), torch.no_grad(), chance_kept():
+        for turn in (0, 1):
+            seed_all(turn)
+            with _watched(point.chosen.model) as seen:
+                outputs = point.outputs(point.values, batch)
+            prints.append(seen)
+            found.append((outputs, float(point.loss_of(outputs, batch))))
+    rounding = _ROUNDING[point.dtype]
+    (first, one), (second, other) = found
+    if not math.isfinite(one):
+        raise CurvatureError(not_finite(one, first))
+    if not _near(_sums(first), _sums(second), rounding):
+        raise CurvatureError(
+            f"the network gives other outputs each time it is called: {_where(prints, rounding)} draws at random in "
+            "eval mode, too: switch it off (dropout of functional form needs training=self.training)."
+        )
+    if not _near([one], [other], rounding):
+        raise CurvatureError(
+            f"the loss gives other values for the same outputs ({one:.6g}, then {other:.6g}): take what is random out "
+            "of it (dropout, sampling, noise)."
+        )
+
+
+def not_finite(loss: float, outputs: Any = None) -> str:
+    """Say that a loss is not finite, and where that began.
+
+    Args:
+        loss: the loss.
+        outputs: what the network gave, if known.
+
+    Returns:
+        One sentence.
+    """
+    finite = outputs is None or all(map(math.isfinite, _sums(outputs)))
+    where = "" if outputs is None else "for finite outputs" if finite else "and so are outputs of the network"
+    return (
+        f"the loss is {loss} {where}".rstrip()
+        + ": check the data and the weights, or train from a lower rate."
+    )
+
+
+def check_mean(point: Point, batch: Batch, first: Batch, second: Batch) -> None:
+    """Warn where the loss of a batch is not the mean of those of its parts, for batches are weighted by their samples.
+
+    Args:
+        point: the network and its loss.
+        batch: samples.
+        first: some of them.
+        second: the others.
+    """
+    with point.setting(), torch.no_grad():
+        whole, low, high = (float(point.loss(point.values, one)) for one in (batch, first, second))
+    mean = (low * first.count + high * second.count) / batch.count
+    if not _near([whole], [mean], 10 * _ROUNDING[point.dtype]):
+        warnings.warn(
+            f"the loss of {batch.count} samples is {whole:.6g} and the mean over its parts {mean:.6g}: it is no mean "
+            "over samples, or samples meet in the network (batch norm without running statistics), and the curvature "
+            "depends on how they are divided into batches; a larger batch_size or memory_limit keeps them together.",
+            NumericalWarning,
+            stacklevel=2,
+        )
+
+
+@contextmanager
+def _watched(model: nn.Module) -> Iterator[Prints]:
+    """Collect sums of what goes into and comes out of each module, in the order in which they finish."""
+    seen: Prints = []
+    handles = []
+    for name, module in model.named_modules():
+
+        def hook(module: nn.Module, args: Any, kwargs: Any, output: Any, name: str = name) -> None:
+            seen.append((name, type(module).__name__, _sums((args, kwargs)), _sums(output)))
+
+        handles.append(module.register_forward_hook(hook, with_kwargs=True))
+    try:
+        yield seen
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _where(prints: list[Prints], rounding: float) -> str:
+    """Name the innermost module whose output differs for the same input."""
+    for one, other in zip(*prints, strict=False):
+        if _near(one[2], other[2], rounding) and not _near(one[3], other[3], rounding):
+            return f'its module "{one[0]}" ({one[1]})' if one[0] else f"{one[1]}.forward"
+    return "something"
+
+
+def _sums(value: Any) -> list[float]:
+    found = []
+    for one in pytree.tree_leaves(value):
+        if isinstance(one, torch.Tensor) and not one.is_meta:
+            numbers = one.detach().double()
+            found += [float(numbers.sum()), float(numbers.abs().sum())]
+    return found
+
+
+def _near(one: list[float], other: list[float], rounding: float) -> bool:
+    if len(one) != len(other):
+        return False
+    scale = max((abs(x) for x in [*one, *other] if math.isfinite(x)), default=0.0)
+    return all(
+        abs(a - b) <= rounding * max(scale, 1e-30) or (math.isnan(a) and math.isnan(b)) or a == b
+        for a, b in zip(one, other, strict=True)
+    )
