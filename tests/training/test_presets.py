@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from eigentrail import networks, training
@@ -79,6 +80,19 @@ def test_the_swap_of_s0() -> None:
     assert [phase.start for phase in small] == [0, 10]
 
 
+def test_phases_begin_at_the_same_share_of_the_epochs_that_are_asked_for(
+    tmp_path: Path, digits: Data
+) -> None:
+    preset = training.preset("class-swap")
+    asked = preset.settings_asked(preset.settings_for("cifar10", full=False), 6)
+    assert [phase.start for phase in asked.phases] == [0, 3]
+    assert "phases of classes from epochs 0 and 3 instead of 0 and 50" in preset.choices(False, asked)[-1]
+    assert preset.settings_asked(preset.settings, None) == preset.settings
+    run = training.train_preset("class-swap", tmp_path / "run", "digits", full=False, epochs=2)
+    assert [phase["start"] for phase in run.manifest.notes["training"]["phases"]] == [0, 1]
+    assert "epochs 2 instead of 100" in run.manifest.notes["chosen"][-1]
+
+
 @pytest.mark.parametrize("name", [n for n in training.names() if training.PRESETS[n].two_cores])
 def test_the_size_for_two_cores_can_be_trained_and_says_what_is_smaller(name: str, digits: Data) -> None:
     preset = training.preset(name)
@@ -86,11 +100,18 @@ def test_the_size_for_two_cores_can_be_trained_and_says_what_is_smaller(name: st
     assert full == preset.settings
     assert small.epochs < full.epochs
     assert preset.network_for(full=False) in networks.names()
-    assert preset.choices(full=False)[-1] == f"for two cores: {preset.two_cores.why}"
+    said = preset.choices(full=False)[-1]
+    assert said.startswith("for two cores, other than in the source: ")
+    assert f"epochs {small.epochs} instead of {full.epochs}" in said
+    assert preset.two_cores.why in said
+    assert preset.choices() == preset.chosen
     assert preset.samples_for(digits) is digits
-    assert len(preset.samples_for(digits, full=False).train_targets) == min(
-        preset.two_cores.train_samples, 1440
-    )
+    samples = preset.samples_for(digits, full=False)
+    assert len(samples.train_targets) == min(preset.two_cores.train_samples or 1440, 1440)
+    # What is said is what is done: another number of epochs, and as many images as there are.
+    told = preset.choices(False, small.changed(epochs=3), "digits", samples)[-1]
+    assert "digits instead of cifar10" in told and f"epochs 3 instead of {full.epochs}" in told
+    assert "1,440" not in told
     # What is recorded fits the network.
     model = networks.build(preset.network_for(full=False), (3, 32, 32), 10)
     layers = preset.layers_for("cifar10", full=False)
@@ -100,7 +121,7 @@ def test_the_size_for_two_cores_can_be_trained_and_says_what_is_smaller(name: st
 
 def test_a_preset_is_trained_at_the_size_for_two_cores(tmp_path: Path, digits: Data) -> None:
     run = training.train_preset("mlp-bn", tmp_path / "run", "digits", full=False, epochs=1)
-    assert run.manifest.notes["training"]["weight_decay"] == 5e-3
+    assert run.manifest.notes["training"]["weight_decay"] == 1e-2
     assert run.manifest.notes["chosen"][-1].startswith("for two cores")
     assert len(run["fc5.weight"].step) == 46
 
@@ -122,6 +143,24 @@ def test_the_main_job_records_every_step_of_the_digits(tmp_path: Path) -> None:
     # None leaves a setting as the preset has it.
     again = training.train_preset("mlp50", tmp_path / "run", epochs=2, seed=3, lr=None, resume=True)
     assert again.manifest.run_id == run.manifest.run_id
+
+
+def test_a_preset_is_trained_with_many_seeds_and_rates(tmp_path: Path) -> None:
+    found = training.train_preset(
+        "mlp50", tmp_path / "many", epochs=1, seeds=[0, 2], lr=[0.1, 0.05], momentum=0.5, every="epoch",
+        progress=False,
+    )  # fmt: skip
+    assert isinstance(found, training.Ensemble)
+    assert [(s.lr, s.seed, s.momentum, s.epochs) for s in found.settings] == [
+        (0.1, 0, 0.5, 1), (0.1, 2, 0.5, 1), (0.05, 0, 0.5, 1), (0.05, 2, 0.5, 1),
+    ]  # fmt: skip
+    notes = found[0].manifest.notes
+    assert (notes["preset"], notes["source"]) == ("mlp50", "S1 5.2")
+    assert "epochs 1 instead of 200, momentum 0.5 instead of 0" in notes["chosen"][-1]
+    one = training.train_preset(
+        "mlp50", tmp_path / "one", epochs=1, seed=2, lr=0.05, momentum=0.5, progress=False
+    )
+    np.testing.assert_allclose(found[3]["fc2.weight"].values[-1], one["fc2.weight"].values[-1], atol=1e-5)
 
 
 def test_other_data_and_layers(tmp_path: Path) -> None:

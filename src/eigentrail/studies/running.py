@@ -50,7 +50,7 @@ def run_study(
     """
     preset = study.training
     which, source = datasets.resolve(data, preset.source_data if full else preset.data)
-    settings = study.settings(which, full).changed(epochs=epochs, seed=seed, device=device)
+    settings = study.settings(which, full, epochs).changed(seed=seed, device=device)
     folder = Path(path) if path is not None else default_folder(study.name, which, settings.seed, full)
     _refuse_finished(folder, settings.epochs)
     loaded = preset.samples_for(datasets.load(which, source), full, settings.seed)
@@ -65,7 +65,7 @@ def run_study(
             NOTE: study.name,
             "preset": preset.name,
             "source": preset.source,
-            "chosen": study.choices(which, full),
+            "chosen": study.choices(which, full, settings, loaded),
         },
         progress=progress,
     )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from eigentrail.data import Data
 from eigentrail.training import Preset, TrainingSettings, preset
 
 
@@ -22,6 +23,7 @@ class Study:
         changes: for a data set, settings other than the preset's.
         chosen: for a data set, why.
         analyses: the analyses that belong to it besides those that every run has.
+        analysed: globs over the layers that are analysed; None for all, or for the one that the study is about.
     """
 
     name: str
@@ -32,34 +34,46 @@ class Study:
     changes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     chosen: Mapping[str, str] = field(default_factory=dict)
     analyses: tuple[str, ...] = ()
+    analysed: tuple[str, ...] | None = None
 
     @property
     def training(self) -> Preset:
         """The training it starts from."""
         return preset(self.preset)
 
-    def settings(self, data: str, full: bool = False) -> TrainingSettings:
+    def settings(self, data: str, full: bool = False, epochs: int | None = None) -> TrainingSettings:
         """Give the settings on a data set.
 
         Args:
             data: its name.
             full: True for the source's own, False for the size that two cores carry.
+            epochs: how many are asked for; None for the study's.
 
         Returns:
             The preset's, changed as the study says.
         """
         changes = {} if full else self.changes.get(data, {})
-        return self.training.settings_for(data, full).changed(**changes)
+        own = self.training.settings_for(data, full).changed(**changes)
+        return self.training.settings_asked(own, epochs)
 
-    def choices(self, data: str, full: bool = False) -> list[str]:
+    def choices(
+        self,
+        data: str,
+        full: bool = False,
+        settings: TrainingSettings | None = None,
+        samples: Data | None = None,
+    ) -> list[str]:
         """Say what was chosen where the source leaves it open or uses something else.
 
         Args:
             data: the data set's name.
             full: True for the source's own size, False for the one that two cores carry.
+            settings: the settings of the training; None for the study's own.
+            samples: its samples; None for those that the study asks for.
 
         Returns:
             Sentences.
         """
         own = [self.chosen[data]] if data in self.chosen and not full else []
-        return [*self.training.choices(full), *own]
+        used = self.settings(data, full) if settings is None else settings
+        return [*self.training.choices(full, used, data, samples), *own]

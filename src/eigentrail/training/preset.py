@@ -33,7 +33,7 @@ class TwoCores(BaseModel):
     """A size of a preset that two cores carry in minutes.
 
     Attributes:
-        why: what is smaller than in the source, in one sentence.
+        why: why other settings than the number of epochs differ from the source's; empty where they do not.
         network: another network; None for the preset's.
         train_samples: how many training samples are taken at random, where there are so many; None for all.
         test_samples: how many held-out samples, likewise.
@@ -43,7 +43,7 @@ class TwoCores(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    why: str
+    why: str = ""
     network: str | None = None
     train_samples: int | None = None
     test_samples: int | None = None
@@ -140,14 +140,119 @@ class Preset(BaseModel):
         train, test = (n if n is not None and n < m else None for n, m in zip(wanted, there, strict=True))
         return data if train is None and test is None else datasets.take(data, train, test, seed=seed)
 
-    def choices(self, full: bool = True) -> tuple[str, ...]:
-        """Say what was chosen where the source leaves it open, and what is smaller than there.
+    def settings_asked(self, settings: TrainingSettings, epochs: int | None = None) -> TrainingSettings:
+        """Take another number of epochs, and begin phases of classes at the same share of it.
+
+        Args:
+            settings: the settings.
+            epochs: the number; None leaves it as it is.
+
+        Returns:
+            The settings.
+        """
+        if epochs is None or not settings.phases:
+            return settings.changed(epochs=epochs)
+        phases = [
+            {"start": phase.start * epochs // settings.epochs, "classes": phase.classes}
+            for phase in settings.phases
+        ]
+        return settings.changed(epochs=epochs, phases=phases)
+
+    def choices(
+        self,
+        full: bool = True,
+        settings: TrainingSettings | None = None,
+        data: str | None = None,
+        samples: Data | None = None,
+    ) -> tuple[str, ...]:
+        """Say what was chosen where the source leaves it open, and what is other than there.
 
         Args:
             full: True for the source's size, False for that of two cores.
+            settings: the settings of the training; None for the preset's own.
+            data: the name of its data set; None for the source's.
+            samples: its samples; None for those of the preset.
 
         Returns:
             Sentences.
         """
-        small = () if full or self.two_cores is None else (f"for two cores: {self.two_cores.why}",)
-        return (*self.chosen, *small)
+        small = None if full else self.two_cores
+        chosen = self.settings_for(data or self.source_data, full) if settings is None else settings
+        other = [
+            *_other_data(data or self.source_data, self.source_data),
+            *_other_network(self.network_for(full), self.network),
+            *_fewer(small, samples),
+            *other_settings(chosen, self.settings),
+        ]
+        if not other:
+            return self.chosen
+        why = f" ({small.why})" if small is not None and small.why else ""
+        where = "" if small is None else "for two cores, "
+        return (*self.chosen, f"{where}other than in the source: {', '.join(other)}{why}")
+
+
+def other_settings(settings: TrainingSettings, source: TrainingSettings) -> list[str]:
+    """Say which settings differ from a source's; where and with which seed it is computed does not count.
+
+    Args:
+        settings: the settings.
+        source: the source's.
+
+    Returns:
+        A phrase for each that differs.
+    """
+    found = []
+    for name, words in _WORDS.items():
+        ours, theirs = getattr(settings, name), getattr(source, name)
+        if ours == theirs:
+            continue
+        if name == "phases":
+            ours, theirs = (" and ".join(str(one.start) for one in each) or "none" for each in (ours, theirs))
+        elif not isinstance(ours, (int, float, str)):
+            found.append(f"another {words}")
+            continue
+        found.append(f"{words} {_number(ours)} instead of {_number(theirs)}")
+    return found
+
+
+# What a reader wants to know, in this order.
+_WORDS = {
+    "epochs": "epochs",
+    "batch_size": "batch size",
+    "lr": "rate",
+    "momentum": "momentum",
+    "weight_decay": "weight decay",
+    "decay_on": "decay on",
+    "phases": "phases of classes from epochs",
+    "schedule": "schedule",
+    "augmentation": "augmentation",
+    "dtype": "precision",
+}
+
+
+def _other_data(ours: str, theirs: str) -> list[str]:
+    return [] if ours == theirs else [f"{ours} instead of {theirs}"]
+
+
+def _other_network(ours: str, theirs: str) -> list[str]:
+    return [] if ours == theirs else [f"the network {ours} instead of {theirs}"]
+
+
+def _fewer(small: TwoCores | None, samples: Data | None) -> list[str]:
+    if small is None:
+        return []
+    train, test = small.train_samples, small.test_samples
+    if samples is not None:
+        # A data set may have fewer than are wanted.
+        train, test = (
+            there if wanted == there else None
+            for wanted, there in ((train, len(samples.train_targets)), (test, len(samples.test_targets)))
+        )
+    counts = [
+        f"{count:,} {what}" for count, what in ((train, "training"), (test, "test")) if count is not None
+    ]
+    return [f"{' and '.join(counts)} images"] if counts else []
+
+
+def _number(value: float | str) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -11,9 +11,16 @@ from eigentrail._names import look_up
 from eigentrail.errors import OptionError
 from eigentrail.runs import Run
 from eigentrail.runs.schedules import Every
+from eigentrail.training.ensemble_members import is_several
+from eigentrail.training.ensemble_result import Ensemble
 from eigentrail.training.entry import train
 from eigentrail.training.preset import Preset
-from eigentrail.training.sources import PRESETS
+from eigentrail.training.settings import TrainingSettings
+from eigentrail.training.sources import PRESETS as SOURCES
+from eigentrail.training.study_presets import STUDY_PRESETS
+
+#: The sources' trainings, and those of studies of several trainings.
+PRESETS: dict[str, Preset] = {**SOURCES, **STUDY_PRESETS}
 
 __all__ = ["PRESETS", "Preset", "names", "preset", "train_preset"]
 
@@ -48,42 +55,51 @@ def train_preset(
     data: str | os.PathLike[str] | None = None,
     *,
     layers: str | Sequence[str] | Mapping[str, Every] | None = None,
-    every: Every = 1,
-    resume: bool = False,
-    overwrite: bool = False,
     full: bool = True,
-    progress: bool | None = None,
-    **changes: Any,
-) -> Run:
-    """Train as a preset says.
+    epochs: int | None = None,
+    seed: int | None = None,
+    notes: Mapping[str, Any] | None = None,
+    **arguments: Any,
+) -> Run | Ensemble:
+    """Train as a preset says; or many at once, for several seeds or settings.
 
     Args:
         name: one of `names()`.
         path: the run's folder.
         data: a data set's name or a folder (`--data NAME|PATH`); None for the preset's own.
         layers: which layers to record; None for what the preset records.
-        every: when to record them, where `layers` is given without it.
-        resume: True to go on with the training in the folder, or to begin it where there is none.
-        overwrite: True to replace the run in the folder.
         full: True for the source's size, False for one that two cores carry in minutes.
-        progress: True for a bar or lines on stderr, False for nothing, None for a bar where stderr is a terminal.
-        changes: settings to take instead of the preset's: `epochs=20, seed=1`; None leaves one as it is.
+        epochs: how many; None for the preset's. Phases of classes begin at the same share of them.
+        seed: of the initial weights, of the order and of the choice of the samples; None for 0.
+        notes: what else the run shall keep, as plain data.
+        arguments: all else that `train` takes: `seeds=range(20)`, `lr=[0.1, 0.01]` or `weight_decay=...` for many at
+            once, `resume=True`, `overwrite=True`, `every`, `progress`, and settings to take instead of the preset's:
+            `momentum=0.9`, `device="cuda"`; None leaves one as it is.
 
     Returns:
-        The run; its notes hold the preset's name, source and choices.
+        The run, or the ensemble; notes hold the preset's name, source and choices.
     """
     chosen = preset(name)
     which, folder = datasets.resolve(data, chosen.data)
-    settings = chosen.settings_for(which, full).changed(**changes)
-    return train(
+    fixed = {
+        key: arguments.pop(key)
+        for key in [*arguments]
+        if key in TrainingSettings.model_fields and not is_several(arguments[key])
+    }
+    settings = chosen.settings_asked(chosen.settings_for(which, full), epochs).changed(seed=seed, **fixed)
+    samples = chosen.samples_for(datasets.load(which, folder), full, settings.seed)
+    done: Run | Ensemble = train(
         chosen.network_for(full),
-        chosen.samples_for(datasets.load(which, folder), full, settings.seed),
+        samples,
         path,
         settings,
         layers=chosen.layers_for(which, full) if layers is None else layers,
-        every=every,
-        resume=resume,
-        overwrite=overwrite,
-        notes={"preset": chosen.name, "source": chosen.source, "chosen": list(chosen.choices(full))},
-        progress=progress,
+        notes={
+            **(notes or {}),
+            "preset": chosen.name,
+            "source": chosen.source,
+            "chosen": list(chosen.choices(full, settings, which, samples)),
+        },
+        **arguments,
     )
+    return done

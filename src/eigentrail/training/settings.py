@@ -150,5 +150,6 @@ def _sentence(error: ValidationError) -> str:
     name = ".".join(str(part) for part in first["loc"] if part not in tags) or "the settings"
     if first["type"] == "extra_forbidden":
         return f"there is no training setting {name}: there are {', '.join(TrainingSettings.model_fields)}"
+    said = first["msg"].removeprefix("Value error, ")
     shown = "" if isinstance(first["input"], dict) else f"={first['input']!r}"
-    return f"{name}{shown} cannot be used: {first['msg'][0].lower()}{first['msg'][1:]}"
+    return f"{name}{shown} cannot be used: {said[0].lower()}{said[1:]}"
