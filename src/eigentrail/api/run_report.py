@@ -10,6 +10,7 @@ from typing import Any
 from eigentrail._progress import Progress
 from eigentrail.api.analysis import RunAnalysis, analyze
 from eigentrail.errors import OptionError
+from eigentrail.report.sections import Section
 from eigentrail.runs import RecordedRun, Run
 
 PAGE = "report.html"
@@ -24,6 +25,8 @@ def report_runs(
     layers: str | list[str] | None = None,
     jobs: int = 1,
     progress: bool | Progress | None = None,
+    labels: Sequence[str] | None = None,
+    first: Sequence[Section] = (),
 ) -> Path:
     """Write the self-contained page of one run or of several compared; what is not analysed yet is analysed.
 
@@ -35,6 +38,8 @@ def report_runs(
         layers: globs over parameter names; None for all.
         jobs: processes that work in parallel, -1 for one per core.
         progress: True to show it, False for silence, a callable to report to, None for a bar on terminals.
+        labels: what each of several runs is called; None for their folders' names.
+        first: sections that the page begins with.
 
     Returns:
         The path of the page.
@@ -53,7 +58,9 @@ def report_runs(
         one if isinstance(one, RunAnalysis) else analyze(one, layers=layers, jobs=jobs, progress=progress)
         for one in given
     ]
-    html = run_page([RunStory(one.run, one.results) for one in known])
+    called = [""] * len(known) if labels is None or len(known) == 1 else list(labels)
+    stories = [RunStory(one.run, one.results, name) for one, name in zip(known, called, strict=True)]
+    html = run_page(stories, first)
     return write_page(html, _target([one.run for one in known], path))
 
 

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from eigentrail._progress import shown
 from eigentrail.api.analysis import RunAnalysis, analyze
 from eigentrail.api.run_report import PAGE, report_runs
+from eigentrail.report.experiments import experiment_sections
 from eigentrail.runs import Run
-from eigentrail.studies import Study, Sweep, compare_runs, find_study, run_study, run_sweep
+from eigentrail.studies import Experiment, Study, Trained, find_study, run_study, run_trials
 
 
 @dataclass(frozen=True)
@@ -40,14 +42,19 @@ class SweepResult:
 
     Attributes:
         study: what it is.
-        analyses: the runs and their analyses, of the layer they are compared in.
+        trained: its trainings.
+        analyses: the runs that are shown and their analyses, of the layer they are compared in.
         table: a row for each run.
+        claims: a row for each claim of the source that was looked at: `source`, `claim`, `verdict` ("holds", "does not
+            hold" or "not decided"), `quantity`, `observed`, `chance`, `finding`.
         page: the path of the page that compares them.
     """
 
-    study: Sweep
+    study: Experiment
+    trained: list[Trained]
     analyses: list[RunAnalysis]
     table: pd.DataFrame
+    claims: pd.DataFrame
     page: Path
 
 
@@ -80,14 +87,40 @@ def study(
         The run, its analyses and the page; of a study of several trainings all of them, and a table.
     """
     chosen = find_study(name)
-    if isinstance(chosen, Sweep):
-        folder, runs = run_sweep(
+    if isinstance(chosen, Experiment):
+        folder, trained = run_trials(
             chosen, out, data, epochs=epochs, seed=seed, full=full, device=device, progress=progress
         )
-        found = [analyze(each, layers=chosen.studied, jobs=jobs, progress=progress) for each in runs]
-        table = compare_runs(chosen, runs, [each.results for each in found])
-        table.to_csv(folder / "comparison.csv", index=False)
-        return SweepResult(chosen, found, table, report_runs(found, folder / PAGE))
+        found = {
+            one.trial.name: analyze(
+                one.runs[0],
+                chosen.only,
+                also=chosen.analyses,
+                layers=list(chosen.analysed or [chosen.studied]),
+                jobs=jobs,
+                progress=progress,
+            )
+            for one in trained
+            if one.trial.shown
+        }
+        with shown(f"{chosen.name}: measuring", progress) as tell:
+            measured = chosen.measure(trained, {name: one.results for name, one in found.items()}, tell)
+        measured.table.to_csv(folder / "comparison.csv", index=False)
+        if measured.claims:
+            measured.claims_table.to_csv(folder / "claims.csv", index=False)
+        page = report_runs(
+            list(found.values()),
+            folder / PAGE,
+            labels=list(found),
+            first=experiment_sections(chosen.name, measured),
+        )
+        return SweepResult(chosen, trained, list(found.values()), measured.table, measured.claims_table, page)
     run = run_study(chosen, out, data, epochs=epochs, seed=seed, full=full, device=device, progress=progress)
-    analysis = analyze(run, also=chosen.analyses, jobs=jobs, progress=progress)
+    analysis = analyze(
+        run,
+        also=chosen.analyses,
+        layers=list(chosen.analysed) if chosen.analysed else None,
+        jobs=jobs,
+        progress=progress,
+    )
     return StudyResult(chosen, analysis, analysis.report())

@@ -11,7 +11,7 @@ from eigentrail.api.study import SweepResult
 from eigentrail.api.study import study as run_study
 from eigentrail.cli import options as opt
 from eigentrail.cli.analyze import Jobs
-from eigentrail.cli.run_tables import print_analysis, print_studies, print_table
+from eigentrail.cli.run_tables import print_analysis, print_claims, print_studies, print_table
 from eigentrail.cli.tables import note
 from eigentrail.errors import OptionError
 from eigentrail.training import DivergenceError
@@ -68,7 +68,11 @@ def study(
         note("interrupted: the same command goes on with it")
         return 1
     if isinstance(done, SweepResult):
-        print_table(done.table)
+        if len(done.claims):
+            print_claims(done.claims)
+            note(f"{done.page.with_name('comparison.csv')} and claims.csv beside it hold all numbers")
+        else:
+            print_table(done.table)
     else:
         print_analysis(done.analysis)
     typer.echo(str(done.page))

@@ -12,5 +12,6 @@ BATCH_SIZE = Sweep(
     "40 MB; full: 6 GB",
     setting="batch_size",
     values=(500, 250, 100, 32, 16, 8, 4, 2),
+    only=("evolution",),
     studied="fc1.weight",
 )

@@ -134,8 +134,8 @@ def landscape_table(tree: xr.DataTree) -> pd.DataFrame:
     Returns:
         A row per layer: `name`, `loss` at the last weights, `reach`, how far from them the loss was evaluated, `norm`,
         the weights' length; `lowest`, where along the first component the loss is lowest, `rise`, how much it rises
-        from there at the nearer end, `random_rise`, the same along a random direction, `well`, whether it is one;
-        `verdict`.
+        from there at the lower end, `random_change`, between the largest and the smallest loss along a random
+        direction, `well`, whether it is one; `verdict`.
     """
     rows = []
     for node in tree.children.values():
@@ -149,16 +149,16 @@ def landscape_table(tree: xr.DataTree) -> pd.DataFrame:
             "reach": float(node.attrs["reach"]),
             "lowest": lowest,
             "rise": rise,
-            "random_rise": well(x, loss[-1])[1],
+            "random_change": float(np.ptp(loss[-1])),
             "well": is_well,
         }
         rows.append({**row, "verdict": _verdict(row)})
-    columns = ["name", "loss", "norm", "reach", "lowest", "rise", "random_rise", "well", "verdict"]
+    columns = ["name", "loss", "norm", "reach", "lowest", "rise", "random_change", "well", "verdict"]
     return pd.DataFrame(rows, columns=columns)
 
 
 def _verdict(row: dict[str, Any]) -> str:
-    beside = f"along a random direction it rises by {row['random_rise']:.3g}"
+    beside = f"along a random direction it changes by {row['random_change']:.3g}"
     if not row["well"]:
         return (
             f"Along the first component the loss, {row['loss']:.3g}, has no well within {row['reach']:.3g} of the last "

@@ -3,7 +3,22 @@
 from __future__ import annotations
 
 from eigentrail.studies.batch_size import BATCH_SIZE
+from eigentrail.studies.drift_study import DriftStudy
 from eigentrail.studies.study import Study
+
+DRIFT = DriftStudy(
+    "drift",
+    "drift",
+    "S1 chapter 6: the drift mode with and without weight decay, at five rates, with frozen later layers; its claims",
+    "3 minutes, 8 on CIFAR-10; full: 2 hours",
+    "0.5 GB; full: 8 GB",
+    changes={"digits": {"epochs": 160}},
+    chosen={"digits": "160 epochs on the digits, which have a third of the steps in each"},
+    only=("evolution", "pca", "drift", "overlap"),
+    analyses=("add-back", "landscape", "loss-scaling"),
+    studied="fc3.weight",
+    later=("fc4.*",),
+)
 
 SOURCES: tuple[Study, ...] = (
     Study(
@@ -41,6 +56,7 @@ SOURCES: tuple[Study, ...] = (
         "4 minutes; full: 4 hours",
         "350 MB; full: 18 GB",
     ),
+    DRIFT,
     BATCH_SIZE,
     Study(
         "mlp-bn",

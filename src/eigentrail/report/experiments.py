@@ -1,0 +1,65 @@
+"""What the page of a study of several trainings begins with: its claims, each with its finding, and its own figures."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+
+from eigentrail.report.figures import drift_study
+from eigentrail.report.figures.verdicts import verdict_bars
+from eigentrail.report.numbers import number
+from eigentrail.report.sections import Item, Listing, Plot, Prose, Section
+from eigentrail.studies.claims import Claim, Measured
+
+#: The figures of each study, by its name.
+FIGURES: Mapping[str, Callable[[Measured], list[Plot]]] = {
+    "drift": drift_study.plots,
+}
+
+
+def experiment_sections(name: str, measured: Measured) -> list[Section]:
+    """Make the sections that come before the runs.
+
+    Args:
+        name: the study's name.
+        measured: what it found.
+
+    Returns:
+        The claims and the study's figures; none for a study without claims.
+    """
+    if not measured.claims:
+        return []
+    sections = [
+        Section(
+            "claims",
+            "What became of the claims",
+            tuple(_claims(measured)),
+            "Each claim of the source beside what was measured here, and beside chance.",
+        )
+    ]
+    if name in FIGURES and measured.data:
+        sections.append(Section("measured", "What was measured", tuple(FIGURES[name](measured))))
+    return sections
+
+
+def _claims(measured: Measured) -> list[Item]:
+    counts = Counter(claim.verdict for claim in measured.claims)
+    said = (
+        f"Of {len(measured.claims)} confrontations of a claim with a measurement {counts['holds']} hold, "
+        f"{counts['does not hold']} do not, and {counts['not decided']} are not decided."
+    )
+    rows = tuple((claim.verdict, _text(claim), None) for claim in measured.claims)
+    table = measured.claims_table
+    bars = Plot(
+        verdict_bars(table),
+        table,
+        "The same claim is asked of each training that it is about. The file has the claims with all their numbers.",
+        "claims",
+    )
+    return [Prose((said,)), Listing(("Verdict", "Claim and finding"), rows), bars]
+
+
+def _text(claim: Claim) -> str:
+    beside = "" if claim.chance is None else f", by chance {number(claim.chance)}"
+    told = "" if claim.observed is None else f" ({claim.quantity}: {number(claim.observed)}{beside})"
+    return f"{claim.source}: {claim.claim} Found: {claim.finding}{told}."

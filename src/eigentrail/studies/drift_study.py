@@ -1,0 +1,208 @@
+"""`study drift`: S1's drift mode, with and without weight decay, at several rates and with frozen later layers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from eigentrail._progress import Progress
+from eigentrail.bases import overlap, singular
+from eigentrail.runs import Run
+from eigentrail.spectra import Spectrum
+from eigentrail.studies.claims import Measured, last_scores
+from eigentrail.studies.drift_claims import drift_claims
+from eigentrail.studies.experiment import Experiment, Trained, Trial
+from eigentrail.training import TrainingSettings
+from eigentrail.trajectories import Drift, drift, variance_growth
+
+#: The two kinds of training that are compared.
+KINDS = ("plain", "decay")
+# The measured stretch as a share of the training: ten epochs of the source's 200, more of a shorter training.
+_SHARE_FULL, _SHARE = 0.05, 0.125
+
+
+@dataclass(frozen=True, kw_only=True)
+class DriftStudy(Experiment):
+    """S1 chapter 6: a network is trained to its end, then its weights are watched while it is trained on.
+
+    Attributes:
+        later: globs over the parameters behind the studied layer, which one trial freezes.
+        factors: the rates at which it is watched, in units of the last rate of the training; 1 is watched anyway.
+        decays: the weight decay of the trainings with one, at the source's size and at that of two cores.
+    """
+
+    later: tuple[str, ...]
+    factors: tuple[float, ...] = (0.25, 0.5, 2.0, 4.0)
+    decays: tuple[float, float] = (1e-3, 3e-3)
+
+    def trials(self, settings: TrainingSettings, full: bool) -> list[Trial]:
+        """Plan the trainings: for either kind one to the end, and what is watched from there.
+
+        Args:
+            settings: the study's.
+            full: True for the source's size.
+
+        Returns:
+            The trials.
+        """
+        rate = settings.lr_in(settings.epochs - 1)
+        share = _SHARE_FULL if full else _SHARE
+        watched = {self.studied: 1, "*": 50}
+        plan = []
+        for kind, decay in zip(KINDS, (0.0, self.decays[0 if full else 1]), strict=True):
+            base = {"weight_decay": decay}
+            after = {**base, "schedule": "constant", "lr": rate}
+            begun = f"{kind}-training"
+            rates = tuple(float(f"{rate * factor:.6g}") for factor in self.factors)
+            plan += [
+                Trial(begun, base, layers={"*": "epoch"}, shown=False),
+                Trial(kind, after, share, begins=begun, layers=watched),
+                Trial(f"{kind}-rates", after, share, lr=rates, begins=begun, layers=watched, shown=False),
+                Trial(f"{kind}-frozen", {**after, "frozen": self.later}, share, begins=begun, layers=watched),
+            ]
+        return plan
+
+    def measure(
+        self, trained: Sequence[Trained], results: Mapping[str, Mapping[str, xr.DataTree]], tell: Progress
+    ) -> Measured:
+        """Measure the drift of each watched stretch.
+
+        Args:
+            trained: the trials.
+            results: the analyses of those that are shown, with "add-back", "landscape" and "loss-scaling".
+            tell: told about the progress.
+
+        Returns:
+            A row for each training, the claims of S1's chapter 6, and `rates`, `growth` and `first` for the figures.
+        """
+        rows: list[dict[str, Any]] = []
+        drifts: dict[str, Drift] = {}
+        growth: dict[str, xr.DataArray] = {}
+        for place, one in enumerate(trained):
+            tell(f"drift of {one.trial.name}", place, len(trained))
+            for run, settings, wild in zip(one.runs, one.settings, one.diverged, strict=True):
+                row = {
+                    "trial": one.trial.name,
+                    "lr": settings.lr,
+                    "weight_decay": settings.weight_decay,
+                    "frozen": " ".join(settings.frozen),
+                    "steps": int(run.steps[-1]),
+                    **last_scores(run),
+                }
+                if one.trial.begins is not None and not wild:
+                    x = run[self.studied]
+                    found = drift(x)
+                    row |= drift_row(found)
+                    if not one.trial.several:
+                        drifts[one.trial.name] = found
+                        growth[one.trial.name] = variance_growth(x)
+                        row["variance_exponent"] = growth[one.trial.name].attrs["exponent"]
+                        row["train_loss_before"] = float(run.metrics["train_loss"].dropna("step")[0])
+                rows.append(row)
+        tell("drift measured", len(trained), len(trained))
+        table = pd.DataFrame(rows)
+        runs = {one.trial.name: one.runs[0] for one in trained}
+        first = {kind: first_component(drifts[kind], runs[kind], self.studied) for kind in KINDS}
+        return Measured(
+            table,
+            tuple(drift_claims(table, drifts, growth, first, results, self.studied)),
+            {
+                "rates": _rates(table),
+                "growth": xr.Dataset({kind: _named(growth[kind], kind) for kind in KINDS}),
+                "first": xr.Dataset({kind: _over_singular(one, kind) for kind, one in first.items()}),
+            },
+        )
+
+
+def drift_row(found: Drift) -> dict[str, Any]:
+    """Tell a drift in a row of numbers.
+
+    Args:
+        found: the drift.
+
+    Returns:
+        The numbers of the study's table.
+    """
+    walk = found.walk
+    return {
+        "slope": found.linear.slope,
+        "slope_error": found.linear.slope_error,
+        "linear_r2": found.linear.r2,
+        "variance": found.variance,
+        "variance_of_line": found.variance_predicted,
+        "share": found.share,
+        "share_chance": float(np.median(walk.share_null)),
+        "straightness": walk.straightness,
+        "straightness_chance": float(np.median(walk.null)),
+        "walk_percentile": walk.percentile,
+        "others_straightness": walk.others_straightness,
+        "others_percentile": walk.others_percentile,
+        "weight_overlap": found.weight_overlap,
+        "overlap_chance": found.chance_overlap,
+        "norm_slope": found.norm_fit.slope,
+        "norm_slope_error": found.norm_fit.slope_error,
+        "growth": found.growth,
+    }
+
+
+def first_component(found: Drift, run: Run, layer: str) -> xr.Dataset:
+    """Lay the first component over the singular matrices of the last weights.
+
+    Args:
+        found: the drift.
+        run: its run.
+        layer: its layer.
+
+    Returns:
+        `product` over [index], |p_1 . u_j v_j^T|; attributes `chance`, what a random direction has on average, and
+        `spikes`, how many singular values lie above the Marchenko-Pastur bulk.
+    """
+    w = run[layer][-1].values.astype(np.float64)
+    w = w.reshape(len(w), -1)
+    basis = singular(w)
+    product = overlap(found.components.basis.leading(1), basis)
+    return xr.Dataset(
+        {"product": ("index", np.asarray(product.values)[0])},
+        coords={"index": np.arange(basis.k)},
+        attrs={
+            "chance": float(product.attrs["chance"]),
+            "spikes": int(Spectrum.from_matrix(w).marchenko_pastur().spikes),
+        },
+    )
+
+
+def _rates(table: pd.DataFrame) -> xr.Dataset:
+    found = {}
+    for kind in KINDS:
+        rows = rates_of(table, kind)
+        for column in ("slope", "slope_error", "variance"):
+            found[f"{kind}_{column}"] = (f"{kind}_lr", rows[column].to_numpy(dtype=np.float64))
+        found[f"{kind}_lr"] = (f"{kind}_lr", rows["lr"].to_numpy(dtype=np.float64))
+    return xr.Dataset(found)
+
+
+def rates_of(table: pd.DataFrame, kind: str) -> pd.DataFrame:
+    """Take the stretches that differ in the rate only.
+
+    Args:
+        table: the study's.
+        kind: "plain" or "decay".
+
+    Returns:
+        Their rows, by ascending rate; without those whose loss was no number any more.
+    """
+    rows = table[table["trial"].isin([kind, f"{kind}-rates"])]
+    return rows.dropna(subset=["slope"]).sort_values("lr")
+
+
+def _named(growth: xr.DataArray, kind: str) -> xr.DataArray:
+    return growth.rename({"duration": f"{kind}_duration"}).rename(kind)
+
+
+def _over_singular(first: xr.Dataset, kind: str) -> xr.DataArray:
+    return first["product"].rename({"index": f"{kind}_index"}).assign_attrs(first.attrs)
