@@ -84,11 +84,12 @@ _NUMBERS: dict[str, tuple[str, str, str, bool]] = {
 }
 
 
-def run_page(stories: Sequence[RunStory]) -> str:
+def run_page(stories: Sequence[RunStory], first: Sequence[Section] = ()) -> str:
     """Write the page of one run or of several compared.
 
     Args:
         stories: the runs with their analyses; at least one.
+        first: sections that the page begins with.
 
     Returns:
         One self-contained HTML document.
@@ -100,6 +101,7 @@ def run_page(stories: Sequence[RunStory]) -> str:
         for node in (story.evolution.children.values() if story.evolution is not None else ())
     ]
     sections = [
+        *first,
         Section("story", "What happened", tuple(_story(known, layers))),
         learning_section(known),
     ]
