@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from eigentrail.report.glossary_motion import MOTION
 from eigentrail.report.glossary_time import TIME
 
 
@@ -478,7 +479,7 @@ GLOSSARY: dict[str, Entry] = {
 }
 
 
-GLOSSARY |= {name: Entry(label, "Over time", *rest) for name, (label, *rest) in TIME.items()}
+GLOSSARY |= {name: Entry(label, "Over time", *rest) for name, (label, *rest) in {**TIME, **MOTION}.items()}
 
 
 def lookup(column: str) -> Entry:

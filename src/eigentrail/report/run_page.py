@@ -15,7 +15,7 @@ from eigentrail.report.figures.evolution import Curve
 from eigentrail.report.inspection import number_fact, skipped_section
 from eigentrail.report.numbers import is_absent
 from eigentrail.report.page import render
-from eigentrail.report.run_parts import part_items, part_sections
+from eigentrail.report.run_parts import part_items, part_sections, part_terms
 from eigentrail.report.run_story import EVOLUTION, RunStory, labelled, story_items
 from eigentrail.report.sections import DataTable, Deck, Facts, Item, Page, Plot, Prose, Section
 from eigentrail.report.untrusted import file_stem, plotly_text
@@ -132,7 +132,7 @@ def run_page(stories: Sequence[RunStory], first: Sequence[Section] = ()) -> str:
     sections.append(skipped_section(skipped))
     title = "A training in time" if len(known) == 1 else f"{len(known)} trainings compared"
     source = "   ·   ".join(str(story.run.path) for story in known)
-    return render(Page(title, source, tuple(sections), terms))
+    return render(Page(title, source, tuple(sections), (*terms, *part_terms(known))))
 
 
 def _story(stories: Sequence[RunStory], layers: Sequence[tuple[RunStory, str, xr.DataTree]]) -> list[Item]:

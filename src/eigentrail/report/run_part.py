@@ -33,10 +33,12 @@ class RunPart:
     Attributes:
         sections: from the runs of which at least one has the analysis, its sections.
         layer: from a run, a layer's name and the start of the names of its files, what the layer's entry shows.
+        terms: columns of the glossary that it names.
     """
 
     sections: Callable[[Sequence[RunStory]], list[Section]]
     layer: Callable[[RunStory, str, str], list[Item]] = no_items
+    terms: tuple[str, ...] = ()
 
 
 def layer_node(story: RunStory, analysis: str, layer: str) -> xr.DataTree | None:

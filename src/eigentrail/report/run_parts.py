@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from eigentrail.report.parts.crossings import CROSSING
 from eigentrail.report.parts.curvature import CURVATURE
 from eigentrail.report.parts.drifts import DRIFT
 from eigentrail.report.parts.evaluated import ADD_BACK, LANDSCAPE, LOSS_SCALING
+from eigentrail.report.parts.geodesics import GEODESICS
 from eigentrail.report.parts.overlaps import OVERLAP
 from eigentrail.report.parts.principal import PRINCIPAL
+from eigentrail.report.parts.subspaces import SUBSPACE
 from eigentrail.report.run_part import RunPart
 from eigentrail.report.run_story import RunStory
 from eigentrail.report.sections import Item, Section
@@ -20,6 +23,9 @@ PARTS: Mapping[str, RunPart] = {
     "pca": PRINCIPAL,
     "drift": DRIFT,
     "overlap": OVERLAP,
+    "geodesic": GEODESICS,
+    "crossings": CROSSING,
+    "subspaces": SUBSPACE,
     "curvature": CURVATURE,
     "add-back": ADD_BACK,
     "landscape": LANDSCAPE,
@@ -42,6 +48,23 @@ def part_sections(stories: Sequence[RunStory]) -> list[Section]:
         if any(name in story.results for story in stories)
         for section in part.sections([story for story in stories if name in story.results])
     ]
+
+
+def part_terms(stories: Sequence[RunStory]) -> tuple[str, ...]:
+    """Collect the columns of the glossary that the parts of a page name.
+
+    Args:
+        stories: the runs.
+
+    Returns:
+        The columns, in the order of `PARTS`.
+    """
+    return tuple(
+        term
+        for name, part in PARTS.items()
+        if any(name in story.results for story in stories)
+        for term in part.terms
+    )
 
 
 def part_items(story: RunStory, layer: str, stem: str) -> list[Item]:

@@ -18,7 +18,7 @@ from eigentrail.trajectories.drift import Drift, drift, variance_growth
 NAME = "drift"
 VERSION = 1
 DRIFT_SHOWN = (
-    *("name", "share", "share_linear", "slope", "slope_error", "straightness", "percentile"),
+    *("name", "share", "share_linear", "slope", "slope_error", "straightness", "straightness_percentile"),
     *("others_percentile", "norm_first", "norm_last", "weight_overlap", "chance_overlap"),
 )
 
@@ -79,8 +79,8 @@ def _one(run: Run, name: str) -> xr.Dataset:
         "weight_overlap": found.weight_overlap,
         "chance_overlap": found.chance_overlap,
         "straightness": walk.straightness,
-        "percentile": walk.percentile,
-        "p_value": walk.p_value,
+        "straightness_percentile": walk.percentile,
+        "straightness_p": walk.p_value,
         "others_straightness": walk.others_straightness,
         "others_percentile": walk.others_percentile,
         "displacement_exponent": walk.exponent,
@@ -152,10 +152,10 @@ def drift_table(tree: xr.DataTree) -> pd.DataFrame:
     Returns:
         A row per layer: `name`, `share` and `share_linear` of the variance, `slope` and `rate` with their errors,
         `curved`, `variance_ratio` (variance along the direction over that of the straight line), `straightness` with
-        its `percentile` and `p_value` among random walks, `others_percentile`, `growth` of the norm, `norm_first`,
-        `norm_last`, `norm_slope` with its error, `weight_overlap`, `chance_overlap`, `cosine_2` (share of the second
-        component that is the cosine of a random walk), `displacement_exponent`, `variance_exponent`, `noise`;
-        `notes`; `verdict`.
+        its `straightness_percentile` and `straightness_p` among random walks, `others_percentile`, `growth` of the
+        norm, `norm_first`, `norm_last`, `norm_slope` with its error, `weight_overlap`, `chance_overlap`, `cosine_2`
+        (share of the second component that is the cosine of a random walk), `displacement_exponent`,
+        `variance_exponent`, `noise`; `notes`; `verdict`.
     """
     return pd.DataFrame([_row(node) for node in tree.children.values()])
 
@@ -173,7 +173,7 @@ def _row(node: xr.DataTree) -> dict[str, Any]:
         **numbers("share", "share_linear", "slope", "slope_error", "rate", "rate_error"),
         "curved": bool(about["curved"]),
         "variance_ratio": about["variance"] / predicted if predicted else None,
-        **numbers("straightness", "percentile", "p_value", "others_percentile"),
+        **numbers("straightness", "straightness_percentile", "straightness_p", "others_percentile"),
         "growth": about["growth"],
         "norm_first": float(data["norm"][0]),
         "norm_last": float(data["norm"][-1]),

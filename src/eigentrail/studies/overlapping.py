@@ -210,8 +210,8 @@ def _sentence(row: dict[str, Any]) -> str:
         )
     if row["update_largest"] is not None:
         said.append(
-            f"{row['updates_share']:.0%} of the first component lies in the leading {LEADING} components of the updates "
-            f"(chance {row['updates_share_chance']:.1%})"
+            f"{row['updates_share']:.0%} of the first component lies in the leading {LEADING} components of the "
+            f"updates (chance {row['updates_share_chance']:.1%})"
             + (
                 ""
                 if row["updates_percentile"] is None

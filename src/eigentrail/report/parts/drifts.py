@@ -10,7 +10,7 @@ import xarray as xr
 
 from eigentrail.report.figures import drift as figures
 from eigentrail.report.figures.evolution import Curve, curve_table, over_steps, thinned
-from eigentrail.report.parts.motions import MOST_RUNS, listing, main_nodes, motion_nodes
+from eigentrail.report.parts.motions import MOST_RUNS, layer_facts, listing, main_nodes, motion_nodes
 from eigentrail.report.run_part import RunPart, layer_node
 from eigentrail.report.run_story import RunStory
 from eigentrail.report.sections import Item, Plot, Section
@@ -29,6 +29,11 @@ _WALKS = (
 )
 _NORMS = (
     "‖w‖ of each layer beside its first value: weight decay shrinks it, fitting the samples lets it grow."
+)
+_FACTS = (
+    *("share_linear", "slope", "slope_error", "rate", "variance_ratio", "straightness"),
+    *("straightness_percentile", "others_percentile", "displacement_exponent", "variance_exponent"),
+    *("weight_overlap", "chance_overlap"),
 )
 
 
@@ -109,7 +114,9 @@ def _plots(node: xr.DataTree, stem: str, before: str = "") -> list[Item]:
 
 def _layer(story: RunStory, layer: str, stem: str) -> list[Item]:
     node = layer_node(story, NAME, layer)
-    return [] if node is None else _plots(node, stem)
+    if node is None:
+        return []
+    return [layer_facts(story, NAME, drift_table, layer, "Drift", _FACTS), *_plots(node, stem)]
 
 
-DRIFT = RunPart(_sections, _layer)
+DRIFT = RunPart(_sections, _layer, _FACTS)

@@ -7,8 +7,10 @@ from collections.abc import Callable, Sequence
 import pandas as pd
 import xarray as xr
 
+from eigentrail.report.inspection import number_fact
+from eigentrail.report.numbers import is_absent
 from eigentrail.report.run_story import RunStory
-from eigentrail.report.sections import Listing
+from eigentrail.report.sections import Facts, Listing
 from eigentrail.studies.motion import WHOLE
 
 #: Runs of which a figure each is shown.
@@ -77,3 +79,30 @@ def listing(
             rows += [(story.named(name), text, None) for name, text in told]
     more = f" (the first {_LISTED} of {len(rows)})" if len(rows) > _LISTED else ""
     return Listing((f"{headings[0]}{more}", headings[1]), tuple(rows[:_LISTED]))
+
+
+def layer_facts(
+    story: RunStory,
+    analysis: str,
+    tabulate: Callable[[xr.DataTree], pd.DataFrame],
+    layer: str,
+    title: str,
+    columns: Sequence[str],
+) -> Facts:
+    """Show numbers of one layer.
+
+    Args:
+        story: a run that has the analysis.
+        analysis: its name.
+        tabulate: sums its result up.
+        layer: the layer's name.
+        title: heading of the block.
+        columns: which numbers; those that it does not have are left out.
+
+    Returns:
+        The block.
+    """
+    table = tabulate(story.results[analysis])
+    records = [{str(k): v for k, v in row.items()} for row in table.to_dict(orient="records")]
+    row = next(row for row in records if row["name"] == layer)
+    return Facts(title, tuple(number_fact(row, column) for column in columns if not is_absent(row[column])))

@@ -9,7 +9,7 @@ import xarray as xr
 
 from eigentrail.report.figures.drift import walk_histogram
 from eigentrail.report.figures.overlap_maps import overlap_map, overlap_rows
-from eigentrail.report.parts.motions import MOST_RUNS, listing, main_nodes
+from eigentrail.report.parts.motions import MOST_RUNS, layer_facts, listing, main_nodes
 from eigentrail.report.run_part import RunPart, layer_node
 from eigentrail.report.run_story import RunStory
 from eigentrail.report.sections import Item, Plot, Section
@@ -31,6 +31,10 @@ _WALKS = (
 _SIGNS = (
     f"The share of the first component in the leading {LEADING} components of the updates, at the steps of the walks. "
     "The null walks have the observed updates with random signs."
+)
+_FACTS = (
+    *("singular_largest", "singular_times_chance", "singular_percentile", "spike_share"),
+    *("updates_share", "updates_percentile"),
 )
 
 
@@ -146,7 +150,10 @@ def _titled(before: str, text: str) -> str:
 
 def _layer(story: RunStory, layer: str, stem: str) -> list[Item]:
     node = layer_node(story, NAME, layer)
-    return [] if node is None else [*_singular_plots(node, stem), *_update_plots(node, stem)]
+    if node is None:
+        return []
+    facts = layer_facts(story, NAME, overlap_table, layer, "Overlaps", _FACTS)
+    return [facts, *_singular_plots(node, stem), *_update_plots(node, stem)]
 
 
-OVERLAP = RunPart(_sections, _layer)
+OVERLAP = RunPart(_sections, _layer, _FACTS)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import xarray as xr
 
 from eigentrail.report.figures.components import scores_data, scores_over_time, scree, scree_data
-from eigentrail.report.parts.motions import MOST_RUNS, listing, main_nodes, motion_nodes
+from eigentrail.report.parts.motions import MOST_RUNS, layer_facts, listing, main_nodes, motion_nodes
 from eigentrail.report.run_part import RunPart, layer_node
 from eigentrail.report.run_story import RunStory
 from eigentrail.report.sections import Item, Plot, Section
@@ -26,6 +26,10 @@ _SCREE = (
 _UPDATES = (
     "What single updates have in common. Dotted: independent noise, equal in all directions (Marchenko-Pastur): above "
     "it the noise prefers directions."
+)
+_FACTS = (
+    *("share_1", "share_1_flipped_high", "share_1_percentile", "share_2"),
+    *("components_90", "update_share_1", "update_share_1_noise"),
 )
 
 
@@ -72,7 +76,10 @@ def _layer(story: RunStory, layer: str, stem: str) -> list[Item]:
     node = layer_node(story, NAME, layer)
     if node is None:
         return []
-    items: list[Item] = [_scores(node, story.named(layer), stem)]
+    items: list[Item] = [
+        layer_facts(story, NAME, pca_table, layer, "Principal components", _FACTS),
+        _scores(node, story.named(layer), stem),
+    ]
     for of, caption, null in (
         ("weights", _SCREE, "random walk in high dimension"),
         ("updates", _UPDATES, "noise of this shape"),
@@ -86,4 +93,4 @@ def _layer(story: RunStory, layer: str, stem: str) -> list[Item]:
     return items
 
 
-PRINCIPAL = RunPart(_sections, _layer)
+PRINCIPAL = RunPart(_sections, _layer, _FACTS)
