@@ -115,7 +115,7 @@ def separates(
     chosen = torch.zeros(groups, dtype=torch.bool)
     chosen[torch.randperm(groups, generator=generator)[: groups // 2]] = True
     chosen = chosen.to(like.device)
-    tangent = torch.randn(*axes, width, generator=generator, dtype=torch.float64).to(like)
+    tangent = torch.randn(*axes, width, generator=generator, dtype=like.dtype).to(like.device)
     blocks = arrangement.split(tangent, len(axes), groups) * chosen[:, None, None]
     found = arrangement.split(apply(arrangement.join(blocks, axes)), len(axes), groups)
     inside, outside = found[chosen].abs().max(), found[~chosen].abs().max()

@@ -27,8 +27,8 @@ Batches: TypeAlias = Callable[[], Iterable[Batch]]
 
 # Numbers in the second derivatives that are held at a time.
 _NUMBERS = 2**23
-# Products that must find groups separate in the first batch; a single one may draw a half that happens to be separate.
-_TRIALS = 4
+# Products that must find groups separate in a first batch of few: a single one may draw a half that happens to be.
+_FEW, _TRIALS = 16, 4
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,8 @@ def _sum(work: _Work, way: _Way, matrix: torch.Tensor, first: _Passed) -> None:
         total = KhatriRaoSum(layer.out, layer.inputs, matrix.dtype, matrix.device)
     for number, batch in enumerate(work.batches()):
         passed = _pass(work, batch) if number else first
-        if way.arrangement != WHOLE and not _separate(layer, passed, way.arrangement, seed=number):
+        # The first batch was asked when the way was chosen.
+        if number and way.arrangement != WHOLE and not _separate(layer, passed, way.arrangement, seed=number):
             raise _MixedError
         if total is not None:
             _add_rows(total, layer, passed, way.arrangement)
@@ -212,8 +213,9 @@ def _choose(layer: AffineLayer, passed: _Passed, candidates: Sequence[Arrangemen
         groups = candidate.groups(passed.axes, passed.samples)
         positions = rows // groups if groups else rows
         # A product for each position costs more than one for each column of a patch where there are more of them.
+        trials = range(_TRIALS if groups < _FEW else 1)
         if positions < max(layer.inputs, 2) and all(
-            _separate(layer, passed, candidate, seed) for seed in range(_TRIALS)
+            _separate(layer, passed, candidate, seed) for seed in trials
         ):
             method = "khatri-rao" if positions == 1 and layer.groups == 1 else "positions"
             return _Way(method, candidate)

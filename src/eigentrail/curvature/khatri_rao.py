@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from jaxtyping import Float, Int
 
 # Samples whose half-vectorised products are multiplied at once: enough for a full-speed matrix product.
-_BLOCK = 2048
+_BLOCK = 4096
 
 
 class KhatriRaoSum:
@@ -33,6 +33,8 @@ class KhatriRaoSum:
         self._total = torch.zeros(_half(out), _half(inputs), dtype=torch.float64, device=device)
         self._waiting: list[tuple[torch.Tensor, torch.Tensor]] = []
         self._held = 0
+        # One product's room, for fresh memory costs more than adding it up.
+        self._product = torch.empty(0)
 
     @staticmethod
     def workspace(out: int, inputs: int, itemsize: int) -> int:
@@ -71,9 +73,12 @@ class KhatriRaoSum:
     def _flush(self) -> None:
         """Multiply the samples that wait, and add the product to the total."""
         if self._held:
-            left = torch.cat([half for half, _ in self._waiting], dim=1)
-            right = _products(torch.cat([vectors for _, vectors in self._waiting], dim=1))
-            self._total += left @ right.T
+            triangles, vectors = zip(*self._waiting, strict=True)
+            left = _join(triangles)
+            right = _products(_join(vectors))
+            if not self._product.numel():
+                self._product = torch.empty(self._total.shape, dtype=self.dtype, device=self.device)
+            self._total += torch.mm(left, right.T, out=self._product)
         self._waiting, self._held = [], 0
 
     def total(self) -> Float[torch.Tensor, "half_out half_inputs"]:
@@ -102,6 +107,11 @@ class KhatriRaoSum:
 def _half(n: int) -> int:
     """Count the entries of a triangle with its diagonal."""
     return n * (n + 1) // 2
+
+
+def _join(parts: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Put samples side by side."""
+    return parts[0] if len(parts) == 1 else torch.cat(list(parts), dim=1)
 
 
 def _products(vectors: Float[torch.Tensor, "n samples"]) -> Float[torch.Tensor, "half samples"]:
