@@ -64,7 +64,7 @@ def add_back(curves: xr.Dataset, what: str) -> go.Figure:
     return style.build(
         traces,
         title=f"Adding eigenvectors back: {what}",
-        xaxis=style.axis("directions added, plus 1", type="log"),
+        xaxis=style.axis("directions added, plus 1", type="log", dtick=1),
         yaxis=style.axis(unit, **options),
     )
 
@@ -197,8 +197,8 @@ def flatness(data: xr.Dataset) -> go.Figure:
     return style.build(
         traces,
         title="Variance of the weights against curvature",
-        xaxis=style.axis("curvature along the eigenvector", type="log"),
-        yaxis=style.axis("variance over the steps", type="log"),
+        xaxis=style.axis("curvature along the eigenvector", type="log", dtick=1),
+        yaxis=style.axis("variance over the steps", type="log", dtick=1),
     )
 
 

@@ -58,8 +58,8 @@ def overlap_map(data: xr.Dataset, title: str, other: str) -> go.Figure:
     return style.build(
         [trace],
         title=title,
-        xaxis=style.axis(f"rank of the {other}", type="log"),
-        yaxis=style.axis("rank of the Hessian eigenvalue", type="log", autorange="reversed"),
+        xaxis=style.axis(f"rank of the {other}", type="log", dtick=1),
+        yaxis=style.axis("rank of the Hessian eigenvalue", type="log", dtick=1, autorange="reversed"),
     )
 
 

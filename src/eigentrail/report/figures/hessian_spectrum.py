@@ -15,6 +15,7 @@ from eigentrail.report.figures.evolution import thinned
 
 # Decades below the largest eigenvalue that are drawn: what lies lower is rounding.
 _DECADES = 9
+_COLOURS = (style.DATA, style.OTHER, style.FIT)
 
 
 def by_rank(spectra: dict[str, Float64[np.ndarray, " n"]], title: str = "Hessian eigenvalues") -> go.Figure:
@@ -41,7 +42,7 @@ def by_rank(spectra: dict[str, Float64[np.ndarray, " n"]], title: str = "Hessian
                     rows + 1.0,
                     sizes[rows],
                     f"{name}, {'positive' if sign > 0 else 'negative'}",
-                    style.CYCLE[number],
+                    _COLOURS[number % len(_COLOURS)],
                     dash=dash,
                     mode="lines+markers" if sizes.size < 30 else "lines",
                     hovertemplate=f"{name}<br>rank %{{x}}: {'' if sign > 0 else '−'}%{{y:.4g}}<extra></extra>",
@@ -50,8 +51,8 @@ def by_rank(spectra: dict[str, Float64[np.ndarray, " n"]], title: str = "Hessian
     return style.build(
         traces,
         title=title,
-        xaxis=style.axis("rank among those of its sign", type="log"),
-        yaxis=style.axis("size of the eigenvalue", type="log"),
+        xaxis=style.axis("rank among those of its sign", type="log", dtick=1),
+        yaxis=style.axis("size of the eigenvalue", type="log", dtick=1),
     )
 
 
@@ -86,7 +87,7 @@ def density_curves(densities: dict[str, xr.Dataset], width: str) -> go.Figure:
     traces: list[dict[str, Any]] = []
     for number, (name, data) in enumerate(densities.items()):
         x, y, error = _drawn(data)
-        colour = style.CYCLE[number]
+        colour = _COLOURS[number % len(_COLOURS)]
         if (error > 0).any():
             low, high = np.maximum(y - 2 * error, y * 1e-3), y + 2 * error
             traces += [
@@ -117,7 +118,7 @@ def density_curves(densities: dict[str, xr.Dataset], width: str) -> go.Figure:
         traces,
         title=f"Density of the eigenvalues ({width})",
         xaxis=style.axis("eigenvalue"),
-        yaxis=style.axis("density per unit of eigenvalue", type="log"),
+        yaxis=style.axis("density per unit of eigenvalue", type="log", dtick=1),
     )
 
 

@@ -14,6 +14,8 @@ from eigentrail.report.figures import style
 from eigentrail.report.untrusted import plotly_text
 
 _POINTS = 1200
+# Apart from the colour of what chance gives.
+_COLOURS = (style.DATA, style.OTHER, style.FIT)
 
 
 def ranks_shown(count: int) -> Any:
@@ -54,7 +56,7 @@ def weight_products(series: dict[str, Float64[np.ndarray, " n"]], chance: float)
     most = 1
     for number, (name, values) in enumerate(series.items()):
         shown = ranks_shown(len(values))
-        colour = style.CYCLE[number]
+        colour = _COLOURS[number % len(_COLOURS)]
         most = max(most, len(values))
         traces.append(
             {
@@ -87,7 +89,7 @@ def weight_products(series: dict[str, Float64[np.ndarray, " n"]], chance: float)
     return style.build(
         traces,
         title="Weight product by rank of the eigenvalue",
-        xaxis=style.axis("rank of the eigenvalue (1 the largest)", type="log"),
+        xaxis=style.axis("rank of the eigenvalue (1 the largest)", type="log", dtick=1),
         yaxis=style.axis("|h · w| ÷ ‖w‖", rangemode="tozero"),
     )
 
@@ -113,7 +115,7 @@ def participation(series: dict[str, Float64[np.ndarray, " n"]], n: int) -> go.Fi
                 "x": shown + 1.0,
                 "y": values[shown],
                 "name": name,
-                "marker": {"color": style.CYCLE[number], "size": 4, "opacity": 0.55},
+                "marker": {"color": _COLOURS[number % len(_COLOURS)], "size": 4, "opacity": 0.55},
                 "hovertemplate": f"{name}<br>rank %{{x}}: %{{y:.3g}}<extra></extra>",
             }
         )
@@ -129,8 +131,8 @@ def participation(series: dict[str, Float64[np.ndarray, " n"]], n: int) -> go.Fi
     return style.build(
         traces,
         title="Inverse participation ratio by rank",
-        xaxis=style.axis("rank of the eigenvalue (1 the largest)", type="log"),
-        yaxis=style.axis("Σ h⁴ (1: a single weight)", type="log"),
+        xaxis=style.axis("rank of the eigenvalue (1 the largest)", type="log", dtick=1),
+        yaxis=style.axis("Σ h⁴ (1: a single weight)", type="log", dtick=1),
     )
 
 
@@ -165,8 +167,8 @@ def porter_thomas(vectors: xr.Dataset) -> go.Figure:
     return style.build(
         traces,
         title="Are the entries random? Porter-Thomas p-values",
-        xaxis=style.axis("rank of the eigenvalue (1 the largest)", type="log"),
-        yaxis=style.axis("mean p-value (below 10⁻¹² drawn there)", type="log"),
+        xaxis=style.axis("rank of the eigenvalue (1 the largest)", type="log", dtick=1),
+        yaxis=style.axis("mean p-value (below 10⁻¹² drawn there)", type="log", dtick=1),
     )
 
 
@@ -211,7 +213,7 @@ def concentration(vectors: xr.Dataset) -> go.Figure:
     return style.build(
         traces,
         title="Where the eigenvectors live",
-        xaxis=style.axis("rank of the eigenvalue (1 the largest)", type="log"),
+        xaxis=style.axis("rank of the eigenvalue (1 the largest)", type="log", dtick=1),
         yaxis=style.axis("share of the eigenvector's squared norm", tickformat=".0%", range=[0, 1.02]),
     )
 

@@ -29,7 +29,7 @@ _SPECTRUM = (
     "A few eigenvalues stand far above all others, the rest crowd at zero. Dotted: sizes of the negative ones. What "
     "lies nine decades below the largest is rounding."
 )
-_DENSITY = "Each eigenvalue counts as a Gaussian of the width in the title. Bands, where there are: two standard errors."
+_DENSITY = "Each eigenvalue counts as a Gaussian of the width in the title. Bands: two standard errors."
 _PRODUCT = (
     "How much of the weights lies along each eigenvector. Random directions have the dotted level; eigenvectors "
     "of small products can be taken out without harm. The eigenvectors are those at the last step for both."
@@ -50,7 +50,7 @@ _WHERE = (
 _PARTICIPATION = "Large: the eigenvector lives on few weights."
 _PORTER = "Entries of a random direction are Gaussian and give p-values of 0.5 on average."
 _FLATNESS = (
-    "Over the second half of the training. Noise proportional to the Hessian gives exponent 1 below h_cross and 0 "
+    "Over the second half of the training, down to 1/10,000 of the largest curvature. Noise proportional to the Hessian gives exponent 1 below h_cross and 0 "
     "above it, where the samples of an epoch average out."
 )
 

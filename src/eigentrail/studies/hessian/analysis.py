@@ -11,7 +11,7 @@ from eigentrail._progress import Progress
 from eigentrail.errors import CurvatureError
 from eigentrail.runs import Run
 from eigentrail.studies.hessian.node import describe_target
-from eigentrail.studies.hessian.place import Place, targets_of
+from eigentrail.studies.hessian.place import WHOLE, Place, targets_of
 from eigentrail.studies.hessian.words import verdict
 from eigentrail.studies.layerwise import layer_by_layer
 
@@ -55,7 +55,7 @@ def curvature_analysis(
 
     Args:
         run: the run; it must say how to build its network and what it was trained on.
-        layers: globs over parameter names; None for each weight matrix or kernel and the whole network.
+        layers: globs over parameter names; None or "*" for each weight matrix or kernel and the whole network.
         jobs: not used: the work inside is parallel.
         progress: as everywhere.
         samples: at most how many training samples the loss is the mean over.
@@ -71,7 +71,7 @@ def curvature_analysis(
     place = Place(run, int(run.steps[-1]), samples=samples, seed=seed)
     targets = targets_of(place, layers)
     skipped = []
-    if layers is None:
+    if targets[-1] == WHOLE:
         large = [name for name in targets[:-1] if place.size(name) > largest_exact]
         skipped = [
             f"{name}: its Hessian of {place.size(name):,} parameters is not written out; name it with --layers for its "

@@ -14,7 +14,6 @@ from eigentrail.curvature import (
     compare_sharpness,
     crossing_curvature,
     diagonal_sharpness,
-    hessian_levels,
     singular_meeting,
     variance_flatness_of,
 )
@@ -26,6 +25,8 @@ from eigentrail.trajectories import pca
 #: Principal components that are compared with the eigenvectors.
 COMPONENTS = 200
 _CELLS = 64
+# Directions flatter than this share of the largest curvature relax in no recorded time: they have no law to follow.
+_FLAT = 1e-4
 _KINDS: tuple[Literal["weights", "updates"], ...] = ("weights", "updates")
 
 
@@ -93,9 +94,9 @@ def motion_of(place: Place, target: str, eigen: Eigen) -> tuple[dict[str, xr.Dat
         facts["no_motion"] = str(error)
         return parts, facts
     try:
-        # Rounding has made some of the null space positive; it is no curvature.
-        positive = hessian_levels(eigen.basis.values).positive
-        flatness = variance_flatness_of(eigen.basis.leading(positive), path, h_cross=_crossing(place))
+        values = to_float64(eigen.basis.values)
+        steep = max(1, int((values > _FLAT * values[0]).sum()))
+        flatness = variance_flatness_of(eigen.basis.leading(steep), path, h_cross=_crossing(place))
         kept = flatness["weights"]
         parts["flatness"] = xr.Dataset(
             {"value": ("k", kept.values), "variance": ("k", kept.variances)},

@@ -148,12 +148,12 @@ def targets_of(place: Place, layers: str | Sequence[str] | None) -> list[str]:
 
     Args:
         place: the step.
-        layers: globs over parameter names; None for all weight matrices and kernels and the whole network.
+        layers: globs over parameter names; None or "*" for all weight matrices and kernels and the whole network.
 
     Returns:
         Names; `WHOLE` last.
     """
     known = dict(place.model.named_parameters())
-    if layers is not None:
+    if layers is not None and "*" not in layers:
         return [name for name in place.run.select(layers) if name in known]
     return [*(name for name, value in known.items() if value.ndim >= 2), WHOLE]

@@ -36,10 +36,10 @@ def _spectrum(told: Mapping[str, Any], values: Any) -> str:
         )
     small = f"{told['null']:,} count as zero" if told.get("null") else "none counts as zero"
     share = told["negative"] / max(told["n"], 1)
-    return (
-        f"Of {told['n']:,} eigenvalues {small} and {told['negative']:,} ({share:.0%}) are negative, down to "
-        f"{values[-1]:.3g}; the largest is {values[0]:.3g}."
-    )
+    below = f"{told['negative']:,} ({share:.0%}) are negative, down to {values[-1]:.3g}"
+    if not told["negative"]:
+        below = "none is negative"
+    return f"Of {told['n']:,} eigenvalues {small} and {below}; the largest is {values[0]:.3g}."
 
 
 def _weights(node: xr.DataTree) -> str:

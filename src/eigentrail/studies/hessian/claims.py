@@ -1,0 +1,353 @@
+"""What S1's chapter 7 and S2 claim about Hessians, beside what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from eigentrail.spectra.spacing_laws import GOE_RATIO
+from eigentrail.studies.claims import Claim, decide
+from eigentrail.studies.hessian.place import WHOLE
+
+_SURE = 2.0
+
+
+def hessian_claims(
+    trees: Mapping[str, xr.DataTree], layer: str, meeting: xr.Dataset | None = None
+) -> tuple[Claim, ...]:
+    """Confront the claims with the analyses of a training without and one with weight decay.
+
+    Args:
+        trees: the analysis `curvature` of "plain" and "decay".
+        layer: the layer that the source looks at.
+        meeting: the layer's leading eigenvectors against the whole network's, see `layer_meeting`.
+
+    Returns:
+        The claims; one that needs what a tree does not have is not decided, and says so.
+    """
+    plain, decay = (_node(trees[kind], layer) for kind in ("plain", "decay"))
+    whole = _node(trees["plain"], WHOLE)
+    claims = [
+        _sharper(plain),
+        _products(plain, "without weight decay", True),
+        _products(decay, "with weight decay", False),
+        _gaussian(plain),
+        _enough(plain),
+        _outliers(plain),
+        _near_zero(plain),
+        _spectrum(whole if whole.attrs["exact"] else plain),
+        _wigner(plain),
+        _porter_thomas(plain),
+        _at_first(plain),
+        _first_spectrum(plain),
+        _participation(plain),
+        _flat(plain),
+    ]
+    if whole.attrs["exact"]:
+        claims += [_negative(whole)]
+    claims += [_later(whole)]
+    if meeting is not None:
+        claims.append(_similar(meeting))
+    return tuple(claims)
+
+
+def _node(tree: xr.DataTree, name: str) -> xr.DataTree:
+    return next(node for node in tree.children.values() if node.attrs["name"] == name)
+
+
+def _vectors(node: xr.DataTree) -> xr.Dataset:
+    return node["vectors"].to_dataset()
+
+
+def _missing(source: str, claim: str, quantity: str, why: Any) -> Claim:
+    return Claim(source, claim, "not decided", quantity, None, None, f"not measured: {why}")
+
+
+def _sharper(node: xr.DataTree) -> Claim:
+    told = node.attrs
+    text = "the components of the updates are nearer to the Hessian's eigenvectors than those of the weights"
+    what = "share near the diagonal, updates minus weights"
+    if "sharper_by" not in told:
+        return _missing("S1 7.1", text, what, told.get("no_motion", "too few components"))
+    gap, error = told["sharper_by"], told["sharper_error"]
+    return Claim(
+        "S1 7.1",
+        text,
+        decide(gap > 0 if abs(gap) > _SURE * error else None),
+        what,
+        gap,
+        0.0,
+        f"{gap:+.4f} ± {error:.4f}: weights {told['weights_share']:.1%}, updates {told['updates_share']:.1%}, by "
+        f"chance {told['weights_share_chance']:.2%} within {told['band']} ranks",
+    )
+
+
+def _leading_ratio(node: xr.DataTree, column: str = "product") -> tuple[float, float, int]:
+    """Mean squared product of the leading 2% of eigenvectors over that of all others, with its error."""
+    squared = _vectors(node)[column].values ** 2
+    top = max(10, len(squared) // 50)
+    ratio = float(squared[:top].mean() / squared[top:].mean())
+    # Squares of Gaussian numbers scatter by sqrt 2 about their mean.
+    return ratio, ratio * float(np.sqrt(2.0 / top)), top
+
+
+def _products(node: xr.DataTree, kind: str, smaller: bool) -> Claim:
+    ratio, error, top = _leading_ratio(node)
+    text = (
+        f"{kind} the leading eigenvectors have smaller weight products than the others"
+        if smaller
+        else f"{kind} the weight products of leading eigenvectors are of the size of the others"
+    )
+    clear = abs(ratio - 1) > _SURE * error
+    holds = (ratio < 1 if clear else None) if smaller else ratio > 0.5
+    return Claim(
+        "S1 7.2",
+        text,
+        decide(holds),
+        "mean squared product, leading over others",
+        ratio,
+        1.0,
+        f"{ratio:.3g} ± {error:.2g} for the leading {top} of {node.attrs['n']:,} eigenvectors",
+    )
+
+
+def _gaussian(node: xr.DataTree) -> Claim:
+    told = node.attrs
+    text = "weight products are Gaussian within ranges of 500 neighbours"
+    what = "windows that pass at the 1% level"
+    if "windows" not in told:
+        return _missing("S1 7.2", text, what, told.get("no_gaussianity", ""))
+    share = told["gaussian_windows"] / told["windows"]
+    return Claim(
+        "S1 7.2",
+        text,
+        decide(share >= 0.9),
+        what,
+        share,
+        0.99,
+        f"{told['gaussian_windows']} of {told['windows']} windows; all of them as one Gaussian: p = "
+        f"{told['gaussian_whole_p']:.2g}",
+    )
+
+
+def _enough(node: xr.DataTree) -> Claim:
+    told = node.attrs
+    text = "at most 20% of the largest eigenvalues are enough for the network's accuracy"
+    found = told.get("enough_by_value")
+    if found is None:
+        return _missing("S1 7.2", text, "share of eigenvectors", "the curve never reaches it")
+    share = found / told["n"]
+    return Claim(
+        "S1 7.2",
+        text,
+        decide(share <= 0.2),
+        "share of eigenvectors for 95% of the accuracy",
+        share,
+        None,
+        f"{found:,} of {told['n']:,} ({share:.1%}); accuracy {told['accuracy']:.1%}, with the layer at zero "
+        f"{told['accuracy_without']:.1%}",
+    )
+
+
+def _negative(node: xr.DataTree) -> Claim:
+    told = node.attrs
+    text = "the eigenvectors of negative eigenvalues are needed: ordered by magnitude, fewer are enough"
+    by_value, by_magnitude = told.get("enough_by_value"), told.get("enough_by_magnitude")
+    if by_value is None or by_magnitude is None:
+        return _missing("S1 7.4", text, "eigenvectors by value over by magnitude", "a curve never reaches it")
+    return Claim(
+        "S1 7.4",
+        text,
+        decide(by_magnitude < 0.8 * by_value),
+        "eigenvectors by value over by magnitude",
+        by_value / by_magnitude,
+        1.0,
+        f"{by_value:,} by value and {by_magnitude:,} by magnitude of {told['n']:,} for 95% of the accuracy",
+    )
+
+
+def _outliers(node: xr.DataTree) -> Claim:
+    told = node.attrs
+    text = "singular matrices outside of the Marchenko-Pastur bulk lie in the leading eigenvectors"
+    what = "part of them in the leading tenth of the eigenvectors"
+    if "outliers_in_leading" not in told:
+        return _missing("S1 7.3", text, what, "no singular value is outside of the bulk")
+    bulk = told.get("bulk_in_leading")
+    found = told["outliers_in_leading"]
+    return Claim(
+        "S1 7.3",
+        text,
+        decide(found > 0.5 and (bulk is None or found > 1.5 * bulk)),
+        what,
+        found,
+        told["in_leading_chance"],
+        f"{found:.1%} of the {told['spikes']} outlying ones"
+        + (f", {bulk:.1%} of those in the bulk" if bulk is not None else "")
+        + f", {told['in_leading_chance']:.1%} of random ones",
+    )
+
+
+def _near_zero(node: xr.DataTree) -> Claim:
+    curves = node["landscape"].to_dataset()
+    at = np.abs(curves["at"].values)
+    steep, largest = float(at[:-1].mean()) if len(at) > 1 else float(at[0]), float(at[-1])
+    return Claim(
+        "S1 7.4",
+        "the minima along the steepest eigenvectors are near zero, so that taking these out changes little",
+        decide(steep < 0.2 * largest),
+        "mean |h . w| of the steepest over the largest one",
+        steep / largest if largest else None,
+        None,
+        f"mean |h · w| of the steepest {max(len(at) - 1, 1)}: {steep:.3g}; the largest of all: {largest:.3g}",
+    )
+
+
+def _spectrum(node: xr.DataTree) -> Claim:
+    values = node["spectrum"].to_dataset()["eigenvalue"].values
+    told = node.attrs
+    small = float((np.abs(values) < 0.01 * values[0]).mean())
+    negative = told["negative"] / told["n"]
+    return Claim(
+        "S1 7.5",
+        "a few eigenvalues greatly surpass the others, which crowd at zero; a small fraction is negative",
+        decide(small > 0.8 and 0 < negative < 0.5),
+        "share of eigenvalues below 1% of the largest",
+        small,
+        None,
+        f"{small:.1%} of {told['n']:,} are below 1% of the largest, {values[0]:.3g}; {negative:.1%} are negative and "
+        f"{told['null'] / told['n']:.1%} are zero",
+    )
+
+
+def _wigner(node: xr.DataTree) -> Claim:
+    told = node.attrs
+    text = "the Hessian's spacings are not those of random matrices (S1); for small networks they are (S2)"
+    if "spacing_ratio" not in told:
+        return _missing("S1 7.5 against S2", text, "spacing ratio", told.get("no_levels", "too few levels"))
+    ratio, error = told["spacing_ratio"], told["spacing_ratio_error"]
+    far = abs(ratio - GOE_RATIO) > 3 * error
+    return Claim(
+        "S1 7.5 against S2",
+        text,
+        decide(far),
+        "mean ratio of neighbouring spacings",
+        ratio,
+        GOE_RATIO,
+        f"{ratio:.4f} ± {error:.4f}, Wigner surmise p = {told['spacing_p_wigner']:.2g}: "
+        + ("S1 is right here" if far else "S2 is right here"),
+    )
+
+
+def _porter_thomas(node: xr.DataTree) -> Claim:
+    p = _vectors(node)["porter_thomas_mean"].values
+    largest = float(np.nanmax(p))
+    return Claim(
+        "S1 7.5",
+        "no eigenvector has Porter-Thomas entries; local means of the p-values reach at most about .02",
+        decide(largest < 0.05),
+        "largest local mean of p-values",
+        largest,
+        0.5,
+        f"largest mean over 31 neighbours {largest:.3g}, median {float(np.nanmedian(p)):.2g}",
+    )
+
+
+def _at_first(node: xr.DataTree) -> Claim:
+    text = (
+        "even the initial weights have smaller products with the leading eigenvectors of the trained network"
+    )
+    what = "mean squared product, leading over others"
+    if "product_first" not in _vectors(node):
+        return _missing("S1 7.6", text, what, node.attrs.get("no_first", "no first step"))
+    ratio, error, top = _leading_ratio(node, "product_first")
+    holds = ratio < 1 if abs(ratio - 1) > _SURE * error else None
+    return Claim("S1 7.6", text, decide(holds), what, ratio, 1.0, f"{ratio:.3g} ± {error:.2g}, leading {top}")
+
+
+def _first_spectrum(node: xr.DataTree) -> Claim:
+    text = "the spectrum is similar before training: a few large eigenvalues, the others around zero"
+    if "initial" not in node.children:
+        return _missing("S1 7.6", text, "share below 1% of the largest", node.attrs.get("no_initial", ""))
+    first = node["initial"].to_dataset()["eigenvalue"].values
+    last = node["spectrum"].to_dataset()["eigenvalue"].values
+    small = [float((np.abs(v) < 0.01 * v[0]).mean()) for v in (first, last)]
+    return Claim(
+        "S1 7.6",
+        text,
+        decide(small[0] > 0.8),
+        "share below 1% of the largest, before training",
+        small[0],
+        small[1],
+        f"{small[0]:.1%} before, {small[1]:.1%} after; largest {first[0]:.3g} before, {last[0]:.3g} after",
+    )
+
+
+def _participation(node: xr.DataTree) -> Claim:
+    values = _vectors(node)["participation"].values
+    part = max(5, len(values) // 50)
+    ends = float(np.median(np.concatenate([values[:part], values[-part:]])))
+    middle = float(np.median(values[len(values) // 4 : 3 * len(values) // 4]))
+    return Claim(
+        "S1 7.6",
+        "eigenvectors of the largest and of the smallest eigenvalues live on fewer weights than those between",
+        decide(ends > 1.5 * middle),
+        "median participation ratio, ends over middle",
+        ends / middle,
+        1.0,
+        f"median Σ h⁴ at the ends {ends:.2g}, in the middle {middle:.2g}, of random directions "
+        f"{3 / node.attrs['n']:.2g}",
+    )
+
+
+def _flat(node: xr.DataTree) -> Claim:
+    told = node.attrs
+    text = "the variance of the weights along an eigenvector grows as a power of its curvature"
+    exponent, error = told.get("weights_exponent_all"), told.get("weights_exponent_all_error")
+    if exponent is None or error is None:
+        return _missing("S1 3.8", text, "exponent", told.get("no_flatness", told.get("no_motion", "")))
+    return Claim(
+        "S1 3.8",
+        text,
+        decide(exponent > _SURE * error),
+        "exponent of variance against curvature",
+        exponent,
+        0.0,
+        f"{exponent:.2f} ± {error:.2f} over all; of the updates {told.get('updates_exponent_all', float('nan')):.2f}",
+    )
+
+
+def _later(node: xr.DataTree) -> Claim:
+    vectors = _vectors(node)
+    text = "the leading eigenvectors of the whole network are concentrated in later layers"
+    if "concentration" not in vectors:
+        return _missing("S1 7.5", text, "share in the first layer", "no concentration by layer")
+    top = min(20, vectors.sizes["i"])
+    first = float(vectors["concentration"].values[:top, 0].mean())
+    chance = float(vectors["concentration_chance"].values[0])
+    return Claim(
+        "S1 7.5",
+        text,
+        decide(first < chance),
+        f"share of the leading {top} in {vectors['layer'].values[0]}",
+        first,
+        chance,
+        f"{first:.1%} lies in the first layer's weights, which are {chance:.1%} of all",
+    )
+
+
+def _similar(meeting: xr.Dataset) -> Claim:
+    largest = meeting["overlap"].values.max(axis=0)
+    captured = float((meeting["captured"].values / np.maximum(meeting["share"].values, 1e-12)).mean())
+    chance = float(meeting.attrs["captured_chance"])
+    return Claim(
+        "S1 7.4",
+        "the leading eigenvectors of a layer and of the whole network are similar within the layer, not identical",
+        decide(captured > 10 * chance and captured < 0.999),
+        "part of the network's leading eigenvectors, within the layer, in the span of the layer's",
+        captured,
+        chance,
+        f"{captured:.1%} (chance {chance:.2%}); largest single overlaps {largest.mean():.2f} on average",
+    )

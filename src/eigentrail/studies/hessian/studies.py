@@ -1,0 +1,73 @@
+"""The studies of Hessians: S1's chapter 7 and S2's level spacings."""
+
+from __future__ import annotations
+
+from eigentrail.studies.hessian.spacings_study import SpacingsStudy
+from eigentrail.studies.hessian.study import HessianStudy
+from eigentrail.studies.study import Study
+
+_DIGITS = {"digits": {"lr": 0.1, "epochs": 60}}
+
+HESSIANS: tuple[Study, ...] = (
+    HessianStudy(
+        "hessian",
+        "mlp50",
+        "S1 chapter 7: the Hessian of every layer and of the whole network beside weights, motion and singular "
+        "matrices, without and with weight decay",
+        "10 minutes",
+        "100 MB",
+        changes=_DIGITS,
+        analyses=("curvature",),
+        analysed=("*",),
+        studied="fc2.weight",
+    ),
+    HessianStudy(
+        "hessian-mlp256",
+        "mlp256",
+        "the same for the 128 x 64 layer of MLP 256 and for the largest eigenpairs of its 828,490 weights",
+        "40 minutes",
+        "3 GB",
+        changes={"cifar10": {"epochs": 10}},
+        chosen={"cifar10": "10 epochs in place of 200"},
+        analyses=("curvature",),
+        analysed=("*",),
+        studied="fc3.weight",
+    ),
+    SpacingsStudy(
+        "hessian-spacings",
+        "mlp50",
+        "S2: are the levels of a Hessian spaced as a random matrix's? A small network and logistic regression on its "
+        "features, for all samples and for one batch",
+        "3 minutes",
+        "20 MB",
+        changes=_DIGITS,
+        studied="fc2.weight",
+    ),
+    Study(
+        "hessian-lenet",
+        "lenet",
+        "S1 figures 7.3 and 7.6: the Hessians of LeNet's convolutions",
+        "5 minutes",
+        "60 MB",
+        analyses=("curvature",),
+        analysed=("conv1.weight", "conv2.weight"),
+    ),
+    Study(
+        "hessian-resnet20",
+        "resnet20",
+        "S1 figure 7.3: the Hessian of the second convolution of ResNet 20",
+        "10 minutes",
+        "10 MB",
+        analyses=("curvature",),
+        analysed=("layer1.0.conv1.weight",),
+    ),
+    Study(
+        "hessian-minialexnet",
+        "mini-alexnet-s1",
+        "S1 figure 7.3: the Hessians of the first convolution and of the last layer of miniAlexNet",
+        "15 minutes",
+        "90 MB",
+        analyses=("curvature",),
+        analysed=("conv1.weight", "fc3.weight"),
+    ),
+)
