@@ -52,7 +52,10 @@ class CurvatureBasis(Basis):
         Returns:
             The basis.
         """
-        return cls(pairs.vectors, pairs.values, pairs.residuals, pairs.products, risk=pairs.risk)
+        # Lengths of a million float32 entries are off by more than a basis allows.
+        vectors = pairs.vectors.double()
+        vectors /= vectors.norm(dim=1, keepdim=True)
+        return cls(vectors, pairs.values, pairs.residuals, pairs.products, risk=pairs.risk)
 
     def __repr__(self) -> str:
         return (
