@@ -144,7 +144,7 @@ class KrylovSpace:
         coupling = whole @ self.coupling
         taken = pending[:t]
         products = self.multiply(taken)
-        self.scale = max(self.scale, float(torch.linalg.vector_norm(products, dim=1).max()))
+        self.scale = max(self.scale, float(lengths(products).max()))
         self._store(taken)
         self.pending, self.coupling = pending[t:], coupling[t:]
 
@@ -186,8 +186,7 @@ class KrylovSpace:
             [k, n] unit rows.
         """
         found = torch.from_numpy(np.ascontiguousarray(mixes.T)).to(self._device, self._dtype) @ self.vectors
-        lengths: torch.Tensor = torch.linalg.vector_norm(found, dim=1, keepdim=True)
-        return found / lengths
+        return unit_rows(found)
 
     def restart(self, values: Float64[np.ndarray, " p"], mixes: Float64[np.ndarray, "m p"]) -> None:
         """Keep some Ritz vectors only; the relation H V = V S + F B stays exact.
@@ -219,7 +218,7 @@ class KrylovSpace:
         """Take out what lies in the space: two passes, and more where cancellation asks for them."""
         basis = [part for part in (self.vectors, self.pending) if len(part)]
         found = np.zeros((len(rows), sum(map(len, basis))))
-        before = torch.linalg.vector_norm(rows, dim=1)
+        before = lengths(rows)
         for done in range(4):
             start = 0
             for part in basis:
@@ -227,7 +226,7 @@ class KrylovSpace:
                 rows = rows - inner @ part
                 found[:, start : start + len(part)] += inner.double().cpu().numpy()
                 start += len(part)
-            after = torch.linalg.vector_norm(rows, dim=1)
+            after = lengths(rows)
             if done and bool((after >= before / 2).all()):
                 break
             before = after
@@ -248,12 +247,37 @@ class KrylovSpace:
         unit = left / length
         if length < 100 * floor:  # mostly rounding: once more at unit length
             unit = self._orthogonalised(unit)[2]
-        self.pending = torch.cat([self.pending, unit / torch.linalg.vector_norm(unit)])
+        self.pending = torch.cat([self.pending, unit_rows(unit)])
         fresh = np.zeros((1, self.m))
         if column is not None:
             fresh[0, column] = length
         self.coupling = np.vstack([self.coupling, fresh])
 
 
+def lengths(rows: torch.Tensor) -> torch.Tensor:
+    """Compute lengths, summed in float64: a float32 sum over a million squares is off by 1e-5.
+
+    Args:
+        rows: [..., n].
+
+    Returns:
+        [...] float64.
+    """
+    found: torch.Tensor = torch.linalg.vector_norm(rows, dim=-1, dtype=torch.float64)
+    return found
+
+
+def unit_rows(rows: torch.Tensor) -> torch.Tensor:
+    """Bring rows to unit length.
+
+    Args:
+        rows: [j, n], none of them zero.
+
+    Returns:
+        [j, n].
+    """
+    return rows / lengths(rows)[:, None].to(rows.dtype)
+
+
 def _norm(row: torch.Tensor) -> float:
-    return float(torch.linalg.vector_norm(row))
+    return float(lengths(row))

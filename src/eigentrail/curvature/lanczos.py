@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Bool, Float64
 
 from eigentrail.curvature.ends import Which, counts, places
-from eigentrail.curvature.krylov import Apply, KrylovSpace
+from eigentrail.curvature.krylov import Apply, KrylovSpace, lengths
 from eigentrail.curvature.missed import risk_of_missing
 from eigentrail.curvature.warm import Start, former_vectors
 from eigentrail.errors import CurvatureError, NumericalWarning, OptionError
@@ -185,7 +185,7 @@ class _Solver:
         if not self.space.exhausted:
             after = after + self.space.coupling[0, 0] * self.space.pending[0]
         outside = after - (after @ former.rows.T) @ former.rows
-        if torch.linalg.vector_norm(outside) > self.tol * torch.linalg.vector_norm(after):
+        if lengths(outside) > self.tol * lengths(after):
             return None
         self.space.clear()
         self.space.add(former.rows)
@@ -303,22 +303,22 @@ class _Solver:
         values, mixes, _ = self.space.ritz()
         vectors = self.space.combine(mixes[:, places(self.which, self.k, len(values))])
         products = self.space.multiply(vectors)
-        quotients, lengths = [], []
+        quotients, rests = [], []
         for row, product in zip(vectors, products, strict=True):
             exact, image = row.double(), product.double()
             quotient = float(exact @ image)
             quotients.append(quotient)
-            lengths.append(float(torch.linalg.vector_norm(image - quotient * exact)))
-        return self._pairs(np.array(quotients), vectors, np.array(lengths))
+            rests.append(float(lengths(image - quotient * exact)))
+        return self._pairs(np.array(quotients), vectors, np.array(rests))
 
     def _pairs(
-        self, values: Float64[np.ndarray, " k"], vectors: torch.Tensor, lengths: Float64[np.ndarray, " k"]
+        self, values: Float64[np.ndarray, " k"], vectors: torch.Tensor, rests: Float64[np.ndarray, " k"]
     ) -> EigenPairs:
         order = np.argsort(-values, kind="stable")
         unit = self.space.unit
         floor = self._floor(self.space.ritz()[0])
         against = np.maximum(np.abs(values), floor)
-        residuals = np.divide(lengths, against, out=np.zeros_like(lengths), where=against > 0)[order]
+        residuals = np.divide(rests, against, out=np.zeros_like(rests), where=against > 0)[order]
         vectors = vectors[torch.from_numpy(order).to(vectors.device)]
         largest = vectors.abs().argmax(dim=1, keepdim=True)
         vectors = vectors * torch.sign(vectors.gather(1, largest))

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from jaxtyping import Float64
 
-from eigentrail.curvature.krylov import Apply
+from eigentrail.curvature.krylov import Apply, lengths, unit_rows
 from eigentrail.curvature.probes import finite, without
 
 
@@ -52,7 +52,7 @@ def tridiagonals(apply: Apply, starts: torch.Tensor, depth: int, known: torch.Te
     """
     p, n = starts.shape
     starts = without(starts, known)
-    rows = starts / torch.linalg.vector_norm(starts, dim=1, keepdim=True)
+    rows = unit_rows(starts)
     basis = torch.zeros(p, depth, n, dtype=rows.dtype, device=rows.device)
     diagonal, off = np.zeros((p, depth)), np.zeros((p, depth))
     length = np.full(p, depth)
@@ -63,7 +63,7 @@ def tridiagonals(apply: Apply, starts: torch.Tensor, depth: int, known: torch.Te
         place = torch.from_numpy(active).to(rows.device)
         basis[place, step] = rows
         products = finite(apply(rows))
-        norms = torch.linalg.vector_norm(products.double(), dim=1).cpu().numpy()
+        norms = lengths(products).cpu().numpy()
         scale[active] = np.maximum(scale[active], norms)
         diagonal[active, step] = (products.double() * rows.double()).sum(dim=1).cpu().numpy()
         rest = without(products, known)
@@ -71,7 +71,7 @@ def tridiagonals(apply: Apply, starts: torch.Tensor, depth: int, known: torch.Te
         for _ in range(2):
             inner = torch.bmm(so_far, rest[:, :, None])
             rest = rest - torch.bmm(so_far.transpose(1, 2), inner)[:, :, 0]
-        beta = torch.linalg.vector_norm(rest.double(), dim=1).cpu().numpy()
+        beta = lengths(rest).cpu().numpy()
         off[active, step] = beta
         ended = beta <= 10 * eps * scale[active]
         length[active[ended]] = step + 1
@@ -80,5 +80,5 @@ def tridiagonals(apply: Apply, starts: torch.Tensor, depth: int, known: torch.Te
         if not len(active):
             break
         kept = torch.from_numpy(going).to(rows.device)
-        rows = rest[kept] / torch.linalg.vector_norm(rest[kept], dim=1, keepdim=True)
+        rows = unit_rows(rest[kept])
     return [Tridiagonal(diagonal[i, : length[i]], off[i, : max(length[i] - 1, 0)]) for i in range(p)]
