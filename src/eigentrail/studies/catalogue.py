@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from eigentrail._names import look_up
 from eigentrail.errors import OptionError
+from eigentrail.studies.hessian.studies import HESSIANS
 from eigentrail.studies.sources import SOURCES
 from eigentrail.studies.study import Study
 
@@ -48,6 +49,7 @@ STUDIES: dict[str, Study] = {
             "32 GB for 200 epochs, 3.2 GB for --epochs 20",
         ),
         *SOURCES,
+        *HESSIANS,
     )
 }
 
