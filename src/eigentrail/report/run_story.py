@@ -28,11 +28,19 @@ class RunStory:
         run: the run.
         results: the result of each analysis, by name.
         label: what it is called beside others; empty for a run alone.
+        told: the choices that the page tells of an earlier run.
     """
 
     run: Run
     results: Mapping[str, xr.DataTree]
     label: str = ""
+    told: frozenset[str] = frozenset()
+
+    @property
+    def chosen(self) -> list[str]:
+        """What was chosen where a source leaves it open."""
+        notes = self.run.manifest.notes if self.run.manifest else {}
+        return [str(choice) for choice in notes.get("chosen") or ()]
 
     @property
     def evolution(self) -> xr.DataTree | None:
@@ -77,14 +85,16 @@ def labelled(stories: Sequence[RunStory]) -> list[RunStory]:
 
     Returns:
         The same; one alone has no label, several are called by their folders, numbered where those are the same.
+        What was chosen is told once.
     """
     if len(stories) == 1:
         return list(stories)
     names = [story.label or story.run.path.resolve().name for story in stories]
-    made = []
+    made: list[RunStory] = []
     for number, (story, name) in enumerate(zip(stories, names, strict=True)):
         label = name if names.count(name) == 1 else f"{name} ({number + 1})"
-        made.append(RunStory(story.run, story.results, label))
+        told = frozenset(choice for earlier in made for choice in earlier.chosen)
+        made.append(RunStory(story.run, story.results, label, told))
     return made
 
 
@@ -100,12 +110,13 @@ def story_items(story: RunStory, opens: Mapping[str, int]) -> list[Item]:
     """
     items: list[Item] = [Facts(story.label or "Training", tuple(training_facts(story.run)))]
     said = [sentence for sentence in (learned(story.run),) if sentence]
-    chosen = (story.run.manifest.notes.get("chosen") if story.run.manifest else None) or []
+    chosen = [choice for choice in story.chosen if choice not in story.told]
     table = story.table
     if len(table):
         said.append(verdict(table))
     if chosen:
-        said.append(f"Chosen where the source leaves it open or is too large: {'; '.join(map(str, chosen))}.")
+        before = "As above, and chosen" if story.told else "Chosen"
+        said.append(f"{before} where the source leaves it open or is too large: {'; '.join(chosen)}.")
     if story.run.manifest is not None and story.run.manifest.error:
         said.append(f"The training was interrupted: {story.run.manifest.error}.")
     items.append(Prose(tuple(said)))
