@@ -83,7 +83,7 @@ def _vectors(place: Place, target: str, eigen: Eigen, facts: dict[str, Any]) -> 
     try:
         first = weight_product(eigen.basis, place.weights(target, place.first_model))
         found = found.assign(product_first=("i", first.values))
-    except RunError as error:
+    except EigentrailError as error:  # biases begin at zero, and have no direction there
         facts["no_first"] = str(error)
     return found
 

@@ -1,0 +1,185 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import xarray as xr
+
+import eigentrail as et
+from eigentrail import data as datasets
+from eigentrail.api.analysis import analyze
+from eigentrail.errors import DataError
+from eigentrail.studies.claims import COLUMNS
+from eigentrail.studies.hessian.analysis import curvature_analysis, curvature_table
+from eigentrail.studies.hessian.claims import hessian_claims
+from eigentrail.studies.hessian.motion import log_ranks, pooled
+from eigentrail.studies.hessian.place import WHOLE
+
+SETTINGS = et.TrainingSettings(epochs=6, lr=0.1)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    data = datasets.take(datasets.load_digits(), 200, 60)
+    folder = tmp_path_factory.mktemp("hessian") / "run"
+    return et.train("mlp50", data, folder, SETTINGS, layers={"fc3.weight": 1, "*": 7}, progress=False)
+
+
+@pytest.fixture(scope="module")
+def tree(run):
+    return curvature_analysis(run, layers=["fc3.weight"], progress=False)
+
+
+def node_of(tree, name):
+    return next(node for node in tree.children.values() if node.attrs["name"] == name)
+
+
+def hessian_by_autograd(run, name):
+    model = run.model(int(run.steps[-1])).double().eval()
+    inputs, targets = (
+        et.data.rebuild(run.manifest.data).train_inputs.double(),
+        et.data.rebuild(run.manifest.data).train_targets,
+    )
+    known = dict(model.named_parameters())
+
+    def loss(w):
+        out = torch.func.functional_call(model, {**known, name: w}, (inputs,))
+        return torch.nn.functional.cross_entropy(out, targets)
+
+    w = known[name].detach()
+    return torch.autograd.functional.hessian(loss, w).reshape(w.numel(), w.numel()).numpy(), w.numpy().ravel()
+
+
+def test_eigenvalues_and_products_are_those_of_autograd(run, tree):
+    node = node_of(tree, "fc3.weight")
+    hessian, w = hessian_by_autograd(run, "fc3.weight")
+    values, vectors = np.linalg.eigh(hessian)
+    found = node["spectrum"].to_dataset()["eigenvalue"].values
+    np.testing.assert_allclose(found, values[::-1], atol=1e-12)
+    # The leading ones stand apart, so that their vectors are unique up to sign.
+    products = np.abs(node["vectors"].to_dataset()["product"].values[:5])
+    np.testing.assert_allclose(products, np.abs(vectors.T[::-1][:5] @ w) / np.linalg.norm(w), atol=1e-8)
+    assert node.attrs["trace"] == pytest.approx(np.trace(hessian), rel=1e-10)
+    assert node.attrs["spot_check_error"] < 1e-8
+    assert node.attrs["n"] == 500
+
+
+def test_adding_all_eigenvectors_gives_the_network_back(tree):
+    added = node_of(tree, "fc3.weight")["add_back"].to_dataset()
+    for order in ("value", "magnitude"):
+        last = added.sel(order=order).isel(k=-1)
+        assert float(last["accuracy"]) == pytest.approx(added.attrs["accuracy_full"])
+        assert float(last["loss"]) == pytest.approx(added.attrs["loss_full"], rel=1e-5)
+        assert float(added["norm"].sel(order=order).isel(k=0)) == 0.0
+    assert list(added["order"].values) == ["value", "magnitude", "random"]
+
+
+def test_landscapes_meet_the_loss_and_its_curvature_where_the_weights_are(tree):
+    curves = node_of(tree, "fc3.weight")["landscape"].to_dataset()
+    for number in range(4):
+        one = curves.isel(direction=number)
+        x = one["coordinate"].values - float(one["at"])
+        middle = len(x) // 2
+        assert x[middle] == pytest.approx(0.0, abs=1e-9)
+        assert float(one["loss"][middle]) == pytest.approx(float(one["quadratic"][middle]), rel=1e-5)
+        # Second difference of the parabola is its curvature.
+        second = np.diff(one["quadratic"].values, 2)[0] / (x[1] - x[0]) ** 2
+        assert second == pytest.approx(float(one["value"]), rel=1e-4)
+
+
+def test_the_first_step_is_looked_at_too(run, tree):
+    node = node_of(tree, "fc3.weight")
+    assert set(node.children) >= {
+        "initial", "initial_density", "levels", "weights_components", "updates_components", "singular", "flatness",
+    }  # fmt: skip
+    assert node.attrs["initial_loss"] > node.attrs["loss"]
+    assert "product_first" in node["vectors"].to_dataset()
+    alone = curvature_analysis(run, layers="fc3.bias", progress=False, initial=False)
+    assert "initial" not in node_of(alone, "fc3.bias").children
+    assert "zero" in node_of(alone, "fc3.bias").attrs["no_first"]
+
+
+def test_a_hessian_that_is_too_large_gives_its_largest_pairs(run):
+    small = curvature_analysis(run, layers=["fc3.weight"], largest_exact=100, progress=False)
+    node = node_of(small, "fc3.weight")
+    exact = node_of(curvature_analysis(run, layers=["fc3.weight"], progress=False), "fc3.weight")
+    found = node["spectrum"].to_dataset()["eigenvalue"].values
+    assert len(found) == 20 and not node.attrs["exact"]
+    np.testing.assert_allclose(found, exact["spectrum"].to_dataset()["eigenvalue"].values[:20], rtol=1e-3)
+    assert node.attrs["trace"] == pytest.approx(
+        exact.attrs["trace"], abs=5 * node.attrs["trace_error"] + 1e-3
+    )
+    assert "add_back" not in node.children and "landscape" in node.children
+
+
+def test_without_layers_large_ones_are_left_out_and_named(run):
+    tree = curvature_analysis(run, largest_exact=100, progress=False, samples=50)
+    assert [node.attrs["name"] for node in tree.children.values()] == [WHOLE]
+    assert [text.split(":")[0] for text in tree.attrs["skipped"]] == [
+        "fc1.weight",
+        "fc2.weight",
+        "fc3.weight",
+    ]
+    assert "--layers" in tree.attrs["skipped"][0]
+    vectors = node_of(tree, WHOLE)["vectors"].to_dataset()
+    np.testing.assert_allclose(vectors["concentration"].sum("layer").values, 1.0, rtol=1e-6)
+
+
+def test_the_analysis_is_stored_summed_up_and_shown(run, tree, tmp_path, monkeypatch):
+    from eigentrail.studies.hessian import analysis
+
+    monkeypatch.setattr(analysis, "describe_target", lambda *a, **k: pytest.fail("computed again"))
+    again = analyze(run, "evolution,curvature", layers=["fc3.weight"], progress=False)
+    xr.testing.assert_identical(
+        node_of(again.results["curvature"], "fc3.weight")["spectrum"].to_dataset(),
+        node_of(tree, "fc3.weight")["spectrum"].to_dataset(),
+    )
+    row = json.loads(again.to_json())["curvature"][0]
+    assert row["name"] == "fc3.weight" and row["n"] == 500 and "eigenvalues" in row["verdict"]
+    page = again.report(tmp_path / "page.html").read_text(encoding="utf-8")
+    for text in (
+        "The Hessian at the last step",
+        "Weight product by rank",
+        "Adding eigenvectors back",
+        "Spacing ratios",
+    ):
+        assert text in page
+
+
+def test_claims_are_confronted_with_numbers(run, tree):
+    whole = curvature_analysis(run, largest_exact=600, progress=False, samples=100)
+    claims = hessian_claims({"plain": whole, "decay": whole}, "fc3.weight")
+    table = pd.DataFrame([{c: getattr(one, c) for c in COLUMNS} for one in claims])
+    assert len(table) >= 14
+    assert set(table["verdict"]) <= {"holds", "does not hold", "not decided"}
+    measured = table[table["verdict"] != "not decided"]
+    assert measured["observed"].notna().all() and len(measured) >= 8
+    assert (table["finding"].str.len() > 10).all()
+
+
+def test_a_run_of_unknown_data_is_refused(tmp_path):
+    inputs = torch.randn(32, 4, generator=torch.Generator().manual_seed(0))
+    own = datasets.from_tensors((inputs, (inputs[:, 0] > 0).long()))
+    run = et.train("mlp50", own, tmp_path / "own", SETTINGS.changed(epochs=1), progress=False)
+    tree = curvature_analysis(run, layers=["fc3.weight"], progress=False)
+    assert not tree.children
+    assert "cannot be loaded again" in tree.attrs["skipped"][0]
+    assert curvature_table(tree).empty
+    assert issubclass(DataError, et.errors.EigentrailError)
+
+
+def test_pooling_keeps_means_and_ranks():
+    values = np.random.default_rng(0).random((500, 130))
+    chance = 0.25
+    found = pooled(xr.DataArray(values, dims=("i", "j")), chance)
+    rows = np.append(found["i"].values, 500)
+    columns = np.append(found["j"].values, 130)
+    assert rows[0] == 0 and (np.diff(rows) > 0).all() and len(rows) <= 66
+    cell = values[rows[-2] :, columns[3] : columns[4]].mean() / chance
+    assert float(found["multiple"][-1, 3]) == pytest.approx(cell)
+    sizes = np.diff(rows)[:, None] * np.diff(columns)[None, :]
+    assert float((found["multiple"].values * sizes).sum()) * chance == pytest.approx(values.sum())
+    small = pooled(xr.DataArray(values[:10, :10], dims=("i", "j")), 1.0)
+    np.testing.assert_allclose(small["multiple"].values, values[:10, :10])
+    assert log_ranks(500)[0] == 0 and log_ranks(500)[-1] == 500
