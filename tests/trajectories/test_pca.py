@@ -219,3 +219,11 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
             [sys.executable, "-c", code.replace("METHOD", method)], capture_output=True, text=True, check=True
         )
         assert int(done.stdout) < 2e9
+
+
+def test_updates_that_differ_by_rounding_alone_have_no_components() -> None:
+    rng = np.random.default_rng(0)
+    line = rng.standard_normal(30) + np.arange(12)[:, None]
+    for x in (line, line.astype(np.float32)):
+        with pytest.raises(TrajectoryError, match="updates are constant"):
+            pca(x, 2, "updates")

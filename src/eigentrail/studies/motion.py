@@ -159,7 +159,7 @@ def open_motion(run: Run, name: str) -> Motion:
     if stride > 1:
         x = x.isel(step=slice(None, None, stride))
         notes.append(
-            f"every {stride}th of its {count} recorded steps is used; updates are those between these steps"
+            f"one in {stride} of its {count} recorded steps is used; updates are those between these steps"
         )
     if components < COMPONENTS:
         notes.append(f"{components} components are kept, because each has {n} numbers")
@@ -183,4 +183,4 @@ def _independent(run: Run, count: int) -> int:
     if not isinstance(momentum, (int, float)) or not 0.0 < momentum < 1.0:
         return WALK_STEPS
     spacing = float(np.median(np.diff(run.steps))) if len(run.steps) > 1 else 1.0
-    return int(np.clip(count * spacing * (1.0 - momentum) / _FORGETS, _FEWEST, WALK_STEPS))
+    return int(np.clip(np.round(count * spacing * (1.0 - momentum) / _FORGETS), _FEWEST, WALK_STEPS))

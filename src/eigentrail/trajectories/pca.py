@@ -141,6 +141,8 @@ def components_of(
     else:
         found = _from_gram(weights, rows, int(count), of, known or weights_gram(weights))
     directions, values, scores, mean, total, errors = found
+    if of == "updates" and total <= _rounding(weights) * len(rows):
+        total = 0.0
     rank = _rank(values, total, len(rows), of)
     if rank < len(values):
         if not at_most:
@@ -239,6 +241,12 @@ def _check_moves(total: float, origin: Float64[np.ndarray, " n"], count: int) ->
         raise TrajectoryError(
             "the weights are constant over all steps and have no components: choose a layer that is trained."
         )
+
+
+def _rounding(weights: Rows) -> float:
+    """Give the variance that rounding alone makes in updates that are all the same."""
+    eps = float(np.finfo(f"f{weights.itemsize}").eps)
+    return 2.0 * eps**2 * float(np.sum(reference(weights) ** 2))
 
 
 def _rank(values: Float64[np.ndarray, " k"], total: float, count: int, of: str) -> int:
