@@ -146,6 +146,15 @@ def test_directions_without_a_logarithm_are_counted() -> None:
     assert few.count == 1
 
 
+def test_the_null_space_does_not_enter() -> None:
+    h = 10.0 ** np.linspace(-3, 1, 40)
+    null = np.array([1e-17, 1e-30, -1e-16, 0.0])
+    found = variance_flatness(np.concatenate([h, null]), np.concatenate([h**1.5, np.ones(4)]))
+    assert found.left_out == 4
+    assert found.all.exponent == pytest.approx(1.5, abs=1e-12)
+    assert variance_flatness(h, h, tolerance=1e-2).left_out == 20
+
+
 def test_bad_input_is_one_sentence() -> None:
     basis = random(6, 2, seed=0)
     with pytest.raises(BasisError, match="5 numbers"):
@@ -158,6 +167,8 @@ def test_bad_input_is_one_sentence() -> None:
         variance_flatness([1.0, 2.0], [1.0])
     with pytest.raises(OptionError, match="0 directions"):
         variance_flatness([-1.0, -2.0, -3.0], [1.0, 1.0, 1.0])
+    with pytest.raises(OptionError, match="share"):
+        variance_flatness([1.0, 2.0, 3.0], [1.0, 1.0, 1.0], tolerance=-1.0)
     with pytest.raises(OptionError, match="h_cross"):
         crossing_curvature(0, 0.1, 100)
     with pytest.raises(OptionError, match="h_cross"):

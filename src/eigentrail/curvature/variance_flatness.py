@@ -50,7 +50,8 @@ class VarianceFlatness:
         h_cross: where theory lets the law change, 3 S (1 - beta) / (eta N_train); None if not given.
         h_break: where a line with one corner fits best; None with fewer than 12 directions.
         break_gain: share of the squared scatter about one line that the corner removes, 0 to 1.
-        left_out: directions with h_i <= 0 or sigma_i^2 = 0, which have no logarithm.
+        left_out: directions of the null space (h_i up to the rounding of the largest), with negative h_i or with
+            sigma_i^2 = 0: they have no logarithm, or none that means anything.
     """
 
     values: Float64[np.ndarray, " k"]
@@ -135,30 +136,38 @@ def variance_along(
     return np.asarray(found.var(axis=0))
 
 
-def variance_flatness(eigenvalues: Any, variances: Any, *, h_cross: float | None = None) -> VarianceFlatness:
+def variance_flatness(
+    eigenvalues: Any, variances: Any, *, h_cross: float | None = None, tolerance: float | None = None
+) -> VarianceFlatness:
     """Fit sigma_i^2 ~ h_i^alpha (S1 eqs. 3.8 and 3.9).
 
     Args:
         eigenvalues: h_i [k], or a basis with these values.
         variances: sigma_i^2 [k] of the trajectory along the same directions.
         h_cross: fit below and above it too, see `crossing_curvature`.
+        tolerance: share of the largest |h_i| up to which a direction is of the null space; None for n rounding units.
 
     Returns:
         The exponents with their errors. For noise proportional to the Hessian theory has 0 for the weights
         above h_cross, 1 below it, and 1 for the updates above it.
 
     Raises:
-        OptionError: the numbers do not fit together, some are not finite, or fewer than three are positive.
+        OptionError: the numbers do not fit together, some are not finite, fewer than three are left, or `tolerance`
+            is no share.
     """
+    n = eigenvalues.n if isinstance(eigenvalues, Basis) else len(eigenvalues)
     h = to_float64(eigenvalues.values if isinstance(eigenvalues, Basis) else eigenvalues)
     s = to_float64(variances)
     if h.ndim != 1 or h.shape != s.shape or not (np.isfinite(h).all() and np.isfinite(s).all()):
         raise OptionError(
             f"eigenvalues and variances are finite numbers [k], not of shapes {h.shape} and {s.shape}."
         )
+    share = n * float(np.finfo(np.float64).eps) if tolerance is None else tolerance
+    if not 0.0 <= share < 1.0:
+        raise OptionError(f"tolerance is a share from 0 to below 1, not {tolerance}.")
     order = np.argsort(-h, kind="stable")
     h, s = h[order], s[order]
-    usable = (h > 0.0) & (s > 0.0)
+    usable = (h > share * np.abs(h).max(initial=0.0)) & (s > 0.0)
     h, s = h[usable], s[usable]
     if h.size < _FEWEST:
         raise OptionError(
@@ -227,17 +236,18 @@ _CORNER = 12
 def _corner(x: Float64[np.ndarray, " k"], y: Float64[np.ndarray, " k"]) -> tuple[float | None, float | None]:
     if x.size < _CORNER or np.ptp(x) == 0.0:
         return None, None
-    line = np.column_stack([np.ones_like(x), x])
-    plain = y - line @ np.linalg.lstsq(line, y, rcond=None)[0]
+    line = np.linalg.qr(np.column_stack([np.ones_like(x), x]))[0]
+    plain = y - line @ (line.T @ y)
     total = float(plain @ plain)
     if total == 0.0:
         return None, None
-    # At least three directions on either side of the corner.
-    inner = np.linspace(np.sort(x)[2], np.sort(x)[-3], 200)
-    best, at = total, None
-    for place in inner:
-        bent = np.column_stack([line, np.maximum(x - place, 0.0)])
-        left = y - bent @ np.linalg.lstsq(bent, y, rcond=None)[0]
-        if left @ left < best:
-            best, at = float(left @ left), float(place)
-    return (None, 0.0) if at is None else (float(np.exp(at)), 1.0 - best / total)
+    # At least three directions on either side of the corner; what a bend there adds to the line.
+    places = np.linspace(np.sort(x)[2], np.sort(x)[-3], 200)
+    bends = np.maximum(x[None] - places[:, None], 0.0)
+    bends -= (bends @ line) @ line.T
+    sizes = np.einsum("pk,pk->p", bends, bends)
+    gains = np.divide((bends @ plain) ** 2, sizes, out=np.zeros_like(sizes), where=sizes > 0.0)
+    best = int(gains.argmax())
+    if not gains[best] > 0.0:
+        return None, 0.0
+    return float(np.exp(places[best])), float(gains[best]) / total
