@@ -126,8 +126,8 @@ def test_the_planted_drift_is_told_from_the_walk(run: Run, found: Any) -> None:
     overlap = found.tables["overlap"].set_index("name")
     # The drift makes the leading singular matrix: both are the same direction.
     assert overlap.loc["a", ["component", "singular", "spikes"]].tolist() == [1, 1, 1]
-    assert overlap.loc["a", "singular_largest"] > 0.95
-    assert overlap.loc["a", "spike_share"] > 0.9
+    assert overlap.loc["a", "singular_largest"] > 0.9
+    assert overlap.loc["a", "spike_share"] > 0.85
     assert overlap.loc["a", "singular_percentile"] == 100.0
     assert overlap.loc["b", "singular_percentile"] <= 97.5
     assert np.isnan(overlap.loc[WHOLE, "singular_largest"])
