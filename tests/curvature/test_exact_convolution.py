@@ -11,18 +11,19 @@ from torch import nn
 from torch.nn import functional as F
 
 from eigentrail.curvature.affine_layer import owner
+from eigentrail.curvature.operator import Curvature
 
 
-def images(**options: Any) -> nn.Module:
-    """One convolution between an image of two channels and a smooth tail with pooling."""
+def images(activation: type[nn.Module] = nn.GELU, **options: Any) -> nn.Module:
+    """One convolution between an image of two channels and a tail with pooling."""
     return seeded(
         lambda: nn.Sequential(
             nn.Conv2d(2, 4, **options),
-            nn.GELU(),
+            activation(),
             nn.AdaptiveAvgPool2d(2),
             nn.Flatten(),
             nn.Linear(16, 5),
-            nn.Tanh(),
+            activation(),
             nn.Linear(5, 3),
         )
     )
@@ -47,6 +48,37 @@ SHAPES = {
 def test_it_is_the_hessian_of_autograd(shape: str) -> None:
     found = compare(images(**SHAPES[shape]), "0.*", samples(6, 2, 6, 5))
     assert found.check.method in {"positions", "columns"}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize(("activation", "kind"), [(nn.ReLU, "hessian"), (nn.GELU, "gauss-newton")])
+def test_few_outputs_carry_what_a_piecewise_linear_tail_or_gauss_newton_has(
+    shape: str, activation: type[nn.Module], kind: str
+) -> None:
+    found = compare(images(activation, **SHAPES[shape]), "0.*", samples(6, 2, 6, 5), kind=kind)
+    positions = found.model[0](samples(6, 2, 6, 5)[0].to(found.dtype))[0, 0].numel()
+    # Three outputs a sample, and three times the work of a pair of positions.
+    assert (found.check.method == "outputs") == (positions >= 6)
+
+
+@pytest.mark.parametrize("layers", ["0.weight", "0.bias"])
+@pytest.mark.parametrize("groups", [1, 2])
+def test_few_outputs_for_weight_or_bias_alone(layers: str, groups: int) -> None:
+    model = images(nn.ReLU, kernel_size=3, groups=groups, padding=1)
+    assert compare(model, layers, samples(6, 2, 6, 5)).check.method == "outputs"
+
+
+def test_a_tail_that_bends_in_some_batches_only_is_not_taken_for_straight() -> None:
+    class Bent(nn.Module):
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            return inputs if len(inputs) == 4 else inputs + inputs.square()
+
+    model = images(nn.ReLU, kernel_size=2)
+    model[1] = Bent()
+    curvature = Curvature(model, F.cross_entropy, samples(6, 2, 6, 5), "0.*", batch_size=4)
+    matrix = curvature.matrix()
+    assert curvature.check.method == "columns"
+    torch.testing.assert_close(matrix, curvature.apply(torch.eye(curvature.n, dtype=torch.float64)))
 
 
 @pytest.mark.parametrize("layers", ["0.weight", "0.bias"])

@@ -10,7 +10,7 @@ from exact_cases import samples, seeded
 from torch import nn
 from torch.nn import functional as F
 
-from eigentrail.curvature import exact_layer, memory
+from eigentrail.curvature import layer_pass, memory
 from eigentrail.curvature.operator import Curvature
 from eigentrail.errors import CurvatureError, OptionError
 
@@ -66,7 +66,7 @@ def test_the_check_catches_samples_that_mix_where_nobody_looked(monkeypatch: pyt
     def mixing(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         return F.cross_entropy(outputs - outputs.mean(dim=0), targets)
 
-    monkeypatch.setattr(exact_layer, "separates", lambda *_: True)
+    monkeypatch.setattr(layer_pass, "separates", lambda *_: True)
     with pytest.raises(CurvatureError, match=r"khatri-rao\) differs from random products .* mixes samples"):
         Curvature(network(), mixing, samples(6, 4), "0.weight").matrix()
 

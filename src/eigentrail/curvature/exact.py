@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 import torch
 from jaxtyping import Float
 
-from eigentrail._progress import shown
+from eigentrail._progress import Progress, shown
 from eigentrail.curvature.affine_layer import AffineLayer, owner
-from eigentrail.curvature.exact_layer import NotClosedError, layer_hessian
+from eigentrail.curvature.exact_layer import layer_hessian
 from eigentrail.curvature.exact_products import write_products
 from eigentrail.curvature.khatri_rao import KhatriRaoSum
+from eigentrail.curvature.layer_pass import NotClosedError
 from eigentrail.curvature.memory import refuse_above
 from eigentrail.curvature.spot_check import Check, spot_check
 from eigentrail.errors import OptionError
@@ -78,7 +79,8 @@ def _fill(curvature: Curvature, layer: AffineLayer | None, matrix: torch.Tensor)
     """Compute the matrix in the cheapest way; say which, and why no cheaper one."""
     note = "the chosen parameters are not those of one Linear layer or convolution"
     if layer is not None:
-        method, note = _close(curvature, layer, matrix)
+        with shown("exact matrix") as report:
+            method, note = _close(curvature, layer, matrix, report)
         if not note:
             curvature._ranks.add(matrix)
             matrix.diagonal().add_(2 * curvature.weight_decay)
@@ -90,12 +92,16 @@ def _fill(curvature: Curvature, layer: AffineLayer | None, matrix: torch.Tensor)
     return "products", note
 
 
-def _close(curvature: Curvature, layer: AffineLayer, matrix: torch.Tensor) -> tuple[str, str]:
+def _close(
+    curvature: Curvature, layer: AffineLayer, matrix: torch.Tensor, report: Progress
+) -> tuple[str, str]:
     """Sum the closed form over the samples of this process; all processes go the same way or none does."""
     method, note = "", ""
     with curvature._ranks.together(), curvature._setting():
         try:
-            method = layer_hessian(curvature._point, curvature._batches, curvature.kind, layer, matrix)
+            method = layer_hessian(
+                curvature._point, curvature._batches, curvature.kind, layer, matrix, report
+            )
         except NotClosedError as error:
             note = str(error)
     found = curvature._ranks.gather((method, note))

@@ -89,3 +89,18 @@ def mirror(matrix: Float[torch.Tensor, "n n"]) -> None:
             both = matrix[rows, cols] + matrix[cols, rows].T
             matrix[rows, cols] = both
             matrix[cols, rows] = both.T
+
+
+def reflect(matrix: Float[torch.Tensor, "n n"]) -> None:
+    """Copy the part above the diagonal below it, in place, tile by tile.
+
+    Args:
+        matrix: [n, n]; what is below the diagonal is not read.
+    """
+    for low in range(0, len(matrix), _TILE):
+        rows = slice(low, low + _TILE)
+        for left in range(0, low, _TILE):
+            cols = slice(left, left + _TILE)
+            matrix[rows, cols] = matrix[cols, rows].T
+        upper = matrix[rows, rows].triu()
+        matrix[rows, rows] = upper + upper.triu(1).T

@@ -147,6 +147,54 @@ class GaussNewtonTail:
 
         return _many(product, tangents)
 
+    def rest(self, tangent: torch.Tensor) -> torch.Tensor:
+        """Multiply a tangent with what else the Hessian has: the outputs' second derivatives times the loss's slopes.
+
+        Args:
+            tangent: [*z].
+
+        Returns:
+            [*z]; zero where the outputs are piecewise linear in z.
+        """
+        slopes = [one.detach() for one in self._slopes]
+        pulled = _gradients(self._outputs, [self.leaf], slopes, create_graph=True)[0]
+        if not pulled.requires_grad:
+            return torch.zeros_like(tangent)
+        return _gradients([pulled], [self.leaf], [tangent])[0]
+
+    def bends(self) -> torch.Tensor:
+        """Give S of each sample, where the outputs are one tensor [samples, ...] that the loss does not mix.
+
+        Returns:
+            [samples, width, width], with the outputs of a sample flattened.
+        """
+        end = self._ends[0]
+        if not self._curved:
+            return end.new_zeros(len(end), end[0].numel(), end[0].numel())
+        found = _many(
+            lambda one, batched: _gradients(self._slopes, self._ends, [one], batched=batched)[0], _units(end)
+        )
+        return found.flatten(2).transpose(0, 1)
+
+    def jacobian(self) -> torch.Tensor:
+        """Give the derivatives of the outputs in z, where they are one tensor [samples, ...].
+
+        Returns:
+            [width, *z]: entry c holds the derivatives of each sample's output c in that sample's part of z.
+        """
+        return _many(
+            lambda one, batched: _gradients(self._outputs, [self.leaf], [one], batched=batched)[0],
+            _units(self._ends[0]),
+            self.leaf.numel(),
+        )
+
+
+def _units(like: torch.Tensor) -> torch.Tensor:
+    """Give cotangents [width, *like] that each pick one output of every sample."""
+    width = like[0].numel()
+    units = torch.eye(width, dtype=like.dtype, device=like.device)
+    return units[:, None].expand(width, len(like), width).reshape(width, *like.shape)
+
 
 def _gradients(
     outputs: Sequence[torch.Tensor],
@@ -171,9 +219,11 @@ def _gradients(
     )
 
 
-def _many(product: Callable[[torch.Tensor, bool], torch.Tensor], tangents: torch.Tensor) -> torch.Tensor:
-    """Apply a product to many tangents, several in one vectorised pass where a single one is small."""
-    size = min(len(tangents), _VECTORISED // max(tangents[0].numel(), 1))
+def _many(
+    product: Callable[[torch.Tensor, bool], torch.Tensor], tangents: torch.Tensor, numbers: int = 0
+) -> torch.Tensor:
+    """Apply a product to many tangents, several in one vectorised pass where a single one (or `numbers`) is small."""
+    size = min(len(tangents), _VECTORISED // max(tangents[0].numel(), numbers, 1))
     if size > 1:
         try:
             return torch.cat([product(part, True) for part in torch.split(tangents, size)])
