@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from eigentrail.studies.batch_size import BATCH_SIZE
 from eigentrail.studies.drift_study import DriftStudy
+from eigentrail.studies.geodesic_study import GeodesicStudy
 from eigentrail.studies.study import Study
+from eigentrail.studies.swap_study import SwapStudy
 
 DRIFT = DriftStudy(
     "drift",
@@ -18,6 +20,33 @@ DRIFT = DriftStudy(
     analyses=("add-back", "landscape", "loss-scaling"),
     studied="fc3.weight",
     later=("fc4.*",),
+)
+
+GEODESIC = GeodesicStudy(
+    "geodesic",
+    "geodesic",
+    "S0: paths of the leading singular vectors for six seeds at three rates, beside random walks; full: twenty seeds",
+    "3 minutes, 8 on CIFAR-10; full: 17 days",
+    "0.4 GB; full: 4 GB",
+    only=("evolution", "geodesic", "crossings", "subspaces"),
+    studied="fc2.weight",
+)
+
+CLASS_SWAP = SwapStudy(
+    "class-swap",
+    "class-swap",
+    "S0: what the leading directions do when five classes give way to the other five, beside trainings without a swap",
+    "8 minutes; full: 8 hours",
+    "0.5 GB; full: 36 GB",
+    changes={
+        "digits": {
+            "epochs": 40,
+            "phases": [{"start": 0, "classes": range(5)}, {"start": 20, "classes": range(5, 10)}],
+        }
+    },
+    chosen={"digits": "40 epochs on the digits, with the swap in the middle"},
+    only=("evolution", "geodesic", "crossings", "subspaces"),
+    studied="fc2.weight",
 )
 
 SOURCES: tuple[Study, ...] = (
@@ -49,13 +78,8 @@ SOURCES: tuple[Study, ...] = (
         "4 minutes; full: 7 hours",
         "600 MB; full: 35 GB",
     ),
-    Study(
-        "class-swap",
-        "class-swap",
-        "what the leading directions do when five classes give way to the other five",
-        "4 minutes; full: 4 hours",
-        "350 MB; full: 18 GB",
-    ),
+    CLASS_SWAP,
+    GEODESIC,
     DRIFT,
     BATCH_SIZE,
     Study(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from eigentrail.runs.schedules import EveryEpochs
 from eigentrail.training.preset import Preset, TwoCores
 from eigentrail.training.sources import PRESETS as _SOURCES
 
@@ -19,6 +20,22 @@ STUDY_PRESETS: dict[str, Preset] = {
                     train_samples=4000,
                     test_samples=1000,
                     settings={"lr": 0.05, "epochs": 80},
+                ),
+            }
+        ),
+        _SOURCES["minialexnet"].model_copy(
+            update={
+                "name": "geodesic",
+                "title": "MiniAlexNet for many seeds and several rates, recorded after each epoch",
+                "data": "digits",
+                "layers": {"fc2.weight": "epoch", "*": EveryEpochs(every=50)},
+                "two_cores": TwoCores(
+                    why="eighteen trainings of a perceptron whose FC2 is 256 x 128 take as long as one of MiniAlexNet",
+                    network="mlp256",
+                    train_samples=2000,
+                    test_samples=500,
+                    settings={"epochs": 50},
+                    layers={"fc2.weight": "epoch", "*": EveryEpochs(every=40)},
                 ),
             }
         ),

@@ -1,0 +1,186 @@
+"""`study geodesic`: S0's paths of leading singular vectors for many seeds and several rates, beside random walks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from eigentrail._progress import Progress
+from eigentrail.errors import TrajectoryError
+from eigentrail.studies.claims import Measured, last_scores
+from eigentrail.studies.experiment import Experiment, Trained, Trial
+from eigentrail.studies.geodesic_claims import geodesic_claims
+from eigentrail.training import TrainingSettings
+from eigentrail.trajectories import crossings, nulls, segments
+from eigentrail.trajectories.geodesic import first_spike
+from eigentrail.trajectories.rows import open_rows
+from eigentrail.trajectories.singular_path import singular_path
+
+#: Both sides and both kinds of circle: the prefixes of the table's columns.
+FITS = (("right", 1), ("right", 2), ("left", 1), ("left", 2))
+_FOLLOWED = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class GeodesicStudy(Experiment):
+    """The path of the leading singular vectors of a layer, for several seeds at each of several rates.
+
+    Attributes:
+        factors: the rates in units of the study's, ascending; 1 is among them.
+        seeds: for how many seeds, at the source's size and at that of two cores.
+    """
+
+    factors: tuple[float, ...] = (0.1, 1.0, 5.0)
+    seeds: tuple[int, int] = (20, 6)
+
+    def trials(self, settings: TrainingSettings, full: bool) -> list[Trial]:
+        """Plan the trainings: all seeds at each rate.
+
+        Args:
+            settings: the study's.
+            full: True for the source's size.
+
+        Returns:
+            A trial for each rate.
+        """
+        rates = [float(f"{settings.lr * factor:.6g}") for factor in self.factors]
+        count = self.seeds[0 if full else 1]
+        return [Trial(f"rate-{rate:g}", {"lr": rate}, seeds=count) for rate in rates]
+
+    def measure(
+        self, trained: Sequence[Trained], results: Mapping[str, Mapping[str, xr.DataTree]], tell: Progress
+    ) -> Measured:
+        """Fit the paths of all seeds; those of one rate share the walks of its first seed, which has their step norms.
+
+        Args:
+            trained: the trials.
+            results: not used.
+            tell: told about the progress.
+
+        Returns:
+            A row for each training, S0's claims, and `scores`, `nulls` and `starts` for the figures.
+        """
+        del results
+        rows: list[dict[str, Any]] = []
+        first: dict[str, xr.Dataset] = {}
+        starts: dict[str, list[xr.DataArray]] = {}
+        for place, one in enumerate(trained):
+            tell(f"paths at {one.trial.name}", place, len(trained))
+            for run, settings, wild in zip(one.runs, one.settings, one.diverged, strict=True):
+                row = {
+                    "trial": one.trial.name,
+                    "lr": settings.lr,
+                    "seed": settings.seed,
+                    "status": "diverged" if wild else run.status,
+                    "steps": int(run.steps[-1]),
+                    **last_scores(run),
+                }
+                if not wild:
+                    x = run[self.studied]
+                    pool = first.get(one.trial.name)
+                    path = singular_path(x, null=nulls.ENOUGH if pool is None else 0)
+                    pool = first.setdefault(one.trial.name, path)
+                    starts.setdefault(one.trial.name, []).append(path["score_from"])
+                    row |= {**path_row(path, pool), **kinks_row(x), "spike_step": spike_step(x)}
+                rows.append(row)
+        tell("paths fitted", len(trained), len(trained))
+        table = pd.DataFrame(rows)
+        names = [one.trial.name for one in trained if one.trial.name in first]
+        usual = f"rate-{trained[self.factors.index(1.0)].settings[0].lr:g}"
+        return Measured(
+            table,
+            tuple(geodesic_claims(table, first, starts, usual)),
+            {
+                name: xr.Dataset(
+                    {
+                        "null_scores": first[name]["null_scores"],
+                        "null_from": first[name]["null_from"],
+                        "score_from": xr.concat(starts[name], "run"),
+                    }
+                )
+                for name in names
+            },
+        )
+
+
+def path_row(path: xr.Dataset, pool: xr.Dataset) -> dict[str, Any]:
+    """Tell the fits of a path in a row of numbers.
+
+    Args:
+        path: from `singular_path`.
+        pool: the path whose walks it is compared with.
+
+    Returns:
+        For each side and kind of circle `score`, `null` (the walks' median) and `percentile`, with the prefix
+        `right_1_` and so on; `rss` of each, and `arc` of the great circles.
+    """
+    row: dict[str, Any] = {}
+    for side, dims in FITS:
+        of = {"side": side, "dims": dims}
+        score = float(path["score"].sel(of))
+        drawn = pool["null_scores"].sel(of).values
+        known = drawn[np.isfinite(drawn)]
+        prefix = f"{side}_{dims}"
+        row |= {
+            f"{prefix}_score": score,
+            f"{prefix}_null": float(np.median(known)) if len(known) else float("nan"),
+            f"{prefix}_percentile": nulls.percentile(score, known)
+            if len(known) and np.isfinite(score)
+            else float("nan"),
+            f"{prefix}_rss": float(path["rss"].sel(of)),
+        }
+        if dims == 1:
+            row[f"{side}_arc"] = float(path["arc"].sel(of))
+    return row
+
+
+def kinks_row(x: xr.DataArray) -> dict[str, Any]:
+    """Count the geodesics that a path consists of, and how often another direction becomes the leading one.
+
+    Args:
+        x: [T, out, in] weights over steps.
+
+    Returns:
+        `segments`, `changes` (their first steps), `leading_changes` (how many), `leading_steps` (when), and
+        `changes_at_crossings`, how many changes lie next to one of them.
+    """
+    try:
+        cut = segments(x)
+        changes = [int(step) for step in cut.changes]
+        low_high = cut.intervals
+    except TrajectoryError:
+        changes, low_high = [], np.zeros((0, 2))
+    steps = crossings(x, min(_FOLLOWED, *x.shape[1:])).leading_changes
+    every = float(np.median(np.diff(x["step"].values)))
+    near = sum(
+        any(low - every <= step <= high + every for step in steps)
+        for low, high in np.asarray(low_high, float)
+    )
+    return {
+        "segments": len(changes) + 1,
+        "changes": " ".join(map(str, changes)),
+        "leading_changes": len(steps),
+        "leading_steps": " ".join(str(int(step)) for step in steps),
+        "changes_at_crossings": near,
+    }
+
+
+def spike_step(x: xr.DataArray) -> float:
+    """Find the first step with a Marchenko-Pastur spike.
+
+    Args:
+        x: [T, out, in] weights over steps.
+
+    Returns:
+        The step; NaN where there is none.
+    """
+    rows = open_rows(x)
+    try:
+        return float(rows.steps[first_spike(rows)])
+    except TrajectoryError:
+        return float("nan")
