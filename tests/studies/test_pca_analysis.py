@@ -19,7 +19,7 @@ from eigentrail.report.packing import unsqueeze
 from eigentrail.runs import Recorder, Run, open_run
 from eigentrail.studies import motion, principal
 from eigentrail.studies.motion import WHOLE, motion_names, open_motion
-from eigentrail.studies.principal import basis_of, stored_components
+from eigentrail.studies.principal import stored_basis, stored_components
 
 THREE = ["pca", "drift", "overlap"]
 
@@ -139,7 +139,7 @@ def test_the_whole_network_is_the_layers_one_behind_the_other(run: Run, found: A
     assert node.attrs["slices"] == {"a": [0, 384], "b": [384, 624], "c": [624, 633]}
     expected = et.trajectories.pca(et.trajectories.joined(run), 20)
     np.testing.assert_allclose(node["weights/variance"], expected.variances, rtol=1e-10)
-    stored = basis_of(stored_components(run, WHOLE))
+    stored = stored_basis(stored_components(run, WHOLE))
     assert float(et.bases.overlap(stored, expected.basis).values.diagonal().min()) > 1 - 1e-6
 
 

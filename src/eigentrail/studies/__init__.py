@@ -11,6 +11,7 @@ from eigentrail.studies.experiment import Experiment as Experiment
 from eigentrail.studies.experiment import Trained as Trained
 from eigentrail.studies.experiment import Trial as Trial
 from eigentrail.studies.experiment import run_trials as run_trials
+from eigentrail.studies.principal import stored_basis as stored_basis
 from eigentrail.studies.running import run_study as run_study
 from eigentrail.studies.study import Study as Study
 from eigentrail.studies.sweep import Sweep as Sweep

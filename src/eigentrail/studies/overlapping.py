@@ -16,7 +16,7 @@ from eigentrail.runs import Run
 from eigentrail.spectra import Spectrum
 from eigentrail.studies.layerwise import layer_by_layer
 from eigentrail.studies.motion import WHOLE, Motion, motion_names, open_motion
-from eigentrail.studies.principal import basis_of, stored_components
+from eigentrail.studies.principal import stored_basis, stored_components
 from eigentrail.trajectories import nulls
 from eigentrail.trajectories.gram import gram, reference
 from eigentrail.trajectories.overlap_nulls import OverlapNull, singular_null, updates_null
@@ -78,7 +78,7 @@ def overlapping(
 def _one(run: Run, name: str) -> xr.Dataset:
     node = stored_components(run, name)
     motion = open_motion(run, name)
-    weights = basis_of(node)
+    weights = stored_basis(node)
     notes = [*motion.notes]
     data = xr.Dataset(coords={"variance": ("component", np.asarray(weights.values))})
     attributes: dict[str, Any] = {"n": weights.n, "chance": float(np.sqrt(2.0 / (np.pi * weights.n)))}
@@ -86,7 +86,7 @@ def _one(run: Run, name: str) -> xr.Dataset:
         data, more = _with_singular(data, motion, node, notes)
         attributes |= more
     if "updates" in node.children:
-        updates = basis_of(node, "updates")
+        updates = stored_basis(node, "updates")
         found = overlap(weights, updates)
         data["with_updates"] = (("component", "update"), found.values)
         attributes["updates_chance_largest"] = found.attrs["chance_largest"]
@@ -103,7 +103,7 @@ def _with_singular(
 ) -> tuple[xr.Dataset, dict[str, Any]]:
     last = _matrix(motion.weights.isel(step=[-1]))[0]
     basis = singular(last, min(*last.shape, SINGULAR))
-    found = overlap(basis_of(node), basis)
+    found = overlap(stored_basis(node), basis)
     data["with_singular"] = (("component", "singular"), found.values)
     data["value"] = ("singular", np.asarray(basis.values))
     attributes: dict[str, Any] = {

@@ -80,7 +80,7 @@ def stored_components(run: Run, name: str) -> xr.DataTree:
     return next(iter(found.children.values()))
 
 
-def basis_of(node: xr.DataTree, of: str = "weights") -> Basis:
+def stored_basis(node: xr.DataTree, of: str = "weights") -> Basis:
     """Make a basis of the stored directions.
 
     Args:
@@ -105,7 +105,7 @@ def components_from(node: xr.DataTree) -> PrincipalComponents:
     """
     data = node["weights"].to_dataset()
     return PrincipalComponents(
-        basis=basis_of(node),
+        basis=stored_basis(node),
         variances=data["variance"].values,
         scores=data["scores"],
         mean=data["mean"].values.astype(np.float64),

@@ -18,6 +18,8 @@ from eigentrail.report.untrusted import plotly_text
 #: Components drawn over steps; those of them whose cosine is drawn too.
 SCORES, _COSINES = 5, 2
 _POINTS = 240
+# Without the colour of what chance gives.
+_COLOURS = tuple(colour for colour in style.CYCLE if colour != style.NULL)
 
 
 def scores_over_time(data: xr.Dataset, title: str) -> go.Figure:
@@ -123,7 +125,7 @@ def scree(
                 np.arange(1, len(share) + 1),
                 share,
                 shown,
-                style.CYCLE[number % len(style.CYCLE)],
+                _COLOURS[number % len(_COLOURS)],
                 mode="lines+markers",
                 marker={"size": 5},
                 hovertemplate=f"{shown}<br>component %{{x}}: %{{y:.3%}}<extra></extra>",
