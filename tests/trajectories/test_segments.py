@@ -80,3 +80,29 @@ def test_bad_input() -> None:
         segments(legs(0, [3, 3]))
     with pytest.raises(OptionError, match="penalty"):
         segments(legs(0, [20, 20]), penalty=0)
+
+
+@pytest.mark.parametrize("noise", [0.004, 0.02])
+def test_a_crossing_is_no_change(noise: float) -> None:
+    # Where two singular values come close, noise mixes their vectors for a few steps.
+    t = np.linspace(0, 1, 60)
+    right, left = frame(24, 3, 0), frame(30, 2, 1)
+    v = on_circle(right[:2], 1.5 * t)
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        w = (
+            (10 - 5 * t)[:, None, None] * left[0][None, :, None] * v[:, None, :]
+            + (6 + 4 * t)[:, None, None] * (left[1][:, None] * right[2])[None]
+            + noise * rng.standard_normal((60, 30, 24))
+        )
+        found = segments(w)
+        assert found.count == len(found.table) == 1, (seed, found.changes)
+
+
+def test_at_most_so_many_segments() -> None:
+    w = spiked(legs(1, [30, 30, 30]), 30, 0.01, 1)
+    found = segments(w, most=2)
+    assert found.count == 3 and len(found.table) == 2
+    assert segments(w).rss < found.rss < found.rss_single
+    with pytest.raises(OptionError, match="most"):
+        segments(w, most=0)

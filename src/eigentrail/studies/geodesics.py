@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from eigentrail._progress import Progress
-from eigentrail.errors import EigentrailError, TrajectoryError
+from eigentrail.errors import EigentrailError
 from eigentrail.studies.matrix_paths import MatrixAnalysis, matrix_path
 from eigentrail.trajectories import nulls
 from eigentrail.trajectories.geodesic import MOST_STEPS, first_spike
@@ -25,6 +25,8 @@ _SEED = 0
 # Steps that are looked at for the first spike, and steps that a path from there on needs to be worth a fit.
 _LOOKED_AT = 200
 _FEWEST = 12
+# More segments than these are a path that bends all along rather than at kinks.
+_FEW = 4
 
 
 def layer_geodesics(series: MatrixSeries, progress: Progress) -> xr.DataTree:
@@ -37,8 +39,9 @@ def layer_geodesics(series: MatrixSeries, progress: Progress) -> xr.DataTree:
     Returns:
         Its node. The children are `first` and, where the first Marchenko-Pastur spike comes later and leaves
         enough steps, `spike`: what `singular_path` gives from the first step and from that spike on; and
-        `segments_right`, `segments_left` [segment]: the great circles that the path follows one after the other, from
-        the same start as the child named by `attrs["start"]`. `attrs["spike_step"]` is -1 without a spike.
+        `segments_right`, `segments_left` [segment]: up to four great circles that the path follows one after the
+        other, from the same start as the child named by `attrs["start"]`, and `attrs["count"]`, how many the penalty
+        alone gives. `attrs["spike_step"]` is -1 without a spike.
     """
     x = matrix_path(series)
     first = singular_path(x, seed=_SEED, progress=progress)
@@ -48,14 +51,14 @@ def layer_geodesics(series: MatrixSeries, progress: Progress) -> xr.DataTree:
     close = open_rows(x).select(nested_log_steps(series.steps, _LOOKED_AT))
     try:
         spike = int(close.steps[first_spike(close)])
-    except TrajectoryError:
-        note = "no step has a Marchenko-Pastur spike: the path begins at the first step"
+    except EigentrailError as error:
+        note = f"the path begins at the first step: {error}"
     left = int((series.steps >= spike).sum())
     if spike > series.steps[0] and left >= _FEWEST:
         nodes["/spike"] = singular_path(x, seed=_SEED, start=spike, progress=progress)
         start = "spike"
     elif spike > series.steps[0]:
-        note = f"the first spike appears at step {spike}, with {left} steps left: the path begins at the first step"
+        note = f"the path begins at the first step: the first spike appears at step {spike}, with {left} steps left"
     for side in SIDES:
         nodes[f"/segments_{side}"] = _segments(nodes[f"/{start}"], side)
     tree = xr.DataTree.from_dict(nodes)
@@ -65,7 +68,7 @@ def layer_geodesics(series: MatrixSeries, progress: Progress) -> xr.DataTree:
 
 def _segments(path: xr.Dataset, side: Literal["left", "right"]) -> xr.Dataset:
     try:
-        found = segments(path[side].astype(np.float64), side=side)
+        found = segments(path[side].astype(np.float64), side=side, most=_FEW)
     except EigentrailError as error:
         return xr.Dataset(attrs={"note": str(error)})
     table = found.table
@@ -78,6 +81,7 @@ def _segments(path: xr.Dataset, side: Literal["left", "right"]) -> xr.Dataset:
             "rss_single": found.rss_single,
             "rss": found.rss,
             "penalty": found.penalty,
+            "count": found.count,
             "note": "",
         },
     )
@@ -90,7 +94,7 @@ def _seconds(series: MatrixSeries) -> float:
 
 GEODESIC = MatrixAnalysis(
     "geodesic",
-    1,
+    2,
     layer_geodesics,
     _seconds,
     f"the null of {nulls.ENOUGH} random walks",
@@ -108,19 +112,30 @@ def geodesic_table(tree: xr.DataTree) -> pd.DataFrame:
         A row per layer and side: `name`, `side`, `shape`, `start` (its first step), `spike_step`, `steps`; for the
         great circle `score`, `null_median`, `percentile`, `p_value`, `rss`, `arc`; for the great 2-sphere
         `sphere_score`, `sphere_null_median`, `sphere_percentile`; `first_score`, `first_percentile` of the circle from
-        the first step on; `length`, `segments`, `changes` (their first steps), `rank_changes`; `verdict` in words.
+        the first step on; `best_start` and `best_percentile`, that of the best start among walks at their own best one;
+        `length`, `segments` that the penalty gives, `changes` (first steps of at most four of them), `rank_changes`;
+        `verdict` in words.
     """
-    return pd.DataFrame(
+    table = pd.DataFrame(
         [row for node in tree.children.values() for side in SIDES for row in _rows(node, side)],
         columns=_COLUMNS,
+        dtype=object,
     )
+    numbers = [name for name in _NUMBERS if table[name].notna().all()]
+    return table.astype(dict.fromkeys(numbers, np.float64))
 
 
 _COLUMNS = [
     "name", "side", "shape", "start", "spike_step", "steps", "score", "null_median", "percentile", "p_value", "rss",
-    "arc", "sphere_score", "sphere_null_median", "sphere_percentile", "first_score", "first_percentile", "length",
+    "arc", "sphere_score", "sphere_null_median", "sphere_percentile", "first_score", "first_percentile", "best_start",
+    "best_percentile", "length",
     "segments", "changes", "rank_changes", "note", "verdict",
 ]  # fmt: skip
+
+_NUMBERS = (
+    "score", "null_median", "percentile", "p_value", "rss", "arc", "sphere_score", "sphere_null_median",
+    "sphere_percentile", "first_score", "first_percentile", "best_percentile", "length",
+)  # fmt: skip
 
 #: The columns that a person sees first.
 GEODESIC_SHOWN = (
@@ -151,7 +166,9 @@ def _rows(node: xr.DataTree, side: str) -> list[dict[str, Any]]:
         "sphere_percentile": _number(path["percentile"].sel(dims=2)),
         "first_score": _number(first["score"].sel(dims=1)),
         "first_percentile": _number(first["percentile"].sel(dims=1)),
-        "segments": None if changes is None else len(changes) + 1,
+        "best_start": _whole(first["best_start"].sel(dims=1)),
+        "best_percentile": _number(first["best_percentile"].sel(dims=1)),
+        "segments": cut.attrs.get("count"),
         "changes": changes,
         "rank_changes": int((np.diff(path["rank"].values) != 0).sum()),
         "note": node.attrs["note"],
@@ -167,6 +184,11 @@ def _number(value: xr.DataArray) -> float | None:
     return number if np.isfinite(number) else None
 
 
+def _whole(value: xr.DataArray) -> int | None:
+    number = float(value)
+    return int(number) if np.isfinite(number) else None
+
+
 def geodesic_verdict(row: dict[str, Any]) -> str:
     """Say whether a path is more of a geodesic than chance gives.
 
@@ -174,7 +196,7 @@ def geodesic_verdict(row: dict[str, Any]) -> str:
         row: of `geodesic_table`.
 
     Returns:
-        Two or three sentences.
+        Two to four sentences.
     """
     late = row["spike_step"] is not None and row["start"] == row["spike_step"]
     since = f"from {'its first spike at ' if late else ''}step {row['start']} on"
@@ -194,10 +216,26 @@ def geodesic_verdict(row: dict[str, Any]) -> str:
             f"; the great 2-sphere has {row['sphere_score']:.3f} beside {row['sphere_null_median']:.3f} "
             f"(percentile {row['sphere_percentile']:.0f})"
         )
+    later = ""
+    if row["best_percentile"] is not None and row["best_percentile"] > 95.0 >= row["percentile"]:
+        later = (
+            f" From step {row['best_start']} on it is more than chance, also among walks that may choose their "
+            f"start (percentile {row['best_percentile']:.0f})."
+        )
     cut = ""
     if row["segments"] == 1:
         cut = " One circle serves for all steps."
+    elif row["segments"] and row["segments"] <= _FEW:
+        cut = f" {row['segments']} circles one after the other fit better, changing at steps {_listed(row)}."
     elif row["segments"]:
-        listed = ", ".join(map(str, row["changes"]))
-        cut = f" {row['segments']} circles one after the other fit better, changing at steps {listed}."
-    return f"The leading {row['side']} vector {said}, {since}: {beside}{sphere}.{cut}"
+        several = (
+            f", of {len(row['changes']) + 1} best with changes at steps {_listed(row)}"
+            if row["changes"]
+            else ""
+        )
+        cut = f" It bends all along: {row['segments']} circles one after the other fit better{several}."
+    return f"The leading {row['side']} vector {said}, {since}: {beside}{sphere}.{later}{cut}"
+
+
+def _listed(row: dict[str, Any]) -> str:
+    return ", ".join(map(str, row["changes"]))

@@ -20,6 +20,8 @@ from eigentrail.trajectories.series import MatrixSeries, matrix_series
 
 # What an analysis that nobody asked for may take.
 _SECONDS_A_LAYER, _SECONDS = 25.0, 90.0
+# Seconds between two reports of work within a layer.
+_PAUSE = 2.0
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,7 @@ class MatrixAnalysis:
 
 
 class _Telling:
-    """Tells of the work within a layer, not more often than every other second: a log is read by people."""
+    """Tells of the work within a layer, not too often: a log is read by people."""
 
     def __init__(self, report: Progress) -> None:
         self._report = report
@@ -144,7 +146,7 @@ class _Telling:
         self._report(item, done, total)
 
     def within(self, item: str, done: int, total: int) -> None:
-        if time.monotonic() - self._last > 2.0:
+        if time.monotonic() - self._last > _PAUSE:
             self._last = time.monotonic()
             layer, number, layers = self._at
             self._report(f"{layer}: {item} {done} of {total}", number, layers)

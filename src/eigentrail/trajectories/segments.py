@@ -19,6 +19,9 @@ from eigentrail.trajectories.leading_vectors import Side
 # Directions of the path that are kept one by one; what is left of each vector counts as residual for every circle.
 _KEPT = 16
 _LEVEL = 0.95
+_RAISE = 1.25
+# So many shortest segments an excursion may be long.
+_EXCURSION = 3
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,7 @@ class Segments:
         rss_single: sum of squared residuals with one circle for all.
         rss: the same with these segments.
         penalty: what a change has to lower it by.
+        count: how many segments that penalty gives without a limit.
         vectors: the path [step, entry].
     """
 
@@ -44,6 +48,7 @@ class Segments:
     rss_single: float
     rss: float
     penalty: float
+    count: int
     vectors: xr.DataArray
 
 
@@ -54,6 +59,7 @@ def segments(
     side: Side = "right",
     *,
     penalty: float = 1.0,
+    most: int | None = None,
     start: int | Literal["spike"] | None = None,
     steps: int = MOST_STEPS,
 ) -> Segments:
@@ -61,7 +67,8 @@ def segments(
 
     The cost of a segment is the sum of the squared distances of its vectors to their plane. A change must lower the
     sum by penalty s^2 (dims + 1 + 2 ln T), with s^2 the residual of a vector beside its neighbours (the median over
-    windows of dims + 4 vectors): a plane more fits (dims + 1) s^2 of noise away.
+    windows of dims + 4 vectors): a plane more fits (dims + 1) s^2 of noise away. A path that leaves its circle for a
+    few steps and goes on along it has no change: so do vectors while their singular value crosses another one.
 
     Args:
         x: as of `geodesic`: weights [T, out, in] or unit vectors [T, n].
@@ -69,6 +76,8 @@ def segments(
         which: rank of the followed singular vector at the start.
         side: "right" or "left".
         penalty: multiplies the penalty; larger for fewer segments.
+        most: the largest number of segments; where the penalty gives more it is raised until they are no more. A smooth
+            path that is no circle is cut into many.
         start: as of `geodesic`.
         steps: how many steps the path is thinned to.
 
@@ -81,6 +90,8 @@ def segments(
     """
     if not penalty > 0.0:
         raise OptionError(f"penalty is larger than 0, not {penalty}.")
+    if most is not None and (isinstance(most, bool) or most < 1):
+        raise OptionError(f"most is the largest number of segments, 1 or more, not {most!r}.")
     path = geodesic(x, dims, which, side, null=0, start=start, steps=steps).vectors
     vectors = path.values
     count, shortest = len(vectors), dims + 3
@@ -92,7 +103,12 @@ def segments(
     windows = np.array([costs[i, i + shortest] for i in range(count - shortest)]) / (shortest + 1 - dims - 1)
     scale = max(float(np.median(windows)), 1e-14)
     price = penalty * scale * (dims + 1 + 2.0 * np.log(count))
-    starts = _partition(costs, price, shortest)
+    starts = _rejoined(vectors, _partition(costs, price, shortest), costs, price, dims)
+    found = len(starts)
+    raised = price
+    while most is not None and len(starts) > most:
+        raised *= _RAISE
+        starts = _rejoined(vectors, _partition(costs, raised, shortest), costs, raised, dims)
     edges = [*starts, count]
     labels = path["step"].values
     intervals = [
@@ -108,6 +124,7 @@ def segments(
         rss_single=float(fit_great_circles(vectors[None], dims).rss[0]),
         rss=float(sum(fit.rss[0] for fit in fits)),
         penalty=float(price),
+        count=found,
         vectors=path,
     )
 
@@ -141,6 +158,31 @@ def _partition(costs: Float64[np.ndarray, "t t"], price: float, shortest: int) -
     while starts[0]:
         starts.insert(0, int(last[starts[0]]))
     return starts
+
+
+def _rejoined(
+    x: Float64[np.ndarray, "t n"],
+    starts: list[int],
+    costs: Float64[np.ndarray, "t t"],
+    price: float,
+    dims: int,
+) -> list[int]:
+    """Take out changes around a few steps after which the path goes on along the circle of before."""
+    edges = [*starts, len(x)]
+    place = 1
+    while place < len(edges) - 2:
+        for stop in range(len(edges) - 2, place, -1):
+            a, b, c, d = edges[place - 1], edges[place], edges[stop], edges[stop + 1]
+            if c - b > _EXCURSION * (dims + 3):
+                continue
+            values = np.linalg.svd(np.concatenate([x[a:b], x[c:d]]), compute_uv=False)
+            saved = (stop - place + 1) * price
+            if float((values[dims + 1 :] ** 2).sum()) <= costs[a, b - 1] + costs[c, d - 1] + saved:
+                del edges[place : stop + 1]
+                place = max(1, place - 1) - 1
+                break
+        place += 1
+    return edges[:-1]
 
 
 def _interval(

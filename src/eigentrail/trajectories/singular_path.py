@@ -21,6 +21,7 @@ from eigentrail.trajectories.rows import open_rows
 _STARTS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7)
 _QUANTILES = (5.0, 50.0, 95.0)
 _FEWEST = 6
+_NUMBERS = ("score", "rss", "percentile", "p_value", "arc", "best_start", "best_percentile")
 
 
 def singular_path(
@@ -56,7 +57,9 @@ def singular_path(
         - `left` [step, row], `right` [step, col]: the vectors in float32;
         - `value`, `rank`, `overlap` [step]: singular value, its place, overlap with the step before;
         - `score_from`, `percentile_from` [side, dims, start] and `null_from` [side, dims, start, quantile] (5, 50 and
-          95%): the same where the path, and the walks with it, begin at a later step.
+          95%): the same where the path, and the walks with it, begin at a later step;
+        - `best_start`, `best_percentile` [side, dims]: the start with the largest percentile, and where that percentile
+          lies among the largest ones of the walks, each at its own best start: the choice is paid for.
 
         NaN where a side is too small for a circle. Attributes: `rows`, `cols`, `draws`.
 
@@ -90,9 +93,9 @@ def singular_path(
             shape, first_norm, norms, draws, seed, which, tuple(int(s) for s in starts), progress
         ).scores
         out["null_scores"] = drawn[:, :, 0]
-        _compare(drawn, out)
+        _compare(drawn, rows.steps[places][starts], out)
     dims: dict[str, tuple[str, ...]] = {
-        **dict.fromkeys(("score", "rss", "percentile", "p_value", "arc"), ("side", "dims")),
+        **dict.fromkeys(_NUMBERS, ("side", "dims")),
         "null_scores": ("side", "dims", "draw"),
         "path": ("side", "dims", "step", "axis"),
         "mean": ("side", "dims", "axis"),
@@ -129,7 +132,7 @@ def singular_path(
 
 def _empty(count: int, starts: int, draws: int) -> dict[str, Float64[np.ndarray, "..."]]:
     shapes: dict[str, tuple[int, ...]] = {
-        **dict.fromkeys(("score", "rss", "percentile", "p_value", "arc"), (2, 2)),
+        **dict.fromkeys(_NUMBERS, (2, 2)),
         "null_scores": (2, 2, draws),
         "path": (2, 2, count, 3),
         "mean": (2, 2, 3),
@@ -169,7 +172,11 @@ def _fit(
         out["circle"][number] = planes[0] @ planes[1].T
 
 
-def _compare(drawn: Float64[np.ndarray, "2 2 k d"], out: dict[str, Float64[np.ndarray, "..."]]) -> None:
+def _compare(
+    drawn: Float64[np.ndarray, "2 2 k d"],
+    starts: np.ndarray[Any, Any],
+    out: dict[str, Float64[np.ndarray, "..."]],
+) -> None:
     for side, dims, start in np.ndindex(drawn.shape[:3]):
         null, observed = drawn[side, dims, start], float(out["score_from"][side, dims, start])
         null = null[np.isfinite(null)]
@@ -180,3 +187,11 @@ def _compare(drawn: Float64[np.ndarray, "2 2 k d"], out: dict[str, Float64[np.nd
         if start == 0:
             out["percentile"][side, dims] = nulls.percentile(observed, null)
             out["p_value"][side, dims] = nulls.p_value(observed, null)
+    for at in np.ndindex(2, 2):
+        seen, walks = out["percentile_from"][at], drawn[at]
+        if not np.isfinite(seen).all() or not np.isfinite(walks).all():
+            continue
+        # Each walk's percentile among the walks at every start, and its best one.
+        among = (np.argsort(np.argsort(walks, axis=1), axis=1) + 0.5) / walks.shape[1] * 100.0
+        out["best_start"][at] = starts[int(seen.argmax())]
+        out["best_percentile"][at] = nulls.percentile(float(seen.max()), among.max(axis=0))

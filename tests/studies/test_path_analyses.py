@@ -1,0 +1,295 @@
+"""Geodesics, crossings and subspaces as analyses of runs whose weights are planted."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+from torch import nn
+from typer.testing import CliRunner
+
+from eigentrail.api.analysis import analyze
+from eigentrail.cli.app import app
+from eigentrail.report.packing import unsqueeze
+from eigentrail.runs import Recorder, Run, open_run
+from eigentrail.studies import geodesics, matrix_paths
+from eigentrail.studies.geodesics import GEODESIC, geodesic_table, geodesic_verdict
+from eigentrail.studies.leading_crossings import crossings_table
+from eigentrail.studies.subspace_angles import subspaces_table
+
+STEPS = 40
+NAMES = ["geodesic", "crossings", "subspaces"]
+
+
+def frame(n: int, k: int, seed: int) -> np.ndarray:
+    return np.linalg.qr(np.random.default_rng(seed).standard_normal((n, k)))[0].T
+
+
+def planted(seed: int = 0) -> dict[str, np.ndarray]:
+    """A great circle, a walk, two singular values that cross, and weights that stay."""
+    rng = np.random.default_rng(seed)
+    t = np.linspace(0.0, 1.0, STEPS)[:, None]
+    right, left = frame(24, 3, seed), frame(30, 2, seed + 1)
+    turning = np.cos(1.5 * t) * right[0] + np.sin(1.5 * t) * right[1]
+    noise = 0.02 * rng.standard_normal((STEPS, 30, 24))
+    circle = 10 * left[0][None, :, None] * turning[:, None, :] + noise
+    crossing = (10 - 5 * t)[:, :, None] * left[0][None, :, None] * turning[:, None, :]
+    crossing = crossing + (6 + 4 * t)[:, :, None] * (left[1][:, None] * right[2])[None] + 0.2 * noise
+    walk = rng.standard_normal((STEPS, 20, 16))
+    walk[1:] *= 0.1
+    still = np.repeat(rng.standard_normal((1, 12, 9)), STEPS, axis=0)
+    return {"circle": circle, "crossing": crossing, "walk": np.cumsum(walk, axis=0), "still": still}
+
+
+def record(path: Path, weights: Mapping[str, np.ndarray], layers: Any = None) -> Run:
+    model = nn.ModuleDict({name: nn.Linear(w.shape[2], w.shape[1]) for name, w in weights.items()}).double()
+
+    def put(step: int) -> None:
+        with torch.no_grad():
+            for name, w in weights.items():
+                model[name].weight.copy_(torch.from_numpy(w[step]))
+
+    put(0)
+    with Recorder(model, path, layers=layers, report=None) as recorder:
+        for step in range(1, len(next(iter(weights.values())))):
+            put(step)
+            recorder.step(step, loss=1 / step)
+    return open_run(path)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return record(tmp_path_factory.mktemp("paths") / "run", planted())
+
+
+@pytest.fixture(scope="module")
+def found(run: Run) -> Any:
+    return analyze(run, ["evolution", *NAMES], progress=False)
+
+
+def rows(found: Any, analysis: str, **where: str) -> list[dict[str, Any]]:
+    table = found.tables[analysis]
+    for column, value in where.items():
+        table = table[table[column] == value]
+    return table.to_dict(orient="records")
+
+
+def test_a_planted_circle_is_more_than_chance_and_a_walk_is_not(found: Any) -> None:
+    (circle,) = rows(found, "geodesic", name="circle.weight", side="right")
+    assert circle["score"] > 0.99 and circle["percentile"] == 100.0 and circle["p_value"] < 0.01
+    assert circle["arc"] == pytest.approx(1.5, abs=0.05) and circle["segments"] == 1
+    assert "more than chance" in circle["verdict"] and "One circle serves" in circle["verdict"]
+    walk = rows(found, "geodesic", name="walk.weight")
+    assert {row["side"] for row in walk} == {"left", "right"}
+    for row in walk:
+        assert row["p_value"] > 0.005 and row["null_median"] is not None
+        assert row["spike_step"] is None or row["spike_step"] >= 0
+
+
+def test_what_cannot_be_analysed_is_said_once_for_each_layer(found: Any) -> None:
+    skipped = found.results["geodesic"].attrs["skipped"]
+    assert any(note.startswith("still.weight: ") and "does not move" in note for note in skipped)
+    assert any(note.startswith("circle.bias: ") for note in skipped)
+    assert all(note.count(". ") == 0 for note in skipped)
+
+
+def test_the_planted_crossing_is_listed_and_is_no_kink(found: Any) -> None:
+    # 10 - 5 t = 6 + 4 t at t = 4/9: step 17.3.
+    events = found.results["crossings"]["crossing.weight"]["events"].to_dataset()
+    assert events.sizes["event"] == 1 and int(events["above_noise"][0]) == 1
+    assert abs(int(events["step"][0]) - 17.3) <= 2 and int(events["rank"][0]) == 0
+    (row,) = rows(found, "crossings", name="crossing.weight")
+    assert row["leading_changes"] == [int(events["step"][0])]
+    assert f"at step {int(events['step'][0])} direction 2 rises above 1" in row["verdict"]
+    (path,) = rows(found, "geodesic", name="crossing.weight", side="right")
+    assert path["segments"] == 1 and path["rank_changes"] == 1 and path["score"] > 0.99
+    (still,) = rows(found, "crossings", name="still.weight")
+    assert still["crossings"] == 0 and "keep their order" in still["verdict"]
+
+
+def test_exchanges_inside_the_noise_are_told_apart(found: Any) -> None:
+    (walk,) = rows(found, "crossings", name="walk.weight")
+    assert walk["crossings"] > walk["above_noise"]
+    assert "say nothing" in walk["verdict"]
+
+
+def test_subspaces_keep_what_stays(found: Any) -> None:
+    (still,) = rows(found, "subspaces", name="still.weight")
+    assert still["leading_right"] == pytest.approx(1.0) and still["trailing_left"] == pytest.approx(1.0)
+    assert still["k"] == 4 and still["chance_right"] == pytest.approx(4 / 9)
+    (circle,) = rows(found, "subspaces", name="circle.weight")
+    assert "random subspaces share" in circle["verdict"]
+    node = found.results["subspaces"]["circle.weight"].to_dataset()
+    # The leading vector turns by 1.5 radians; the left one stays.
+    assert float(node["vector_right"][-1, 0]) == pytest.approx(1.5, abs=0.05)
+    assert float(node["vector_left"][-1, 0]) < 0.05
+
+
+def test_the_result_holds_the_fit_and_the_walks(found: Any) -> None:
+    node = found.results["geodesic"]["circle.weight"]
+    path = node[node.attrs["start"]].to_dataset()
+    assert path.sizes["draw"] == 200 and path["null_scores"].dims == ("side", "dims", "draw")
+    right = path.sel(side="right")
+    on = right["path"].sel(dims=2).values
+    np.testing.assert_allclose(np.linalg.norm(on, axis=1), 1.0, atol=1e-9)
+    circle = right["circle"].values  # the great circle lies on the sphere and holds the path
+    np.testing.assert_allclose(circle @ circle.T, np.eye(2), atol=1e-9)
+    assert np.linalg.norm(on - on @ circle.T @ circle, axis=1).max() < 0.05
+    assert float(right["score_from"].sel(dims=1)[0]) == pytest.approx(
+        float(node["first"]["score"].sel(side="right", dims=1))
+    )
+    assert path["start"].values[0] == path["step"].values[0]
+    np.testing.assert_array_less(right["null_from"].values[..., 0], right["null_from"].values[..., 2])
+
+
+def test_results_are_kept_and_used_again(run: Run, found: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> xr.Dataset:
+        raise AssertionError("computed again")
+
+    monkeypatch.setattr(geodesics, "singular_path", refuse)
+    again = analyze(run, NAMES, layers="c*", progress=False)
+    kept = again.results["geodesic"]["circle.weight"]["first"].to_dataset()
+    before = found.results["geodesic"]["circle.weight"]["first"].to_dataset()
+    xr.testing.assert_allclose(kept.load(), before.load())
+
+
+def test_tables_are_plain_and_json_has_no_nan(found: Any) -> None:
+    document = json.loads(found.to_json(), parse_constant=pytest.fail)
+    for name in NAMES:
+        assert document[name] and all(row["verdict"] for row in document[name])
+    for tabulate, name in (
+        (geodesic_table, "geodesic"),
+        (crossings_table, "crossings"),
+        (subspaces_table, "subspaces"),
+    ):
+        assert list(tabulate(xr.DataTree()).columns) == list(found.tables[name].columns)
+
+
+def test_unasked_only_what_takes_seconds_is_made(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    small = record(tmp_path / "run", {"walk": planted()["walk"][:12]})
+    monkeypatch.setattr(matrix_paths, "_SECONDS_A_LAYER", 0.0)
+    tree = GEODESIC.quick(small, progress=False)
+    assert not tree.children
+    assert any(
+        "200 random walks" in note and "--only geodesic" in note and "20 x 16" in note
+        for note in tree.attrs["skipped"]
+    )
+    # What is kept already costs nothing.
+    assert "circle.weight" in GEODESIC.quick(run, layers="circle", progress=False).children
+
+
+def test_progress_tells_of_the_walks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(matrix_paths, "_PAUSE", -1.0)
+    small = record(tmp_path / "run", {"walk": planted()["walk"][:12]})
+    GEODESIC.compute(small, progress=lambda item, done, total: told.append(item))
+    assert "walk.weight" in told and any("random walks" in item for item in told)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda w: np.where(np.arange(STEPS)[:, None, None] == 30, np.nan, w), "NaN or infinity at step 30"),
+        (lambda w: np.where(np.arange(STEPS)[:, None, None] == 0, 0.0, w), "zero at step 0"),
+        (lambda w: w[:3], "at least 4|at least 3|are needed"),
+        (lambda w: w[:2], "2 steps"),
+    ],
+)
+def test_bad_weights_are_one_sentence_and_the_other_layers_are_analysed(
+    tmp_path: Path, spoil: Any, words: str
+) -> None:
+    weights = {"bad": spoil(planted()["walk"])}
+    run = record(tmp_path / "run", weights)
+    found = analyze(run, NAMES, progress=False)
+    notes = [n for n in found.results["geodesic"].attrs["skipped"] if n.startswith("bad.weight")]
+    assert len(notes) == 1 and re.search(words, notes[0]) and notes[0].count(". ") == 0
+    assert found.tables["geodesic"].empty
+    json.loads(found.to_json())
+
+
+def test_layers_recorded_late_or_narrow(tmp_path: Path) -> None:
+    walk = planted()["walk"]
+    run = record(
+        tmp_path / "run", {"often": walk, "seldom": walk}, layers={"often.weight": 1, "seldom.weight": 20}
+    )
+    found = analyze(run, NAMES, progress=False)
+    assert any(n.startswith("seldom.weight: ") for n in found.results["geodesic"].attrs["skipped"])
+    assert set(found.tables["geodesic"]["name"]) == {"often.weight"}
+    narrow = record(tmp_path / "narrow", {"few": walk[:, :3], "two": walk[:, :2]})
+    table = analyze(narrow, ["geodesic"], progress=False).tables["geodesic"]
+    few = table[(table["name"] == "few.weight") & (table["side"] == "left")].iloc[0]
+    assert np.isfinite(few["score"]) and few["sphere_score"] is None  # three entries always lie on a 2-sphere
+    assert set(table[table["name"] == "two.weight"]["side"]) == {"right"}
+
+
+def pieces(html: str) -> dict[str, Any]:
+    chunks = re.findall(r'<script type="text/plain" id="chunk-\d+">([^<]*)</script>', html)
+    return {k: v for c in chunks for k, v in json.loads(unsqueeze(c)).items()}
+
+
+def test_the_page_shows_spheres_nulls_crossings_and_angles(found: Any, tmp_path: Path) -> None:
+    html = found.report(tmp_path / "page.html").read_text()
+    for heading in (
+        "Do the leading singular vectors follow geodesics?",
+        "Do leading singular values cross?",
+        "How far do singular subspaces turn?",
+    ):
+        assert heading in html
+    assert "chance alone gives about" in html and "moves along a great circle more than chance" in html
+    figures = {k: v["figure"] for k, v in pieces(html).items() if "figure" in v}
+    spheres = [f for f in figures.values() if any(t.get("type") == "scatter3d" for t in f["data"])]
+    assert len(spheres) >= 2 + 2
+    names = {t.get("name") for t in spheres[0]["data"]}
+    assert {"great circle", "path, coloured by step", "start", "end"} <= names
+    drawn = {t.get("name") for f in figures.values() for t in f["data"]}
+    assert "walks: great circle" in drawn and "observed: great circle" in drawn
+    assert "change places, above the noise" in drawn and "typical angle of random subspaces" in drawn
+    assert len(html) < 4_500_000
+    assert "NaN" not in json.dumps(figures)
+
+
+def test_several_runs_have_their_scores_side_by_side(found: Any, tmp_path: Path) -> None:
+    from eigentrail.api.run_report import report_runs
+
+    other = analyze(record(tmp_path / "other", {"walk": planted(5)["walk"]}), NAMES, progress=False)
+    html = report_runs([found, other], tmp_path / "page.html").read_text()
+    assert "weight · other, right" in html
+    scores = next(
+        v["figure"] for k, v in pieces(html).items() if "figure" in v and v["file"] == "geodesic-scores"
+    )
+    assert any("other" in label for label in scores["data"][1]["y"])
+    assert any("run" in label for label in scores["data"][1]["y"])
+
+
+def test_the_terminal_shows_tables_and_verdicts(run: Run, found: Any) -> None:
+    del found
+    done = CliRunner().invoke(
+        app, ["analyze", str(run.path), "--only", "geodesic,crossings,subspaces", "--quiet", "--layers", "c*"]
+    )
+    assert done.exit_code == 0
+    text = " ".join(done.stdout.split())
+    assert "moves along a great circle more than chance gives" in text
+    assert "direction 2 rises above 1" in text and "random subspaces share" in text
+
+
+def test_verdicts_name_late_starts_and_bends() -> None:
+    row = {
+        "side": "left", "start": 40, "spike_step": 40, "score": 0.8, "null_median": 0.7, "percentile": 60.0,
+        "sphere_score": None, "sphere_null_median": None, "sphere_percentile": None, "best_percentile": 99.0,
+        "best_start": 80, "segments": 7, "changes": [50, 60, 70],
+    }  # fmt: skip
+    said = geodesic_verdict(row)
+    assert "its first spike at step 40" in said and "no more of a great circle" in said
+    assert "From step 80 on it is more than chance" in said
+    assert "7 circles" in said and "of 4 best with changes at steps 50, 60, 70" in said
+    assert "less of a great circle" in geodesic_verdict({**row, "percentile": 2.0, "segments": None})
+    assert "changing at steps 50" in geodesic_verdict({**row, "segments": 2, "changes": [50]})
