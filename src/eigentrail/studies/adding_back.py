@@ -176,10 +176,8 @@ def add_back_table(tree: xr.DataTree) -> pd.DataFrame:
         "name", "parameters", "part", "accuracy_full", "accuracy_zeros", "guess", "components", "components_norm",
         "accuracy_first", "components_back", "singular_back", "random_back", "verdict",
     ]  # fmt: skip
-    table = pd.DataFrame(rows, columns=columns)
-    for column in ("components_back", "singular_back", "random_back"):
-        table[column] = table[column].astype(object).where(table[column].notna(), None)
-    return table
+    # Counts stay whole numbers beside those that are missing.
+    return pd.DataFrame({name: pd.Series([row[name] for row in rows], dtype=object) for name in columns})
 
 
 def _verdict(row: dict[str, Any], has_singular: bool) -> str:
