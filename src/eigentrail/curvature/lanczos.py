@@ -212,7 +212,9 @@ class _Solver:
         """Give the residuals of the wanted pairs in units of what is allowed, and which are too long."""
         values, mixes, rest = self.space.ritz()
         wanted = places(self.which, self.k, len(values))
-        allowed = strictness * np.maximum(self._bounds(values)[wanted], np.finfo(float).tiny)
+        # What the recursion knows is not better than rounding.
+        least = max(self.space.eps * float(np.abs(values).max()), float(np.finfo(float).tiny))
+        allowed = np.maximum(strictness * self._bounds(values)[wanted], least)
         return self.space.coupling @ (mixes[:, wanted] / allowed), rest[wanted] > allowed
 
     def _bounds(self, values: Float64[np.ndarray, " m"]) -> Float64[np.ndarray, " m"]:
