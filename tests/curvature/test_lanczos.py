@@ -79,7 +79,7 @@ def test_subspaces_equal_those_of_eigh(name):
 
 
 def test_copies_are_missed_at_most_at_the_accepted_rate():
-    """Every draw: a degenerate pair among outliers, found with all copies (1 % may be missed: two of 40 in 6 % of tries)."""
+    """Every draw: a degenerate pair among outliers, found with all copies (1 % may be missed)."""
     missed = 0
     for seed in range(40):
         random = np.random.default_rng(seed)
