@@ -181,7 +181,7 @@ def gradient(loss: torch.Tensor, leaves: Any, *, create_graph: bool = False) -> 
 
 
 def _backward(of: Any, leaves: Any, vectors: Any, *, keep: bool, many: bool) -> tuple[torch.Tensor, ...]:
-    found: tuple[torch.Tensor, ...] = torch.autograd.grad(
+    found = torch.autograd.grad(
         of,
         leaves,
         vectors,
@@ -190,4 +190,9 @@ def _backward(of: Any, leaves: Any, vectors: Any, *, keep: bool, many: bool) -> 
         allow_unused=True,
         materialize_grads=True,
     )
-    return found
+    # What does not depend on the leaves comes back without the axis of the vectors.
+    lead = (len(vectors[0]),) if many else ()
+    return tuple(
+        part if len(leaf.shape) + len(lead) == part.ndim else part.expand(*lead, *leaf.shape)
+        for part, leaf in zip(found, leaves, strict=True)
+    )

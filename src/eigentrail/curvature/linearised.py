@@ -12,6 +12,21 @@ from eigentrail.curvature.point import Point
 from eigentrail.curvature.samples import Batch
 
 
+def rehearse(point: Point, batch: Batch) -> None:
+    """Take the same derivatives of a few samples without tracing.
+
+    Where an operation has none, such as that of `mse_loss` for targets that do not vary, this raises, while tracing may
+    end the process.
+
+    Args:
+        point: the network and its loss.
+        batch: a few samples.
+    """
+    with point.setting():
+        slope = torch.func.grad(lambda values: point.loss(values, batch))
+        torch.func.jvp(slope, (point.values,), (point.values,))
+
+
 class LinearisedHessian:
     """The forward derivative of the gradient of one batch.
 

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias
 import torch
 
 from eigentrail.curvature.graphs import GaussNewtonGraph, HessianGraph
-from eigentrail.curvature.linearised import LinearisedGaussNewton, LinearisedHessian
+from eigentrail.curvature.linearised import LinearisedGaussNewton, LinearisedHessian, rehearse
 from eigentrail.curvature.point import Point
 from eigentrail.curvature.samples import Samples
 from eigentrail.curvature.tape import Tape, measure
@@ -38,6 +38,7 @@ class Plan:
         kept: number of batches whose graph or linearised function is kept.
         at_once: number of vectors that are multiplied in one pass.
         held: bytes that are kept between products, estimated.
+        note: why something was not done as planned; empty otherwise.
     """
 
     way: Way
@@ -46,6 +47,7 @@ class Plan:
     kept: int
     at_once: int
     held: int
+    note: str = ""
 
 
 class Products:
@@ -120,7 +122,8 @@ class Products:
             except (
                 RuntimeError
             ) as error:  # an operation that cannot be vectorised; one vector after the other can
-                self._together, self.note = False, f"one by one ({str(error).splitlines()[0][:200]})"
+                self.note = f"vectors one by one ({str(error).splitlines()[0][:200]})"
+                self._together, self.plan = False, replace(self.plan, at_once=1, note=self.note)
         one_by_one = [
             maker.product(chosen.split(row), keep=keep or place + 1 < len(rows), many=False)
             for place, row in enumerate(rows)
@@ -140,6 +143,8 @@ class Products:
         kept = place < self.plan.kept
         if kept and self.plan.way == "linearised":
             try:
+                if place == 0:
+                    rehearse(point, self._samples.head(2, point.dtype, point.device))
                 found = _LINEARISED[self._kind](point, batch)
                 if place == 0:
                     self._compare(found, batch)
@@ -148,7 +153,7 @@ class Products:
             except Exception as error:  # the tracer does not know every operation; the graph does
                 self.note = f"not linearised ({type(error).__name__}: {str(error).splitlines()[0][:200]})"
                 self._traced, self._kept, found = False, {}, None
-                self.plan = replace(self.plan, way="cached")
+                self.plan = replace(self.plan, way="cached", note=self.note)
         if found is None:
             found = _GRAPHS[self._kind](point, batch)
         if kept:
@@ -190,7 +195,7 @@ class Products:
                     break
         if not kept:
             way = "recomputed"
-        return Plan(way, self.size, len(places), kept, at_once, int(held))
+        return Plan(way, self.size, len(places), kept, at_once, int(held), self.note)
 
     def _room(self, bytes_kept: list[float], largest: int) -> tuple[int, float]:
         """Count how many batches can be kept beside what a running product takes."""
