@@ -290,6 +290,6 @@ def test_verdicts_name_late_starts_and_bends() -> None:
     said = geodesic_verdict(row)
     assert "its first spike at step 40" in said and "no more of a great circle" in said
     assert "From step 80 on it is more than chance" in said
-    assert "7 circles" in said and "of 4 best with changes at steps 50, 60, 70" in said
+    assert "7 circles" in said and "if they are to be 4, they change at steps 50, 60, 70" in said
     assert "less of a great circle" in geodesic_verdict({**row, "percentile": 2.0, "segments": None})
     assert "changing at steps 50" in geodesic_verdict({**row, "segments": 2, "changes": [50]})

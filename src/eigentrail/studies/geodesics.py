@@ -55,7 +55,7 @@ def layer_geodesics(series: MatrixSeries, progress: Progress) -> xr.DataTree:
         note = f"the path begins at the first step: {error}"
     left = int((series.steps >= spike).sum())
     if spike > series.steps[0] and left >= _FEWEST:
-        nodes["/spike"] = singular_path(x, seed=_SEED, start=spike, progress=progress)
+        nodes["/spike"] = singular_path(x, seed=_SEED, start=spike, shares=(0.0,), progress=progress)
         start = "spike"
     elif spike > series.steps[0]:
         note = f"the path begins at the first step: the first spike appears at step {spike}, with {left} steps left"
@@ -94,7 +94,7 @@ def _seconds(series: MatrixSeries) -> float:
 
 GEODESIC = MatrixAnalysis(
     "geodesic",
-    2,
+    3,
     layer_geodesics,
     _seconds,
     f"the null of {nulls.ENOUGH} random walks",
@@ -228,12 +228,10 @@ def geodesic_verdict(row: dict[str, Any]) -> str:
     elif row["segments"] and row["segments"] <= _FEW:
         cut = f" {row['segments']} circles one after the other fit better, changing at steps {_listed(row)}."
     elif row["segments"]:
-        several = (
-            f", of {len(row['changes']) + 1} best with changes at steps {_listed(row)}"
-            if row["changes"]
-            else ""
-        )
-        cut = f" It bends all along: {row['segments']} circles one after the other fit better{several}."
+        cut = f" It bends all along: {row['segments']} circles one after the other fit better"
+        if row["changes"]:
+            cut += f"; if they are to be {len(row['changes']) + 1}, they change at steps {_listed(row)}"
+        cut += "."
     return f"The leading {row['side']} vector {said}, {since}: {beside}{sphere}.{later}{cut}"
 
 

@@ -134,7 +134,7 @@ def _verdict(row: dict[str, Any], events: xr.Dataset) -> str:
         told = f"Directions above the noise change places: {'; '.join(listed[:_LISTED])}{more}"
     bulk = (
         f". {inside} more exchange{'s' if inside > 1 else ''} inside the bulk of noise, where vectors mix at every "
-        "step, say nothing"
+        f"step, say{'' if inside > 1 else 's'} nothing"
         if inside
         else ""
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -18,7 +19,7 @@ from eigentrail.trajectories.leading_vectors import SIDES
 from eigentrail.trajectories.rows import open_rows
 
 # Shares of the path that are left out at its beginning to see what the choice of the start does.
-_STARTS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7)
+_SHARES = (0.0, 0.1, 0.2, 0.35, 0.6)
 _QUANTILES = (5.0, 50.0, 95.0)
 _FEWEST = 6
 _NUMBERS = ("score", "rss", "percentile", "p_value", "arc", "best_start", "best_percentile")
@@ -32,6 +33,7 @@ def singular_path(
     *,
     start: int | Literal["spike"] | None = None,
     steps: int = MOST_STEPS,
+    shares: Sequence[float] = _SHARES,
     progress: Progress = silent,
 ) -> xr.Dataset:
     """Fit the paths of the left and the right singular vector, with the null of random walks in weight space.
@@ -45,6 +47,7 @@ def singular_path(
         seed: seed of the walks.
         start: as of `geodesic`.
         steps: how many steps the path and the walks are thinned to, at most 100.
+        shares: shares of the path to leave out at its beginning, the first one 0.
         progress: is told of the walks done.
 
     Returns:
@@ -74,7 +77,7 @@ def singular_path(
     places = choose_places(rows, start, 2, steps)
     followed, first_norm, norms, shape = follow_rows(rows, places, which)
     count = len(places)
-    starts = np.unique([round(share * (count - 1)) for share in _STARTS])
+    starts = np.unique([round(share * (count - 1)) for share in shares])
     starts = starts[count - starts >= _FEWEST] if count > _FEWEST else starts[:1]
     out = _empty(count, len(starts), draws)
     still = []
