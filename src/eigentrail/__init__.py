@@ -44,7 +44,9 @@ from eigentrail.runs import Recorder as Recorder
 from eigentrail.runs import Run as Run
 from eigentrail.runs import open_run as open_run
 from eigentrail.spectra import Spectrum as Spectrum
+from eigentrail.training import Ensemble as Ensemble
 from eigentrail.training import TrainingSettings as TrainingSettings
+from eigentrail.training import open_ensemble as open_ensemble
 from eigentrail.training import train as train
 from eigentrail.weights import Weights as Weights
 from eigentrail.weights import open_weights as open_weights

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,11 +16,20 @@ import pytest
 import torch
 from torch import nn
 
-from eigentrail.data import Data
+from eigentrail.data import Data, from_tensors
 from eigentrail.errors import OptionError, RunError, RunWarning
 from eigentrail.runs import Recorder, Run, open_run
 from eigentrail.runs.together import Together
-from eigentrail.training import Ensemble, TrainingSettings, open_ensemble, train, train_many
+from eigentrail.training import (
+    Ensemble,
+    TrainingSettings,
+    ensemble_fitness,
+    ensemble_processes,
+    open_ensemble,
+    train,
+    train_many,
+)
+from eigentrail.training.preparing import build_network
 from eigentrail.training.schedule import Exponential, Step
 
 TOLERANCE = {"float64": 1e-10, "float32": 1e-5}
@@ -104,6 +115,22 @@ def test_a_grid_of_rates_and_decays(tmp_path: Path, few: Data) -> None:
     assert repr(again) == f"<Ensemble {tmp_path / 'grid'}: 8 runs: 8 finished>"
     with pytest.raises(OptionError, match="no training setting rate"):
         found.select(rate=1)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("network", ["mlp50", "test_ensemble:Normed"])
+def test_a_grid_is_its_single_trainings_after_five_epochs(
+    tmp_path: Path, few: Data, dtype: str, network: str
+) -> None:
+    shared = TrainingSettings(batch_size=20, epochs=5, dtype=dtype, momentum=0.5)
+    found = train(
+        network, few, tmp_path / "grid", shared, seeds=[0, 3], lr=[0.05, 0.01], weight_decay=[1e-2, 0.0],
+        every="epoch",
+    )  # fmt: skip
+    assert found.how == "stacked"
+    assert len(found) == 8
+    for run, own in zip(found, found.settings, strict=True):
+        near(run, train(network, few, tmp_path / run.path.name, own, every="epoch"), TOLERANCE[dtype])
 
 
 def test_rates_alone_make_an_ensemble(tmp_path: Path, few: Data) -> None:
@@ -296,6 +323,60 @@ def test_kill_9_leaves_runs_that_go_on(tmp_path: Path, few: Data) -> None:
     np.testing.assert_allclose(
         resumed[1]["fc2.weight"].values, single["fc2.weight"].values, rtol=0, atol=1e-4
     )
+
+
+def test_what_keeps_a_core_busy_by_itself_is_not_stacked_on_processors(
+    few: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = TrainingSettings(batch_size=20)
+    images = torch.randn(40, 3, 32, 32)
+    large = from_tensors((images, torch.arange(40) % 10))
+    wide, lenet, small = (
+        build_network(name, data, settings)[0]
+        for name, data in (("mlp256", large), ("lenet", large), ("mlp50", few))
+    )
+    monkeypatch.setattr(ensemble_fitness, "cpu_count", lambda: 2)
+    # Forwards 2, backwards 4 operations a weight and sample, without the gradient of the samples.
+    weights = 3072 * 256 + 256 * 128 + 128 * 64 + 64 * 10
+    operations = 20 * (6 * weights - 2 * 3072 * 256)
+    said = ensemble_fitness.why_not_worth_it(wide, large, settings)
+    assert said is not None and f"takes {operations / 1e6:.0f} million operations" in said
+    assert ensemble_fitness.why_not_worth_it(lenet, large, settings) is not None
+    assert ensemble_fitness.why_not_worth_it(small, few, settings) is None
+    # One core gains nothing from processes.
+    monkeypatch.setattr(ensemble_fitness, "cpu_count", lambda: 1)
+    assert ensemble_fitness.why_not_worth_it(lenet, large, settings) is None
+
+
+def test_processes_are_chosen_and_said_where_they_are_quicker(
+    tmp_path: Path, few: Data, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ensemble_fitness, "cpu_count", lambda: 2)
+    monkeypatch.setattr(ensemble_fitness, "_OPERATIONS", 1e5)
+    # One after the other here, which is quicker for so little than to start processes.
+    monkeypatch.setattr(ensemble_processes, "cpu_count", lambda: 1)
+    found = train("mlp50", few, tmp_path / "many", seeds=[0, 1], epochs=1)
+    assert "parallel processes" in found.how and "keeps a processor core busy by itself" in found.how
+    assert f"2 networks: {found.how}\n" in capsys.readouterr().err
+    # Whoever asks for a stack gets it.
+    assert train("mlp50", few, tmp_path / "stack", seeds=[0, 1], epochs=1, how="stack").how == "stacked"
+
+
+def test_the_disk_of_all_members_is_told_and_not_far_off(
+    tmp_path: Path, few: Data, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = TrainingSettings(batch_size=20, epochs=30, momentum=0.9)
+    train("mlp50", few, tmp_path / "many", shared, seeds=range(3), progress=True)
+    said = re.search(
+        r"recording 3 trainings to .*many: about ([\d.]+) MB in all; .* are free", capsys.readouterr().err
+    )
+    # Chunks are files with holes until they are full: what counts is what they occupy.
+    taken = sum(512 * file.stat().st_blocks for file in (tmp_path / "many").rglob("*") if file.is_file())
+    # Weights hardly compress; the first steps of a training, which are much alike, somewhat.
+    assert 0.6 * float(said[1]) * 1e6 < taken < 1.1 * float(said[1]) * 1e6
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**9, 10**9, 10**6))
+    with pytest.warns(RunWarning, match=r"recording 3 trainings to .* too few; record fewer layers"):
+        train("mlp50", few, tmp_path / "more", shared, seeds=range(3), progress=False)
 
 
 def test_dropout_trains_in_processes_to_the_same_bits(

@@ -121,7 +121,7 @@ def test_the_size_for_two_cores_can_be_trained_and_says_what_is_smaller(name: st
 
 def test_a_preset_is_trained_at_the_size_for_two_cores(tmp_path: Path, digits: Data) -> None:
     run = training.train_preset("mlp-bn", tmp_path / "run", "digits", full=False, epochs=1)
-    assert run.manifest.notes["training"]["weight_decay"] == 1e-2
+    assert run.manifest.notes["training"]["weight_decay"] == 5e-3
     assert run.manifest.notes["chosen"][-1].startswith("for two cores")
     assert len(run["fc5.weight"].step) == 46
 

@@ -170,7 +170,8 @@ def build(name: str, input_shape: Sequence[int], classes: int, seed: int = 0) ->
         return build_known(known, input_shape, classes, seed)
     shape, count = _sizes(input_shape, classes)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        # The processor's alone: `torch.manual_seed` would change the generators of GPUs as well.
+        torch.default_generator.manual_seed(seed)
         return _build_own(known, shape, count)
 
 
@@ -192,7 +193,7 @@ def build_known(name: str, input_shape: Sequence[int], classes: int, seed: int =
     known = resolve(name) if ":" not in name else look_up(name, ENTRIES, "network", OptionError)
     shape, count = _sizes(input_shape, classes)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
         return _factory(known)(shape, count)
 
 

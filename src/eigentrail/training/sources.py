@@ -14,6 +14,7 @@ from eigentrail.training.settings import TrainingSettings
 _SCALING = "inputs have mean 0 and variance 1 over the training set (the source names no scaling)"
 _DECAY = "the source's lambda ||w||^2 is weight_decay = 2 lambda in torch, on weights and biases"
 _STEPS = Step(at=(60, 100, 200), gamma=0.1)
+_LARGER = "a larger decay makes up for fewer steps: ranks fall with rate x decay x steps"
 _LAST = "the last batch of an epoch, which is not full, is used"
 
 
@@ -224,13 +225,7 @@ _ALL = (
         "MLP-BN-10-100 on CIFAR-10 with weight decay",
         "mlp-bn-10-100",
         {"fc5.weight": 1, "*": 50},
-        _small(
-            10_000,
-            2000,
-            why="a larger decay makes up for fewer steps: ranks fall with rate x decay x steps",
-            epochs=20,
-            weight_decay=1e-2,
-        ),
+        _small(10_000, 2000, why=_LARGER, epochs=20, weight_decay=5e-3),
         "batch size 32",
         lr=0.1,
         batch_size=32,
@@ -240,7 +235,14 @@ _ALL = (
         "RES-BN-5-500 on CIFAR-10 with weight decay",
         "res-bn-5-500",
         _rarely(5),
-        _small(4000, 1000, epochs=6, layers={"blocks.2.fc1.weight": 10, "*": 200}),
+        _small(
+            6000,
+            1000,
+            why=_LARGER,
+            epochs=8,
+            weight_decay=5e-2,
+            layers={"blocks.2.fc1.weight": 10, "*": 200},
+        ),
         "rate 0.025 (0.1 diverged within 61 steps here) and batch size 32",
         lr=0.025,
         batch_size=32,
@@ -250,7 +252,7 @@ _ALL = (
         "VGG-16 with batch norm on CIFAR-10 with weight decay",
         "vgg16",
         _rarely(25),
-        _small(480, 200, epochs=2, layers={"features.7.weight": 1, "classifier.weight": 1, "*": 20}),
+        _small(960, 200, epochs=4, layers={"features.7.weight": 1, "classifier.weight": 1, "*": 80}),
         "batch size 16",
         lr=5e-3,
         batch_size=16,
@@ -260,7 +262,7 @@ _ALL = (
         "ResNet-18 on CIFAR-10 with weight decay",
         "resnet18",
         _rarely(25),
-        _small(480, 100, epochs=1, layers={"layer1.0.conv1.weight": 1, "linear.weight": 1, "*": 15}),
+        _small(960, 200, epochs=2, layers={"layer1.0.conv1.weight": 1, "linear.weight": 1, "*": 60}),
         "rate 0.1 and batch size 16",
         lr=0.1,
         batch_size=16,
@@ -271,7 +273,7 @@ _ALL = (
         "small vision transformer on CIFAR-10",
         "vit",
         _rarely(10),
-        _small(640, 200, epochs=1, layers={"blocks.2.fc1.weight": 1, "*": 10}),
+        _small(1280, 200, epochs=3, layers={"blocks.2.fc1.weight": 1, "*": 40}),
         "batch size 32",
         lr=4e-2,
         batch_size=32,
