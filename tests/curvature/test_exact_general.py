@@ -117,6 +117,7 @@ def test_samples_that_meet_in_the_loss_are_found_and_their_terms_kept(layers: st
     assert found.check.method == "columns"
 
 
+@pytest.mark.filterwarnings("ignore:the loss of 4 samples:eigentrail.errors.NumericalWarning")
 def test_samples_that_meet_in_some_batches_only() -> None:
     def sometimes(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         return (F.cross_entropy if len(outputs) == 4 else mixing)(outputs, targets)

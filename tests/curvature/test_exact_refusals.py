@@ -96,3 +96,25 @@ def test_a_linear_tail_has_no_curvature() -> None:
     model = seeded(lambda: nn.Sequential(nn.Linear(4, 5), nn.Linear(5, 3)))
     curvature = Curvature(model, lambda outputs, targets: outputs.mean(), samples(6, 4), "0.*")
     assert torch.equal(curvature.matrix(), torch.zeros(25, 25, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("kind", ["hessian", "gauss-newton"])
+@pytest.mark.parametrize("layers", ["0.weight", ["0.weight", "2.weight"]])
+def test_a_loss_that_is_not_finite_is_named(kind: str, layers: str | list[str]) -> None:
+    inputs, targets = samples(10, 4)
+    inputs[9] = torch.inf
+    with pytest.raises(CurvatureError, match="the loss is nan"):
+        Curvature(network(), F.cross_entropy, (inputs, targets), layers, kind, batch_size=4).matrix(check=0)
+
+
+def test_a_derivative_that_is_not_finite_is_named() -> None:
+    # A root at zero has no derivative, though the loss is finite.
+    model = seeded(lambda: nn.Sequential(nn.Linear(4, 3, bias=False)))
+    with torch.no_grad():
+        model[0].weight.zero_()
+
+    def root(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        return outputs.square().sum(dim=1).sqrt().mean()
+
+    with pytest.raises(CurvatureError, match="derivative of the loss is not finite"):
+        Curvature(model, root, samples(6, 4), "0.weight").matrix(check=0)

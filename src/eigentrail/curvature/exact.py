@@ -10,11 +10,12 @@ from jaxtyping import Float
 from eigentrail._progress import Progress, shown
 from eigentrail.curvature.affine_layer import AffineLayer, owner
 from eigentrail.curvature.exact_layer import layer_hessian
-from eigentrail.curvature.exact_products import write_products
+from eigentrail.curvature.exact_outputs import NUMBERS
+from eigentrail.curvature.exact_products import BLOCK, write_products
 from eigentrail.curvature.khatri_rao import KhatriRaoSum
 from eigentrail.curvature.layer_pass import NotClosedError
 from eigentrail.curvature.memory import refuse_above
-from eigentrail.curvature.spot_check import Check, spot_check
+from eigentrail.curvature.spot_check import spot_check
 from eigentrail.errors import OptionError
 
 if TYPE_CHECKING:
@@ -29,10 +30,12 @@ def exact_matrix(
     For one Linear layer or one convolution that the network calls once, only what is behind the layer is
     differentiated: outputs z = W a are linear in W, so the Hessian in W is the mean of Hz (x) a a^T with Hz the Hessian
     of a sample's loss in z, over all pairs of positions of a sample where the layer has several (tokens, patches).
-    This holds for any network behind the layer; with `kind="gauss-newton"`, Hz is J^T S J. For anything else (several
-    layers, whole networks, layers used twice, tied weights) the operator is applied to the identity. What the network
-    does is found out, not asked: the forward pass tells how often the layer is called and whether its parameters are
-    used elsewhere, and a product with Hz whether samples or positions meet in the loss.
+    This holds for any network behind the layer; with `kind="gauss-newton"`, Hz is J^T S J. Where positions outnumber
+    the network's outputs, that form is summed from the outputs' derivatives in W, also for the Hessian if the network
+    is piecewise linear behind the layer. For anything else (several layers, whole networks, layers used twice, tied
+    weights) the operator is applied to the identity. What the network does is found out, not asked: the forward pass
+    tells how often the layer is called and whether its parameters are used elsewhere, and a product with Hz whether
+    samples or positions meet in the loss and whether the network bends behind the layer.
 
     In float32 the sums over samples are formed in blocks whose sum is taken in float64 (one position a sample) or in
     micro-batches: the matrix is off by about 1e-7 of its largest entries. In float64, products and sums are in float64,
@@ -63,16 +66,22 @@ def exact_matrix(
     refuse_above(n * n * itemsize + _workspace(n, layer, itemsize), limit, n, dtype, curvature.device)
     matrix = torch.zeros(n, n, dtype=dtype, device=curvature.device)
     method, note = _fill(curvature, layer, matrix)
-    report: Check = spot_check(curvature, matrix, check, method, note)
-    curvature.check = report
+    # A sum over all entries is finite only where they are, and needs no second matrix.
+    if not bool(torch.isfinite(matrix.sum(dtype=torch.float64))):
+        curvature._explain()
+    if method != "products":
+        curvature._expect(check)
+    curvature.check = spot_check(curvature, matrix, check, method, note)
     return matrix
 
 
 def _workspace(n: int, layer: AffineLayer | None, itemsize: int) -> int:
-    """Give the bytes that are needed besides the matrix."""
+    """Give about the bytes that are needed besides the matrix and the graphs of a batch."""
     if layer is None:
-        return 64 * n * itemsize * 4
-    return KhatriRaoSum.workspace(layer.out, layer.inputs, itemsize)
+        return 4 * BLOCK * n * itemsize
+    if layer.axes == 1:
+        return KhatriRaoSum.workspace(layer.out, layer.inputs, itemsize)
+    return 4 * NUMBERS * itemsize
 
 
 def _fill(curvature: Curvature, layer: AffineLayer | None, matrix: torch.Tensor) -> tuple[str, str]:
@@ -87,6 +96,7 @@ def _fill(curvature: Curvature, layer: AffineLayer | None, matrix: torch.Tensor)
             return method, ""
         matrix.zero_()
     # Products include weight decay, and the samples of all processes, already.
+    curvature._expect(curvature.n)
     with shown("exact matrix") as report:
         write_products(curvature, matrix, report)
     return "products", note

@@ -11,7 +11,7 @@ from eigentrail.curvature.tail import GaussNewtonTail
 # Relative size below which what a piecewise linear tail should not have is rounding, in units of the epsilon.
 _ROUNDING = 64
 # Numbers in the derivatives of the outputs that are held at a time.
-_NUMBERS = 2**24
+NUMBERS = 2**24
 # Side of the tiles of which only those on and above the diagonal are computed.
 _TILE = 512
 
@@ -29,7 +29,7 @@ def straight(passed: LayerPass, seed: int) -> bool:
     Returns:
         True when it does.
     """
-    tail = passed.gauss_newton()
+    tail = passed.gauss_newton
     generator = torch.Generator().manual_seed(seed)
     tangent = torch.randn(tail.leaf.shape, generator=generator, dtype=tail.leaf.dtype).to(tail.leaf.device)
     rest = tail.rest(tangent).abs().max()
@@ -44,13 +44,13 @@ def add_outputs(matrix: torch.Tensor, passed: LayerPass, arrangement: Arrangemen
         passed: the batch at the layer.
         arrangement: sees the rows as [samples, positions].
     """
-    layer, tail = passed.layer, passed.gauss_newton()
+    layer, tail = passed.layer, passed.gauss_newton
     slopes = _slopes(tail, passed, arrangement)
     bends = tail.bends().to(matrix.dtype)
     vectors = arrangement.split(passed.vectors, len(passed.axes), passed.samples)
     vectors = vectors.reshape(passed.samples, vectors.shape[1], layer.groups, layer.inputs)
     width = bends.shape[-1]
-    size = max(1, _NUMBERS // (width * len(matrix)))
+    size = max(1, NUMBERS // (width * len(matrix)))
     for low in range(0, passed.samples, size):
         part = slice(low, low + size)
         jacobian = _jacobian(passed, slopes[part], vectors[part]).to(matrix.dtype)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 # Numbers in one block of unit vectors, and the most vectors in it.
 _NUMBERS = 2**22
-_MOST = 64
+BLOCK = 64
 
 
 def write_products(curvature: Curvature, matrix: torch.Tensor, report: Progress) -> None:
@@ -26,7 +26,7 @@ def write_products(curvature: Curvature, matrix: torch.Tensor, report: Progress)
         report: told how many rows are done.
     """
     n = curvature.n
-    size = max(1, min(_MOST, _NUMBERS // n))
+    size = max(1, min(BLOCK, _NUMBERS // n))
     for low in range(0, n, size):
         report("product", low, n)
         high = min(low + size, n)

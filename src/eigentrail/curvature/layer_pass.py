@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from torch.utils._pytree import tree_leaves
 
 from eigentrail.curvature.affine_layer import AffineLayer
 from eigentrail.curvature.arrangement import Arrangement, separates
+from eigentrail.curvature.determinism import not_finite
 from eigentrail.curvature.graphs import Outputs
 from eigentrail.curvature.point import Point
 from eigentrail.curvature.samples import Batch
@@ -53,8 +55,9 @@ class LayerPass:
         """Multiply tangents [k, *axes, out] of the rows with the second derivative in z."""
         return self.layer.rows(self.tail.apply(self.layer.outputs(tangents).contiguous()))
 
+    @cached_property
     def gauss_newton(self) -> GaussNewtonTail:
-        """Give the Gauss-Newton form behind the layer, whatever form is summed."""
+        """The Gauss-Newton form behind the layer, whatever form is summed."""
         if isinstance(self.tail, GaussNewtonTail):
             return self.tail
         assert self.outputs is not None
@@ -95,6 +98,7 @@ def layer_pass(
     Raises:
         NotClosedError: the layer is used more than once, or its parameters elsewhere, or its input is of an unusual
             shape.
+        CurvatureError: the loss is not finite, or does not depend on what is behind the layer.
     """
     found, at = cut(layer.module, lambda: point.outputs(leaves or point.values, batch))
     leaf, inputs = _through(layer, at)
@@ -102,7 +106,10 @@ def layer_pass(
         _refuse_other_uses(found, leaves, point.chosen.names)
     tail: Tail | GaussNewtonTail
     if kind == "hessian":
-        tail = Tail(leaf, batch.weight * point.loss_of(found, batch))
+        loss = point.loss_of(found, batch)
+        if not bool(torch.isfinite(loss)):
+            raise CurvatureError(not_finite(float(loss.detach()), found))
+        tail = Tail(leaf, batch.weight * loss)
         try:
             outputs = Outputs(found, point, batch)
         except CurvatureError:

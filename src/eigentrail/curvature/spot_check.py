@@ -24,8 +24,8 @@ class Check:
         error: the largest relative error of a product, ||M v - C v|| / ||C v|| over random Gaussian v; 0 without any.
         tolerance: what it may be.
         products: how many random products were compared.
-        method: how the matrix was computed: "khatri-rao", "positions" or "columns" (one layer, from the second
-            derivatives in its outputs), or "products" (the operator applied to the identity).
+        method: how the matrix was computed: "khatri-rao", "outputs", "positions" or "columns" (one layer, from what is
+            behind it), or "products" (the operator applied to the identity).
         note: why the method is not one of a layer's; empty where it is.
     """
 
