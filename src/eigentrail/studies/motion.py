@@ -24,7 +24,7 @@ _NUMBERS, _STEPS = 2 * 10**9, 20_000
 # Multiplications above which the Gram matrix takes longer than block Lanczos; so many passes over T n numbers.
 _EXACT = 2e11
 # What all trajectories of a run may take together where nobody asked for them.
-_QUICK_NUMBERS, _QUICK_PRODUCTS = 5 * 10**8, 3e11
+_QUICK_NUMBERS, _QUICK_PRODUCTS = 2 * 10**8, 1.5e11
 #: Relative residual at which the randomised components stop.
 TOLERANCE = 1e-4
 # Steps that the tests against random walks look at: their price grows with the third power. Fewer where momentum

@@ -205,13 +205,13 @@ def _sentence(row: dict[str, Any]) -> str:
         )
     if row["spike_share"] is not None:
         said.append(
-            f"{row['spike_share']:.0%} of the first component lies in the {row['spikes']} singular matrices above the "
-            f"Marchenko-Pastur bulk (chance {row['spike_share_chance']:.1%})."
+            f"{row['spike_share']:.0%} of the first component lies in the {_matrices(row['spikes'])} above the "
+            f"Marchenko-Pastur bulk (chance {100 * row['spike_share_chance']:.2g}%)."
         )
     if row["update_largest"] is not None:
         said.append(
-            f"{row['updates_share']:.0%} of the first component lies in the leading {LEADING} components of the "
-            f"updates (chance {row['updates_share_chance']:.1%})"
+            f"{100 * row['updates_share']:.3g}% of the first component lies in the leading {LEADING} components of the "
+            f"updates (chance {100 * row['updates_share_chance']:.2g}%)"
             + (
                 ""
                 if row["updates_percentile"] is None
@@ -220,6 +220,10 @@ def _sentence(row: dict[str, Any]) -> str:
             + "."
         )
     return " ".join(said)
+
+
+def _matrices(count: int) -> str:
+    return "one singular matrix" if count == 1 else f"{count} singular matrices"
 
 
 def _judged(percentile: float) -> str:

@@ -245,12 +245,12 @@ def _sentence(row: dict[str, Any]) -> str:
         else "no more than its updates with random signs give"
     )
     said = (
-        f"{row['share_1']:.0%} of the motion is along the first component and {row['share_2']:.0%} along the second, "
-        f"{judged} (97.5% of them stay below {high:.0%}; a walk in high dimension has {row['share_1_walk']:.0%})"
+        f"{row['share_1']:.0%} of the motion is along the first component and {100 * row['share_2']:.3g}% along the "
+        f"second, {judged} (97.5% of them stay below {high:.0%}; a walk in high dimension has {row['share_1_walk']:.0%})"
     )
     if row["update_share_1"] is None:
         return f"{said}."
     return (
-        f"{said}. The updates have {row['update_share_1']:.0%} along their first component, "
-        f"noise of their shape {row['update_share_1_noise']:.1%}."
+        f"{said}. The updates have {100 * row['update_share_1']:.3g}% along their first component, "
+        f"noise of their shape {100 * row['update_share_1_noise']:.2g}%."
     )
