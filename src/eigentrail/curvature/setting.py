@@ -12,6 +12,21 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 
 @contextmanager
+def full_precision() -> Iterator[None]:
+    """Leave automatic mixed precision and inference mode, which also reach into backward passes.
+
+    Yields:
+        Nothing.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(torch.inference_mode(False))
+        for kind in ("cpu", "cuda"):
+            if torch.is_autocast_enabled(kind):
+                stack.enter_context(torch.autocast(kind, enabled=False))
+        yield
+
+
+@contextmanager
 def setting(model: nn.Module, loss: Any = None) -> Iterator[None]:
     """Evaluate a network in eval mode such that it can be differentiated twice, and put everything back.
 
@@ -46,13 +61,10 @@ def setting(model: nn.Module, loss: Any = None) -> Iterator[None]:
     fast = torch.backends.mha.get_fastpath_enabled()
     recurrent = any(isinstance(module, nn.RNNBase) for module in modules)
     with ExitStack() as stack:
-        stack.enter_context(torch.inference_mode(False))
+        stack.enter_context(full_precision())
         stack.enter_context(torch.enable_grad())
         stack.enter_context(sdpa_kernel(SDPBackend.MATH))
         stack.enter_context(torch.compiler.set_stance("force_eager"))
-        for kind in ("cpu", "cuda"):
-            if torch.is_autocast_enabled(kind):
-                stack.enter_context(torch.autocast(kind, enabled=False))
         if recurrent:
             stack.enter_context(torch.backends.cudnn.flags(enabled=False))
         try:

@@ -1,0 +1,142 @@
+"""How products are made: by their expected number and within the memory limit."""
+
+from __future__ import annotations
+
+import torch
+from curvature_cases import build, vectors
+from torch import nn
+
+import eigentrail as et
+
+
+def wide(count: int = 400) -> tuple[nn.Module, tuple[torch.Tensor, torch.Tensor]]:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(8, 300), nn.Tanh(), nn.Linear(300, 300), nn.Tanh(), nn.Linear(300, 3))
+    return model, (torch.randn(count, 8), torch.randint(3, (count,)))
+
+
+def test_one_product_is_recomputed_some_are_cached_many_linearised() -> None:
+    model, data = wide(2000)
+    found = [et.Curvature(model, None, data, expected=count).plan.way for count in (1, 20, 1000)]
+    assert found == ["recomputed", "cached", "linearised"]
+    # Small batches gain nothing by a linearised function, nor does a Gauss-Newton matrix.
+    case = build("tanh")
+    assert (
+        et.Curvature(case.model, case.loss, (case.inputs, case.targets), expected=1000).plan.way == "cached"
+    )
+    assert et.Curvature(model, None, data, kind="gauss-newton", expected=1000).plan.way == "cached"
+
+
+def test_the_memory_limit_bounds_batches_and_what_is_kept() -> None:
+    model, data = wide()
+    v = torch.from_numpy(vectors(et.Curvature(model, None, data).n, 1)[0]).float()
+    free = et.Curvature(model, None, data, batch_size=40)
+    expected = free @ v
+    full = free.plan
+    assert (full.batches, full.kept, full.size) == (10, 10, 40)
+    some = et.Curvature(model, None, data, batch_size=40, memory_limit=int(0.8 * full.held) + 6 * 4 * free.n)
+    assert 0 < some.plan.kept < 10 and some.plan.way == "cached"
+    assert some.plan.held <= some.memory_limit
+    tight = et.Curvature(model, None, data, batch_size=40, memory_limit=int(6.7 * 4 * free.n))
+    assert tight.plan.way == "recomputed" and tight.plan.size < 40 and tight.plan.kept == 0
+    for operator in (some, tight):
+        torch.testing.assert_close(operator @ v, expected, rtol=1e-4, atol=1e-6)
+        sizes = [[batch.count for batch in operator._batches()] for _ in range(2)]
+        assert sizes[0] == sizes[1] and sum(sizes[0]) == 400 and max(sizes[0]) <= operator.plan.size
+        torch.testing.assert_close(operator @ v, operator @ v, rtol=0, atol=0)
+
+
+def test_the_estimate_is_what_a_whole_batch_keeps() -> None:
+    model, data = wide()
+    operator = et.Curvature(model, None, data)
+    held: dict[int, int] = {}
+
+    def pack(x: torch.Tensor) -> torch.Tensor:
+        held[x.untyped_storage().data_ptr()] = x.untyped_storage().nbytes()
+        return x
+
+    plan = operator.plan
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda x: x):
+        operator @ torch.zeros(operator.n)
+    own = {x.untyped_storage().data_ptr() for x in operator._point.held()}
+    measured = sum(size for place, size in held.items() if place not in own)
+    gradient = 4 * operator.n
+    assert plan.batches == 1 and plan.kept == 1
+    assert 0.8 * measured <= plan.held <= 1.3 * measured + 2 * gradient
+
+
+def test_a_batch_of_a_loader_is_divided_only_where_memory_demands_it() -> None:
+    model, (x, y) = wide()
+    batches = [(x[:250], y[:250]), (x[250:], y[250:])]
+    operator = et.Curvature(model, None, batches)
+    assert [batch.count for batch in operator._batches()] == [250, 150]
+    tight = et.Curvature(model, None, batches, memory_limit=int(6.7 * 4 * operator.n))
+    assert len(list(tight._batches())) > 2
+    v = vectors(operator.n, 1)[0]
+    assert abs(tight @ v - operator @ v).max() < 1e-5
+
+
+def test_solvers_say_what_they_expect_unless_the_user_did() -> None:
+    model, data = wide(2000)
+    operator = et.Curvature(model, None, data, "4")
+    operator._expect(1000)
+    assert operator.plan.way == "linearised"
+    told = et.Curvature(model, None, data, "4", expected=3)
+    told._expect(1000)
+    assert told.plan.way == "cached"
+
+
+def test_several_vectors_at_once_where_a_product_is_all_overhead() -> None:
+    case = build("tanh")
+    small = et.Curvature(case.model, case.loss, (case.inputs, case.targets))
+    assert small.plan.at_once > 1
+    model, data = wide()
+    large = et.Curvature(model, None, data)
+    assert large.plan.at_once == 1
+    v = torch.from_numpy(vectors(small.n, 70))
+    together = small.apply(v)
+    apart = torch.stack([small.apply(one) for one in v])
+    torch.testing.assert_close(together, apart, rtol=0, atol=1e-14)
+    assert small.products == 140
+
+
+def test_release_gives_memory_back_and_products_stay() -> None:
+    case = build("tanh")
+    operator = et.Curvature(case.model, case.loss, (case.inputs, case.targets))
+    v = vectors(operator.n, 1)[0]
+    before = operator @ v
+    assert operator._ready()._kept
+    operator.release()
+    assert not operator._ready()._kept
+    assert (operator @ v == before).all()
+
+
+def test_an_operation_that_cannot_be_traced_takes_the_graph() -> None:
+    class Square(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):  # type: ignore[no-untyped-def]
+            ctx.save_for_backward(x)
+            return x**2
+
+        @staticmethod
+        def backward(ctx, g):  # type: ignore[no-untyped-def]
+            return 2 * ctx.saved_tensors[0] * g
+
+    class Layer(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return Square.apply(x)
+
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 5), Layer(), nn.Linear(5, 3)).double()
+    x, y = torch.randn(9, 4).double(), torch.randint(3, (9,))
+
+    class Plain(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x**2
+
+    plain = nn.Sequential(model[0], Plain(), model[2])
+    found = et.Curvature(model, None, (x, y), way="linearised")
+    expected = et.Curvature(plain, None, (x, y))
+    v = torch.from_numpy(vectors(found.n, 3))
+    torch.testing.assert_close(found.apply(v), expected.apply(v), rtol=0, atol=1e-13)
+    assert found.plan.way == "cached" and "not linearised" in found.plan.note

@@ -1,0 +1,207 @@
+"""Bad input gives one clear sentence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from curvature_cases import build
+from torch import nn
+from torch.nn import functional as F
+from torch.utils.data import DataLoader, Dataset
+
+import eigentrail as et
+from eigentrail.errors import CurvatureError, DataError, NumericalWarning, OptionError
+
+X, Y = torch.randn(12, 4, generator=torch.Generator().manual_seed(0)), torch.arange(12) % 3
+
+
+def net() -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 3))
+
+
+def refused(error: type[Exception], match: str, *args: Any, **options: Any) -> None:
+    """One sentence, at the construction or at the first product."""
+    with pytest.raises(error, match=match) as caught:
+        operator = et.Curvature(*args, **options)
+        operator @ np.ones(operator.n)
+    text = str(caught.value)
+    assert isinstance(caught.value, et.EigentrailError)
+    assert text.endswith((".", "?")) and "\n" not in text and len(text) < 400
+
+
+def test_a_loss_that_is_no_scalar() -> None:
+    refused(CurvatureError, r"shape \(\d+,\).*mean", net(), nn.CrossEntropyLoss(reduction="none"), (X, Y))
+    refused(CurvatureError, "float, not a tensor", net(), lambda o, t: F.cross_entropy(o, t).item(), (X, Y))
+    refused(CurvatureError, "loss is str", net(), "cross-entropy", (X, Y))
+
+
+@pytest.mark.parametrize("kind", ["hessian", "gauss-newton"])
+def test_no_gradient_path(kind: str) -> None:
+    def detached(o: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        return F.cross_entropy(o.detach(), t)
+
+    refused(CurvatureError, "no gradient path", net(), detached, (X, Y), kind=kind)
+    model = net()
+    model.register_parameter("unused", nn.Parameter(torch.ones(3)))
+    refused(CurvatureError, "no gradient path", model, None, (X, Y), "unused", kind=kind)
+
+
+def test_a_layer_that_is_not_in_the_model() -> None:
+    refused(CurvatureError, 'no layer is named "2.weigth".*2.weight', net(), None, (X, Y), "2.weigth")
+    refused(CurvatureError, "layers is empty", net(), None, (X, Y), [])
+    refused(CurvatureError, "has no parameters", nn.ReLU(), None, (X, Y))
+    refused(CurvatureError, "requires a gradient", net().requires_grad_(False), None, (X, Y))
+    refused(CurvatureError, "torch.nn.Module", lambda x: x, None, (X, Y))
+
+
+def test_empty_and_one_sample_data() -> None:
+    refused(DataError, "empty", net(), None, (X[:0], Y[:0]))
+    refused(DataError, "empty", net(), None, [])
+    refused(DataError, "one sample.*twice", net(), None, (X[:1], Y[:1]))
+    twice = et.Curvature(net(), None, (X[[0, 0]], Y[[0, 0]]))
+    assert np.isfinite(twice @ np.ones(twice.n)).all()
+
+
+def test_data_that_does_not_fit() -> None:
+    refused(DataError, "12 inputs and 11 targets", net(), None, (X, Y[:11]))
+    refused(DataError, "pair .inputs, targets.", net(), None, [(X, Y, Y)])
+    refused(DataError, "data is int", net(), None, 3)
+    refused(DataError, "tensors draw nothing", net(), None, (X, Y), augmentations=2)
+    refused(DataError, "1 or more", net(), None, (X, Y), augmentations=0)
+
+
+def test_nan() -> None:
+    bad = X.clone()
+    bad[3, 1] = float("nan")
+    refused(CurvatureError, "loss is nan and so are outputs", net(), None, (bad, Y))
+    refused(CurvatureError, r"loss is nan.*samples 2 to 3", net(), None, (bad, Y), batch_size=2)
+    refused(
+        CurvatureError, "loss is inf for finite", net(), lambda o, t: o.square().sum() * float("inf"), (X, Y)
+    )
+    model = net()
+    with torch.no_grad():
+        model[2].weight[0, 0] = float("inf")
+    refused(CurvatureError, "2.weight holds NaN", model, None, (X, Y))
+    refused(CurvatureError, "square root", net(), lambda o, t: (o - o.detach()).norm(), (X, Y))
+
+
+class Random(Dataset[Any]):
+    def __len__(self) -> int:
+        return len(X)
+
+    def __getitem__(self, place: int) -> Any:
+        return X[place] + torch.randn(4), Y[place]
+
+
+def test_data_that_differs_between_passes() -> None:
+    match = "differs between two passes.*augmentations=k"
+    refused(DataError, match, net(), None, Random())
+    refused(DataError, match, net(), None, DataLoader(Random(), batch_size=5, shuffle=True))
+
+    def noisy(items: list[Any]) -> Any:
+        x, y = torch.utils.data.default_collate(items)
+        return x + torch.randn_like(x), y
+
+    data = list(zip(X, Y, strict=True))
+    refused(DataError, match, net(), None, DataLoader(data, batch_size=5, collate_fn=noisy))
+
+
+class Always(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return F.dropout(x, 0.5)
+
+
+def test_dropout_left_on_is_named() -> None:
+    model = net()
+    model.insert(2, Always())
+    refused(CurvatureError, r'other outputs.*module "2" \(Always\)', model, None, (X, Y))
+
+    class Whole(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = net()
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return F.dropout(self.inner(x), 0.5)
+
+    refused(CurvatureError, "Whole.forward draws", Whole(), None, (X, Y))
+
+
+def test_a_random_loss_is_told_from_random_outputs() -> None:
+    def noisy(o: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        return F.cross_entropy(o + torch.randn_like(o), t)
+
+    refused(CurvatureError, "loss gives other values for the same outputs", net(), noisy, (X, Y))
+
+
+def test_precisions_and_kinds_of_parameters() -> None:
+    refused(CurvatureError, r"float16.*model.float\(\)", net().half(), None, (X, Y))
+    refused(CurvatureError, "bfloat16", net().bfloat16(), None, (X, Y))
+    refused(CurvatureError, "not in torch.float16", net(), None, (X, Y), dtype=torch.float16)
+    mixed = net()
+    mixed[0].double()
+    refused(CurvatureError, "several precisions", mixed, None, (X, Y))
+    model = net()
+    model.register_parameter("codes", nn.Parameter(torch.arange(3), requires_grad=False))
+    refused(CurvatureError, "codes is torch.int64", model, None, (X, Y), "codes")
+    assert et.Curvature(model, None, (X, Y)).n == 43
+    refused(CurvatureError, "no shape yet", nn.Sequential(nn.LazyLinear(3)), None, (X, Y))
+    with torch.device("meta"):
+        refused(CurvatureError, "no values", nn.Linear(4, 3), None, (X, Y))
+
+
+def test_vectors() -> None:
+    operator = et.Curvature(net(), None, (X, Y))
+    for shape in [(42,), (43, 2, 2), ()]:
+        with pytest.raises(CurvatureError, match="43 parameters"):
+            operator @ np.ones(shape)
+    with pytest.raises(CurvatureError, match=r"\[k, n\] with n = 43"):
+        operator.apply(torch.ones(43, 2))
+    bad = np.ones(43)
+    bad[7] = np.nan
+    with pytest.raises(CurvatureError, match="NaN or infinity"):
+        operator @ bad
+    with pytest.raises(CurvatureError, match="complex"):
+        operator @ np.ones(43, dtype=complex)
+    with pytest.raises(OptionError, match="k is 1 to 43"):
+        operator.top(44)
+    assert operator.products == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"kind": "fisher"}, "kind is"),
+        ({"way": "fast"}, "way is"),
+        ({"batch_size": 0}, "batch_size"),
+        ({"memory_limit": 0}, "memory_limit"),
+        ({"weight_decay": float("nan")}, "weight_decay"),
+        ({"expected": 0}, "expected"),
+        ({"seed": -1}, "seed"),
+    ],
+)
+def test_options(options: dict[str, Any], match: str) -> None:
+    refused(OptionError, match, net(), None, (X, Y), **options)
+
+
+def test_a_memory_limit_that_holds_no_sample() -> None:
+    refused(
+        CurvatureError, "one sample takes about.*raise memory_limit", net(), None, (X, Y), memory_limit=500
+    )
+
+
+def test_a_loss_that_is_no_mean_over_samples_is_told() -> None:
+    case = build("tanh")
+    with pytest.warns(NumericalWarning, match="no mean over samples"):
+        operator = et.Curvature(
+            case.model, nn.CrossEntropyLoss(reduction="sum"), (case.inputs, case.targets), batch_size=8
+        )
+        operator @ np.ones(operator.n)
+    model = nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4, track_running_stats=False), nn.Linear(4, 3))
+    with pytest.warns(NumericalWarning, match="samples meet"):
+        operator = et.Curvature(model, None, (X, Y), batch_size=6)
+        operator @ np.ones(operator.n)
