@@ -246,7 +246,8 @@ def _sentence(row: dict[str, Any]) -> str:
     )
     said = (
         f"{row['share_1']:.0%} of the motion is along the first component and {100 * row['share_2']:.3g}% along the "
-        f"second, {judged} (97.5% of them stay below {high:.0%}; a walk in high dimension has {row['share_1_walk']:.0%})"
+        f"second, {judged} (97.5% of them stay below {high:.0%}; a walk in high dimension has "
+        f"{row['share_1_walk']:.0%})"
     )
     if row["update_share_1"] is None:
         return f"{said}."
