@@ -99,6 +99,7 @@ _BUILDERS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], int]] = {
     "tanh": (lambda: _mlp(6, 8, 7, 4, act=nn.Tanh), (6,), 4),
     "gelu": (lambda: _mlp(6, 8, 7, 4, act=nn.GELU), (6,), 4),
     "regression": (lambda: _mlp(5, 6, 3, act=nn.Tanh), (5,), 0),
+    "binary": (lambda: _mlp(5, 6, 3, act=nn.GELU), (5,), -1),
     "convolution": (_convolution, (2, 6, 6), 3),
     "residual": (Residual, (2, 5, 5), 3),
     "layer_norm": (_normed, (6,), 4),
@@ -130,7 +131,7 @@ def build(name: str) -> Case:
                 drawn = 1.0 + 0.5 * np.abs(drawn)
             tensor.copy_(torch.from_numpy(drawn))
     inputs = torch.from_numpy(rng.standard_normal((count, *shape)))
-    if classes:
+    if classes > 0:
         return Case(
             model,
             nn.CrossEntropyLoss(),
@@ -139,6 +140,8 @@ def build(name: str) -> Case:
             batch_size,
         )
     targets = torch.from_numpy(rng.standard_normal((count, 3)))
+    if classes < 0:
+        return Case(model, nn.BCEWithLogitsLoss(), inputs, (targets > 0).double(), batch_size)
     return Case(model, nn.MSELoss(), inputs, targets, batch_size)
 
 
