@@ -12,7 +12,7 @@ that do not fit the pinned one, so it is installed without them. From the reposi
 `benchmarks/bench_curvature.py` needs eigentrail and PyHessian beside them:
 
     .peers/bin/pip install -c constraints.txt -e .
-    .peers/bin/pip install --no-deps pyhessian==0.1
+    .peers/bin/pip install --no-deps pyhessian==0.1 hessian-eigenthings==1.0.0a5
 
 The networks and samples are those of tests/curvature/curvature_cases.py. For each case and for either matrix
 ("hessian", "gauss-newton") the file holds the products with three fixed vectors and all eigenvalues, for the
