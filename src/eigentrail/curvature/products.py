@@ -121,9 +121,8 @@ class Products:
         if len(rows) > 1 and self._together:
             try:
                 return chosen.join(maker.product(chosen.split(rows), keep=True, many=True), batched=True)
-            except (
-                RuntimeError
-            ) as error:  # an operation that cannot be vectorised; one vector after the other can
+            except RuntimeError as error:
+                # Some operations cannot be vectorised; one vector after the other can be multiplied.
                 self.note = f"vectors one by one ({str(error).splitlines()[0][:200]})"
                 self._together, self.plan = False, replace(self.plan, at_once=1, note=self.note)
         one_by_one = [
@@ -170,11 +169,12 @@ class Products:
         graph = _GRAPHS[self._kind](self._point, batch)
         other = chosen.join(graph.product(chosen.split(probe), keep=False, many=False))
         scale = float(other.abs().max())
-        # Twice: a traced program may work in place on its constants (that of binary cross-entropy does), and then only its
-        # first product is right.
+        rounding = 1e-8 if self._point.dtype == torch.float64 else 1e-3
+        # Twice: a traced program may work in place on its constants (that of binary cross-entropy does), and then
+        # only its first product is right.
         for _ in range(2):
             one = chosen.join(linearised.product(chosen.split(probe), keep=True, many=False))
-            if not float((one - other).abs().max()) <= 1e-3 * max(scale, 1e-30):
+            if not float((one - other).abs().max()) <= rounding * max(scale, 1e-30):
                 raise ArithmeticError("its products differ from those of the graph")
 
     def _planned(self, count: int, way: Way | None) -> Plan:

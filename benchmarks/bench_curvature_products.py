@@ -1,0 +1,123 @@
+"""What a product with the curvature costs, in gradients over the same batches, in each of the ways.
+
+    OMP_NUM_THREADS=1 python benchmarks/bench_curvature_products.py [--rounds 7] [--only NAME]...
+
+Gradient and product alternate in one process; the median over the rounds of the ratio within each is printed with its
+extremes. CPU time is counted, which other work on the machine disturbs less. Setting up (a graph, a linearised function)
+is printed apart, in gradients, too. The last column is what is chosen for 50 products: at most 3.5 gradients where
+everything fits, at most 5 where graphs have to be recomputed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+import warnings
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+import eigentrail as et
+from eigentrail import networks
+from sidebyside import machine
+
+Case = tuple[nn.Module, torch.Tensor, torch.Tensor]
+
+
+class Attention(nn.Module):
+    """A transformer encoder of one layer with a head."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.TransformerEncoderLayer(64, 4, 128, dropout=0.0, activation="gelu", batch_first=True)
+        self.head = nn.Linear(64, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Classify sequences."""
+        return self.head(self.layer(x).mean(dim=1))
+
+
+def cases() -> dict[str, Callable[[], Case]]:
+    """Networks with samples, by name."""
+
+    def images(name: str, count: int) -> Case:
+        return (
+            networks.build(name, (3, 32, 32), 10),
+            torch.randn(count, 3, 32, 32),
+            torch.randint(10, (count,)),
+        )
+
+    return {
+        "mlp50": lambda: (
+            networks.build("mlp50", (784,), 10),
+            torch.randn(1000, 784),
+            torch.randint(10, (1000,)),
+        ),
+        "mlp256": lambda: images("mlp256", 2000),
+        "resnet20": lambda: images("resnet20", 32),
+        "attention": lambda: (Attention(), torch.randn(200, 16, 64), torch.randint(10, (200,))),
+    }
+
+
+def ratios(one: Callable[[], object], other: Callable[[], object], rounds: int) -> list[float]:
+    """Time two things in turns; give the ratio of each round."""
+    found = []
+    for _ in range(rounds):
+        seconds = []
+        for work in (one, other):
+            start = time.process_time()
+            work()
+            seconds.append(time.process_time() - start)
+        found.append(seconds[0] / seconds[1])
+    return found
+
+
+def measure(name: str, case: Case, kind: str, rounds: int) -> None:
+    """Print one row for each way."""
+    model, x, y = case
+    for way in ("cached", "linearised", "recomputed"):
+        operator = et.Curvature(model, None, (x, y), kind=kind, way=way, memory_limit=2**33)
+        v = torch.randn(operator.n)
+        operator.gradient()
+        start = time.process_time()
+        operator.gradient()
+        gradient = time.process_time() - start
+        start = time.process_time()
+        operator @ v
+        first = time.process_time() - start
+        found = ratios(lambda o=operator, v=v: o @ v, operator.gradient, rounds)
+        median = statistics.median(found)
+        setup = max(first / gradient - median, 0.0) if way != "recomputed" else 0.0
+        chosen = et.Curvature(model, None, (x, y), kind=kind, expected=50).plan
+        done = operator.plan
+        print(
+            f"| {name} ({operator.n} parameters, {len(x)} samples, {done.batches} batches) | {kind} | {done.way} "
+            f"| {median:.2f} ({min(found):.2f} to {max(found):.2f}) | {setup:.0f} | {done.held / 2**20:.0f} MiB "
+            f"| {chosen.way} |",
+            flush=True,
+        )
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description="The cost of curvature products in gradients.")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--only", action="append")
+    options = parser.parse_args()
+    warnings.filterwarnings("ignore")
+    print(f"{machine()}, torch {torch.__version__}\n")
+    print("| network | kind | way | gradients a product (extremes) | set-up | kept | chosen for 50 |")
+    print("|---|---|---|---|---|---|---|")
+    for name, make in cases().items():
+        if options.only and name not in options.only:
+            continue
+        torch.manual_seed(0)
+        case = make()
+        for kind in ("hessian", "gauss-newton"):
+            measure(name, case, kind, options.rounds)
+
+
+if __name__ == "__main__":
+    main()
