@@ -47,7 +47,7 @@ def geodesic_claims(
         )
     yield _walk(rows)
     yield from _start(first, starts, usual)
-    yield from _rates(table, usual)
+    yield from _rates(table)
 
 
 def above_chance(percentiles: Float64[np.ndarray, " s"], source: str, claim: str, about: str) -> Claim:
@@ -122,7 +122,7 @@ def _start(
     )
 
 
-def _rates(table: pd.DataFrame, usual: str) -> Iterator[Claim]:
+def _rates(table: pd.DataFrame) -> Iterator[Claim]:
     rows = table[table["status"] != "diverged"]
     said = []
     for _, part in rows.groupby("lr"):
@@ -146,7 +146,7 @@ def _rates(table: pd.DataFrame, usual: str) -> Iterator[Claim]:
         f"{'; '.join(said)}; beside it the share among trainings that have",
     )
     large = rows[rows["lr"] == rows["lr"].max()]
-    small = rows[rows["trial"] == usual]
+    lower = [part for _, part in rows[rows["lr"] < rows["lr"].max()].groupby("lr")]
     for column, source, claim, what in (
         (
             "segments",
@@ -161,20 +161,25 @@ def _rates(table: pd.DataFrame, usual: str) -> Iterator[Claim]:
             "changes of the leading direction",
         ),
     ):
-        means = [float(part[column].mean()) for part in (large, small)]
+        if not lower:
+            break
+        mean = float(large[column].mean())
+        # The one that comes nearest: at large rates means at these more than at all others.
+        near_by = max(lower, key=lambda part: float(part[column].mean()))
+        other = float(near_by[column].mean())
         error = float(
-            np.sqrt(sum(part[column].var(ddof=1) / len(part) for part in (large, small) if len(part) > 1))
+            np.sqrt(sum(part[column].var(ddof=1) / len(part) for part in (large, near_by) if len(part) > 1))
         )
-        far = abs(means[0] - means[1]) > 2.0 * error
+        means = ", ".join(f"{part['lr'].iloc[0]:g}: {part[column].mean():.1f}" for part in (*lower, large))
         yield Claim(
             source,
             claim,
-            decide(means[0] > means[1] if far else None),
+            decide(mean > other if abs(mean - other) > 2.0 * error else None),
             f"mean number of {what} at the largest rate",
-            means[0],
-            means[1],
-            f"at rate {large['lr'].iloc[0]:g} there are {means[0]:.1f} {what} on average, at rate "
-            f"{small['lr'].iloc[0]:g} {means[1]:.1f} (error of the difference {error:.1f})",
+            mean,
+            other,
+            f"the mean numbers of {what} by rate are {means}; the error of the difference between the largest rate and "
+            f"the one with most of the others is {error:.1f}",
         )
     changes = int((rows["segments"] - 1).sum())
     near = int(rows["changes_at_crossings"].sum())
