@@ -34,6 +34,8 @@ from eigentrail.spectra import Spectrum
 Kind: TypeAlias = Literal["hessian", "gauss-newton"]
 #: Bytes that graphs and batches may take.
 MEMORY_LIMIT = 2**31
+# Samples that the loss is computed for twice, to find what is random.
+_CHECKED = 512
 
 
 class Curvature:
@@ -288,7 +290,8 @@ class Curvature:
     def _check_loss(self, size: int | None) -> None:
         point, samples = self._point, self._samples
         first = next(samples.batches(size, self.dtype, self.device))
-        check_loss(point, first)
+        # What is random differs for few samples as well.
+        check_loss(point, samples.head(min(_CHECKED, first.count), self.dtype, self.device))
         if size is not None and any(chunk.count > size for chunk in samples.chunks) and first.count > 1:
             half = first.count // 2
             low, high = samples.halves(first.count, half, self.dtype, self.device)
