@@ -30,6 +30,7 @@ _DIRECTIONS = 3
 _POINTS = 41
 _GRID = 15
 _BEYOND = 1.25
+_WIDE = 0.25
 _PATH = 400
 
 
@@ -53,10 +54,12 @@ def landscape_analysis(
         seed: of the random direction.
 
     Returns:
-        A node per layer with children `lines`: `loss` and `accuracy` over [direction, offset], the first components
-        and "random", a random direction of the layer: chance; `plane`: `loss` and `accuracy` over [x, y], offsets
-        along the first two components, where there are two; and `path`: `x` and `y` over [step], the trajectory in
-        these coordinates. All offsets are distances from the last weights and reach a quarter beyond the trajectory.
+        A node per layer with children `lines`: `loss`, `accuracy` and `total` (the loss that the training lowers, with
+        the penalty of its weight decay) over [direction, offset], the first components and "random", a random direction
+        of the layer: chance; `plane`: `loss` and `accuracy` over [x, y], offsets along the first two components, where
+        there are two; and `path`: `x` and `y` over [step], the trajectory in these coordinates. All offsets are
+        distances from the last weights; they reach a quarter beyond the trajectory, along the lines at least a quarter
+        of the weights' length.
         Attribute `norm`: the length of the last weights.
     """
     del jobs
@@ -71,6 +74,7 @@ def landscape_analysis(
         one,
         layers=probed_layers(run, layers),
         arguments={"samples": samples, "seed": seed},
+        version=2,
         progress=progress,
     )
 
@@ -80,17 +84,30 @@ def _one(probe: Probe, run: Run, layer: str, seed: int) -> xr.DataTree:
     rows = np.asarray(components.basis.directions())
     scores = components.scores.values - components.scores.values[-1]
     reach = _BEYOND * float(np.abs(scores[:, :2]).max())
+    last = np.asarray(trajectory_of(run, layer)[-1].values, dtype=np.float64)
+    norm = float(np.linalg.norm(last))
+    # A short stretch of a training says little about the shape of the loss: look as far as the weights are long.
+    wide = max(reach, _WIDE * norm)
     names = own_layers(run, layer)
     train = probe.parts["train"]
-    offsets = np.linspace(-reach, reach, _POINTS)
+    offsets = np.linspace(-wide, wide, _POINTS)
     directions = [*rows, np.asarray(random(rows.shape[1], 1, seed).directions())[0]]
     lines = [landscape(probe.model, None, train, one, names, offsets=offsets) for one in directions]
+    penalties = [_penalty(probe, line, offsets) for line in lines]
     labels = [*(f"component {i + 1}" for i in range(len(rows))), "random"]
     nodes = {
         "/lines": xr.Dataset(
             {
                 what: (("direction", "offset"), np.stack([line[what].values for line in lines]))
                 for what in ("loss", "accuracy")
+            }
+            | {
+                "total": (
+                    ("direction", "offset"),
+                    np.stack(
+                        [line["loss"].values + more for line, more in zip(lines, penalties, strict=True)]
+                    ),
+                )
             },
             coords={"direction": labels, "offset": offsets},
         )
@@ -104,9 +121,15 @@ def _one(probe: Probe, run: Run, layer: str, seed: int) -> xr.DataTree:
         ).drop_attrs()
     nodes["/path"] = xr.Dataset(path, coords={"step": components.scores["step"].values[kept]})
     tree = xr.DataTree.from_dict(nodes)
-    last = np.asarray(trajectory_of(run, layer)[-1].values, dtype=np.float64)
-    tree.attrs = {"norm": float(np.linalg.norm(last)), "reach": reach, "parameters": rows.shape[1]}
+    tree.attrs = {"norm": norm, "reach": wide, "parameters": rows.shape[1]}
     return tree
+
+
+def _penalty(probe: Probe, line: xr.Dataset, offsets: Float64[np.ndarray, " x"]) -> Float64[np.ndarray, " x"]:
+    """Compute weight_decay ||w + x d||^2 / 2 of the whole network."""
+    square = sum(float((p.detach().double() ** 2).sum()) for p in probe.model.parameters())
+    [along] = line.attrs["coordinates"]
+    return np.asarray(probe.weight_decay / 2.0 * (square + 2.0 * offsets * along + offsets**2))
 
 
 def well(x: Float64[np.ndarray, " x"], loss: Float64[np.ndarray, " x"]) -> tuple[float, float, bool]:
@@ -132,7 +155,8 @@ def landscape_table(tree: xr.DataTree) -> pd.DataFrame:
         tree: what `landscape_analysis` gave.
 
     Returns:
-        A row per layer: `name`, `loss` at the last weights, `reach`, how far from them the loss was evaluated, `norm`,
+        A row per layer: `name`, `loss` at the last weights, with the penalty of the weight decay as
+        everywhere here, `reach`, how far from them the loss was evaluated, `norm`,
         the weights' length; `lowest`, where along the first component the loss is lowest, `rise`, how much it rises
         from there at the lower end, `random_change`, between the largest and the smallest loss along a random
         direction, `well`, whether it is one; `verdict`.
@@ -140,7 +164,7 @@ def landscape_table(tree: xr.DataTree) -> pd.DataFrame:
     rows = []
     for node in tree.children.values():
         lines = part_of(node, "lines")
-        x, loss = lines["offset"].values, lines["loss"].values
+        x, loss = lines["offset"].values, lines["total"].values
         lowest, rise, is_well = well(x, loss[0])
         row: dict[str, Any] = {
             "name": node.attrs["name"],

@@ -38,7 +38,7 @@ class SwapStudy(Experiment):
         every: every how many steps the studied layer is recorded at the size of two cores.
     """
 
-    seeds: tuple[int, int] = (1, 2)
+    seeds: tuple[int, int] = (1, 3)
     every: int = 4
 
     def trials(self, settings: TrainingSettings, full: bool) -> list[Trial]:

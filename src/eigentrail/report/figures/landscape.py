@@ -32,7 +32,7 @@ def loss_lines(node: xr.DataTree, name: str) -> go.Figure:
         traces.append(
             style.line(
                 x,
-                lines["loss"].values[place],
+                lines["total"].values[place],
                 "random direction (null)" if chance else str(direction),
                 style.NULL if chance else (style.DATA, style.OTHER, style.FIT)[place],
                 dash="dash" if chance else "solid",
@@ -100,7 +100,7 @@ def lines_data(node: xr.DataTree) -> pd.DataFrame:
         node: a layer of the analysis.
 
     Returns:
-        `direction`, `offset`, `loss`, `accuracy`.
+        `direction`, `offset`, `loss`, `accuracy`, `total`.
     """
     return part_of(node, "lines").to_dataframe().reset_index()
 

@@ -24,7 +24,8 @@ _ADD_BACK = (
     "Solid: held-out samples, dotted: training samples. Orange: as many random directions, what chance brings back."
 )
 _LINES = (
-    "Only this layer's weights are moved. Shaded: where the training came from along component 1. A well is a loss "
+    "Only this layer's weights are moved; the penalty of the weight decay is in the loss. "
+    "Shaded: where the training came from along component 1. A well is a loss "
     "that rises on both sides; along the random direction it does what chance does."
 )
 _PLANE = "Everything else stays at its last value; the trajectory is projected onto the plane, so it had other losses."
