@@ -76,7 +76,8 @@ def landscapes_of(place: Place, target: str, eigen: Eigen) -> tuple[dict[str, xr
     layers = None if target == WHOLE else place.names(target)
     products = to_float64(eigen.basis.coordinates(place.weights(target)))
     values = to_float64(eigen.basis.values)
-    ranks = list(dict.fromkeys([*range(min(_STEEPEST, eigen.basis.k)), int(np.argmax(np.abs(products)))]))
+    largest = int(np.argmax(np.abs(products)))
+    ranks = list(dict.fromkeys([*range(min(_STEEPEST, eigen.basis.k)), largest]))
     # Beyond half the weights' own length nothing of the network is left.
     most = 0.5 * float(np.linalg.norm(place.weights(target)))
     drawn = []
@@ -111,7 +112,7 @@ def landscapes_of(place: Place, target: str, eigen: Eigen) -> tuple[dict[str, xr
         value=("direction", values[ranks]),
         at=("direction", products[ranks]),
     )
-    facts = {"steepest_minimum_at": float(np.abs(products[0])), "largest_product_rank": ranks[-1]}
+    facts = {"steepest_minimum_at": float(np.abs(products[0])), "largest_product_rank": largest}
     return {"landscape": found}, facts
 
 

@@ -133,8 +133,13 @@ def _initial(
         facts["no_initial"] = str(error)
         return
     eigen = eigen_of(place, target, exact=exact, model=model)
+    weights = place.weights(target, model)
     found = eigenvector_statistics(
-        eigen.basis, None, place.weights(target, model), neighbours=_NEIGHBOURS if exact else 0
+        # Biases that begin at zero have no direction, and no weight product.
+        eigen.basis,
+        None,
+        weights if weights.any() else None,
+        neighbours=_NEIGHBOURS if exact else 0,
     )
     parts["initial"] = found.assign(eigenvalue=("i", to_float64(eigen.basis.values)))
     parts["initial_density"] = eigen.density

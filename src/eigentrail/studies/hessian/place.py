@@ -154,6 +154,7 @@ def targets_of(place: Place, layers: str | Sequence[str] | None) -> list[str]:
         Names; `WHOLE` last.
     """
     known = dict(place.model.named_parameters())
-    if layers is not None and "*" not in layers:
-        return [name for name in place.run.select(layers) if name in known]
+    globs = [layers] if isinstance(layers, str) else layers
+    if globs is not None and "*" not in globs:
+        return [name for name in place.run.select(globs) if name in known]
     return [*(name for name, value in known.items() if value.ndim >= 2), WHOLE]

@@ -87,10 +87,12 @@ def _added(told: Mapping[str, Any]) -> str:
     if told.get("enough_by_value") is None:
         return ""
     n = told["n"]
+    if not told["enough_by_value"]:
+        return "With these weights at zero the network is as accurate."
     text = f"{told['enough_by_value']:,} eigenvectors ({told['enough_by_value'] / n:.0%}) added from the largest value"
     if told.get("enough_by_magnitude") is not None:
         text += f", {told['enough_by_magnitude']:,} from the largest magnitude,"
-    return f"{text} give 95% of the accuracy."
+    return f"{text} bring back 95% of the accuracy that zeros lose."
 
 
 def _levels(told: Mapping[str, Any]) -> str:
