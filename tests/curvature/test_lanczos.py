@@ -218,6 +218,7 @@ def test_same_seed_same_answer_and_signs_fixed():
     [
         ({"k": 21}, "21 eigenpairs were asked of a curvature of 20 parameters"),
         ({"k": 0}, "k is 1 to 20"),
+        ({"k": 2.5}, "k is a whole number, not 2.5"),
         ({"which": "middle"}, "which is"),
         ({"tol": 0.0}, "tol is"),
         ({"block": 0}, "block is"),

@@ -63,3 +63,12 @@ def test_bad_input_is_one_sentence() -> None:
         meet(basis, {name: weights[name] for name in ("a.weight", "a.bias")})
     with pytest.raises(LayerError, match=r"b\.weight is zero"):
         meet(basis, weights | {"b.weight": np.zeros((4, 16))})
+
+
+def test_a_meeting_without_a_law_is_still_told() -> None:
+    # Two of two directions are always near the diagonal, and equal eigenvalues have no exponent.
+    two = Basis(np.eye(2), [2.0, 1.0])
+    assert "+0.0 standard deviations" in repr(meet(two, {"w": np.ones((1, 2))}, components={"a": two}))
+    flat = Basis(np.eye(4), np.ones(4))
+    walk = np.random.default_rng(0).standard_normal((20, 4))
+    assert "sigma" not in repr(meet(flat, {"w": np.arange(4.0).reshape(2, 2)}, trajectory=walk))

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -90,3 +92,14 @@ def test_bad_input_is_one_sentence() -> None:
         compare_sharpness(np.eye(3), np.eye(4))
     with pytest.raises(OptionError, match="one row"):
         compare_sharpness(np.eye(1), np.eye(1))
+
+
+def test_a_band_that_holds_everything_is_at_chance() -> None:
+    found = diagonal_sharpness(np.eye(2), band=1)
+    assert found.share == found.chance == 1.0 and found.chance_error == 0.0 and found.z == 0.0
+
+
+@pytest.mark.parametrize(("options", "text"), [({"band": 1.5}, "whole number"), ({"n": 3}, "do not fit 3")])
+def test_what_cannot_be_a_band_or_a_space_is_refused(options: dict[str, Any], text: str) -> None:
+    with pytest.raises(OptionError, match=text):
+        diagonal_sharpness(np.eye(5), **options)

@@ -100,7 +100,9 @@ def lanczos(
         CurvatureError: the basis does not fit the memory limit, a product is not finite, or the operator is not
             symmetric.
     """
-    if isinstance(k, bool) or not 1 <= k <= n:
+    if isinstance(k, bool) or not isinstance(k, (int, np.integer)):
+        raise OptionError(f"the number of eigenpairs k is a whole number, not {k!r}.")
+    if not 1 <= k <= n:
         raise OptionError(f"{k} eigenpairs were asked of a curvature of {n} parameters: k is 1 to {n}.")
     if not 0 < tol < 1:
         raise OptionError(f"tol is a relative residual between 0 and 1, not {tol}.")

@@ -64,6 +64,7 @@ class Meeting:
         lines += [
             f"  {of}: sigma^2 ~ h^({one.all.exponent:.2f} +- {one.all.error:.2f})"
             for of, one in self.flatness.items()
+            if one.all.exponent is not None
         ]
         return "\n".join(lines) + ">"
 

@@ -41,8 +41,8 @@ class Sharpness:
 
     @property
     def z(self) -> float:
-        """The share's distance from chance in standard deviations of chance."""
-        return (self.share - self.chance) / self.chance_error
+        """The share's distance from chance in standard deviations of chance; 0 where every direction has that share."""
+        return (self.share - self.chance) / self.chance_error if self.chance_error > 0.0 else 0.0
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,8 @@ def diagonal_sharpness(overlaps: Any, band: int | None = None, *, n: int | None 
         The sharpness with its chance level.
 
     Raises:
-        OptionError: the overlaps are no finite matrix, the band is negative, or n is not known.
+        OptionError: the overlaps are no finite matrix, the band is no whole number from 0 on, or n is not known or less
+            than the number of columns.
     """
     if n is None and isinstance(overlaps, xr.DataArray):
         n = overlaps.attrs.get("n")
@@ -95,10 +96,14 @@ def diagonal_sharpness(overlaps: Any, band: int | None = None, *, n: int | None 
     if n is None and o.shape[0] != o.shape[1]:
         raise OptionError("overlaps of a part of a basis need n, the dimension of the space.")
     size = o.shape[1] if n is None else int(n)
+    if size < o.shape[1]:
+        raise OptionError(
+            f"{o.shape[1]} orthogonal directions do not fit {size} dimensions: give the n of the space."
+        )
     count = min(o.shape)
     reach = max(1, round(_SHARE * count)) if band is None else band
-    if isinstance(reach, bool) or reach < 0:
-        raise OptionError(f"the band is 0 or more, not {band}.")
+    if isinstance(reach, bool) or not isinstance(reach, (int, np.integer)) or reach < 0:
+        raise OptionError(f"the band is a whole number, 0 or more, not {band!r}.")
     squared = o[:count] ** 2
     i = np.arange(count)
     low, high = np.maximum(i - reach, 0), np.minimum(i + reach + 1, o.shape[1])
