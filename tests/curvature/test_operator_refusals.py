@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -201,6 +202,13 @@ def test_a_loss_that_is_no_mean_over_samples_is_told() -> None:
             case.model, nn.CrossEntropyLoss(reduction="sum"), (case.inputs, case.targets), batch_size=8
         )
         operator @ np.ones(operator.n)
+    # Batches that came as they are have the same weights, by samples.
+    batches = [(case.inputs[:5], case.targets[:5]), (case.inputs[5:], case.targets[5:])]
+    with pytest.warns(NumericalWarning, match="no mean over samples"):
+        et.Curvature(case.model, nn.CrossEntropyLoss(reduction="sum"), batches).loss_value()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        et.Curvature(case.model, nn.CrossEntropyLoss(), batches).loss_value()
     model = nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4, track_running_stats=False), nn.Linear(4, 3))
     with pytest.warns(NumericalWarning, match="samples meet"):
         operator = et.Curvature(model, None, (X, Y), batch_size=6)

@@ -292,7 +292,8 @@ class Curvature:
         first = next(samples.batches(size, self.dtype, self.device))
         # What is random differs for few samples as well.
         check_loss(point, samples.head(min(_CHECKED, first.count), self.dtype, self.device))
-        if size is not None and any(chunk.count > size for chunk in samples.chunks) and first.count > 1:
+        # Also batches that a loader made are weighted by their samples.
+        if len(samples.sizes(size)) > 1 and first.count > 1:
             half = first.count // 2
             low, high = samples.halves(first.count, half, self.dtype, self.device)
             check_mean(point, first, low, high)
