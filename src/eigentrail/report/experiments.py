@@ -64,4 +64,4 @@ def _claims(measured: Measured) -> list[Item]:
 def _text(claim: Claim) -> str:
     beside = "" if claim.chance is None else f", by chance {number(claim.chance)}"
     told = "" if claim.observed is None else f" ({claim.quantity}: {number(claim.observed)}{beside})"
-    return f"{claim.source}: {claim.claim} Found: {claim.finding}{told}."
+    return f"{claim.source}: {claim.claim.rstrip('.')}. Found: {claim.finding.rstrip('.')}{told}."
