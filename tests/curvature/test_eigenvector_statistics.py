@@ -7,6 +7,7 @@ import pytest
 
 from eigentrail.bases import Basis, random
 from eigentrail.curvature.eigenvector_statistics import eigenvector_statistics
+from eigentrail.errors import OptionError
 
 SLICES = {"a.weight": slice(0, 60), "a.bias": slice(60, 70), "b.weight": slice(70, 200)}
 
@@ -55,3 +56,8 @@ def test_short_vectors_have_no_porter_thomas_value() -> None:
     found = eigenvector_statistics(Basis(np.eye(5)))
     assert "porter_thomas" not in found
     np.testing.assert_array_equal(found.participation, 1.0)
+
+
+def test_no_average_is_over_fewer_than_one() -> None:
+    with pytest.raises(OptionError, match="neighbours must be zero or more, not -3"):
+        eigenvector_statistics(random(20, 10, seed=0), neighbours=-3)

@@ -7,7 +7,7 @@ import xarray as xr
 import eigentrail as et
 from eigentrail import data as datasets
 from eigentrail.bases import Basis
-from eigentrail.curvature import layer_meeting
+from eigentrail.curvature import hessian_spacings, layer_meeting
 from eigentrail.spectra.spacing_laws import GOE_RATIO, POISSON_RATIO
 from eigentrail.studies.hessian import claims, spacings_study
 from eigentrail.studies.hessian.analysis import curvature_analysis
@@ -81,6 +81,17 @@ def test_few_levels_are_evidence_for_neither_law(ratio, error, expected):
     table = pd.DataFrame([{**row, "ratio_positive": ratio, "ratio_error_positive": error}])
     contrary = {"holds": "does not hold", "does not hold": "holds", "not decided": "not decided"}
     assert [one.verdict for one in spacings_study._claims(table)] == [contrary[expected]]
+
+
+@pytest.mark.parametrize("count", [3, 5, 8])
+def test_a_handful_of_levels_decides_nothing(count):
+    found = hessian_spacings(np.random.default_rng(0).random(count))
+    told = {"ratio": found.ratio_mean, "ratio_error": found.ratio_error, "p_wigner": found.p_wigner}
+    facts = {f"spacing_{key}": value for key, value in told.items() if value is not None}
+    assert claims._wigner(node_of(np.ones(5), **facts)).verdict == "not decided"
+    row = {"hessian": "h", "samples": "s", "n": 9, "null": 0}
+    table = pd.DataFrame([{**row, **{f"{key}_positive": value for key, value in told.items()}}])
+    assert [one.verdict for one in spacings_study._claims(table)] == ["not decided"]
 
 
 def test_weights_that_cost_no_accuracy_decide_nothing():

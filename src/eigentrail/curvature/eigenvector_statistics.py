@@ -11,6 +11,7 @@ import xarray as xr
 from eigentrail._arrays import to_float64
 from eigentrail.bases import Basis
 from eigentrail.curvature.weight_product import weight_product
+from eigentrail.errors import OptionError
 from eigentrail.spectra.vectors import concentration, participation, porter_thomas
 
 _BLOCK = 2**22
@@ -41,7 +42,12 @@ def eigenvector_statistics(
         weight product; `concentration` [i, layer], the share of its squared norm in each parameter, beside
         `concentration_chance` and `concentration_error` [layer] of random directions. Attributes `n`,
         `participation_chance`, `product_chance` and `porter_thomas_chance` (0.5).
+
+    Raises:
+        OptionError: `neighbours` is negative.
     """
+    if neighbours < 0:
+        raise OptionError(f"neighbours must be zero or more, not {neighbours}.")
     n, k = basis.n, basis.k
     inverse, p = np.empty(k), np.empty(k)
     shares = np.empty((k, len(slices) if slices else 0))

@@ -157,10 +157,11 @@ def _row(case: _Case) -> dict[str, Any]:
 
 def _claims(table: pd.DataFrame) -> Iterator[Claim]:
     for row in table.to_dict(orient="records"):
-        ratio, error = row.get("ratio_positive"), row.get("ratio_error_positive")
+        ratio, error, p = (row.get(f"{key}_positive") for key in ("ratio", "ratio_error", "p_wigner"))
         where = f"{row['hessian']}, {row['samples']}"
         text = f"neighbouring levels are spaced as those of a random matrix: {where}"
-        if ratio is None or not np.isfinite(ratio) or not error:
+        # Of a handful of levels a ratio is known, and neither its error nor how well a law fits.
+        if not all(number is not None and np.isfinite(number) for number in (ratio, error, p)) or not error:
             yield Claim("S2", text, "not decided", "spacing ratio", None, GOE_RATIO, "too few levels")
             continue
         away, from_poisson = abs(ratio - GOE_RATIO) / error, abs(ratio - POISSON_RATIO) / error
@@ -175,5 +176,5 @@ def _claims(table: pd.DataFrame) -> Iterator[Claim]:
             GOE_RATIO,
             f"{ratio:.3f} ± {error:.3f}, {away:.1f} errors from random matrices, "
             f"{from_poisson:.1f} from independent levels ({POISSON_RATIO:.3f}); Wigner surmise "
-            f"after unfolding p = {row['p_wigner_positive']:.2g}; {row['null']} of {row['n']} eigenvalues are zero",
+            f"after unfolding p = {p:.2g}; {row['null']} of {row['n']} eigenvalues are zero",
         )
