@@ -10,7 +10,9 @@ from eigentrail.report.sections import Prose
 
 
 def told(story: RunStory) -> str:
-    return " ".join(text for item in story_items(story, {}) if isinstance(item, Prose) for text in item.paragraphs)
+    return " ".join(
+        text for item in story_items(story, {}) if isinstance(item, Prose) for text in item.paragraphs
+    )
 
 
 def test_what_was_chosen_for_all_runs_is_told_once(tmp_path: Path) -> None:

@@ -50,8 +50,8 @@ _WHERE = (
 _PARTICIPATION = "Large: the eigenvector lives on few weights."
 _PORTER = "Entries of a random direction are Gaussian and give p-values of 0.5 on average."
 _FLATNESS = (
-    "Over the second half of the training, down to 1/10,000 of the largest curvature. Noise proportional to the Hessian "
-    "gives exponent 1 below h_cross and 0 above it, where the samples of an epoch average out."
+    "Over the second half of the training, down to 1/10,000 of the largest curvature. Noise proportional to the "
+    "Hessian gives exponent 1 below h_cross and 0 above it, where the samples of an epoch average out."
 )
 
 
