@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 
-from eigentrail.report.figures import drift_study, geodesic_study, swap_study
+from eigentrail.report.figures import drift_study, geodesic_study, hessian_study, swap_study
 from eigentrail.report.figures.verdicts import verdict_bars
 from eigentrail.report.numbers import number
 from eigentrail.report.sections import Item, Listing, Plot, Prose, Section
@@ -16,6 +16,9 @@ FIGURES: Mapping[str, Callable[[Measured], list[Plot]]] = {
     "drift": drift_study.plots,
     "geodesic": geodesic_study.plots,
     "class-swap": swap_study.plots,
+    "hessian": hessian_study.plots,
+    "hessian-mlp256": hessian_study.plots,
+    "hessian-spacings": hessian_study.spacing_plots,
 }
 
 

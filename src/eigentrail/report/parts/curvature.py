@@ -21,9 +21,9 @@ from eigentrail.report.run_story import RunStory
 from eigentrail.report.sections import Item, Listing, Plot, Section
 from eigentrail.report.untrusted import file_stem
 from eigentrail.studies.analyses import ANALYSES
+from eigentrail.studies.hessian.place import WHOLE
 
 NAME = "curvature"
-_WHOLE = "(whole network)"
 
 _SPECTRUM = (
     "A few eigenvalues stand far above all others, the rest crowd at zero. Dotted: sizes of the negative ones. What "
@@ -225,7 +225,7 @@ def _sections(stories: Sequence[RunStory]) -> list[Section]:
         Section("curvature-moves", "Loss along Hessian eigenvectors", tuple(_moves(shown, stem)), name),
         Section("curvature-vectors", "Eigenvectors and level spacings", tuple(_vectors(shown, stem)), name),
     ]
-    whole = next((node for _, node in nodes if node.attrs["name"] == _WHOLE and node is not shown), None)
+    whole = next((node for _, node in nodes if node.attrs["name"] == WHOLE and node is not shown), None)
     if whole is not None:
         items = (
             *_main(whole, "curvature-whole"),
@@ -238,6 +238,14 @@ def _sections(stories: Sequence[RunStory]) -> list[Section]:
             )
         )
     return [section for section in found if section.items]
+
+
+def _known(node: xr.DataTree) -> str:
+    return (
+        "All of its eigenpairs are known."
+        if node.attrs["exact"]
+        else "Only its largest eigenpairs are known."
+    )
 
 
 def _layer(story: RunStory, layer: str, stem: str) -> list[Item]:

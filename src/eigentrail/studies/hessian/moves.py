@@ -112,8 +112,7 @@ def landscapes_of(place: Place, target: str, eigen: Eigen) -> tuple[dict[str, xr
         value=("direction", values[ranks]),
         at=("direction", products[ranks]),
     )
-    facts = {"steepest_minimum_at": float(np.abs(products[0])), "largest_product_rank": largest}
-    return {"landscape": found}, facts
+    return {"landscape": found}, {}
 
 
 def _fewer(place: Place) -> tuple[Any, Any]:

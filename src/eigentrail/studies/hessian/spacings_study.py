@@ -81,7 +81,7 @@ class SpacingsStudy(Experiment):
             rows.append({**_row(case), "step": place.step, **last_scores(run)})
         tell("done", len(cases), len(cases))
         table = pd.DataFrame(rows)
-        return Measured(table, tuple(_claims(table)))
+        return Measured(table, tuple(_claims(table)), {"ratios": table.to_xarray()})
 
 
 def _cases(place: Place, layer: str) -> Iterator[_Case]:

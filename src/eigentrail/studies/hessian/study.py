@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import xarray as xr
 
 from eigentrail._arrays import to_float64
 from eigentrail._progress import Progress
-from eigentrail.curvature import Curvature, layer_meeting
+from eigentrail.curvature import Curvature, layer_meeting, weight_decay_shift
+from eigentrail.curvature.weight_decay_shift import WeightDecayShift
 from eigentrail.studies.claims import Measured, last_scores
 from eigentrail.studies.experiment import Experiment, Trained, Trial
 from eigentrail.studies.hessian.analysis import NAME, curvature_table
@@ -71,12 +71,14 @@ class HessianStudy(Experiment):
             table = curvature_table(trees[trial.trial.name])
             scores = {key: value for key, value in last_scores(trial.runs[0]).items() if key != "gap"}
             tables.append(table.drop(columns="verdict").assign(training=trial.trial.name, **scores))
-        tell("layer against the whole network", 0, 1)
+        tell("layer against the whole network", 0, 2)
         meeting = _meeting(trained[0], self.studied)
-        tell("done", 1, 1)
+        tell("the shift by weight decay", 1, 2)
+        shift = _shift(trained[1], self.studied)
+        tell("done", 2, 2)
         return Measured(
             pd.concat(tables, ignore_index=True),
-            hessian_claims(trees, self.studied, meeting),
+            hessian_claims(trees, self.studied, meeting, shift),
             {"meeting": meeting},
         )
 
@@ -93,10 +95,18 @@ def _meeting(trained: Trained, layer: str) -> xr.Dataset:
         bases[target] = curvature.top(count, "largest", 1e-2)
         slices[target] = dict(curvature.slices)
     found = layer_meeting(bases[layer], bases[WHOLE], slices[layer], slices[WHOLE])
-    size = np.array([bases[layer].k, bases[WHOLE].k])
-    return found.assign_attrs(
-        {
-            "layer": layer,
-            "diagonal": float(np.diagonal(to_float64(found["overlap"].values))[: size.min()].mean()),
-        }
-    )
+    return found.assign_attrs({"layer": layer})
+
+
+def _shift(trained: Trained, layer: str) -> WeightDecayShift:
+    """Measure how far the training's weight decay moves the leading eigenvalues of a layer at the same weights."""
+    run = trained.runs[0]
+    place = Place(run, int(run.steps[-1]), samples=5_000)
+    decay = float(place.setting.get("weight_decay") or 0.0) / 2.0
+    known = None
+    values = []
+    for own in (0.0, decay):
+        curvature = Curvature(place.model, None, place.train, [layer], weight_decay=own)
+        known = curvature.top(min(_LEADING, curvature.n - 1), "largest", 1e-4, start=known)
+        values.append(to_float64(known.values))
+    return weight_decay_shift(values[1], values[0])
