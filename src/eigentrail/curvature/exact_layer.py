@@ -21,7 +21,7 @@ from eigentrail.curvature.exact_positions import add_output
 from eigentrail.curvature.exact_rows import add_rows
 from eigentrail.curvature.khatri_rao import KhatriRaoSum
 from eigentrail.curvature.layer_blocks import LayerBlocks, mirror, reflect
-from eigentrail.curvature.layer_pass import LayerPass, layer_pass
+from eigentrail.curvature.layer_pass import LayerPass, NotClosedError, layer_pass
 from eigentrail.curvature.point import Point
 from eigentrail.curvature.samples import Batch
 
