@@ -148,8 +148,8 @@ def test_default_width_is_a_hundredth_of_the_range():
 @pytest.mark.parametrize(
     ("options", "error", "text"),
     [
-        ({"probes": 1}, OptionError, "at least 2 probes"),
-        ({"depth": 0}, OptionError, "depth is at least 1"),
+        ({"probes": 1}, OptionError, "probes is a whole number, at least 2, not 1"),
+        ({"depth": 0}, OptionError, "depth is a whole number, at least 1, not 0"),
         ({"width": -1.0}, OptionError, "positive number"),
         ({"width": 1e-9}, OptionError, "larger width"),
         ({"grid": [3.0, 1.0]}, OptionError, "ascending"),

@@ -59,5 +59,5 @@ def test_short_vectors_have_no_porter_thomas_value() -> None:
 
 
 def test_no_average_is_over_fewer_than_one() -> None:
-    with pytest.raises(OptionError, match="neighbours must be zero or more, not -3"):
+    with pytest.raises(OptionError, match="neighbours is a whole number, at least 0, not -3"):
         eigenvector_statistics(random(20, 10, seed=0), neighbours=-3)

@@ -46,11 +46,20 @@ def test_memory_is_read_from_the_system() -> None:
 
 @pytest.mark.parametrize(
     ("options", "text"),
-    [({"dtype": torch.float16}, "float32 or torch.float64"), ({"check": -1}, "0 or more")],
+    [({"dtype": torch.float16}, "float32 or torch.float64"), ({"check": -1}, "at least 0, not -1")],
 )
 def test_options(options: dict[str, object], text: str) -> None:
     with pytest.raises(OptionError, match=re.escape(text)):
         Curvature(network(), F.cross_entropy, samples(6, 4), "0.weight").matrix(**options)  # type: ignore[arg-type]
+
+
+def test_products_are_taken_where_no_closed_form_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    curvature = Curvature(network(), F.cross_entropy, samples(6, 4), "0.weight", dtype=torch.float64)
+    closed = curvature.matrix()
+    assert curvature.check.method == "khatri-rao"
+    monkeypatch.setattr("eigentrail.curvature.exact_layer._fits", lambda *_: False)
+    torch.testing.assert_close(curvature.matrix(), closed, rtol=0, atol=1e-12)
+    assert curvature.check.method == "products" and "no way" in curvature.check.note
 
 
 def test_the_check_may_be_left_out() -> None:

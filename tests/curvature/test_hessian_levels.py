@@ -100,3 +100,16 @@ def test_bad_input_is_one_sentence() -> None:
         hessian_spacings([1.0, 2.0], sign="up")
     with pytest.raises(SpectrumError, match="negative"):
         hessian_spacings([1.0, 2.0], sign="negative")
+
+
+@pytest.mark.parametrize("decay", [float("nan"), float("inf"), "a", None])
+def test_a_weight_decay_that_is_no_number_is_named(decay) -> None:
+    for call in (hessian_levels, hessian_spacings):
+        with pytest.raises(OptionError, match="weight_decay is a finite number, not"):
+            call(np.arange(1.0, 20.0), weight_decay=decay)
+
+
+@pytest.mark.parametrize("window", [2.5, 0, "a"])
+def test_a_window_that_is_no_whole_number(window) -> None:
+    with pytest.raises(OptionError, match="window is a whole number, at least 1"):
+        hessian_spacings(np.arange(1.0, 20.0), window=window)

@@ -66,3 +66,17 @@ def test_bad_input_is_one_sentence() -> None:
         local_gaussianity(np.zeros(20), 10)
     with pytest.raises(OptionError, match="draws"):
         local_gaussianity(np.ones(20), 10, draws=0)
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"window": 10.5}, "window is a whole number, at least 0, not 10.5"),
+        ({"window": None}, "window is a whole number"),
+        ({"window": 10, "draws": 1.5}, "draws is a whole number"),
+        ({"window": 10, "seed": -1}, "seed is a whole number"),
+    ],
+)
+def test_numbers_that_are_not_whole(options, match) -> None:
+    with pytest.raises(OptionError, match=match):
+        local_gaussianity(np.random.default_rng(0).standard_normal(100), **options)

@@ -179,6 +179,18 @@ def test_vectors() -> None:
         ({"kind": "fisher"}, "kind is"),
         ({"way": "fast"}, "way is"),
         ({"batch_size": 0}, "batch_size"),
+        ({"batch_size": "a"}, "batch_size is a whole number, at least 1, not 'a'"),
+        ({"batch_size": 2.5}, "batch_size is a whole number"),
+        ({"batch_size": True}, "batch_size is a whole number"),
+        ({"memory_limit": None}, "memory_limit is a whole number, at least 1, not None"),
+        ({"memory_limit": 1.5}, "memory_limit is a whole number"),
+        ({"weight_decay": "a"}, "weight_decay is a finite number"),
+        ({"weight_decay": None}, "weight_decay is a finite number"),
+        ({"expected": 2.5}, "expected is a whole number"),
+        ({"seed": 1.5}, "seed is a whole number"),
+        ({"seed": 2**70}, "seed is a whole number"),
+        ({"device": "gpu"}, "no device 'gpu'.*leave it out"),
+        ({"device": 3.5}, "no device 3.5"),
         ({"memory_limit": 0}, "memory_limit"),
         ({"weight_decay": float("nan")}, "weight_decay"),
         ({"expected": 0}, "expected"),
@@ -187,6 +199,156 @@ def test_vectors() -> None:
 )
 def test_options(options: dict[str, Any], match: str) -> None:
     refused(OptionError, match, net(), None, (X, Y), **options)
+
+
+@pytest.mark.parametrize("kind", ["hessian", "gauss-newton"])
+@pytest.mark.parametrize("loss", [None, nn.CrossEntropyLoss()])
+def test_targets_that_are_no_classes(loss: Any, kind: str) -> None:
+    refused(
+        DataError,
+        "class 3 .*3 classes, 0 to 2: number the classes from 0",
+        net(),
+        loss,
+        (X, Y + 1),
+        kind=kind,
+    )
+    refused(DataError, "class -1", net(), loss, (X, Y - 1), kind=kind)
+    # Also where it is the last one of many.
+    many = torch.cat([Y] * 60)
+    many[-1] = 7
+    refused(DataError, "class 7", net(), loss, (torch.cat([X] * 60), many), kind=kind, batch_size=100)
+    refused(DataError, r"\[12\] \(float32\): give targets.long", net(), loss, (X, Y.float()), kind=kind)
+    refused(DataError, r"\[12, 1\] \(float32\)", net(), loss, (X, Y.float()[:, None]), kind=kind)
+    refused(DataError, r"\(int32\): give targets.long", net(), loss, (X, Y.int()), kind=kind)
+
+
+def test_classes_that_are_ignored_and_probabilities_are_targets() -> None:
+    some = Y.clone()
+    some[0] = -100
+    for loss, targets in ((None, some), (nn.CrossEntropyLoss(ignore_index=9), Y.where(Y > 0, 9))):
+        assert torch.isfinite(et.Curvature(net(), loss, (X, targets), batch_size=12).gradient()).all()
+    soft = F.one_hot(Y, 3).float()
+    hard = et.Curvature(net(), None, (X, Y)).gradient()
+    torch.testing.assert_close(et.Curvature(net(), None, (X, soft)).gradient(), hard)
+    tokens, words = torch.randn(4, 6, 4), torch.zeros(4, 6, dtype=torch.long)
+    words[0, 0] = 2
+    assert torch.isfinite(et.Curvature(net(), None, (tokens, words)).gradient()).all()
+    words[0, 0] = 3
+    refused(DataError, "class 3 .*3 classes", net(), None, (tokens, words))
+
+
+@pytest.mark.filterwarnings("ignore:Using a target size")
+@pytest.mark.parametrize("kind", ["hessian", "gauss-newton"])
+def test_what_network_and_loss_do_not_take(kind: str) -> None:
+    wide = torch.randn(12, 6)
+    match = r"network does not take inputs \[4, 6\] \(float32\): mat1 and mat2 .*4x6 and 4x5.*width"
+    refused(CurvatureError, match, net(), None, (wide, Y), kind=kind)
+    refused(CurvatureError, r"inputs \[4, 4\] \(int64\)", net(), None, (X.long(), Y), kind=kind)
+    match = r"loss does not take outputs \[4, 3\] \(float32\) with targets \[4, 2\] \(float32\)"
+    refused(CurvatureError, match, net(), nn.MSELoss(), (X, torch.randn(12, 2)), kind=kind)
+    refused(CurvatureError, "TypeError.*positional", net(), lambda o: o.sum(), (X, Y), kind=kind)
+    refused(CurvatureError, "AttributeError.*no attribute 'missing'", net(), lambda o, t: o.missing, (X, Y))
+
+
+@pytest.mark.parametrize("kind", ["hessian", "gauss-newton"])
+def test_what_a_later_batch_holds_is_told_too(kind: str) -> None:
+    def own(o: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        return F.cross_entropy(o, t)
+
+    many = torch.cat([Y] * 60)
+    many[-1] = 7
+    data = torch.cat([X] * 60), many
+    match = r"loss does not take outputs \[20, 3\].*targets \[20\] \(int64\): IndexError Target 7"
+    refused(CurvatureError, match, net(), own, data, kind=kind, batch_size=100)
+    for ask in ("gradient", "loss_value", "matrix"):
+        operator = et.Curvature(net(), own, data, "0", kind, batch_size=100)
+        with pytest.raises(CurvatureError, match=match):
+            getattr(operator, ask)()
+    batches = [(X, Y), (torch.randn(5, 6), Y[:5])]
+    refused(CurvatureError, r"inputs \[5, 6\]", net(), None, batches, kind=kind)
+
+
+def test_the_error_of_the_users_own_code_is_kept_as_the_cause() -> None:
+    def broken(o: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        raise KeyError("mask")
+
+    with pytest.raises(CurvatureError, match="KeyError 'mask'") as caught:
+        et.Curvature(net(), broken, (X, Y)).gradient()
+    assert isinstance(caught.value.__cause__, KeyError)
+
+
+def test_memory_that_is_out_is_no_fault_of_the_loss() -> None:
+    def large(o: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        raise torch.OutOfMemoryError("out of memory")
+
+    with pytest.raises(torch.OutOfMemoryError):
+        et.Curvature(net(), large, (X, Y)).gradient()
+
+
+def test_the_first_call_draws_nothing() -> None:
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    et.Curvature(net(), None, (X, Y)).gradient()
+    torch.manual_seed(5)
+    et.Curvature(nn.Sequential(nn.Linear(4, 3), nn.Dropout()), None, (X, Y)).gradient()
+    torch.manual_seed(5)
+    assert torch.equal(torch.rand(3), expected)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there() -> None:
+    for name in ("cuda", "cuda:3", torch.device("cuda")):
+        refused(OptionError, "sees no CUDA device.*leave it out", net(), None, (X, Y), device=name)
+
+
+def test_layers_that_are_no_text() -> None:
+    refused(CurvatureError, "layers holds 3: give names", net(), None, (X, Y), 3)
+    refused(CurvatureError, "layers holds 3: give names", net(), None, (X, Y), ["0", 3])
+
+
+@pytest.mark.parametrize("draws", [1.5, "a", True])
+def test_draws_that_are_no_whole_number(draws: Any) -> None:
+    refused(DataError, "1 or more", net(), None, list(zip(X, Y, strict=True)), augmentations=draws)
+
+
+@pytest.mark.parametrize(
+    ("call", "options", "match"),
+    [
+        ("density", {"probes": 2.5}, "probes is a whole number, at least 2, not 2.5"),
+        ("density", {"probes": None}, "probes is a whole number"),
+        ("density", {"depth": 3.5}, "depth is a whole number"),
+        ("density", {"seed": -1}, "seed is a whole number"),
+        ("density", {"width": "a"}, "width is a finite number"),
+        ("trace", {"products": 20.5}, "products is a whole number"),
+        ("trace", {"products": "a"}, "products is a whole number"),
+        ("trace", {"seed": -1}, "seed is a whole number"),
+        ("matrix", {"check": 1.5}, "check is a whole number"),
+        ("matrix", {"check": -1}, "check is a whole number, at least 0"),
+        ("matrix", {"limit": "a"}, "limit is a finite number"),
+        ("matrix", {"limit": float("nan")}, "limit is a finite number"),
+        ("spectrum", {"check": 1.5}, "check is a whole number"),
+        ("top", {"k": 2, "risk": float("nan")}, "risk is a finite number"),
+        ("top", {"k": 2, "risk": -1}, "risk is a probability from 0 to 1, or None"),
+        ("top", {"k": 2, "risk": "a"}, "risk is a finite number"),
+        ("top", {"k": 2, "tol": "a"}, "tol is a finite number"),
+        ("top", {"k": 2, "seed": -1}, "seed is a whole number"),
+        ("top", {"k": 2, "block": 1.5}, "block is a whole number"),
+        ("top", {"k": 2, "max_products": 8.5}, "max_products is a whole number"),
+        ("top", {"k": "a"}, "k is a whole number"),
+    ],
+)
+def test_numbers_that_cannot_be(call: str, options: dict[str, Any], match: str) -> None:
+    operator = et.Curvature(net(), None, (X, Y))
+    with pytest.raises(OptionError, match=match) as caught:
+        getattr(operator, call)(**options)
+    assert str(caught.value).endswith(".") and len(str(caught.value)) < 120
+    assert operator.products == 0
+
+
+def test_bytes_may_be_written_as_a_power_of_ten() -> None:
+    assert et.Curvature(net(), None, (X, Y), memory_limit=2e9).memory_limit == 2 * 10**9
+    assert et.Curvature(net(), None, (X, Y), batch_size=np.int64(5)).plan.batches == 3
 
 
 def test_a_memory_limit_that_holds_no_sample() -> None:

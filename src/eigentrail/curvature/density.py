@@ -17,6 +17,7 @@ from jaxtyping import Float64
 from eigentrail._arrays import to_float64
 from eigentrail.bases import Basis
 from eigentrail.curvature.krylov import Apply
+from eigentrail.curvature.numbers import real, seed_of, whole
 from eigentrail.curvature.probes import Probe, draw, known_part
 from eigentrail.curvature.quadrature import Tridiagonal, tridiagonals
 from eigentrail.errors import CurvatureError, OptionError, SpectrumError
@@ -146,10 +147,10 @@ def stochastic_density(
         OptionError: probes, depth, width or grid do not fit.
         CurvatureError: one run does not fit the memory limit, or a product is not finite.
     """
-    if probes < 2 or depth < 1:
-        raise OptionError(
-            f"the error needs at least 2 probes, and depth is at least 1; got {probes} and {depth}."
-        )
+    # Of one probe alone no spread, and so no error, is known.
+    probes, depth = whole("probes", probes, 2), whole("depth", depth, 1)
+    if width is not None:
+        _width(width, np.zeros(1))
     values, known = known_part(deflate, n, dtype, device)
     free = n - len(values)
     if free == 0:
@@ -161,7 +162,7 @@ def stochastic_density(
             f"a run of depth {depth} in {n} parameters needs {n * depth * dtype.itemsize / 2**30:.2g} GiB and the "
             f"limit is {memory_limit / 2**30:.2g} GiB: lower depth or raise memory_limit."
         )
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed_of(seed))
     counted = _Counted(apply)
     runs: list[Tridiagonal] = []
     while len(runs) < probes:
@@ -265,7 +266,7 @@ def _width(width: float | None, values: Float64[np.ndarray, " j"]) -> float:
     if width is None:
         size = float(values.max() - values.min()) or float(np.abs(values).max()) or 1.0
         return size / 100
-    if not (np.isfinite(width) and width > 0):
+    if not real("width", width) > 0:
         raise OptionError(f"the width of the Gaussian is a positive number, not {width}.")
     return float(width)
 

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 from torch.utils import _pytree as pytree
 
+from eigentrail.curvature.calling import refusals
 from eigentrail.curvature.chance import chance_kept, seed_all
 from eigentrail.curvature.point import Point
 from eigentrail.curvature.samples import Batch
@@ -37,10 +38,12 @@ def check_loss(point: Point, batch: Batch) -> None:
     with point.setting(), torch.no_grad(), chance_kept():
         for turn in (0, 1):
             seed_all(turn)
-            with _watched(point.chosen.model) as seen:
-                outputs = point.outputs(point.values, batch)
+            with refusals(point, batch):
+                with _watched(point.chosen.model) as seen:
+                    outputs = point.outputs(point.values, batch)
+                loss = point.loss_of(outputs, batch)
             prints.append(seen)
-            found.append((outputs, float(point.loss_of(outputs, batch))))
+            found.append((outputs, float(loss)))
     rounding = _ROUNDING[point.dtype]
     (first, one), (second, other) = found
     if not math.isfinite(one):
@@ -84,7 +87,7 @@ def check_mean(point: Point, batch: Batch, first: Batch, second: Batch) -> None:
         first: some of them.
         second: the others.
     """
-    with point.setting(), torch.no_grad():
+    with point.setting(), torch.no_grad(), refusals(point, batch):
         whole, low, high = (float(point.loss(point.values, one)) for one in (batch, first, second))
     mean = (low * first.count + high * second.count) / batch.count
     if not _near([whole], [mean], 10 * _ROUNDING[point.dtype]):

@@ -10,8 +10,8 @@ import xarray as xr
 
 from eigentrail._arrays import to_float64
 from eigentrail.bases import Basis
+from eigentrail.curvature.numbers import whole
 from eigentrail.curvature.weight_product import weight_product
-from eigentrail.errors import OptionError
 from eigentrail.spectra.vectors import concentration, participation, porter_thomas
 
 _BLOCK = 2**22
@@ -44,10 +44,9 @@ def eigenvector_statistics(
         `participation_chance`, `product_chance` and `porter_thomas_chance` (0.5).
 
     Raises:
-        OptionError: `neighbours` is negative.
+        OptionError: `neighbours` is negative or no whole number.
     """
-    if neighbours < 0:
-        raise OptionError(f"neighbours must be zero or more, not {neighbours}.")
+    neighbours = whole("neighbours", neighbours)
     n, k = basis.n, basis.k
     inverse, p = np.empty(k), np.empty(k)
     shares = np.empty((k, len(slices) if slices else 0))

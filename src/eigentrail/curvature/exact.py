@@ -15,6 +15,7 @@ from eigentrail.curvature.exact_products import BLOCK, write_products
 from eigentrail.curvature.khatri_rao import KhatriRaoSum
 from eigentrail.curvature.layer_pass import NotClosedError
 from eigentrail.curvature.memory import refuse_above
+from eigentrail.curvature.numbers import real, whole
 from eigentrail.curvature.spot_check import spot_check
 from eigentrail.errors import OptionError
 
@@ -59,8 +60,8 @@ def exact_matrix(
     dtype = curvature.dtype if dtype is None else dtype
     if dtype not in {torch.float32, torch.float64}:
         raise OptionError(f"an exact matrix is torch.float32 or torch.float64, not {dtype}.")
-    if check < 0:
-        raise OptionError(f"check is a number of random products, 0 or more, not {check}.")
+    check = whole("check", check)
+    limit = None if limit is None else int(real("limit", limit))
     layer = owner(curvature.model, list(curvature._chosen.paths.values()))
     n, itemsize = curvature.n, torch.empty(0, dtype=dtype).element_size()
     refuse_above(n * n * itemsize + _workspace(n, layer, itemsize), limit, n, dtype, curvature.device)

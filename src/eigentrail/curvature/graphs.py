@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch.utils import _pytree as pytree
 
+from eigentrail.curvature.calling import refusals
 from eigentrail.curvature.point import Point
 from eigentrail.curvature.samples import Batch
 from eigentrail.errors import CurvatureError
@@ -31,7 +32,8 @@ class HessianGraph:
     def __init__(self, point: Point, batch: Batch) -> None:
         self._leaves = point.leaves()
         with point.setting():
-            self.loss = point.loss(self._leaves, batch)
+            with refusals(point, batch):
+                self.loss = point.loss(self._leaves, batch)
             self.gradient = gradient(self.loss, self._leaves, create_graph=True)
         self._bent = [i for i, part in enumerate(self.gradient) if part.requires_grad]
 
@@ -75,10 +77,11 @@ class GaussNewtonGraph:
     def __init__(self, point: Point, batch: Batch) -> None:
         self._leaves = point.leaves()
         with point.setting():
-            outputs = Outputs(point.outputs(self._leaves, batch), point, batch)
-            self._outputs = outputs.tensors
-            self._inner = outputs.leaves()
-            self.loss = outputs.loss(self._inner)
+            with refusals(point, batch):
+                outputs = Outputs(point.outputs(self._leaves, batch), point, batch)
+                self._outputs = outputs.tensors
+                self._inner = outputs.leaves()
+                self.loss = outputs.loss(self._inner)
             self._slope = gradient(self.loss, self._inner, create_graph=True)
             self._probe = [torch.zeros_like(one, requires_grad=True) for one in self._outputs]
             self._pulled = torch.autograd.grad(

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from eigentrail._arrays import to_float64
+from eigentrail.curvature.numbers import real, whole
 from eigentrail.errors import OptionError, SpectrumError
 from eigentrail.spectra import Spacings, Spectrum, spacings
 
@@ -59,7 +60,7 @@ def hessian_levels(
         The levels.
 
     Raises:
-        OptionError: precision or tolerance is outside what it may be.
+        OptionError: weight decay, precision or tolerance is outside what it may be.
         SpectrumError: there are no finite eigenvalues, or nothing but null space.
     """
     values = to_float64(eigenvalues.eigenvalues if isinstance(eigenvalues, Spectrum) else eigenvalues)
@@ -71,11 +72,12 @@ def hessian_levels(
         raise OptionError(f'precision is "float32" or "float64", not {precision!r}.')
     if tolerance is not None and not 0.0 <= tolerance < 1.0:
         raise OptionError(f"tolerance is a share from 0 to below 1, not {tolerance}.")
+    decay = real("weight_decay", weight_decay)
     # The rounding is that of the matrix as it was diagonalised, its diagonal of 2 lambda included.
     unit = float(np.finfo(precision).eps)
     share = values.size * unit if tolerance is None else tolerance
     floor = share * float(np.abs(values).max())
-    levels = np.sort(values - 2.0 * weight_decay)
+    levels = np.sort(values - 2.0 * decay)
     kept = levels[np.abs(levels) > floor]
     if not kept.size:
         raise SpectrumError(
@@ -113,9 +115,10 @@ def hessian_spacings(
         The statistics: unfolded spacings, spacing ratios, agreement with Wigner and Poisson.
 
     Raises:
-        OptionError: `sign` is none of the three.
+        OptionError: `sign` is none of the three, or the window no whole number.
         SpectrumError: no level is left.
     """
+    window = whole("window", window, 1)
     found = hessian_levels(eigenvalues, weight_decay=weight_decay, precision=precision, tolerance=tolerance)
     if sign not in {"both", "positive", "negative"}:
         raise OptionError(f'sign is "both", "positive" or "negative", not {sign!r}.')

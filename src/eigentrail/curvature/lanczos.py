@@ -18,6 +18,7 @@ from jaxtyping import Bool, Float64
 from eigentrail.curvature.ends import Which, counts, places
 from eigentrail.curvature.krylov import Apply, KrylovSpace, lengths
 from eigentrail.curvature.missed import risk_of_missing
+from eigentrail.curvature.numbers import real, seed_of, whole
 from eigentrail.curvature.warm import Start, former_vectors
 from eigentrail.errors import CurvatureError, NumericalWarning, OptionError
 
@@ -96,7 +97,7 @@ def lanczos(
         The pairs. If not all are converged within `max_products` a warning says how many are.
 
     Raises:
-        OptionError: k, which, tol, block, max_products, dtype or start do not fit.
+        OptionError: k, which, tol, block, max_products, risk, seed, dtype or start do not fit.
         CurvatureError: the basis does not fit the memory limit, a product is not finite, or the operator is not
             symmetric.
     """
@@ -104,13 +105,14 @@ def lanczos(
         raise OptionError(f"the number of eigenpairs k is a whole number, not {k!r}.")
     if not 1 <= k <= n:
         raise OptionError(f"{k} eigenpairs were asked of a curvature of {n} parameters: k is 1 to {n}.")
-    if not 0 < tol < 1:
+    if not 0 < real("tol", tol) < 1:
         raise OptionError(f"tol is a relative residual between 0 and 1, not {tol}.")
     if dtype not in {torch.float32, torch.float64}:
         raise OptionError(f"eigenpairs are computed in float32 or float64, not in {dtype}.")
-    if block < 1:
-        raise OptionError(f"block is at least 1, not {block}.")
-    most = 500 + 50 * k if max_products is None else max_products
+    if risk is not None and not 0 <= real("risk", risk) <= 1:
+        raise OptionError(f"risk is a probability from 0 to 1, or None for no search, not {risk}.")
+    block, seed = whole("block", block, 1), seed_of(seed)
+    most = 500 + 50 * k if max_products is None else whole("max_products", max_products)
     if most < 2 * k:
         raise OptionError(
             f"{k} eigenpairs take {k} products and {k} for the residuals: max_products is at least {2 * k}, "

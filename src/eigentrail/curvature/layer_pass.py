@@ -12,6 +12,7 @@ from torch.utils._pytree import tree_leaves
 
 from eigentrail.curvature.affine_layer import AffineLayer
 from eigentrail.curvature.arrangement import Arrangement, separates
+from eigentrail.curvature.calling import refusals
 from eigentrail.curvature.determinism import not_finite
 from eigentrail.curvature.graphs import Outputs
 from eigentrail.curvature.point import Point
@@ -106,7 +107,8 @@ def layer_pass(
         _refuse_other_uses(found, leaves, point.chosen.names)
     tail: Tail | GaussNewtonTail
     if kind == "hessian":
-        loss = point.loss_of(found, batch)
+        with refusals(point, batch):
+            loss = point.loss_of(found, batch)
         if not bool(torch.isfinite(loss)):
             raise CurvatureError(not_finite(float(loss.detach()), found))
         tail = Tail(leaf, batch.weight * loss)
@@ -117,7 +119,8 @@ def layer_pass(
             outputs = None
     else:
         outputs = Outputs(found, point, batch)
-        tail = _gauss_newton(leaf, outputs, batch.weight)
+        with refusals(point, batch):
+            tail = _gauss_newton(leaf, outputs, batch.weight)
     if outputs is not None and (len(outputs.tensors) > 1 or outputs.tensors[0].shape[:1] != (batch.count,)):
         outputs = None
     return LayerPass(

@@ -11,6 +11,7 @@ from jaxtyping import Float64
 from scipy.special import erf
 
 from eigentrail._arrays import to_float64
+from eigentrail.curvature.numbers import seed_of, whole
 from eigentrail.errors import OptionError
 
 _SHORTEST = 8
@@ -38,20 +39,19 @@ def local_gaussianity(products: Any, window: int = 500, *, draws: int = 2000, se
 
     Raises:
         OptionError: the products are not finite numbers [k], are all zero in a window, or the window is
-            shorter than 8 or longer than k.
+            shorter than 8 or longer than k; a number is not whole.
     """
     p = to_float64(products.values if isinstance(products, xr.DataArray) else products)
     if p.ndim != 1 or not np.isfinite(p).all():
         raise OptionError(f"products are finite numbers [k], one for each direction, not of shape {p.shape}.")
+    window, draws, seed = whole("window", window), whole("draws", draws, 1), seed_of(seed)
     if not _SHORTEST <= window <= p.size:
         raise OptionError(f"a window holds {_SHORTEST} to {p.size} directions here, not {window}.")
-    if draws < 1:
-        raise OptionError(f"draws is at least 1, not {draws}.")
     starts = np.arange(p.size // window) * window
     stops = np.append(starts[1:], p.size)
     found = [_test(p[a:b], draws, seed) for a, b in zip(starts, stops, strict=True)]
     scale, kurtosis, distance, p_value = np.array(found).T
-    whole = _test(p, draws, seed)
+    overall = _test(p, draws, seed)
     return xr.Dataset(
         {
             "start": ("window", starts),
@@ -63,8 +63,8 @@ def local_gaussianity(products: Any, window: int = 500, *, draws: int = 2000, se
         },
         coords={"window": np.arange(len(starts))},
         attrs={
-            "whole_p": whole[3],
-            "whole_kurtosis": whole[1],
+            "whole_p": overall[3],
+            "whole_kurtosis": overall[1],
             "scale_ratio": float(scale.max() / scale.min()),
         },
     )

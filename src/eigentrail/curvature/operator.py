@@ -15,12 +15,14 @@ from torch import nn
 from eigentrail._arrays import is_tensor
 from eigentrail.bases import Basis
 from eigentrail.curvature.basis import CurvatureBasis
+from eigentrail.curvature.calling import first_call, refusals
 from eigentrail.curvature.density import Density, stochastic_density
 from eigentrail.curvature.determinism import check_loss, check_mean, not_finite
 from eigentrail.curvature.distributed import Ranks
 from eigentrail.curvature.ends import Which
 from eigentrail.curvature.graphs import gradient
 from eigentrail.curvature.lanczos import RISK, lanczos
+from eigentrail.curvature.numbers import real, seed_of, whole
 from eigentrail.curvature.parameters import choose
 from eigentrail.curvature.point import Loss, Point
 from eigentrail.curvature.products import WAYS, Plan, Products, Way
@@ -242,7 +244,9 @@ class Curvature:
         with self._ranks.together(), self._setting():
             for batch in self._batches():
                 leaves = self._point.leaves()
-                parts = gradient(self._point.loss(leaves, batch), leaves)
+                with refusals(self._point, batch):
+                    loss = self._point.loss(leaves, batch)
+                parts = gradient(loss, leaves)
                 total += batch.weight * self._chosen.join(parts)
         total = self._ranks.add(total)
         if not bool(torch.isfinite(total).all()):
@@ -259,7 +263,9 @@ class Curvature:
         total = torch.zeros((), dtype=torch.float64, device=self.device)
         with self._ranks.together(), self._setting(), torch.no_grad():
             for batch in self._batches():
-                total += batch.weight * self._point.loss(self._point.values, batch).double()
+                with refusals(self._point, batch):
+                    loss = self._point.loss(self._point.values, batch)
+                total += batch.weight * loss.double()
         found = float(self._ranks.add(total))
         if not math.isfinite(found):
             self._explain()
@@ -276,6 +282,8 @@ class Curvature:
         if self._made is None:
             with self._ranks.together():
                 self._check_same_point()
+                if self._samples.count:
+                    first_call(self._point, self._samples)
                 made = Products(self._point, self._samples, self.kind, self.memory_limit, self._batch_size)
                 made.expect(self.expected, self._way)
                 if self._samples.count:
@@ -350,6 +358,7 @@ class Curvature:
         """
         from eigentrail.curvature.exact import exact_matrix
 
+        check = whole("check", check)
         self._expect(self.n)
         return exact_matrix(self, dtype=dtype, limit=limit, check=check)
 
@@ -447,7 +456,7 @@ class Curvature:
             OptionError: an argument is outside what it may be.
             CurvatureError: one run does not fit the memory limit, or a product is not finite.
         """
-        self._expect(probes * depth)
+        self._expect(whole("probes", probes, 2) * whole("depth", depth, 1))
         return stochastic_density(
             self.apply,
             self.n,
@@ -485,7 +494,7 @@ class Curvature:
             OptionError: the method or the number of products does not fit.
             CurvatureError: a product is not finite.
         """
-        self._expect(products)
+        self._expect(whole("products", products, 2))
         return stochastic_trace(
             self.apply,
             self.n,
@@ -544,13 +553,15 @@ def _check_options(
         raise OptionError(f'kind is "hessian" or "gauss-newton", not {kind!r}.')
     if way is not None and way not in WAYS:
         raise OptionError(f"way is one of {', '.join(WAYS)}, not {way!r}.")
-    if batch_size is not None and batch_size < 1:
-        raise OptionError(f"batch_size is a number of samples, 1 or more, not {batch_size}.")
-    if memory_limit < 1:
-        raise OptionError(f"memory_limit is a number of bytes, not {memory_limit}.")
-    if not math.isfinite(weight_decay):
-        raise OptionError(f"weight_decay is a finite number, not {weight_decay}.")
-    if expected is not None and expected < 1:
-        raise OptionError(f"expected is a number of products, 1 or more, not {expected}.")
-    if seed < 0:
-        raise OptionError(f"seed is 0 or more, not {seed}.")
+    if batch_size is not None:
+        whole("batch_size", batch_size, 1)
+    # Bytes are often written as 2e9.
+    whole("memory_limit", int(memory_limit) if _is_whole_float(memory_limit) else memory_limit, 1)
+    real("weight_decay", weight_decay)
+    if expected is not None:
+        whole("expected", expected, 1)
+    seed_of(seed)
+
+
+def _is_whole_float(value: Any) -> bool:
+    return isinstance(value, float) and value.is_integer()

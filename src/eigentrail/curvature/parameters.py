@@ -102,7 +102,15 @@ def choose(model: nn.Module, layers: str | Sequence[str] | None) -> Parameters:
 
 
 def _listed(layers: str | Sequence[str]) -> list[str]:
-    globs = [layers] if isinstance(layers, str) else list(layers)
+    globs = (
+        [layers] if isinstance(layers, str) else list(layers) if isinstance(layers, Iterable) else [layers]
+    )
+    for glob in globs:
+        if not isinstance(glob, str):
+            raise CurvatureError(
+                f"layers holds {glob!r}: give names or globs of parameters as text, or leave it out for the whole "
+                "network."
+            )
     if not globs:
         raise CurvatureError(
             "layers is empty: name at least one layer, or leave it out for the whole network."

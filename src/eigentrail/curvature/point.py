@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from eigentrail.curvature.parameters import Parameters
 from eigentrail.curvature.samples import Batch
 from eigentrail.curvature.setting import setting
-from eigentrail.errors import CurvatureError
+from eigentrail.errors import CurvatureError, OptionError
 
 Loss: TypeAlias = Callable[[Any, Any], torch.Tensor]
 
@@ -34,6 +34,7 @@ class Point:
 
     Raises:
         CurvatureError: the precision will not do, or a parameter is not finite.
+        OptionError: there is no such device.
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class Point:
         named = dict(chosen.model.named_parameters())
         self.dtype = _precision(named, chosen, dtype)
         first = named[next(iter(chosen.paths.values()))]
-        self.device = first.device if device is None else torch.device(device)
+        self.device = first.device if device is None else _device(device)
         with torch.inference_mode(False), torch.no_grad():
             taken = {path: self._taken(value) for path, value in named.items()}
             self._buffers = {path: self._taken(value) for path, value in chosen.model.named_buffers()}
@@ -132,6 +133,21 @@ class Point:
             A scalar.
         """
         return self.loss_of(self.outputs(parameters, batch), batch)
+
+
+def _device(device: torch.device | str) -> torch.device:
+    mend = 'give "cpu", or "cuda" where torch sees a GPU, or leave it out for that of the parameters'
+    try:
+        found = torch.device(device)
+    except (RuntimeError, TypeError):
+        raise OptionError(f"there is no device {device!r}: {mend}.") from None
+    if found.type == "cuda" and not torch.cuda.is_available():
+        raise OptionError(f'device="{found}" is not there, for torch sees no CUDA device: {mend}.')
+    if found.type == "cuda" and (found.index or 0) >= torch.cuda.device_count():
+        raise OptionError(
+            f'device="{found}" is not there, for torch sees {torch.cuda.device_count()}, numbered from 0: {mend}.'
+        )
+    return found
 
 
 def _precision(named: dict[str, nn.Parameter], chosen: Parameters, dtype: torch.dtype | None) -> torch.dtype:

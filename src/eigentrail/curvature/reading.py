@@ -41,8 +41,14 @@ def read(
     Raises:
         DataError: it is none of these, or gives other values each time.
     """
-    if augmentations is not None and (isinstance(augmentations, bool) or augmentations < 1):
-        raise DataError(f"augmentations is a number of draws of each sample, 1 or more, not {augmentations}.")
+    if augmentations is not None and (
+        isinstance(augmentations, bool)
+        or not isinstance(augmentations, (int, np.integer))
+        or augmentations < 1
+    ):
+        raise DataError(
+            f"augmentations is a number of draws of each sample, 1 or more, not {augmentations!r}."
+        )
     if isinstance(data, Data):
         data = (data.train_inputs, data.train_targets)
     if isinstance(data, TensorDataset) and len(data.tensors) == 2:

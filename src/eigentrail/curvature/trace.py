@@ -12,6 +12,7 @@ from scipy import stats
 
 from eigentrail.bases import Basis
 from eigentrail.curvature.krylov import Apply
+from eigentrail.curvature.numbers import seed_of, whole
 from eigentrail.curvature.probes import Probe, draw, finite, known_part, without
 from eigentrail.errors import OptionError
 
@@ -92,11 +93,11 @@ def stochastic_trace(
     if method not in {"auto", "hutchinson", "hutch++"}:
         raise OptionError(f'method is "auto", "hutchinson" or "hutch++", not {method!r}.')
     fewest = 5 if method == "hutch++" else 2
-    if products < fewest:
+    if whole("products", products) < fewest:
         raise OptionError(
             f"{products} products are too few for a trace with an error: give at least {fewest}."
         )
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed_of(seed))
     values, known = known_part(deflate, n, dtype, device)
     exact, spent = float(values.sum()), 0
     free = n - len(values)
