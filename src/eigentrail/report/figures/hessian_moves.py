@@ -162,7 +162,7 @@ def flatness(data: xr.Dataset) -> go.Figure:
         data: `value` and `variance` over [k]; attribute `h_cross`, negative where it is not known.
 
     Returns:
-        Points on logarithmic axes, with lines of exponents 1 and 0 to compare with, and h_cross.
+        Points on logarithmic axes, with a line of exponent 1 through the middle one to compare with, and h_cross.
     """
     h, s = data["value"].values, data["variance"].values
     shown = np.unique(np.round(np.linspace(0, len(h) - 1, min(len(h), 1200))).astype(int))

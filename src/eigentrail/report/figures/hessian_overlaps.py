@@ -35,13 +35,7 @@ def overlap_map(data: xr.Dataset, title: str, other: str) -> go.Figure:
         "x": x,
         "y": y,
         "z": np.clip(np.log10(np.maximum(multiple, 1e-3)), -reach, reach),
-        "customdata": np.dstack(
-            [
-                np.broadcast_to(multiple.T[:, :, None], (*multiple.T.shape, 1)).transpose(1, 0, 2)[:, :, 0],
-                np.broadcast_to((i + 1)[:, None], multiple.shape),
-                np.broadcast_to((j + 1)[None, :], multiple.shape),
-            ]
-        ),
+        "customdata": np.dstack([multiple, *np.meshgrid(i + 1, j + 1, indexing="ij")]),
         "zmin": -reach,
         "zmax": reach,
         "colorscale": [[0, "#3f87cf"], [0.5, "#f4f4f2"], [1, "#b5400f"]],
