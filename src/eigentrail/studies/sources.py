@@ -36,8 +36,8 @@ CLASS_SWAP = SwapStudy(
     "class-swap",
     "class-swap",
     "S0: what the leading directions do when five classes give way to the other five, beside trainings without a swap",
-    "8 minutes; full: 8 hours",
-    "0.5 GB; full: 36 GB",
+    "15 minutes, 4 on the digits; full: 8 hours",
+    "2.6 GB; full: 36 GB",
     changes={
         "digits": {
             "epochs": 40,
