@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from eigentrail.studies.hessian.spacings_study import SpacingsStudy
 from eigentrail.studies.hessian.study import HessianStudy
 from eigentrail.studies.study import Study
 
 _FEWER = "fewer epochs: the Hessian is looked at once, where the training ends"
-_SIZES = {"digits": {"lr": 0.1, "epochs": 60}, "mnist": {"epochs": 2}}
+_SIZES: Mapping[str, Mapping[str, Any]] = {"digits": {"lr": 0.1, "epochs": 60}, "mnist": {"epochs": 2}}
 _WHY = {
     "digits": "on the digits, whose epochs have 45 steps instead of MNIST's 1875, the rate is larger",
     "mnist": _FEWER,
@@ -54,7 +57,7 @@ HESSIANS: tuple[Study, ...] = (
         "hessian-lenet",
         "lenet",
         "S1 figures 7.3 and 7.6: the Hessians of LeNet's convolutions",
-        "5 minutes",
+        "10 minutes",
         "60 MB",
         analyses=("curvature",),
         analysed=("conv1.weight", "conv2.weight"),
