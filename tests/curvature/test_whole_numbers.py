@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from eigentrail.curvature.numbers import LARGEST_SEED, real, seed_of, whole
+from eigentrail.curvature.numbers import LARGEST_SEED, all_finite, real, seed_of, whole
 from eigentrail.errors import OptionError
 
 
@@ -48,3 +48,10 @@ def test_finite_numbers_of_every_kind(value: Any) -> None:
 def test_what_is_no_finite_number(value: Any) -> None:
     with pytest.raises(OptionError, match=r"^tol is a finite number, not .*\.$"):
         real("tol", value)
+
+
+def test_finite_numbers_whose_sum_overflows_are_finite() -> None:
+    x = torch.full((4,), 3e38)
+    assert all_finite(x)
+    assert not all_finite(torch.tensor([1.0, float("nan")]))
+    assert not all_finite(torch.tensor([float("inf"), float("-inf")]))

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from jaxtyping import Float64
 
+from eigentrail.curvature.numbers import all_finite
 from eigentrail.errors import CurvatureError
 
 Apply: TypeAlias = Callable[[torch.Tensor], torch.Tensor]
@@ -87,7 +88,7 @@ class KrylovSpace:
             raise CurvatureError(
                 f"the operator made {tuple(found.shape)} of {tuple(rows.shape)}: it has to keep the shape [k, n]."
             )
-        if not bool(torch.isfinite(found).all()):
+        if not all_finite(found):
             raise CurvatureError(
                 "a product with the curvature holds NaN or infinity: check the loss and the weights, "
                 "or compute in float64."

@@ -6,6 +6,8 @@ import math
 import operator
 from typing import Any
 
+import torch
+
 from eigentrail.errors import OptionError
 
 #: The largest seed that both torch and numpy take.
@@ -78,3 +80,16 @@ def _written(value: Any) -> str:
     """Write what was given, in one short line."""
     text = " ".join(repr(value).split())
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def all_finite(x: torch.Tensor) -> bool:
+    """Tell whether a tensor holds neither NaN nor infinity.
+
+    Args:
+        x: of any shape.
+
+    Returns:
+        Whether all its entries are finite.
+    """
+    # One pass without a mask as large as the tensor; finite entries may still overflow their sum.
+    return math.isfinite(float(x.sum())) or bool(torch.isfinite(x).all())

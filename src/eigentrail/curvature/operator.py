@@ -22,7 +22,7 @@ from eigentrail.curvature.distributed import Ranks
 from eigentrail.curvature.ends import Which
 from eigentrail.curvature.graphs import gradient
 from eigentrail.curvature.lanczos import RISK, lanczos
-from eigentrail.curvature.numbers import real, seed_of, whole
+from eigentrail.curvature.numbers import all_finite, real, seed_of, whole
 from eigentrail.curvature.parameters import choose
 from eigentrail.curvature.point import Loss, Point
 from eigentrail.curvature.products import WAYS, Plan, Products, Way
@@ -198,7 +198,7 @@ class Curvature:
             raise CurvatureError("a vector to multiply with is complex: multiply its two parts apart.")
         rows = vectors.detach().to(device=self.device, dtype=self.dtype)
         rows = rows[None] if rows.ndim == 1 else rows
-        if not bool(torch.isfinite(rows).all()):
+        if not all_finite(rows):
             raise CurvatureError("a vector to multiply with holds NaN or infinity.")
         rows = self._ranks.same(rows)
         ready = self._ready()
@@ -206,7 +206,7 @@ class Curvature:
             found = ready.sum(rows)
         found = self._ranks.add(found)
         self._products += len(rows)
-        if not bool(torch.isfinite(found).all()):
+        if not all_finite(found):
             self._explain()
         if self.weight_decay:
             found += 2 * self.weight_decay * rows
@@ -249,7 +249,7 @@ class Curvature:
                 parts = gradient(loss, leaves)
                 total += batch.weight * self._chosen.join(parts)
         total = self._ranks.add(total)
-        if not bool(torch.isfinite(total).all()):
+        if not all_finite(total):
             self._explain()
         return total + 2 * self.weight_decay * self._chosen.join(self._point.values)
 

@@ -10,6 +10,7 @@ from jaxtyping import Float64
 
 from eigentrail._arrays import to_float64
 from eigentrail.bases import Basis
+from eigentrail.curvature.numbers import all_finite
 from eigentrail.errors import BasisError, CurvatureError, OptionError
 
 Probe: TypeAlias = Literal["rademacher", "gaussian"]
@@ -103,7 +104,7 @@ def finite(products: torch.Tensor) -> torch.Tensor:
     Raises:
         CurvatureError: one is not finite.
     """
-    if not bool(torch.isfinite(products).all()):
+    if not all_finite(products):
         raise CurvatureError(
             "a product with the curvature holds NaN or infinity: check the loss and the weights, or compute in float64."
         )
