@@ -54,6 +54,19 @@ def test_batched_candidates_are_those_of_one_by_one(layers: object, monkeypatch:
         assert (loss, accuracy) == pytest.approx(plainly(other, data), rel=1e-5)
 
 
+def test_batches_keep_the_largest_activation_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("eigentrail.evaluation.candidates._CPU_ACTIVATION", 8 * 64 * 3)
+    model, data = network(), samples()
+    sizes: list[int] = []
+    model[0].register_forward_hook(lambda module, inputs, output: sizes.append(output.numel()))
+    candidates = Candidates(model, data)
+    losses, accuracies = candidates.evaluate([candidates.weights] * 7)
+    # Within vmap a hook sees the samples of one candidate; the layer gives 8 numbers for a sample.
+    assert sizes == [8] + [8 * 64, 8 * 6] * 3
+    assert losses == pytest.approx(plainly(model, data)[0], rel=1e-5)
+    assert accuracies == pytest.approx(plainly(model, data)[1])
+
+
 def test_singular_matrices_add_back_to_the_truncated_layer() -> None:
     model, data = network(1), samples()
     w = model[0].weight.detach().double().numpy()

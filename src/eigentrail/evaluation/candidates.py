@@ -11,15 +11,21 @@ from jaxtyping import Float64
 from torch import nn
 from torch.func import functional_call, vmap
 from torch.nn import functional as F
+from torch.utils._pytree import tree_leaves
 
 from eigentrail._arrays import to_numpy
 from eigentrail.errors import DataError, OptionError
 from eigentrail.runs.selection import match, no_match
 
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
-# Numbers that the candidates of one batch, or their outputs, may take.
+# Numbers that the candidates of one batch may take.
 _NUMBERS = 2**24
-_SAMPLES = 1000
+_CANDIDATES, _SAMPLES = 64, 1000
+# Numbers of the largest activation of all candidates and samples at once: on a CPU what its caches hold, for a
+# network of large activations is slower in large batches; on an accelerator what keeps it busy.
+_CPU_ACTIVATION, _ACTIVATION = 2**20, 2**26
+# Samples below which a candidate more in a batch gains nothing.
+_FEW_SAMPLES = 64
 
 
 class Candidates:
@@ -60,6 +66,7 @@ class Candidates:
         self._inputs, self._targets = inputs, targets
         self._values = {name: value.detach() for name, value in named.items()}
         self._sizes = [self._values[name].numel() for name in self.names]
+        self._batch: tuple[int, int] | None = None
 
     @property
     def n(self) -> int:
@@ -104,7 +111,7 @@ class Candidates:
     def _batches(
         self, candidates: Iterable[Float64[np.ndarray, " n"]]
     ) -> Iterator[Float64[np.ndarray, "b n"]]:
-        size = int(np.clip(_NUMBERS // self.n, 1, 64))
+        size, _ = self._sized()
         held: list[Float64[np.ndarray, " n"]] = []
         for one in candidates:
             if np.shape(one) != (self.n,):
@@ -115,6 +122,32 @@ class Candidates:
                 held = []
         if held:
             yield np.stack(held)
+
+    def _sized(self) -> tuple[int, int]:
+        """Choose how many candidates and how many samples make a batch."""
+        if self._batch is None:
+            cpu = self._inputs.device.type == "cpu"
+            room = (_CPU_ACTIVATION if cpu else _ACTIVATION) // self._largest_activation()
+            candidates = int(np.clip(min(_NUMBERS // self.n, room // _FEW_SAMPLES), 1, _CANDIDATES))
+            self._batch = candidates, int(np.clip(room // candidates, 1, _SAMPLES))
+        return self._batch
+
+    def _largest_activation(self) -> int:
+        """Count the numbers of the largest output of a module, for a sample."""
+        largest = 1
+
+        def note(module: nn.Module, inputs: Any, output: Any) -> None:
+            nonlocal largest
+            sizes = [leaf.numel() for leaf in tree_leaves(output) if isinstance(leaf, torch.Tensor)]
+            largest = max(largest, *sizes, 1)
+
+        handles = [module.register_forward_hook(note) for module in self._model.modules()]
+        try:
+            self._model(self._inputs[:1])
+        finally:
+            for handle in handles:
+                handle.remove()
+        return largest
 
     def _evaluate(self, batch: Float64[np.ndarray, "b n"]) -> tuple[list[float], list[float]]:
         stacked = {}
@@ -131,9 +164,10 @@ class Candidates:
         total = torch.zeros(len(batch), dtype=torch.float64)
         correct = torch.zeros(len(batch), dtype=torch.float64)
         classes = not self._targets.is_floating_point()
-        for start in range(0, len(self._inputs), _SAMPLES):
-            inputs = self._inputs[start : start + _SAMPLES]
-            targets = self._targets[start : start + _SAMPLES]
+        _, size = self._sized()
+        for start in range(0, len(self._inputs), size):
+            inputs = self._inputs[start : start + size]
+            targets = self._targets[start : start + size]
             found = vmap(outputs, in_dims=(0, None))(stacked, inputs)
             for place, one in enumerate(found):
                 value = F.cross_entropy(one, targets) if self._loss is None else self._loss(one, targets)
