@@ -85,6 +85,7 @@ def test_a_planted_circle_is_more_than_chance_and_a_walk_is_not(found: Any) -> N
     (circle,) = rows(found, "geodesic", name="circle.weight", side="right")
     assert circle["score"] > 0.99 and circle["percentile"] == 100.0 and circle["p_value"] < 0.01
     assert circle["arc"] == pytest.approx(1.5, abs=0.05) and circle["segments"] == 1
+    assert circle["segments_null"] > 1 and circle["segments_percentile"] < 5
     assert "more than chance" in circle["verdict"] and "One circle serves" in circle["verdict"]
     walk = rows(found, "geodesic", name="walk.weight")
     assert {row["side"] for row in walk} == {"left", "right"}
@@ -293,3 +294,5 @@ def test_verdicts_name_late_starts_and_bends() -> None:
     assert "7 circles" in said and "if they are to be 4, they change at steps 50, 60, 70" in said
     assert "less of a great circle" in geodesic_verdict({**row, "percentile": 2.0, "segments": None})
     assert "changing at steps 50" in geodesic_verdict({**row, "segments": 2, "changes": [50]})
+    beside = geodesic_verdict({**row, "segments_null": 8.0, "segments_percentile": 21.0})
+    assert beside.endswith("Random walks are cut into 8 (percentile 21).")

@@ -7,7 +7,8 @@ import pytest
 from planting_paths import frame, on_circle, spiked
 
 from eigentrail.errors import OptionError, TrajectoryError
-from eigentrail.trajectories.segments import segments
+from eigentrail.trajectories.nulls import weight_walks
+from eigentrail.trajectories.segments import segments, walk_counts
 
 
 def legs(seed: int, lengths: list[int], step: float = 0.03, n: int = 40) -> np.ndarray:
@@ -106,3 +107,36 @@ def test_at_most_so_many_segments() -> None:
     assert segments(w).rss < found.rss < found.rss_single
     with pytest.raises(OptionError, match="most"):
         segments(w, most=0)
+
+
+def test_walks_are_cut_as_often_as_walks_and_planted_circles_less() -> None:
+    shape, count, step = (30, 40), 60, 0.02
+    drawn = []
+    for seed in range(12):
+        steps = np.stack(
+            [np.array(w[0]) for w in weight_walks(shape, 1.0, np.full(count - 1, step), [seed], 99)]
+        )
+        drawn.append(segments(steps, null=40 if seed == 0 else drawn[0].null_counts))
+    percentiles = [one.percentile for one in drawn if one.percentile is not None]
+    # The mean of 12 uniform percentiles lies outside with a probability below 1%.
+    assert len(percentiles) == 12 and 28 < np.mean(percentiles) < 72
+    assert np.ptp(drawn[0].null_counts) > 0 and drawn[0].null_counts.min() >= 1
+    # Two circles with a change every 30 steps: a walk with such steps bends more often.
+    planted = segments(spiked(legs(0, [30, 30]), 30, 0.01, 0), null=40)
+    assert planted.count == 2 and planted.percentile is not None and planted.percentile < 5
+
+
+def test_counts_of_walks_serve_both_sides_and_come_again_with_their_seed() -> None:
+    w = spiked(legs(0, [30, 30]), 30, 0.01, 0)
+    counts = walk_counts(w, 12, seed=3)
+    assert len(counts["left"]) == len(counts["right"]) == 12
+    found = segments(w, side="left", null=12, seed=3)
+    assert np.array_equal(found.null_counts, counts["left"])
+    assert segments(w).percentile is None and not len(segments(w).null_counts)
+
+
+def test_walks_of_unit_vectors_are_not_known() -> None:
+    with pytest.raises(OptionError, match=r"give the weights \[T, out, in\], or null=0"):
+        segments(legs(0, [20, 20]), null=20)
+    with pytest.raises(OptionError, match="number of draws"):
+        segments(legs(0, [20, 20]), null=-1)

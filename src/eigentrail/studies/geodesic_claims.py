@@ -181,6 +181,14 @@ def _rates(table: pd.DataFrame) -> Iterator[Claim]:
             f"the mean numbers of {what} by rate are {means}; the error of the difference between the largest rate and "
             f"the one with most of the others is {error:.1f}",
         )
+    if "segments_percentile" in large and large["segments_percentile"].notna().any():
+        yield above_chance(
+            large["segments_percentile"].to_numpy(dtype=np.float64),
+            "S0 slides 29-31",
+            "Such a path consists of more geodesics than that of a random walk.",
+            f"at the largest rate the paths are cut into {large['segments'].min()} to {large['segments'].max()} great "
+            f"circles, random walks with the same steps into {large['segments_null'].median():g}",
+        )
     changes = int((rows["segments"] - 1).sum())
     near = int(rows["changes_at_crossings"].sum())
     yield Claim(

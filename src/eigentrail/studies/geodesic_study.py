@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
+from jaxtyping import Float64
 
 from eigentrail._progress import Progress
 from eigentrail.errors import TrajectoryError
@@ -19,6 +20,7 @@ from eigentrail.training import TrainingSettings
 from eigentrail.trajectories import crossings, nulls, segments
 from eigentrail.trajectories.geodesic import first_spike
 from eigentrail.trajectories.rows import open_rows
+from eigentrail.trajectories.segments import walk_counts
 from eigentrail.trajectories.singular_path import singular_path
 
 #: Both sides and both kinds of circle: the prefixes of the table's columns.
@@ -68,6 +70,7 @@ class GeodesicStudy(Experiment):
         del results
         rows: list[dict[str, Any]] = []
         first: dict[str, xr.Dataset] = {}
+        cuts: dict[str, Float64[np.ndarray, " d"]] = {}
         starts: dict[str, list[xr.DataArray]] = {}
         for place, one in enumerate(trained):
             tell(f"paths at {one.trial.name}", place, len(trained))
@@ -86,7 +89,11 @@ class GeodesicStudy(Experiment):
                     path = singular_path(x, null=nulls.ENOUGH if pool is None else 0)
                     pool = first.setdefault(one.trial.name, path)
                     starts.setdefault(one.trial.name, []).append(path["score_from"])
-                    row |= {**path_row(path, pool), **kinks_row(x), "spike_step": spike_step(x)}
+                    if one.trial.name not in cuts:
+                        tell(f"segments of walks at {one.trial.name}", place, len(trained))
+                        cuts[one.trial.name] = _walks_cut(x)
+                    kinks = kinks_row(x, cuts[one.trial.name])
+                    row |= {**path_row(path, pool), **kinks, "spike_step": spike_step(x)}
                 rows.append(row)
         tell("paths fitted", len(trained), len(trained))
         table = pd.DataFrame(rows)
@@ -139,20 +146,33 @@ def path_row(path: xr.Dataset, pool: xr.Dataset) -> dict[str, Any]:
     return row
 
 
-def kinks_row(x: xr.DataArray) -> dict[str, Any]:
+def _walks_cut(x: xr.DataArray) -> Float64[np.ndarray, " d"]:
+    try:
+        return walk_counts(x, nulls.ENOUGH)["right"]
+    except TrajectoryError:  # too few steps to cut, which `kinks_row` takes as one segment
+        return np.zeros(0)
+
+
+def kinks_row(x: xr.DataArray, walks: Float64[np.ndarray, " d"] | None = None) -> dict[str, Any]:
     """Count the geodesics that a path consists of, and how often another direction becomes the leading one.
 
     Args:
         x: [T, out, in] weights over steps.
+        walks: [d] how many geodesics random walks of the weights consist of, counted in the same way.
 
     Returns:
         `segments`, `changes` (their first steps), `leading_changes` (how many), `leading_steps` (when), and
-        `changes_at_crossings`, how many changes lie next to one of them.
+        `changes_at_crossings`, how many changes lie next to one of them; with walks `segments_null` (their median) and
+        `segments_percentile`.
     """
+    walked = np.zeros(0) if walks is None else walks
+    beside: dict[str, Any] = {}
     try:
-        cut = segments(x)
+        cut = segments(x, null=walked)
         changes = [int(step) for step in cut.changes]
         low_high = cut.intervals
+        if len(walked):
+            beside = {"segments_null": float(np.median(walked)), "segments_percentile": cut.percentile}
     except TrajectoryError:
         changes, low_high = [], np.zeros((0, 2))
     steps = crossings(x, min(_FOLLOWED, *x.shape[1:])).leading_changes
@@ -163,6 +183,7 @@ def kinks_row(x: xr.DataArray) -> dict[str, Any]:
     )
     return {
         "segments": len(changes) + 1,
+        **beside,
         "changes": " ".join(map(str, changes)),
         "leading_changes": len(steps),
         "leading_steps": " ".join(str(int(step)) for step in steps),

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 import xarray as xr
+from jaxtyping import Float64
 
 from eigentrail._progress import Progress
 from eigentrail.errors import EigentrailError
@@ -16,7 +17,7 @@ from eigentrail.trajectories.geodesic import MOST_STEPS, first_spike
 from eigentrail.trajectories.geodesic_null import null_seconds
 from eigentrail.trajectories.leading_vectors import SIDES
 from eigentrail.trajectories.rows import open_rows
-from eigentrail.trajectories.segments import segments
+from eigentrail.trajectories.segments import segments, walk_counts
 from eigentrail.trajectories.series import MatrixSeries
 from eigentrail.trajectories.singular_path import singular_path
 from eigentrail.trajectories.steps import nested_log_steps
@@ -27,6 +28,8 @@ _LOOKED_AT = 200
 _FEWEST = 12
 # More segments than these are a path that bends all along rather than at kinks.
 _FEW = 4
+# Walks that are cut into segments: a count varies little from walk to walk.
+_CUT_WALKS = 50
 
 
 def layer_geodesics(series: MatrixSeries, progress: Progress) -> xr.DataTree:
@@ -41,7 +44,8 @@ def layer_geodesics(series: MatrixSeries, progress: Progress) -> xr.DataTree:
         enough steps, `spike`: what `singular_path` gives from the first step and from that spike on; and
         `segments_right`, `segments_left` [segment]: up to four great circles that the path follows one after the
         other, from the same start as the child named by `attrs["start"]`, and `attrs["count"]`, how many the penalty
-        alone gives. `attrs["spike_step"]` is -1 without a spike.
+        alone gives, beside `null_counts` [draw], what it gives for random walks of the weights. `attrs["spike_step"]`
+        is -1 without a spike.
     """
     x = matrix_path(series)
     first = singular_path(x, seed=_SEED, progress=progress)
@@ -59,16 +63,23 @@ def layer_geodesics(series: MatrixSeries, progress: Progress) -> xr.DataTree:
         start = "spike"
     elif spike > series.steps[0]:
         note = f"the path begins at the first step: the first spike appears at step {spike}, with {left} steps left"
+    cut_from = spike if start == "spike" else None
+    try:
+        walks = walk_counts(x, _CUT_WALKS, seed=_SEED, start=cut_from, progress=progress)
+    except EigentrailError:  # too few steps, which `segments` says for each side
+        walks = {}
     for side in SIDES:
-        nodes[f"/segments_{side}"] = _segments(nodes[f"/{start}"], side)
+        nodes[f"/segments_{side}"] = _segments(nodes[f"/{start}"], side, walks.get(side, np.zeros(0)))
     tree = xr.DataTree.from_dict(nodes)
     tree.attrs = {"start": start, "spike_step": spike, "note": note}
     return tree
 
 
-def _segments(path: xr.Dataset, side: Literal["left", "right"]) -> xr.Dataset:
+def _segments(
+    path: xr.Dataset, side: Literal["left", "right"], walks: Float64[np.ndarray, " d"]
+) -> xr.Dataset:
     try:
-        found = segments(path[side].astype(np.float64), side=side, most=_FEW)
+        found = segments(path[side].astype(np.float64), side=side, most=_FEW, null=walks)
     except EigentrailError as error:
         return xr.Dataset(attrs={"note": str(error)})
     table = found.table
@@ -76,12 +87,18 @@ def _segments(path: xr.Dataset, side: Literal["left", "right"]) -> xr.Dataset:
     between[1:] = found.intervals
     columns = {str(name): ("segment", np.asarray(table[name].values)) for name in table}
     return xr.Dataset(
-        {**columns, "change_low": ("segment", between[:, 0]), "change_high": ("segment", between[:, 1])},
+        {
+            **columns,
+            "change_low": ("segment", between[:, 0]),
+            "change_high": ("segment", between[:, 1]),
+            "null_counts": ("draw", found.null_counts),
+        },
         attrs={
             "rss_single": found.rss_single,
             "rss": found.rss,
             "penalty": found.penalty,
             "count": found.count,
+            "percentile": np.nan if found.percentile is None else found.percentile,
             "note": "",
         },
     )
@@ -113,7 +130,8 @@ def geodesic_table(tree: xr.DataTree) -> pd.DataFrame:
         great circle `score`, `null_median`, `percentile`, `p_value`, `rss`, `arc`; for the great 2-sphere
         `sphere_score`, `sphere_null_median`, `sphere_percentile`; `first_score`, `first_percentile` of the circle from
         the first step on; `best_start` and `best_percentile`, that of the best start among walks at their own best one;
-        `length`, `segments` that the penalty gives, `changes` (first steps of at most four of them), `rank_changes`;
+        `length`, `segments` that the penalty gives, `segments_null` (the median of walks) and `segments_percentile`,
+        `changes` (first steps of at most four of them), `rank_changes`;
         `verdict` in words.
     """
     table = pd.DataFrame(
@@ -129,7 +147,7 @@ _COLUMNS = [
     "name", "side", "shape", "start", "spike_step", "steps", "score", "null_median", "percentile", "p_value", "rss",
     "arc", "sphere_score", "sphere_null_median", "sphere_percentile", "first_score", "first_percentile", "best_start",
     "best_percentile", "length",
-    "segments", "changes", "rank_changes", "note", "verdict",
+    "segments", "segments_null", "segments_percentile", "changes", "rank_changes", "note", "verdict",
 ]  # fmt: skip
 
 _NUMBERS = (
@@ -169,6 +187,8 @@ def _rows(node: xr.DataTree, side: str) -> list[dict[str, Any]]:
         "best_start": _whole(first["best_start"].sel(dims=1)),
         "best_percentile": _number(first["best_percentile"].sel(dims=1)),
         "segments": cut.attrs.get("count"),
+        "segments_null": float(cut["null_counts"].median()) if cut.sizes.get("draw") else None,
+        "segments_percentile": _number(cut.attrs.get("percentile", np.nan)),
         "changes": changes,
         "rank_changes": int((np.diff(path["rank"].values) != 0).sum()),
         "note": node.attrs["note"],
@@ -179,7 +199,7 @@ def _rows(node: xr.DataTree, side: str) -> list[dict[str, Any]]:
     return [{**row, "verdict": geodesic_verdict(row)}]
 
 
-def _number(value: xr.DataArray) -> float | None:
+def _number(value: Any) -> float | None:
     number = float(value)
     return number if np.isfinite(number) else None
 
@@ -232,6 +252,8 @@ def geodesic_verdict(row: dict[str, Any]) -> str:
         if row["changes"]:
             cut += f"; if they are to be {len(row['changes']) + 1}, they change at steps {_listed(row)}"
         cut += "."
+    if cut and row.get("segments_percentile") is not None:
+        cut += f" Random walks are cut into {row['segments_null']:g} (percentile {row['segments_percentile']:.0f})."
     return f"The leading {row['side']} vector {said}, {since}: {beside}{sphere}.{later}{cut}"
 
 

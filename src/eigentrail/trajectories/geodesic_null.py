@@ -90,7 +90,7 @@ def all_null_scores(
     """
     parts = []
     done = 0
-    for walks in _paths(shape, start_norm, step_norms, draws, seed, which):
+    for walks in walked_vectors(shape, start_norm, step_norms, draws, seed, which):
         progress("random walks", done, draws)
         block = np.full((2, 2, len(starts), len(walks.values)), np.nan)
         for number, side in enumerate(SIDES):
@@ -126,7 +126,7 @@ def matched_step(
     def mean_length(log_step: float) -> float:
         steps = np.full(count - 1, np.exp(log_step))
         lengths = []
-        for walks in _paths(shape, 1.0, steps, _TRIALS, seed + 1, which):
+        for walks in walked_vectors(shape, 1.0, steps, _TRIALS, seed + 1, which):
             x = walks.side(side)
             chords = np.linalg.norm(np.diff(x, axis=1), axis=2)
             lengths.append(2.0 * np.arcsin(np.clip(chords / 2.0, 0.0, 1.0)).sum(axis=1))
@@ -143,7 +143,7 @@ def matched_step(
     return np.full(count - 1, np.exp((low + high) / 2.0)), True
 
 
-def _paths(
+def walked_vectors(
     shape: tuple[int, int],
     start_norm: float,
     step_norms: Float64[np.ndarray, " s"],
@@ -151,6 +151,19 @@ def _paths(
     seed: int,
     which: int,
 ) -> Iterator[FollowedVectors]:
+    """Let Gaussian matrices walk and follow a singular vector of each.
+
+    Args:
+        shape: rows and columns.
+        start_norm: Frobenius norm of the first matrix.
+        step_norms: [T - 1] Frobenius norms of the steps.
+        draws: how many walks.
+        seed: seed of the draws.
+        which: rank of the followed vector at the first step.
+
+    Yields:
+        The vectors of some walks after the other, as many as memory allows.
+    """
     per_walk = 8 * (3 * shape[0] * shape[1] + 3 * (len(step_norms) + 1) * sum(shape))
     size = max(1, min(draws, _MEMORY // per_walk))
     for first in range(0, draws, size):

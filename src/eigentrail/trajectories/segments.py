@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -11,17 +12,15 @@ import pandas as pd
 import xarray as xr
 from jaxtyping import Float64
 
+from eigentrail._progress import Progress, silent
 from eigentrail.errors import OptionError, TrajectoryError
-from eigentrail.trajectories.geodesic import MOST_STEPS, geodesic
+from eigentrail.trajectories import nulls
+from eigentrail.trajectories.change_points import cut, shortest_piece
+from eigentrail.trajectories.geodesic import MOST_STEPS, choose_places, follow_rows, geodesic
+from eigentrail.trajectories.geodesic_null import walked_vectors
 from eigentrail.trajectories.great_circle import GreatCircles, fit_great_circles
-from eigentrail.trajectories.leading_vectors import Side
-
-# Directions of the path that are kept one by one; what is left of each vector counts as residual for every circle.
-_KEPT = 16
-_LEVEL = 0.95
-_RAISE = 1.25
-# So many shortest segments an excursion may be long.
-_EXCURSION = 3
+from eigentrail.trajectories.leading_vectors import SIDES, Side
+from eigentrail.trajectories.rows import open_rows
 
 
 @dataclass(frozen=True)
@@ -38,6 +37,8 @@ class Segments:
         rss: the same with these segments.
         penalty: what a change has to lower it by.
         count: how many segments that penalty gives without a limit.
+        null_counts: [draws] the same of random walks of the weights; empty without a null.
+        percentile: where the count lies among them, 0 to 100; None without a null. Also a walk bends.
         vectors: the path [step, entry].
     """
 
@@ -49,6 +50,8 @@ class Segments:
     rss: float
     penalty: float
     count: int
+    null_counts: Float64[np.ndarray, " d"]
+    percentile: float | None
     vectors: xr.DataArray
 
 
@@ -60,6 +63,8 @@ def segments(
     *,
     penalty: float = 1.0,
     most: int | None = None,
+    null: int | Any = 0,
+    seed: int = 0,
     start: int | Literal["spike"] | None = None,
     steps: int = MOST_STEPS,
 ) -> Segments:
@@ -78,6 +83,9 @@ def segments(
         penalty: multiplies the penalty; larger for fewer segments.
         most: the largest number of segments; where the penalty gives more it is raised until they are no more. A smooth
             path that is no circle is cut into many.
+        null: number of random walks of the weights that are cut in the same way, 0 for none; or their counts, from
+            `walk_counts` or an earlier call.
+        seed: of the walks.
         start: as of `geodesic`.
         steps: how many steps the path is thinned to.
 
@@ -85,7 +93,7 @@ def segments(
         The segments; one where nothing changes.
 
     Raises:
-        OptionError: an argument is outside what it may be.
+        OptionError: an argument is outside what it may be, or walks are asked for where `x` are vectors.
         TrajectoryError: there are too few steps, or the vector does not move.
     """
     if not penalty > 0.0:
@@ -93,111 +101,96 @@ def segments(
     if most is not None and (isinstance(most, bool) or most < 1):
         raise OptionError(f"most is the largest number of segments, 1 or more, not {most!r}.")
     path = geodesic(x, dims, which, side, null=0, start=start, steps=steps).vectors
+    if isinstance(null, (int, np.integer)):
+        draws = nulls.check_draws(int(null))
+        options: dict[str, Any] = {"penalty": penalty, "seed": seed, "start": start, "steps": steps}
+        pool = walk_counts(x, draws, dims, which, **options)[side] if draws else np.zeros(0)
+    else:
+        pool = np.asarray(null, dtype=np.float64).ravel()
     vectors = path.values
-    count, shortest = len(vectors), dims + 3
-    if count < 2 * shortest:
-        raise TrajectoryError(
-            f"{count} steps are too few for two great circles and {2 * shortest} are needed: record more often."
-        )
-    costs = _costs(vectors, dims)
-    windows = np.array([costs[i, i + shortest] for i in range(count - shortest)]) / (shortest + 1 - dims - 1)
-    scale = max(float(np.median(windows)), 1e-14)
-    price = penalty * scale * (dims + 1 + 2.0 * np.log(count))
-    starts = _rejoined(vectors, _partition(costs, price, shortest), costs, price, dims)
-    found = len(starts)
-    raised = price
-    while most is not None and len(starts) > most:
-        raised *= _RAISE
-        starts = _rejoined(vectors, _partition(costs, raised, shortest), costs, raised, dims)
-    edges = [*starts, count]
-    labels = path["step"].values
-    intervals = [
-        labels[_interval(costs, edges[i - 1], edges[i], edges[i + 1], shortest, scale)]
-        for i in range(1, len(starts))
-    ]
+    _check_length(len(vectors), dims)
+    pieces = cut(vectors, dims, penalty, most)
+    labels, edges = path["step"].values, pieces.edges
+    intervals = [labels[pieces.interval(i)] for i in range(1, len(pieces.starts))]
     fits = tuple(fit_great_circles(vectors[None, a:b], dims) for a, b in itertools.pairwise(edges))
     return Segments(
-        changes=labels[np.array(starts[1:], dtype=int)],
+        changes=labels[np.array(pieces.starts[1:], dtype=int)],
         intervals=np.array(intervals, dtype=labels.dtype).reshape(-1, 2),
         table=_table(fits, edges, labels),
         fits=fits,
         rss_single=float(fit_great_circles(vectors[None], dims).rss[0]),
         rss=float(sum(fit.rss[0] for fit in fits)),
-        penalty=float(price),
-        count=found,
+        penalty=pieces.price,
+        count=pieces.count,
+        null_counts=pool,
+        percentile=nulls.percentile(pieces.count, pool) if len(pool) else None,
         vectors=path,
     )
 
 
-def _costs(x: Float64[np.ndarray, "t n"], dims: int) -> Float64[np.ndarray, "t t"]:
-    """Squared distances to the best plane of the vectors i .. j, both included, for all i <= j."""
-    u, s, _ = np.linalg.svd(x, full_matrices=False)
-    z = (u * s)[:, :_KEPT]
-    rest = np.cumsum(((u * s)[:, _KEPT:] ** 2).sum(axis=1))
-    sums = np.cumsum(z[:, :, None] * z[:, None, :], axis=0)
-    count, width = z.shape
-    out = np.zeros((count, count))
-    for i in range(count):
-        moments = sums[i:] - (sums[i - 1] if i else 0.0)
-        left = np.linalg.eigvalsh(moments)[:, : max(0, width - dims - 1)].sum(axis=1)
-        out[i, i:] = np.maximum(left, 0.0) + rest[i:] - (rest[i - 1] if i else 0.0)
-    return out
+def walk_counts(
+    x: Any,
+    draws: int,
+    dims: Literal[1, 2] = 1,
+    which: int = 0,
+    *,
+    penalty: float = 1.0,
+    seed: int = 0,
+    start: int | Literal["spike"] | None = None,
+    steps: int = MOST_STEPS,
+    progress: Progress = silent,
+) -> Mapping[Side, Float64[np.ndarray, " d"]]:
+    """Count the segments of random walks of the weights, with the norms of the observed start and steps.
+
+    Args:
+        x: weights [T, out, in], as of `geodesic`.
+        draws: how many walks.
+        dims: 1 for great circles, 2 for great 2-spheres.
+        which: rank of the followed singular vector at the start.
+        penalty: as of `segments`.
+        seed: of the walks.
+        start: as of `geodesic`.
+        steps: how many steps the path and the walks are thinned to.
+        progress: is told of the walks done.
+
+    Returns:
+        For each side the [draws] counts; none for a side of too few entries.
+
+    Raises:
+        OptionError: an argument is outside what it may be, or `x` are vectors.
+        TrajectoryError: there are too few steps.
+    """
+    rows = open_rows(x, fewest=dims + 2)
+    if len(rows.shape) < 2:
+        raise OptionError(
+            "the walks of unit vectors are not known: give the weights [T, out, in], or null=0 for no walks."
+        )
+    places = choose_places(rows, start, dims, steps)
+    _check_length(len(places), dims)
+    _, first, norms, shape = follow_rows(rows, places, which)
+    counts: dict[Side, list[int]] = {side: [] for side in SIDES}
+    done = 0
+    for walks in walked_vectors(shape, first, norms, draws, seed, which):
+        progress("segments of random walks", done, draws)
+        for side in SIDES:
+            vectors = walks.side(side)
+            if vectors.shape[2] > dims + 1:
+                counts[side] += [cut(path, dims, penalty).count for path in vectors]
+        done += len(walks.values)
+    return {side: np.array(found, dtype=np.float64) for side, found in counts.items()}
 
 
-def _partition(costs: Float64[np.ndarray, "t t"], price: float, shortest: int) -> list[int]:
-    count = len(costs)
-    best = np.full(count + 1, np.inf)
-    best[0] = -price
-    last = np.zeros(count + 1, dtype=int)
-    for end in range(shortest, count + 1):
-        begins = np.arange(0, end - shortest + 1)
-        total = best[begins] + costs[begins, end - 1] + price
-        last[end] = begins[int(total.argmin())]
-        best[end] = total.min()
-    starts = [int(last[count])]
-    while starts[0]:
-        starts.insert(0, int(last[starts[0]]))
-    return starts
+def _check_length(count: int, dims: int) -> None:
+    if count < 2 * shortest_piece(dims):
+        raise TrajectoryError(
+            f"{count} steps are too few for two great circles and {2 * shortest_piece(dims)} are needed: record more "
+            "often."
+        )
 
 
-def _rejoined(
-    x: Float64[np.ndarray, "t n"],
-    starts: list[int],
-    costs: Float64[np.ndarray, "t t"],
-    price: float,
-    dims: int,
-) -> list[int]:
-    """Take out changes around a few steps after which the path goes on along the circle of before."""
-    edges = [*starts, len(x)]
-    place = 1
-    while place < len(edges) - 2:
-        for stop in range(len(edges) - 2, place, -1):
-            a, b, c, d = edges[place - 1], edges[place], edges[stop], edges[stop + 1]
-            if c - b > _EXCURSION * (dims + 3):
-                continue
-            values = np.linalg.svd(np.concatenate([x[a:b], x[c:d]]), compute_uv=False)
-            saved = (stop - place + 1) * price
-            if float((values[dims + 1 :] ** 2).sum()) <= costs[a, b - 1] + costs[c, d - 1] + saved:
-                del edges[place : stop + 1]
-                place = max(1, place - 1) - 1
-                break
-        place += 1
-    return edges[:-1]
-
-
-def _interval(
-    costs: Float64[np.ndarray, "t t"], before: int, change: int, after: int, shortest: int, scale: float
-) -> np.ndarray[Any, Any]:
-    places = np.arange(before + shortest, after - shortest + 1)
-    profile = costs[before, places - 1] + costs[places, after - 1]
-    weight = np.exp(-(profile - profile.min()) / (2.0 * scale))
-    weight /= weight.sum()
-    order = np.argsort(-weight, kind="stable")
-    inside = places[order[: int(np.searchsorted(np.cumsum(weight[order]), _LEVEL)) + 1]]
-    return np.array([min(inside.min(), change), max(inside.max(), change)])
-
-
-def _table(fits: tuple[GreatCircles, ...], edges: list[int], labels: np.ndarray[Any, Any]) -> pd.DataFrame:
+def _table(
+    fits: tuple[GreatCircles, ...], edges: Sequence[int], labels: np.ndarray[Any, Any]
+) -> pd.DataFrame:
     rows = []
     for place, fit in enumerate(fits):
         turn = np.nan
