@@ -50,8 +50,8 @@ def plots(measured: Measured) -> list[Plot]:
         Plot(
             kinks_by_rate(table),
             table,
-            "Change points that lower the squared residuals by more than their penalty, and how often another followed "
-            "direction gets the largest singular value.",
+            "Change points that lower the squared residuals by more than their penalty, beside those of random walks "
+            "with the same steps, and how often another followed direction gets the largest singular value.",
             "kinks",
         )
     )
@@ -172,6 +172,18 @@ def kinks_by_rate(table: pd.DataFrame) -> go.Figure:
                 "boxpoints": "all",
                 "jitter": 0.5,
                 "pointpos": 0,
+            }
+        )
+    if "segments_null" in rows:
+        walks = rows.groupby("lr")["segments_null"].median()
+        traces.append(
+            {
+                "type": "scatter",
+                "x": [f"{rate:g}" for rate in walks.index],
+                "y": walks.to_numpy(dtype=np.float64),
+                "name": "geodesics in random walks (median)",
+                "mode": "lines",
+                "line": {"color": style.NULL, "dash": "dash", "width": 1.4},
             }
         )
     return style.build(
