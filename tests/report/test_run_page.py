@@ -251,10 +251,10 @@ def test_a_bulk_that_left_the_law_on_the_way_is_never_said_to_have_stayed() -> N
     assert verdict(pd.DataFrame([calm])).endswith("as noise is, and was so at every analysed step.")
     both = verdict(pd.DataFrame([calm, left]))
     assert both.startswith("The number of spikes grew in 2 of 2 matrices, and there the bulk ends as close")
-    assert both.endswith("further, against what 95% of noise stays below: 2.5 times in b (step 1024).")
+    assert both.endswith("further, against what 95% of noise stays below: 2.50 times in b (step 1024).")
     assert "every analysed step" not in both
     many = verdict(pd.DataFrame([left | {"name": name} for name in "bcdef"]))
-    assert "2.5 times in d (step 1024) and at most that in 2 more." in many
+    assert "2.50 times in d (step 1024) and at most that in 2 more." in many
 
 
 def test_phases_that_came_and_went_are_told(one: RunStory) -> None:

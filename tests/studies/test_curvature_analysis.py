@@ -147,6 +147,24 @@ def test_the_analysis_is_stored_summed_up_and_shown(run, tree, tmp_path, monkeyp
         assert text in page
 
 
+def test_what_was_made_once_is_on_every_later_page(run, tree, tmp_path, monkeypatch):
+    from eigentrail.studies.hessian import analysis
+
+    curvature_analysis(run, layers=["fc3.weight"], progress=False, seed=1, samples=60)
+    monkeypatch.setattr(analysis, "describe_target", lambda *a, **k: pytest.fail("computed again"))
+    found = analyze(run, layers=["fc3.weight"], progress=False).results
+    kept = found["curvature"]
+    assert [node.attrs["name"] for node in kept.children.values()] == ["fc3.weight"]
+    # The latest one that was made.
+    latest = curvature_analysis(run, layers=["fc3.weight"], progress=False, seed=1, samples=60)
+    assert node_of(kept, "fc3.weight").attrs["loss"] == node_of(latest, "fc3.weight").attrs["loss"]
+    assert node_of(kept, "fc3.weight").attrs["loss"] != node_of(tree, "fc3.weight").attrs["loss"]
+    page = et.report_runs(run, tmp_path / "page.html", layers=["fc3.weight"], progress=False)
+    assert "The Hessian at the last step" in page.read_text(encoding="utf-8")
+    assert "curvature" not in analyze(run, layers=["fc2.weight"], progress=False).results
+    assert "curvature" not in analyze(run, "evolution", progress=False).results
+
+
 def test_claims_are_confronted_with_numbers(run, tree):
     whole = curvature_analysis(run, largest_exact=600, progress=False, samples=100)
     claims = hessian_claims({"plain": whole, "decay": whole}, "fc3.weight")

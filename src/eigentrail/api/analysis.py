@@ -99,7 +99,7 @@ def analyze(
     Args:
         run: a run, or the folder of one.
         only: names of analyses; "all" for all; None for those that every run can have in little time, of the layers
-            for which they take little time.
+            for which they take little time, and for what was made of the others before.
         also: names of analyses to make besides.
         layers: globs over parameter names, a module's name stands for its weight; None for all.
         jobs: processes that work in parallel, -1 for one per core.
@@ -117,6 +117,12 @@ def analyze(
         name: compute(opened, layers=layers, jobs=jobs, progress=progress)
         for name, compute in {**wanted, **besides}.items()
     }
+    if only is None:
+        results |= {
+            one.name: kept
+            for one in ANALYSES.values()
+            if one.name not in results and (kept := one.stored(opened, layers)) is not None
+        }
     return RunAnalysis(opened, results)
 
 

@@ -131,11 +131,13 @@ class Analyses:
         """List what is stored.
 
         Returns:
-            The analysis, arguments, version and kind of each stored result.
+            The analysis, arguments, version and kind of each stored result, the latest one last.
         """
         if self.folder is None or not self.folder.is_dir():
             return []
-        files = sorted(self.folder.glob("[!.]*/key.json"))
+        files = sorted(
+            self.folder.glob("[!.]*/key.json"), key=lambda file: (file.stat().st_mtime_ns, file.parent.name)
+        )
         return [json.loads(file.read_text(encoding="utf-8")) for file in files]
 
     @staticmethod

@@ -25,6 +25,7 @@ from eigentrail.studies.probing import (
 )
 
 NAME = "add-back"
+VERSION = 1
 _POINTS = 24
 #: The share of the way from zeros to the full network that counts as being back.
 BACK = 0.9
@@ -68,6 +69,7 @@ def add_back_analysis(
         one,
         layers=probed_layers(run, layers),
         arguments={"samples": samples, "seed": seed},
+        version=VERSION,
         progress=progress,
     )
 

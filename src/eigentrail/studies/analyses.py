@@ -17,12 +17,15 @@ from eigentrail._names import look_up
 from eigentrail._progress import Progress
 from eigentrail.errors import OptionError
 from eigentrail.runs import Run
+from eigentrail.studies import adding_back, landscapes, scaling
 from eigentrail.studies.adding_back import add_back_analysis, add_back_table
 from eigentrail.studies.drifting import DRIFT_SHOWN, drift_table, drifting
 from eigentrail.studies.geodesics import GEODESIC, GEODESIC_SHOWN, geodesic_table
 from eigentrail.studies.hessian.analysis import SHOWN as CURVATURE_SHOWN
+from eigentrail.studies.hessian.analysis import VERSION as CURVATURE_VERSION
 from eigentrail.studies.hessian.analysis import curvature_analysis, curvature_table
 from eigentrail.studies.landscapes import landscape_analysis, landscape_table
+from eigentrail.studies.layerwise import stored_layers
 from eigentrail.studies.leading_crossings import CROSSINGS, crossings_table
 from eigentrail.studies.overlapping import OVERLAP_SHOWN, overlap_table, overlapping
 from eigentrail.studies.principal import PCA_SHOWN, pca_table, principal_components
@@ -63,6 +66,7 @@ class Analysis:
             sentence for each layer, which is printed below the table.
         default: whether it is made where no analysis is named; others take long, or need the data.
         quick: what is made then in place of `compute`: only what takes seconds; None for the same.
+        version: of what it keeps with the run, for an analysis that is not made by default but shown once it was made.
     """
 
     name: str
@@ -72,6 +76,19 @@ class Analysis:
     shown: tuple[str, ...] | None = None
     default: bool = True
     quick: Compute | None = None
+    version: int | None = None
+
+    def stored(self, run: Run, layers: str | Sequence[str] | None = None) -> xr.DataTree | None:
+        """Give what is kept of it with a run.
+
+        Args:
+            run: the run.
+            layers: globs over parameter names; None for all that is kept.
+
+        Returns:
+            The result; None where nothing is kept, or it is made by default anyway.
+        """
+        return None if self.version is None else stored_layers(run, self.name, self.version, layers)
 
 
 ANALYSES: dict[str, Analysis] = {
@@ -136,6 +153,7 @@ ANALYSES: dict[str, Analysis] = {
             curvature_table,
             CURVATURE_SHOWN,
             default=False,
+            version=CURVATURE_VERSION,
         ),
         Analysis(
             "add-back",
@@ -154,6 +172,7 @@ ANALYSES: dict[str, Analysis] = {
                 "random_back",
             ),
             default=False,
+            version=adding_back.VERSION,
         ),
         Analysis(
             "landscape",
@@ -161,6 +180,7 @@ ANALYSES: dict[str, Analysis] = {
             landscape_analysis,
             landscape_table,
             default=False,
+            version=landscapes.VERSION,
         ),
         Analysis(
             "loss-scaling",
@@ -168,6 +188,7 @@ ANALYSES: dict[str, Analysis] = {
             loss_scaling_analysis,
             loss_scaling_table,
             default=False,
+            version=scaling.VERSION,
         ),
     )
 }

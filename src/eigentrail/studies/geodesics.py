@@ -111,7 +111,7 @@ def _seconds(series: MatrixSeries) -> float:
 
 GEODESIC = MatrixAnalysis(
     "geodesic",
-    3,
+    4,
     layer_geodesics,
     _seconds,
     f"the null of {nulls.ENOUGH} random walks",

@@ -26,6 +26,7 @@ from eigentrail.studies.probing import (
 from eigentrail.trajectories.geodesic import thinned
 
 NAME = "landscape"
+VERSION = 2
 _DIRECTIONS = 3
 _POINTS = 41
 _GRID = 15
@@ -74,7 +75,7 @@ def landscape_analysis(
         one,
         layers=probed_layers(run, layers),
         arguments={"samples": samples, "seed": seed},
-        version=2,
+        version=VERSION,
         progress=progress,
     )
 

@@ -105,6 +105,39 @@ def is_stored(
     return isinstance(found, xr.DataTree) and _fits(found, _state(run))
 
 
+def stored_layers(
+    run: Run, name: str, version: int, layers: str | Sequence[str] | None = None
+) -> xr.DataTree | None:
+    """Give what is kept of an analysis, whatever its arguments (the latest), without making anything.
+
+    Args:
+        run: the run.
+        name: the analysis' name.
+        version: the version of the analysis' own format.
+        layers: globs over the run's layers; None for all, and for what is kept of the whole network.
+
+    Returns:
+        A node per layer, as of `layer_by_layer`, in the order of the run's layers; None where nothing is kept that is
+        as new as the run.
+    """
+    state = _state(run)
+    found: dict[str, xr.DataTree] = {}
+    listed = run.analyses.keys()
+    for key in listed:
+        if key["analysis"] == name and key["version"] == version and "layer" in key["arguments"]:
+            kept = run.analyses.get(name, key["arguments"], version)
+            if isinstance(kept, xr.DataTree) and _fits(kept, state):
+                found[str(key["arguments"]["layer"])] = kept
+    names = [layer for layer in run.select(layers) if layer in found]
+    if layers is None:
+        names += [layer for layer in found if layer not in names]
+    if not names:
+        return None
+    tree = xr.DataTree(name=name).assign({node_name(layer): found[layer] for layer in names})
+    tree.attrs = {"run": str(run.path), "skipped": []}
+    return tree
+
+
 def _state(run: Run) -> dict[str, Any]:
     # A run that has grown has other trajectories; its identity alone stays the same while it grows.
     return {"generation": run.generation, "last_step": int(run.steps[-1]), "count": len(run.steps)}

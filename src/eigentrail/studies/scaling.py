@@ -15,6 +15,7 @@ from eigentrail.studies.layerwise import layer_by_layer
 from eigentrail.studies.probing import SAMPLES, Probe, own_layers, probed_layers
 
 NAME = "loss-scaling"
+VERSION = 1
 _CURVES = ("cross-entropy", "with decay")
 
 
@@ -58,6 +59,7 @@ def loss_scaling_analysis(
         one,
         layers=probed_layers(run, layers),
         arguments={"samples": samples},
+        version=VERSION,
         progress=progress,
     )
 

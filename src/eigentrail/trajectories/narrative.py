@@ -126,7 +126,7 @@ def describe_layer(row: dict[str, Any]) -> str:
 
 
 def _times_noise(row: dict[str, Any]) -> str:
-    return f"{row['farthest_bulk'] / row['noise_ks_high']:.2g}"
+    return f"{row['farthest_bulk'] / row['noise_ks_high']:#.3g}"
 
 
 def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
