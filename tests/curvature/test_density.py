@@ -8,7 +8,7 @@ import torch
 from prescribed import Prescribed
 
 from eigentrail.curvature.basis import CurvatureBasis
-from eigentrail.curvature.density import exact_density, stochastic_density, symmetric_log_grid
+from eigentrail.curvature.density import exact_density, stochastic_density
 from eigentrail.curvature.lanczos import lanczos
 from eigentrail.errors import BasisError, CurvatureError, OptionError, SpectrumError
 
@@ -133,11 +133,6 @@ def test_labelled_data_and_axes(operator):
     # One eigenvalue alone stands a factor of 100 above the floor.
     assert 10 ** found.log10().min() == pytest.approx(0.01 / (N * np.sqrt(2 * np.pi)))
 
-    grid = symmetric_log_grid(-10.0, 1000.0, 0.1, 301)
-    assert grid[0] == pytest.approx(-10)
-    assert grid[-1] == pytest.approx(1000)
-    np.testing.assert_allclose(np.diff(np.arcsinh(grid / 0.1)), np.diff(np.arcsinh(grid / 0.1))[0])
-
 
 def test_default_width_is_a_hundredth_of_the_range():
     assert exact_density([0.0, 50.0]).width == 0.5
@@ -167,8 +162,6 @@ def test_other_bad_input(operator):
         exact_density([1.0, np.nan])
     with pytest.raises(CurvatureError, match="NaN or infinity"):
         stochastic_density(lambda v: v * np.inf, 30)
-    with pytest.raises(OptionError, match="low < high"):
-        symmetric_log_grid(3.0, 1.0, 0.1)
     from eigentrail.bases import random
 
     with pytest.raises(BasisError, match="lives in 7 dimensions"):

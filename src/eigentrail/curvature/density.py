@@ -224,33 +224,6 @@ def smoothed(
     return found
 
 
-def symmetric_log_grid(
-    low: float, high: float, linear: float, points: int = 1000
-) -> Float64[np.ndarray, " g"]:
-    """Make a grid that is even on a symmetric logarithmic axis: asinh(x / linear) in equal steps.
-
-    Args:
-        low: first value.
-        high: last value.
-        linear: up to about this magnitude the axis is linear.
-        points: how many.
-
-    Returns:
-        [points] ascending.
-
-    Raises:
-        OptionError: the ends are not ordered, or `linear` is not positive.
-    """
-    if not low < high or not linear > 0 or points < 2:
-        raise OptionError(
-            f"a logarithmic grid needs low < high, linear > 0 and at least 2 points; got {low}, "
-            f"{high}, {linear} and {points}."
-        )
-    return np.asarray(
-        linear * np.sinh(np.linspace(np.arcsinh(low / linear), np.arcsinh(high / linear), points))
-    )
-
-
 class _Counted:
     """An operator that counts."""
 
