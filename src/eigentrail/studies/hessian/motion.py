@@ -149,7 +149,11 @@ def singular_of(place: Place, target: str, eigen: Eigen) -> tuple[dict[str, xr.D
         found = singular_meeting(eigen.basis, known[name], part=part, conv=conv)
     except EigentrailError as error:
         return {}, {"no_singular": str(error)}
-    facts: dict[str, Any] = {"singular_of": name, "spikes": found.attrs["spikes"]}
+    facts: dict[str, Any] = {
+        "singular_of": name,
+        "singular_spatial": conv == "spatial",
+        "spikes": found.attrs["spikes"],
+    }
     if found.attrs["spikes"]:
         outlier = found["outlier"].values
         facts |= {

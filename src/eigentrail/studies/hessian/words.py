@@ -76,10 +76,11 @@ def _singular(told: Mapping[str, Any]) -> str:
         return ""
     bulk = told.get("bulk_in_leading")
     beside = f", those of the bulk {bulk:.1%}" if bulk is not None else ""
+    many = f"{told['spikes']} outlying singular " + ("matrix" if told["spikes"] == 1 else "matrices")
+    of = f"{told['singular_of']}" + (", by places and channels," if told.get("singular_spatial") else "")
     return (
-        f"The {told['spikes']} outlying singular matrices of {told['singular_of']} lie with "
-        f"{told['outliers_in_leading']:.1%} in the span of the leading {told['leading']} eigenvectors{beside}, random "
-        f"ones {told['in_leading_chance']:.1%}."
+        f"Of the {many} of {of} {told['outliers_in_leading']:.1%} lies in the span of the leading {told['leading']} "
+        f"eigenvectors{beside}, random ones {told['in_leading_chance']:.1%}."
     )
 
 
