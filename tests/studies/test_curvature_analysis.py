@@ -113,6 +113,18 @@ def test_a_hessian_that_is_too_large_gives_its_largest_pairs(run):
     assert "add_back" not in node.children and "landscape" in node.children
 
 
+def test_large_networks_take_fewer_samples_where_the_hessian_is_not_written_out(run, monkeypatch):
+    from eigentrail.studies.hessian import place as places
+
+    # A forward pass of MLP 50 takes 2 (64 * 50 + 50 * 50 + 50 * 10) operations for a sample.
+    monkeypatch.setattr(places, "_OPERATIONS", 90 * 2 * 6200)
+    monkeypatch.setattr(places, "_FEWEST", 10)
+    found = curvature_analysis(run, layers=["fc3.weight"], largest_exact=100, seed=5, progress=False)
+    assert node_of(found, "fc3.weight").attrs["samples"] == 90
+    whole = curvature_analysis(run, layers=["fc3.weight"], seed=5, progress=False, initial=False)
+    assert node_of(whole, "fc3.weight").attrs["samples"] == 200
+
+
 def test_without_layers_large_ones_are_left_out_and_named(run):
     tree = curvature_analysis(run, largest_exact=100, progress=False, samples=50)
     assert [node.attrs["name"] for node in tree.children.values()] == [WHOLE]

@@ -58,7 +58,8 @@ def curvature_analysis(
         layers: globs over parameter names; None or "*" for each weight matrix or kernel and the whole network.
         jobs: not used: the work inside is parallel.
         progress: as everywhere.
-        samples: at most how many training samples the loss is the mean over.
+        samples: at most how many training samples the loss is the mean over; fewer of large networks where a Hessian
+            is not written out, see `Place.affordable`.
         largest_exact: up to how many parameters a Hessian is written out with all its eigenpairs; of larger ones
             the 20 largest eigenpairs, density and trace are computed, and without `layers` only of the whole network.
         initial: whether to look at the first step too, where the Hessian is written out.
@@ -84,7 +85,9 @@ def curvature_analysis(
         exact = place.size(target) <= largest_exact
         if place.size(target) < 2:
             raise CurvatureError(f"{target} has a single parameter")
-        return describe_target(place, target, exact=exact, initial=initial and exact)
+        return describe_target(
+            place if exact else place.affordable(), target, exact=exact, initial=initial and exact
+        )
 
     return layer_by_layer(
         run,

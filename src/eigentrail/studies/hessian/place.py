@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -12,6 +12,7 @@ import torch
 import xarray as xr
 from jaxtyping import Float64
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from eigentrail._arrays import to_float64
 from eigentrail.errors import EigentrailError, RunError, TrajectoryError
@@ -19,6 +20,8 @@ from eigentrail.evaluation.of_run import samples_of
 from eigentrail.runs import Run
 from eigentrail.trajectories import joined
 
+# Operations of a forward pass over all samples of a Hessian that is not written out, and the fewest of these.
+_OPERATIONS, _FEWEST = 10**11, 200
 #: What the target that holds all parameters is called.
 WHOLE = "(whole network)"
 
@@ -68,6 +71,19 @@ class Place:
         except EigentrailError:
             inputs, targets = self.train
             return inputs[: self.test_samples], targets[: self.test_samples]
+
+    def affordable(self) -> Place:
+        """Take fewer samples where the network is large: iterations multiply with the Hessian hundreds of times.
+
+        Returns:
+            The same step with so many samples that a forward pass over all takes 10^11 operations, but 200 at least;
+            no more than here.
+        """
+        inputs = self.train[0]
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            self.model(inputs[:1])
+        most = max(_FEWEST, int(_OPERATIONS / max(counter.get_total_flops(), 1)))
+        return self if most >= len(inputs) else replace(self, samples=most)
 
     @property
     def setting(self) -> dict[str, Any]:
