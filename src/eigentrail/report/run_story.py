@@ -127,7 +127,7 @@ def story_items(story: RunStory, opens: Mapping[str, int]) -> list[Item]:
         heading = (
             "Layer"
             if len(listed) == len(rows)
-            else f"The {len(listed)} of {len(rows)} layers with most births"
+            else f"The {len(listed)} of {len(rows)} layers with most births, then the widest"
         )
         told = tuple((row["name"], describe_layer(row), opens.get(row["name"])) for row in listed)
         items.append(Listing((heading, "What happened, beside what chance gives"), told))

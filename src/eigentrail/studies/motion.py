@@ -161,9 +161,9 @@ def open_motion(run: Run, name: str) -> Motion:
         notes.append(
             f"one in {stride} of its {count} recorded steps is used; updates are those between these steps"
         )
-    if components < COMPONENTS:
-        notes.append(f"{components} components are kept, because each has {n} numbers")
     used = x.shape[0]
+    if components < min(COMPONENTS, used - 1):
+        notes.append(f"{components} components are kept, because each has {n:,} numbers")
     exact = _products(used, n) <= _EXACT
     if not exact:
         notes.append(
