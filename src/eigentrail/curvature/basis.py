@@ -65,7 +65,7 @@ class CurvatureBasis(Basis):
 
     @property
     def residuals(self) -> Any:
-        """The residual ||H v - l v|| / |l| of each direction [k], recomputed from products."""
+        """The residual ||H v - l v|| / |l| of each direction [k], from products; see `Curvature.top`."""
         return like(self._residuals, self._given)
 
     def _taken(self, places: Int64[np.ndarray, " j"]) -> CurvatureBasis:

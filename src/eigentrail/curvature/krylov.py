@@ -2,7 +2,9 @@
 
 The space keeps H V = V S + F B: orthonormal rows V [m, n] that were multiplied, the small matrix S [m, m] in float64,
 and orthonormal pending rows F [b, n] with their coupling B [b, m]. From one start vector this is Lanczos (b = 1); from
-several it is the band Lanczos method (Ruhe 1979), with the choice which direction is multiplied next left open.
+several it is the band Lanczos method (Ruhe 1979), with the choice which direction is multiplied next left open. S holds
+the products as they came, rounding included: it is symmetric only as far as the operator is, and gives residuals of
+the products themselves.
 """
 
 from __future__ import annotations
@@ -43,7 +45,7 @@ class KrylovSpace:
         self._generator = torch.Generator().manual_seed(seed)
         self._rows = torch.empty(0, n, dtype=dtype, device=device)
         self.pending = torch.empty(0, n, dtype=dtype, device=device)
-        self.small: Float64[np.ndarray, "m m"] = np.zeros((0, 0))
+        self.images: Float64[np.ndarray, "m m"] = np.zeros((0, 0))
         self.coupling: Float64[np.ndarray, "b m"] = np.zeros((0, 0))
         self.products = 0
         self.scale = 0.0  # the largest ||H v|| met, a lower bound of the norm of H
@@ -53,7 +55,12 @@ class KrylovSpace:
     @property
     def m(self) -> int:
         """How many directions were multiplied."""
-        return len(self.small)
+        return len(self.images)
+
+    @property
+    def small(self) -> Float64[np.ndarray, "m m"]:
+        """The symmetric projection of the operator on the vectors [m, m]."""
+        return np.asarray((self.images + self.images.T) / 2)
 
     @property
     def vectors(self) -> torch.Tensor:
@@ -67,7 +74,7 @@ class KrylovSpace:
 
     def clear(self) -> None:
         """Forget all directions, not the count of products."""
-        self.small, self.coupling = np.zeros((0, 0)), np.zeros((0, 0))
+        self.images, self.coupling = np.zeros((0, 0)), np.zeros((0, 0))
         self.pending = self.pending[:0]
 
     def multiply(self, rows: torch.Tensor) -> torch.Tensor:
@@ -151,8 +158,8 @@ class KrylovSpace:
 
         # Against what is there already, all of the block at once; then within the block, row by row.
         grown = np.zeros((m + t, m + t))
-        grown[:m, :m] = self.small
-        self.small = grown
+        grown[:m, :m] = self.images
+        self.images = grown
         along, across, left = self._orthogonalised(products)
         expected = coupling[:t]
         if np.abs(along[:, :m] - expected).max(initial=0.0) > _ASYMMETRY * self.scale:
@@ -160,9 +167,8 @@ class KrylovSpace:
                 "the curvature is not symmetric, or its products change from call to call: the loss or the data "
                 "are random; fix their seeds, or freeze the augmentation."
             )
-        self.small[m:, :m] = (along[:, :m] + expected) / 2
-        self.small[:m, m:] = self.small[m:, :m].T
-        self.small[m:, m:] = (along[:, m:] + along[:, m:].T) / 2
+        self.images[m:, :m] = expected
+        self.images[:, m:] = along.T
         self.coupling = np.hstack([self.coupling, across.T])
         floor = 4 * self.eps * self.scale
         for i, row in enumerate(left):
@@ -189,11 +195,46 @@ class KrylovSpace:
         found = torch.from_numpy(np.ascontiguousarray(mixes.T)).to(self._device, self._dtype) @ self.vectors
         return unit_rows(found)
 
-    def restart(self, values: Float64[np.ndarray, " p"], mixes: Float64[np.ndarray, "m p"]) -> None:
-        """Keep some Ritz vectors only; the relation H V = V S + F B stays exact.
+    def residuals(
+        self, values: Float64[np.ndarray, " k"], mixes: Float64[np.ndarray, "m k"]
+    ) -> Float64[np.ndarray, " k"]:
+        """Compute ||H x - l x|| of Ritz vectors from the products that were taken.
 
         Args:
-            values: [p] Ritz values to keep.
+            values: [k] the l.
+            mixes: [m, k] coefficients of the x, orthonormal columns.
+
+        Returns:
+            [k] lengths, in the unit of this space.
+        """
+        inside = np.linalg.norm(self.images @ mixes - mixes * values, axis=0)
+        return np.asarray(np.hypot(inside, np.linalg.norm(self.coupling @ mixes, axis=0)))
+
+    def discrepancy(self, mixes: Float64[np.ndarray, "m k"]) -> float:
+        """Multiply one random mixture of Ritz vectors, and compare with what the products before say it should be.
+
+        The mixture has random signs, so that the mean of the squared difference is the sum over the vectors of theirs
+        divided by k (Hutchinson): k times the square found stands for all of them together.
+
+        Args:
+            mixes: [m, k] coefficients, orthonormal columns.
+
+        Returns:
+            The estimated length of all k differences together, in the unit of this space. One product.
+        """
+        k = mixes.shape[1]
+        signs = 2.0 * torch.randint(0, 2, (k,), generator=self._generator).numpy() - 1.0
+        mixture = mixes @ signs / math.sqrt(k)
+        found = self.multiply(self._sum(mixture, self.vectors)[None])[0]
+        expected = self._sum(self.images @ mixture, self.vectors) + self._sum(
+            self.coupling @ mixture, self.pending
+        )
+        return math.sqrt(k) * _norm(found - expected)
+
+    def restart(self, mixes: Float64[np.ndarray, "m p"]) -> None:
+        """Keep some Ritz vectors only; the relation H V = V S + F B stays, within rounding.
+
+        Args:
             mixes: [m, p] their coefficients.
         """
         mix = torch.from_numpy(np.ascontiguousarray(mixes.T)).to(self._device, self._dtype)
@@ -201,7 +242,10 @@ class KrylovSpace:
             part = slice(start, start + _COLUMNS)
             self._rows[: len(mix), part] = mix @ self._rows[: self.m, part]
         self.coupling = self.coupling @ mixes
-        self.small = np.diag(values)
+        self.images = mixes.T @ self.images @ mixes
+
+    def _sum(self, weights: Float64[np.ndarray, " j"], rows: torch.Tensor) -> torch.Tensor:
+        return torch.from_numpy(np.ascontiguousarray(weights)).to(self._device, self._dtype) @ rows
 
     def _store(self, rows: torch.Tensor) -> None:
         need = self.m + len(rows)

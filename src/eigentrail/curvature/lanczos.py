@@ -1,8 +1,9 @@
 """Leading eigenpairs of a symmetric operator by thick-restart Lanczos with full reorthogonalisation.
 
 The Krylov space grows by one product at a time and stops as soon as the residuals of all wanted pairs are small. Then a
-short run from a random vector looks for pairs that the space could not see, and at last every residual is computed
-again from fresh products. In the small problem everything is float64, whatever the vectors are.
+short run from a random vector looks for pairs that the space could not see, and at last one more product, with a random
+mixture of all the pairs, confirms their residuals; where it does not, or where rounding matters, each is computed again
+from a product of its own. In the small problem everything is float64, whatever the vectors are.
 """
 
 from __future__ import annotations
@@ -31,13 +32,14 @@ _ROOM = 8  # vectors beside the wanted ones below which restarts do not work
 
 @dataclass(frozen=True, eq=False)
 class EigenPairs:
-    """Eigenpairs, each with its recomputed residual.
+    """Eigenpairs, each with its residual.
 
     Attributes:
         values: [k] Rayleigh quotients, largest first.
         vectors: [k, n] unit rows on the device of the operator; the entry of largest magnitude is positive.
-        residuals: [k] ||H v - l v|| / max(|l|, floor), from products of the operator with these vectors (after a warm
-            start that needed nothing else, with an orthonormal basis of their span).
+        residuals: [k] ||H v - l v|| / max(|l|, floor), from products of the operator: with the vectors that span these,
+            plus what a product with a random mixture of them all differs from what those say; or, where that sum
+            is above `tol`, with each of these vectors.
         products: applications of the operator in all, residual checks included.
         converged: how many of the k residuals are at most `tol`.
         risk: bound on the probability that a pair which belongs to these k was missed; 1 if that was not looked into.
@@ -170,7 +172,7 @@ class _Solver:
         strictness, last = 1.0, np.inf
         while True:
             self._grow(strictness)
-            found = self._recomputed()
+            found = self._checked()
             worst = float(found.residuals.max())
             spent = self.space.products + self.k >= self.most
             if worst <= self.tol or worst > last / 2 or spent or self.space.m == self.space.n:
@@ -254,9 +256,7 @@ class _Solver:
                 f"{self.k} eigenpairs and {len(space.pending)} directions to go on with do not fit the memory limit of "
                 f"{self.size} vectors: raise memory_limit or ask for fewer pairs."
             )
-        values, mixes, _ = space.ritz()
-        kept = places(self.which, keep, space.m)
-        space.restart(values[kept], mixes[:, kept])
+        space.restart(space.ritz()[1][:, places(self.which, keep, space.m)])
 
     def _search(self) -> bool:
         """Run from a random vector; tell whether nothing is missing, as far as the products reach."""
@@ -305,10 +305,19 @@ class _Solver:
             risk += risk_of_missing(small, rest, self.space.n, low, above=False)
         return min(risk, 1.0)
 
-    def _recomputed(self) -> EigenPairs:
-        values, mixes, _ = self.space.ritz()
-        vectors = self.space.combine(mixes[:, places(self.which, self.k, len(values))])
-        products = self.space.multiply(vectors)
+    def _checked(self) -> EigenPairs:
+        """Give the pairs with residuals from products: those of the space if one more confirms them, else fresh ones."""
+        space = self.space
+        values, mixes, _ = space.ritz()
+        wanted = places(self.which, self.k, len(values))
+        vectors, allowed = space.combine(mixes[:, wanted]), self._bounds(values)[wanted]
+        values, mixes = values[wanted], mixes[:, wanted]
+        known = space.residuals(values, mixes)
+        if space.products + self.k < self.most and (known <= allowed).all():
+            known = known + space.discrepancy(mixes)
+            if (known <= allowed).all():
+                return self._pairs(values, vectors, known)
+        products = space.multiply(vectors)
         quotients, rests = [], []
         for row, product in zip(vectors, products, strict=True):
             exact, image = row.double(), product.double()
