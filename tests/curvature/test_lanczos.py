@@ -67,7 +67,9 @@ def test_pairs_of_prescribed_spectra(name, seed):
     assert np.abs(gram - np.eye(k)).max() < 1e-10
     # The residuals are those of the vectors that are handed out, plus how far one mixture of all confirms them.
     true = true_residuals(operator, found)
-    rounding = 30 * np.finfo(float).eps * scale / np.maximum(np.maximum(np.abs(found.values), found.floor), 1e-300)
+    rounding = (
+        30 * np.finfo(float).eps * scale / np.maximum(np.maximum(np.abs(found.values), found.floor), 1e-300)
+    )
     assert (np.abs(found.residuals - true) <= rounding).all()
 
 

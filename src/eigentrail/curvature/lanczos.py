@@ -306,7 +306,7 @@ class _Solver:
         return min(risk, 1.0)
 
     def _checked(self) -> EigenPairs:
-        """Give the pairs with residuals from products: those of the space if one more confirms them, else fresh ones."""
+        """Give the pairs with residuals of products: of the space's if one more confirms them, else fresh ones."""
         space = self.space
         values, mixes, _ = space.ritz()
         wanted = places(self.which, self.k, len(values))

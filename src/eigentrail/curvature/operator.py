@@ -404,9 +404,9 @@ class Curvature:
             risk: accepted probability that a pair (a copy of a degenerate one) was missed; None for no such search.
 
         Returns:
-            The eigenvectors, largest eigenvalue first, with residuals and the number of products. The residuals are those
-            of the products that were taken, confirmed by one with a random mixture of all vectors, or else of fresh ones.
-            A warning says how many are converged if not all are.
+            The eigenvectors, largest eigenvalue first, with residuals and the number of products. The residuals are
+            those of the products that were taken, confirmed by one with a random mixture of all vectors, or else of
+            fresh ones. A warning says how many are converged if not all are.
 
         Raises:
             OptionError: an argument is outside what it may be; k is above the number of parameters.
