@@ -138,6 +138,27 @@ def test_without_layers_large_ones_are_left_out_and_named(run):
     np.testing.assert_allclose(vectors["concentration"].sum("layer").values, 1.0, rtol=1e-6)
 
 
+def test_long_work_says_what_it_does(run):
+    told = []
+    curvature_analysis(
+        run,
+        layers=["fc3.weight"],
+        samples=50,
+        seed=2,
+        progress=lambda what, done, total: told.append((what, done, total)),
+    )
+    assert [what for what, *_ in told] == [
+        "fc3.weight",
+        "fc3.weight: the Hessian of 500 parameters",
+        "fc3.weight: its 500 eigenvectors",
+        "fc3.weight: the eigenvectors beside weights, motion and singular matrices; added back",
+        "fc3.weight: before training, the Hessian of 500 parameters",
+        "fc3.weight: before training, its 500 eigenvectors",
+        "done",
+    ]
+    assert {(done, total) for _, done, total in told[:-1]} == {(0, 1)}
+
+
 def test_the_analysis_is_stored_summed_up_and_shown(run, tree, tmp_path, monkeypatch):
     from eigentrail.studies.hessian import analysis
 

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import xarray as xr
 
-from eigentrail._progress import Progress
+from eigentrail._progress import Progress, shown
 from eigentrail.errors import CurvatureError
 from eigentrail.runs import Run
 from eigentrail.studies.hessian.node import describe_target
@@ -69,6 +69,7 @@ def curvature_analysis(
         A node per target, see `describe_target`.
     """
     del jobs
+    arguments = {"samples": samples, "largest_exact": largest_exact, "initial": initial, "seed": seed}
     place = Place(run, int(run.steps[-1]), samples=samples, seed=seed)
     targets = targets_of(place, layers)
     skipped = []
@@ -81,23 +82,36 @@ def curvature_analysis(
         ]
         targets = [name for name in targets if name not in large]
 
+    if not callable(progress):
+        with shown(NAME, progress) as report:
+            return _made(run, place, targets, skipped, arguments, report)
+    return _made(run, place, targets, skipped, arguments, progress)
+
+
+def _made(
+    run: Run,
+    place: Place,
+    targets: list[str],
+    skipped: list[str],
+    arguments: dict[str, Any],
+    report: Progress,
+) -> xr.DataTree:
+    largest, initial = arguments["largest_exact"], arguments["initial"]
+
     def one(_: Run, target: str) -> xr.DataTree:
-        exact = place.size(target) <= largest_exact
+        exact = place.size(target) <= largest
         if place.size(target) < 2:
             raise CurvatureError(f"{target} has a single parameter")
         return describe_target(
-            place if exact else place.affordable(), target, exact=exact, initial=initial and exact
+            place if exact else place.affordable(),
+            target,
+            exact=exact,
+            initial=initial and exact,
+            tell=lambda words: report(f"{target}: {words}", targets.index(target), len(targets)),
         )
 
     return layer_by_layer(
-        run,
-        NAME,
-        one,
-        layers=targets,
-        arguments={"samples": samples, "largest_exact": largest_exact, "initial": initial, "seed": seed},
-        version=VERSION,
-        skipped=skipped,
-        progress=progress,
+        run, NAME, one, layers=targets, arguments=arguments, version=VERSION, skipped=skipped, progress=report
     )
 
 

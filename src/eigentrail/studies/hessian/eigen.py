@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -19,6 +20,9 @@ from eigentrail.studies.hessian.place import WHOLE, Place
 #: How many of the largest eigenpairs are found where the whole matrix is too large.
 LEADING = 20
 _PROBES, _DEPTH = 4, 60
+
+#: What long work is told of: what it begins, in words.
+Tell: TypeAlias = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -44,13 +48,14 @@ class Eigen:
     facts: dict[str, Any]
 
 
-def eigen_of(place: Place, target: str, *, exact: bool, model: nn.Module | None = None) -> Eigen:
+def eigen_of(place: Place, target: str, *, exact: bool, tell: Tell, model: nn.Module | None = None) -> Eigen:
     """Find the eigenpairs of the Hessian of the mean loss in a target's parameters.
 
     Args:
         place: the step.
         target: a parameter's name, or `WHOLE`.
         exact: True for the whole matrix in float64 and all its eigenpairs.
+        tell: told what begins.
         model: the network; None for this step's.
 
     Returns:
@@ -61,8 +66,10 @@ def eigen_of(place: Place, target: str, *, exact: bool, model: nn.Module | None 
     curvature = Curvature(network, None, place.train, layers, dtype=torch.float64 if exact else None)
     facts: dict[str, Any] = {"samples": len(place.train[0]), "exact": exact, "seed": place.seed}
     if exact:
+        tell(f"the Hessian of {curvature.n:,} parameters")
         matrix = to_float64(curvature.matrix())
         trace = float(np.trace(matrix))
+        tell(f"its {curvature.n:,} eigenvectors")
         values, vectors = np.linalg.eigh(matrix)
         del matrix
         basis = Basis(vectors.T, values)
@@ -72,9 +79,12 @@ def eigen_of(place: Place, target: str, *, exact: bool, model: nn.Module | None 
         if curvature.check is not None:
             facts |= {"method": curvature.check.method, "spot_check_error": float(curvature.check.error)}
     else:
+        tell(f"its {LEADING} largest of {curvature.n:,} eigenpairs")
         found = curvature.top(min(LEADING, curvature.n - 1), "largest", 1e-3, seed=place.seed)
         basis = found
+        tell(f"the density of its eigenvalues from {_PROBES * _DEPTH} products")
         density = curvature.density(probes=_PROBES, depth=_DEPTH, seed=place.seed).to_dataset()
+        tell("its trace")
         trace_found = curvature.trace(seed=place.seed)
         facts |= {
             "trace": float(trace_found.value),

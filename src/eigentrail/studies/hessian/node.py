@@ -16,7 +16,7 @@ from eigentrail.curvature import (
     weight_product,
 )
 from eigentrail.errors import EigentrailError, RunError
-from eigentrail.studies.hessian.eigen import Eigen, eigen_of
+from eigentrail.studies.hessian.eigen import Eigen, Tell, eigen_of
 from eigentrail.studies.hessian.motion import motion_of, singular_of
 from eigentrail.studies.hessian.moves import add_back_of, landscapes_of
 from eigentrail.studies.hessian.place import WHOLE, Place
@@ -26,7 +26,7 @@ _WINDOW = 500
 _NEIGHBOURS = 15
 
 
-def describe_target(place: Place, target: str, *, exact: bool, initial: bool) -> xr.DataTree:
+def describe_target(place: Place, target: str, *, exact: bool, initial: bool, tell: Tell) -> xr.DataTree:
     """Find all about the Hessian of one target at one step.
 
     Args:
@@ -34,13 +34,14 @@ def describe_target(place: Place, target: str, *, exact: bool, initial: bool) ->
         target: a parameter's name, or `WHOLE`.
         exact: whether to compute the whole matrix and all its eigenpairs.
         initial: whether to look at the first step of the run too.
+        tell: told what begins.
 
     Returns:
         A tree with the children `spectrum`, `density`, `vectors`, and as far as they can be had `gaussianity`,
         `levels`, `weights_components`, `updates_components`, `flatness`, `singular`, `add_back`, `landscape`,
         `initial`, `initial_density`; facts as attributes, where a missing one has a text `no_...` that says why.
     """
-    eigen = eigen_of(place, target, exact=exact)
+    eigen = eigen_of(place, target, exact=exact, tell=tell)
     facts: dict[str, Any] = {
         "n": eigen.basis.n,
         "step": place.step,
@@ -64,12 +65,13 @@ def describe_target(place: Place, target: str, *, exact: bool, initial: bool) ->
         }
         _spacings(values, parts, facts)
         _gaussianity(parts, facts)
+    tell("the eigenvectors beside weights, motion and singular matrices; added back")
     for make in (motion_of, singular_of, add_back_of, landscapes_of):
         made, told = make(place, target, eigen)
         parts |= made
         facts |= told
     if initial:
-        _initial(place, target, exact, parts, facts)
+        _initial(place, target, exact, parts, facts, lambda words: tell(f"before training, {words}"))
     tree = xr.DataTree.from_dict({f"/{name}": part for name, part in parts.items()})
     tree.attrs = {key: value for key, value in facts.items() if value is not None}
     return tree
@@ -125,14 +127,19 @@ def _gaussianity(parts: dict[str, xr.Dataset], facts: dict[str, Any]) -> None:
 
 
 def _initial(
-    place: Place, target: str, exact: bool, parts: dict[str, xr.Dataset], facts: dict[str, Any]
+    place: Place,
+    target: str,
+    exact: bool,
+    parts: dict[str, xr.Dataset],
+    facts: dict[str, Any],
+    tell: Tell,
 ) -> None:
     try:
         model = place.first_model
     except RunError as error:
         facts["no_initial"] = str(error)
         return
-    eigen = eigen_of(place, target, exact=exact, model=model)
+    eigen = eigen_of(place, target, exact=exact, tell=tell, model=model)
     weights = place.weights(target, model)
     found = eigenvector_statistics(
         # Biases that begin at zero have no direction, and no weight product.
