@@ -154,3 +154,27 @@ def test_bad_input_is_one_sentence(digits: et.Run, quartic: et.Run) -> None:
         run_weights(digits, ["fc9.weight"])
     with pytest.raises(RunError, match="at step 3"):
         run_weights(digits, ["fc1.weight"], [3])
+
+
+def test_a_number_of_steps_has_the_first_and_the_last(digits: et.Run) -> None:
+    there = digits.steps
+    for count in (2, 3, 5):
+        found = along(digits, count, "fc3.bias", k=1, count=20, tol=0.1).step.values
+        assert (found[0], found[-1]) == (there[0], there[-1]) and 2 <= len(found) <= count
+    assert len(along(digits, 2, "fc3.bias", k=1, count=20, tol=0.1).step) == 2
+    assert along(digits, 1, "fc3.bias", k=1, count=20, tol=0.1).step.values.tolist() == [there[0]]
+
+
+def test_a_part_that_no_data_set_has_is_refused(digits: et.Run) -> None:
+    for data in (None, "digits", (torch.zeros(3, 64), torch.zeros(3, dtype=torch.long))):
+        with pytest.raises(OptionError, match="part is 'train' or 'test', not 'val'"):
+            along(digits, [0], "fc3.bias", data=data, k=1, part="val")  # type: ignore[arg-type]
+    assert along(digits, [0], "fc3.bias", k=1, count=20, part="test").attrs["part"] == "test"
+
+
+def test_a_network_that_cannot_be_built_is_asked_for_by_the_name_it_has_here(quartic: et.Run) -> None:
+    with pytest.raises(
+        RunError, match=r"does not say how to build its network .*pass one with model="
+    ) as caught:
+        along(quartic, [1], loss=quartic_loss, data=ONES, k=1)
+    assert "into=" not in str(caught.value)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from eigentrail.curvature.numbers import LARGEST_SEED, all_finite, real, seed_of, whole
+from eigentrail._numbers import LARGEST_SEED, real, seed_of, whole
+from eigentrail.curvature.numbers import all_finite
 from eigentrail.errors import OptionError
 
 

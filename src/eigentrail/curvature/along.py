@@ -53,7 +53,8 @@ def along(
 
     Args:
         run: a recorded run whose parameters, and buffers where the network has any, are there at the steps.
-        steps: which steps, or how many of them, spaced ever wider from the first one; None for at most 12.
+        steps: which steps, or how many of them, spaced ever wider from the first one; None for at most 12. Two or
+            more of them have the first and the last one.
         layers: globs over parameter names; None for the whole network.
         loss: loss(outputs, targets), a mean over samples; None for the cross-entropy.
         data: a `Data`, a data set's name or a pair of tensors; None for what the run says that it was trained
@@ -82,7 +83,7 @@ def along(
         asked for; `vectors` [step, i, parameter] if kept.
 
     Raises:
-        OptionError: k does not fit the layers.
+        OptionError: k does not fit the layers, or there is no such part.
         RunError: the run has no such step, or the network cannot be built there.
     """
     chosen = _steps(run, steps)
@@ -94,7 +95,7 @@ def along(
     with shown("curvature", progress) as report:
         for place, step in enumerate(chosen):
             report(f"step {step}", place, len(chosen))
-            built = run.model(int(step), into=model, trust=trust)
+            built = _network(run, int(step), model, trust)
             curvature = Curvature(built, loss, pair, layers, kind, seed=seed, **options)
             if not 1 <= k <= curvature.n:
                 raise OptionError(f"k is 1 to {curvature.n} for these layers, not {k}.")
@@ -113,6 +114,19 @@ def along(
             before = basis
     told = {"k": k, "which": which, "tol": tol, "kind": kind, "part": part}
     return _dataset(found, chosen, curvature, _epochs(run, chosen), told)
+
+
+def _network(run: Run, step: int, model: nn.Module | None, trust: bool) -> nn.Module:
+    """Build the network as `Run.model` does; what is refused names the argument by which a network is given here."""
+    try:
+        return run.model(step, into=model, trust=trust)
+    except RunError as error:
+        told = (
+            str(error)
+            .replace("with model(step, into=...)", "with model=...")
+            .replace("into=...", "model=...")
+        )
+        raise type(error)(told) from error
 
 
 def _steps(run: Run, steps: Sequence[int] | int | None) -> list[int]:
@@ -139,7 +153,8 @@ def _steps(run: Run, steps: Sequence[int] | int | None) -> list[int]:
         return [int(step) for step in usable]
     since = usable - usable[0]
     wide = (
-        np.concatenate([[0.0], np.geomspace(max(1.0, since[1]), since[-1], points - 1)])
+        # From the last one down: a single number of `geomspace` is where it begins.
+        np.concatenate([[0.0], np.geomspace(since[-1], max(1.0, since[1]), points - 1)[::-1]])
         if points > 1
         else [0.0]
     )

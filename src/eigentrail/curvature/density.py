@@ -15,9 +15,9 @@ import xarray as xr
 from jaxtyping import Float64
 
 from eigentrail._arrays import to_float64
+from eigentrail._numbers import real, seed_of, whole
 from eigentrail.bases import Basis
 from eigentrail.curvature.krylov import Apply
-from eigentrail.curvature.numbers import real, seed_of, whole
 from eigentrail.curvature.probes import Probe, draw, known_part
 from eigentrail.curvature.quadrature import Tridiagonal, tridiagonals
 from eigentrail.errors import CurvatureError, OptionError, SpectrumError

@@ -48,7 +48,7 @@ def check_loss(point: Point, batch: Batch) -> None:
     (first, one), (second, other) = found
     if not math.isfinite(one):
         raise CurvatureError(not_finite(one, first))
-    if not _near(_sums(first), _sums(second), rounding):
+    if not _alike(first, second, rounding):
         raise CurvatureError(
             f"the network gives other outputs each time it is called: {_where(prints, rounding)} draws at random in "
             "eval mode, too: switch it off (dropout of functional form needs training=self.training)."
@@ -57,6 +57,28 @@ def check_loss(point: Point, batch: Batch) -> None:
         raise CurvatureError(
             f"the loss gives other values for the same outputs ({one:.6g}, then {other:.6g}): take what is random out "
             "of it (dropout, sampling, noise)."
+        )
+    _refuse_own_parameters(point, batch, first)
+
+
+def _refuse_own_parameters(point: Point, batch: Batch, outputs: Any) -> None:
+    """Refuse a loss that depends on the parameters beside the outputs: other values are put in for a call only."""
+    if point.loss_function is None:
+        return
+    parameters = [
+        p for p in point.chosen.model.parameters() if p.is_floating_point() and not p.is_inference()
+    ]
+    with point.setting(), chance_kept():
+        for parameter in parameters:
+            parameter.requires_grad_(True)  # put back by the setting
+        loss = point.loss_of(outputs, batch)
+        if not loss.requires_grad:
+            return
+        found = torch.autograd.grad(loss, parameters, allow_unused=True)
+    if any(one is not None for one in found):
+        raise CurvatureError(
+            "the loss uses the network's parameters themselves (a penalty, an anchor), and the curvature would lack "
+            "that part: give weight_decay= for a penalty on the weights, or add the term's own Hessian."
         )
 
 
@@ -124,6 +146,21 @@ def _where(prints: list[Prints], rounding: float) -> str:
         if _near(one[2], other[2], rounding) and not _near(one[3], other[3], rounding):
             return f'its module "{one[0]}" ({one[1]})' if one[0] else f"{one[1]}.forward"
     return "something"
+
+
+def _alike(one: Any, other: Any, rounding: float) -> bool:
+    """Whether two outputs are the same number by number, within rounding; sums over samples would hide noise."""
+    pairs = list(zip(pytree.tree_leaves(one), pytree.tree_leaves(other), strict=True))
+    for a, b in pairs:
+        if isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor) and not a.is_meta:
+            if a.shape != b.shape:
+                return False
+            scale = float(a.abs().nan_to_num(0.0, 0.0, 0.0).max()) if a.numel() else 0.0
+            if not torch.allclose(
+                a.double(), b.double(), rtol=0.0, atol=rounding * max(scale, 1e-30), equal_nan=True
+            ):
+                return False
+    return True
 
 
 def _sums(value: Any) -> list[float]:

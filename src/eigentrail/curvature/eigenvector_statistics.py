@@ -9,8 +9,8 @@ import numpy as np
 import xarray as xr
 
 from eigentrail._arrays import to_float64
+from eigentrail._numbers import whole
 from eigentrail.bases import Basis
-from eigentrail.curvature.numbers import whole
 from eigentrail.curvature.weight_product import weight_product
 from eigentrail.spectra.vectors import concentration, participation, porter_thomas
 

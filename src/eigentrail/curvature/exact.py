@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from jaxtyping import Float
 
+from eigentrail._numbers import real, whole
 from eigentrail._progress import Progress, shown
 from eigentrail.curvature.affine_layer import AffineLayer, owner
 from eigentrail.curvature.exact_layer import layer_hessian
@@ -15,7 +16,6 @@ from eigentrail.curvature.exact_products import BLOCK, write_products
 from eigentrail.curvature.khatri_rao import KhatriRaoSum
 from eigentrail.curvature.layer_pass import NotClosedError
 from eigentrail.curvature.memory import refuse_above
-from eigentrail.curvature.numbers import real, whole
 from eigentrail.curvature.spot_check import spot_check
 from eigentrail.errors import OptionError
 

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from eigentrail._arrays import to_float64
-from eigentrail.curvature.numbers import real, whole
+from eigentrail._numbers import real, whole
 from eigentrail.errors import OptionError, SpectrumError
 from eigentrail.spectra import Spacings, Spectrum, spacings
 

@@ -35,13 +35,24 @@ class KrylovSpace:
         dtype: float32 or float64, of the vectors.
         device: where the vectors live.
         seed: of the random directions.
+        room: how many vectors there may become. Memory that is asked for at once and filled step by step is never
+            there twice, as it is while a smaller basis is copied into a larger one.
     """
 
     def __init__(
-        self, apply: Apply, n: int, *, dtype: torch.dtype, device: torch.device | str, seed: int
+        self,
+        apply: Apply,
+        n: int,
+        *,
+        dtype: torch.dtype,
+        device: torch.device | str,
+        seed: int,
+        room: int = 0,
     ) -> None:
         self._apply, self.n = apply, n
         self._dtype, self._device = dtype, torch.device(device)
+        # Only where what is not filled yet takes no memory.
+        self._room = room if self._device.type == "cpu" else 0
         self._generator = torch.Generator().manual_seed(seed)
         self._rows = torch.empty(0, n, dtype=dtype, device=device)
         self.pending = torch.empty(0, n, dtype=dtype, device=device)
@@ -251,7 +262,10 @@ class KrylovSpace:
         need = self.m + len(rows)
         if need > len(self._rows):
             larger = torch.empty(
-                min(self.n, max(need, len(self._rows) + 16)), self.n, dtype=self._dtype, device=self._device
+                min(self.n, max(need, self._room, len(self._rows) + 16)),
+                self.n,
+                dtype=self._dtype,
+                device=self._device,
             )
             larger[: self.m] = self.vectors
             self._rows = larger

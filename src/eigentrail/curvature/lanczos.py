@@ -16,10 +16,10 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float64
 
+from eigentrail._numbers import real, seed_of, whole
 from eigentrail.curvature.ends import Which, counts, places
 from eigentrail.curvature.krylov import Apply, KrylovSpace, lengths
 from eigentrail.curvature.missed import risk_of_missing
-from eigentrail.curvature.numbers import real, seed_of, whole
 from eigentrail.curvature.warm import Start, former_vectors
 from eigentrail.errors import CurvatureError, NumericalWarning, OptionError
 
@@ -129,7 +129,7 @@ def lanczos(
             f"{memory_limit / 2**30:.2g} GiB: raise memory_limit or ask for fewer pairs."
         )
     former = None if start is None else former_vectors(start, n, k, which, dtype, device)
-    space = KrylovSpace(apply, n, dtype=dtype, device=device, seed=seed)
+    space = KrylovSpace(apply, n, dtype=dtype, device=device, seed=seed, room=size)
     found = _Solver(space, k, which, tol, block, most, size, risk).solve(former)
     if found.converged < k:
         warnings.warn(
@@ -196,7 +196,9 @@ class _Solver:
         self.space.clear()
         self.space.add(former.rows)
         self._expand(np.eye(len(self.space.pending)))
-        values, mixes, rest = self.space.ritz()
+        values, mixes, _ = self.space.ritz()
+        # These products are with the vectors themselves, all at once: nothing is left to be confirmed.
+        rest = self.space.residuals(values, mixes)
         if self.space.m != self.k or (rest > self._bounds(values)).any():
             return None
         return self._pairs(values, self.space.combine(mixes), rest)

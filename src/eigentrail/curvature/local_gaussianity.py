@@ -11,7 +11,7 @@ from jaxtyping import Float64
 from scipy.special import erf
 
 from eigentrail._arrays import to_float64
-from eigentrail.curvature.numbers import seed_of, whole
+from eigentrail._numbers import seed_of, whole
 from eigentrail.errors import OptionError
 
 _SHORTEST = 8

@@ -1,85 +1,10 @@
-"""Numbers that a user gives, looked at before anything is computed with them."""
+"""Whether a tensor is made of finite numbers."""
 
 from __future__ import annotations
 
 import math
-import operator
-from typing import Any
 
 import torch
-
-from eigentrail.errors import OptionError
-
-#: The largest seed that both torch and numpy take.
-LARGEST_SEED = 2**63 - 1
-
-
-def whole(name: str, value: Any, least: int = 0, most: int | None = None) -> int:
-    """Read a whole number.
-
-    Args:
-        name: what it is called.
-        value: what was given.
-        least: the smallest that it may be.
-        most: the largest that it may be; None for any.
-
-    Returns:
-        The number.
-
-    Raises:
-        OptionError: it is no whole number, or outside.
-    """
-    try:
-        found = None if isinstance(value, bool) else operator.index(value)
-    except TypeError:
-        found = None
-    if found is None or found < least or (most is not None and found > most):
-        reach = f"at least {least}" if most is None else f"{least} to {most}"
-        raise OptionError(f"{name} is a whole number, {reach}, not {_written(value)}.")
-    return found
-
-
-def seed_of(value: Any) -> int:
-    """Read a seed.
-
-    Args:
-        value: what was given.
-
-    Returns:
-        The seed.
-
-    Raises:
-        OptionError: it is no whole number from 0 to 2^63 - 1.
-    """
-    return whole("seed", value, 0, LARGEST_SEED)
-
-
-def real(name: str, value: Any) -> float:
-    """Read a finite number.
-
-    Args:
-        name: what it is called.
-        value: what was given.
-
-    Returns:
-        The number.
-
-    Raises:
-        OptionError: it is none, or not finite.
-    """
-    try:
-        found = math.nan if isinstance(value, (bool, str)) else float(value)
-    except (TypeError, ValueError, OverflowError):
-        found = math.nan
-    if not math.isfinite(found):
-        raise OptionError(f"{name} is a finite number, not {_written(value)}.")
-    return found
-
-
-def _written(value: Any) -> str:
-    """Write what was given, in one short line."""
-    text = " ".join(repr(value).split())
-    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def all_finite(x: torch.Tensor) -> bool:

@@ -13,6 +13,7 @@ import xarray as xr
 from torch import nn
 
 from eigentrail._arrays import is_tensor
+from eigentrail._numbers import real, seed_of, whole
 from eigentrail.bases import Basis
 from eigentrail.curvature.basis import CurvatureBasis
 from eigentrail.curvature.calling import first_call, refusals
@@ -22,12 +23,13 @@ from eigentrail.curvature.distributed import Ranks
 from eigentrail.curvature.ends import Which
 from eigentrail.curvature.graphs import gradient
 from eigentrail.curvature.lanczos import RISK, lanczos
-from eigentrail.curvature.numbers import all_finite, real, seed_of, whole
+from eigentrail.curvature.numbers import all_finite
 from eigentrail.curvature.parameters import choose
 from eigentrail.curvature.point import Loss, Point
 from eigentrail.curvature.products import WAYS, Plan, Products, Way
 from eigentrail.curvature.reading import read
 from eigentrail.curvature.samples import Batch, Samples
+from eigentrail.curvature.setting import full_precision
 from eigentrail.curvature.trace import Method, Trace, stochastic_trace
 from eigentrail.errors import CurvatureError, DataError, OptionError
 from eigentrail.runs import Run
@@ -233,6 +235,7 @@ class Curvature:
         found = self.apply(given) if given.ndim == 1 else self.apply(given.mT).mT
         return found.to(given.device) if is_tensor(vectors) else found.cpu().numpy()
 
+    @full_precision()
     def gradient(self) -> torch.Tensor:
         """Compute the gradient of the mean loss over all samples.
 
@@ -253,6 +256,7 @@ class Curvature:
             self._explain()
         return total + 2 * self.weight_decay * self._chosen.join(self._point.values)
 
+    @full_precision()
     def loss_value(self) -> float:
         """Compute the mean loss over all samples.
 
@@ -305,6 +309,20 @@ class Curvature:
             half = first.count // 2
             low, high = samples.halves(first.count, half, self.dtype, self.device)
             check_mean(point, first, low, high)
+        self._check_every_loss(size)
+
+    def _check_every_loss(self, size: int | None) -> None:
+        """Refuse a loss that is not finite: a derivative may well be, as that of a mean square without its targets."""
+        start = 0
+        with self._setting(), torch.no_grad():
+            for batch in self._samples.batches(size, self.dtype, self.device):
+                with refusals(self._point, batch):
+                    outputs = self._point.outputs(self._point.values, batch)
+                    loss = float(self._point.loss_of(outputs, batch))
+                if not math.isfinite(loss):
+                    where = f" (samples {start} to {start + batch.count - 1})"
+                    raise CurvatureError(not_finite(loss, outputs).removesuffix(".") + where + ".")
+                start += batch.count
 
     def _check_same_point(self) -> None:
         if self._ranks.size > 1:
@@ -316,15 +334,7 @@ class Curvature:
 
     def _explain(self) -> NoReturn:
         """Say why a result is not finite."""
-        start = 0
-        with self._setting(), torch.no_grad():
-            for batch in self._batches():
-                outputs = self._point.outputs(self._point.values, batch)
-                loss = float(self._point.loss_of(outputs, batch))
-                if not math.isfinite(loss):
-                    where = f" (samples {start} to {start + batch.count - 1})"
-                    raise CurvatureError(not_finite(loss, outputs).removesuffix(".") + where + ".")
-                start += batch.count
+        self._check_every_loss(self._ready().size)
         raise CurvatureError(
             "a derivative of the loss is not finite though the loss is: look for a square root or a norm at zero, or "
             f"for overflow in {self.dtype} (dtype=torch.float64)."
@@ -343,6 +353,7 @@ class Curvature:
         """Enter the surroundings in which `_loss_of` may be called; everything is put back."""
         return self._point.setting()
 
+    @full_precision()
     def matrix(
         self, dtype: torch.dtype | None = None, limit: int | None = None, check: int = 3
     ) -> torch.Tensor:
@@ -377,6 +388,7 @@ class Curvature:
         """
         return Spectrum.from_symmetric(self.matrix(dtype, limit, check))
 
+    @full_precision()
     def top(
         self,
         k: int,
@@ -430,6 +442,7 @@ class Curvature:
         )
         return CurvatureBasis.of_pairs(pairs)
 
+    @full_precision()
     def density(
         self,
         *,
@@ -472,6 +485,7 @@ class Curvature:
             memory_limit=self.memory_limit,
         )
 
+    @full_precision()
     def trace(
         self,
         products: int = 60,

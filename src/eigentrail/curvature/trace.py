@@ -10,9 +10,9 @@ import torch
 from jaxtyping import Float64
 from scipy import stats
 
+from eigentrail._numbers import seed_of, whole
 from eigentrail.bases import Basis
 from eigentrail.curvature.krylov import Apply
-from eigentrail.curvature.numbers import seed_of, whole
 from eigentrail.curvature.probes import Probe, draw, finite, known_part, without
 from eigentrail.errors import OptionError
 

@@ -24,8 +24,8 @@ class WeightDecayShift:
         spread: half the width of what it was measured on: the largest deviation of a single eigenvalue's shift
             from it, or half the width of the cluster.
         weight_decay: lambda = shift / 2 of the term lambda ||w||^2 (torch's `weight_decay` is 2 lambda).
-        method: "pairs" or "null space".
-        count: how many eigenvalues it was measured on.
+        method: "pairs" or "null space"; "central differences" where gradients were differenced along eigenvectors.
+        count: how many eigenvalues or eigenvectors it was measured on.
         note: what the reader should know, or None.
     """
 
