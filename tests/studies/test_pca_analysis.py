@@ -19,7 +19,8 @@ from eigentrail.report.packing import unsqueeze
 from eigentrail.runs import Recorder, Run, open_run
 from eigentrail.studies import motion, principal
 from eigentrail.studies.motion import WHOLE, motion_names, open_motion
-from eigentrail.studies.principal import stored_basis, stored_components
+from eigentrail.studies.principal import pca_verdict, stored_basis, stored_components
+from eigentrail.trajectories.memory import Memory
 
 THREE = ["pca", "drift", "overlap"]
 
@@ -131,6 +132,18 @@ def test_the_planted_drift_is_told_from_the_walk(run: Run, found: Any) -> None:
     assert overlap.loc["a", "singular_percentile"] == 100.0
     assert overlap.loc["b", "singular_percentile"] <= 97.5
     assert np.isnan(overlap.loc[WHOLE, "singular_largest"])
+
+
+def test_a_share_is_told_beside_the_quantile_that_it_is_compared_with(found: Any) -> None:
+    row = found.tables["pca"].iloc[0].to_dict() | {
+        "share_1": 0.44, "share_1_flipped_low": 0.6, "share_1_flipped_high": 0.89, "share_1_percentile": 0.5,
+    }  # fmt: skip
+    less = "less than its updates with random signs give (97.5% of them stay above 60%; "
+    assert less in pca_verdict(row)
+    for percentile, share in ((50.0, 0.7), (99.0, 0.95)):
+        text = pca_verdict(row | {"share_1": share, "share_1_percentile": percentile})
+        assert "more than its updates with random signs give (97.5% of them stay below 89%; " in text
+    assert (found.tables["pca"]["share_1_flipped_low"] < found.tables["pca"]["share_1_flipped_high"]).all()
 
 
 def test_the_whole_network_is_the_layers_one_behind_the_other(run: Run, found: Any) -> None:
@@ -256,14 +269,39 @@ def test_unasked_only_what_takes_seconds_is_made(
     assert motion_names(fresh, None, "pca", principal.VERSION, quick=True)[0] == ["a", "b"]
 
 
-def test_momentum_makes_the_walks_look_at_fewer_steps(run: Run) -> None:
-    assert motion._independent(run, 2000) == motion.WALK_STEPS
-    manifest = type("Manifest", (), {"notes": {"training": {"momentum": 0.9}}})()
-    fake = type("Fake", (), {"manifest": manifest, "steps": np.arange(2001)})()
-    assert motion._independent(fake, 2000) == motion.WALK_STEPS
-    fake.steps = np.arange(401)
-    assert motion._independent(fake, 400) == 20
-    assert motion._independent(fake, 40) == 10
+@pytest.mark.parametrize(
+    ("optimizer", "expected"),
+    [
+        (lambda p: torch.optim.SGD(p, lr=1e-3, momentum=0.9), Memory(0.9)),
+        (lambda p: torch.optim.SGD(p, lr=1e-3, momentum=0.8, nesterov=True), Memory(0.8, nesterov=True)),
+        (lambda p: torch.optim.Adam(p, lr=1e-4, betas=(0.85, 0.999)), Memory(0.85)),
+        (lambda p: torch.optim.SGD(p, lr=1e-3), Memory()),
+    ],
+)
+def test_walks_remember_as_the_optimizer_of_the_run_does(
+    optimizer: Any, expected: Memory, tmp_path: Path
+) -> None:
+    model = torch.nn.Linear(20, 15, bias=False)
+    chosen = optimizer(model.parameters())
+    noise = torch.Generator().manual_seed(3)
+    with et.Recorder(model, tmp_path / "noise", report=None, optimizer=chosen) as recorder:
+        for step in range(400):
+            model.weight.grad = torch.randn(15, 20, generator=noise)
+            chosen.step()
+            if step >= 100:  # what the optimizer gathers is then as large as it becomes
+                recorder.step()
+    noisy = et.open_run(tmp_path / "noise")
+    assert motion.memory_of(noisy) == expected
+    found = et.analyze(noisy, ["drift"], progress=False).tables["drift"].iloc[0]
+    assert 1 < found["straightness_percentile"] < 99
+    assert ("momentum" in " ".join(found["notes"])) == bool(expected.momentum)
+
+
+def test_a_training_tells_its_momentum(run: Run) -> None:
+    assert motion.memory_of(run) == Memory()
+    manifest = type("Manifest", (), {"optimizer": None, "notes": {"training": {"momentum": 0.9}}})()
+    assert motion.memory_of(type("Fake", (), {"manifest": manifest})()) == Memory(0.9)
+    assert motion.memory_of(type("Fake", (), {"manifest": None})()) == Memory()
 
 
 def test_tables_are_printed_with_their_sentences(

@@ -96,7 +96,7 @@ class DriftStudy(Experiment):
                 }
                 if one.trial.begins is not None and not wild:
                     x = run[self.studied]
-                    found = drift(x)
+                    found = drift(x, momentum=settings.momentum)
                     row |= drift_row(found)
                     if not one.trial.several:
                         drifts[one.trial.name] = found

@@ -11,12 +11,12 @@ import xarray as xr
 from eigentrail._progress import Progress
 from eigentrail.runs import Run
 from eigentrail.studies.layerwise import layer_by_layer
-from eigentrail.studies.motion import motion_names, open_motion
+from eigentrail.studies.motion import WALK_STEPS, motion_names, open_motion
 from eigentrail.studies.principal import components_from, stored_components
 from eigentrail.trajectories.drift import Drift, drift, variance_growth
 
 NAME = "drift"
-VERSION = 1
+VERSION = 2
 DRIFT_SHOWN = (
     *("name", "share", "share_linear", "slope", "slope_error", "straightness", "straightness_percentile"),
     *("others_percentile", "norm_first", "norm_last", "weight_overlap", "chance_overlap"),
@@ -54,8 +54,14 @@ def drifting(
 def _one(run: Run, name: str) -> xr.Dataset:
     node = stored_components(run, name)
     motion = open_motion(run, name)
-    found = drift(motion.weights, steps=motion.walk_steps, components=components_from(node))
-    growth = variance_growth(motion.weights, steps=motion.walk_steps)
+    found = drift(
+        motion.weights,
+        steps=WALK_STEPS,
+        components=components_from(node),
+        momentum=motion.memory.momentum,
+        nesterov=motion.memory.nesterov,
+    )
+    growth = variance_growth(motion.weights, steps=WALK_STEPS)
     walk, line, bend = found.walk, found.linear, found.exponential
     numbers: dict[str, float | None] = {
         "share": found.share,
@@ -79,6 +85,7 @@ def _one(run: Run, name: str) -> xr.Dataset:
         "weight_overlap": found.weight_overlap,
         "chance_overlap": found.chance_overlap,
         "straightness": walk.straightness,
+        "straightness_expected": walk.expected,
         "straightness_percentile": walk.percentile,
         "straightness_p": walk.p_value,
         "others_straightness": walk.others_straightness,
@@ -106,7 +113,7 @@ def _one(run: Run, name: str) -> xr.Dataset:
         "noise": line.noise,
         "curved": int(bend.curved),
         "n": motion.n,
-        "walk_steps": min(motion.walk_steps, motion.weights.sizes["step"]),
+        "walk_steps": min(WALK_STEPS, motion.weights.sizes["step"]),
         "stride": motion.stride,
         "notes": list(motion.notes),
     }

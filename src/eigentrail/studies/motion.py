@@ -12,6 +12,7 @@ from eigentrail.errors import TrajectoryError
 from eigentrail.runs import Run
 from eigentrail.studies.layerwise import is_stored
 from eigentrail.trajectories.joined import joined
+from eigentrail.trajectories.memory import Memory
 from eigentrail.trajectories.rows import FEWEST_STEPS
 
 #: The node of all layers together.
@@ -27,9 +28,8 @@ _EXACT = 2e11
 _QUICK_NUMBERS, _QUICK_PRODUCTS = 2 * 10**8, 1.5e11
 #: Relative residual at which the randomised components stop.
 TOLERANCE = 1e-4
-# Steps that the tests against random walks look at: their price grows with the third power. Fewer where momentum
-# needs so many time constants to be forgotten.
-WALK_STEPS, _FORGETS, _FEWEST = 64, 2.0, 10
+# Steps that the tests against random walks look at: their price grows with the third power.
+WALK_STEPS = 64
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,7 @@ class Motion:
         stride: every how many recorded steps one is used.
         components: how many components are kept.
         method: how they are found.
-        walk_steps: how many steps the tests against random walks look at: so few that the optimizer's momentum is
-            forgotten in between.
+        memory: how updates remember each other, with the optimizer's momentum.
         notes: what was left out or done otherwise for the sake of time and memory.
     """
 
@@ -52,7 +51,7 @@ class Motion:
     stride: int
     components: int
     method: Literal["exact", "randomized"]
-    walk_steps: int
+    memory: Memory
     notes: tuple[str, ...]
 
     @property
@@ -170,17 +169,29 @@ def open_motion(run: Run, name: str) -> Motion:
             f"components by block Lanczos from random vectors instead of a {min(used, n)} x {min(used, n)} matrix, "
             f"to a relative error of {TOLERANCE:g} or as stated"
         )
-    steps = _independent(run, used * stride)
-    if steps < WALK_STEPS:
-        notes.append(f"random walks are compared at {steps} steps, between which the momentum is forgotten")
-    return Motion(name, x, stride, components, "exact" if exact else "randomized", steps, tuple(notes))
+    memory = memory_of(run)
+    if memory.momentum:
+        notes.append(f"the updates of random walks remember each other as with momentum {memory.momentum:g}")
+    return Motion(name, x, stride, components, "exact" if exact else "randomized", memory, tuple(notes))
 
 
-def _independent(run: Run, count: int) -> int:
-    """Count the steps that are so far apart that updates with momentum do not remember each other."""
-    settings = (run.manifest.notes.get("training") or {}) if run.manifest is not None else {}
-    momentum = settings.get("momentum") if isinstance(settings, dict) else None
-    if not isinstance(momentum, (int, float)) or not 0.0 < momentum < 1.0:
-        return WALK_STEPS
-    spacing = float(np.median(np.diff(run.steps))) if len(run.steps) > 1 else 1.0
-    return int(np.clip(np.round(count * spacing * (1.0 - momentum) / _FORGETS), _FEWEST, WALK_STEPS))
+def memory_of(run: Run) -> Memory:
+    """See how updates remember each other by what a run tells of its optimizer.
+
+    Args:
+        run: the run.
+
+    Returns:
+        The largest momentum of its parameter groups, Adam's beta_1; none where nothing is known.
+    """
+    if run.manifest is None:
+        return Memory()
+    groups = list((run.manifest.optimizer or {}).get("groups") or [])
+    groups.append(run.manifest.notes.get("training") or {})
+    found = [Memory()]
+    for group in groups:
+        betas = group.get("betas")
+        momentum = betas[0] if isinstance(betas, (list, tuple)) and betas else group.get("momentum")
+        if isinstance(momentum, (int, float)) and 0.0 < momentum < 1.0:
+            found.append(Memory(float(momentum), group.get("nesterov") is True))
+    return max(found, key=lambda one: one.momentum)

@@ -15,7 +15,7 @@ from eigentrail.errors import SpectrumError
 from eigentrail.runs import Run
 from eigentrail.spectra import Spectrum
 from eigentrail.studies.layerwise import layer_by_layer
-from eigentrail.studies.motion import WHOLE, Motion, motion_names, open_motion
+from eigentrail.studies.motion import WALK_STEPS, WHOLE, Motion, motion_names, open_motion
 from eigentrail.studies.principal import stored_basis, stored_components
 from eigentrail.trajectories import nulls
 from eigentrail.trajectories.gram import gram, reference
@@ -23,7 +23,7 @@ from eigentrail.trajectories.overlap_nulls import OverlapNull, singular_null, up
 from eigentrail.trajectories.rows import open_rows
 
 NAME = "overlap"
-VERSION = 1
+VERSION = 2
 OVERLAP_SHOWN = (
     *("name", "chance", "singular_largest", "singular_times_chance", "singular_percentile"),
     *(
@@ -90,9 +90,10 @@ def _one(run: Run, name: str) -> xr.Dataset:
         found = overlap(weights, updates)
         data["with_updates"] = (("component", "update"), found.values)
         attributes["updates_chance_largest"] = found.attrs["chance_largest"]
-        thinned = open_rows(motion.thinned(motion.walk_steps))
+        thinned = open_rows(motion.thinned(WALK_STEPS))
         if len(thinned) > LEADING + 2:
-            beside = updates_null(gram(thinned, reference(thinned)), LEADING, nulls.ENOUGH, 0)
+            colour = motion.memory.colour(np.asarray(thinned.steps, dtype=np.float64))
+            beside = updates_null(gram(thinned, reference(thinned)), LEADING, nulls.ENOUGH, 0, colour)
             data = _beside(data, "updates_share", beside)
     data.attrs = {**data.attrs, **attributes, "notes": notes}
     return data
@@ -146,8 +147,9 @@ def overlap_table(tree: xr.DataTree) -> pd.DataFrame:
         `singular`, counted from 1), `singular_times_chance`, `singular_percentile` of the first component's among
         walks of untrained matrices, `spikes` of the last step and `spike_share` of the first component in their
         singular matrices beside `spike_share_chance`; of the updates `update_largest`, `update_times_chance`,
-        `updates_share` of the first component in their leading ten, `updates_share_chance` of a random direction and
-        `updates_percentile` among walks with random signs; `notes`; `verdict`. None where there is no such number.
+        `updates_share` of the first component in their leading ten, `updates_share_chance` of a random direction,
+        `updates_share_thinned` of the steps that walks are drawn at and its `updates_percentile` among walks with
+        random signs; `notes`; `verdict`. None where there is no such number.
     """
     return pd.DataFrame([_row(node) for node in tree.children.values()])
 
@@ -158,7 +160,8 @@ def _row(node: xr.DataTree) -> dict[str, Any]:
     row |= dict.fromkeys(
         ("singular_largest", "component", "singular", "singular_times_chance", "singular_percentile",
          "spikes", "spike_share", "spike_share_chance",
-         "update_largest", "update_times_chance", "updates_share", "updates_share_chance", "updates_percentile")
+         "update_largest", "update_times_chance", "updates_share", "updates_share_chance", "updates_share_thinned",
+         "updates_percentile")
     )  # fmt: skip
     if "with_singular" in data:
         values = data["with_singular"].values
@@ -179,6 +182,8 @@ def _row(node: xr.DataTree) -> dict[str, Any]:
         row["updates_share"] = float((values[0, :LEADING] ** 2).sum())
         row["updates_share_chance"] = min(LEADING, values.shape[1]) / about["n"]
         row["updates_percentile"] = _percentile(data, "updates_share")
+        # The walks are of fewer steps: beside them stands the share at these.
+        row["updates_share_thinned"] = about.get("updates_share")
     return {**row, "notes": list(about["notes"]), "verdict": _sentence(row)}
 
 
@@ -215,7 +220,8 @@ def _sentence(row: dict[str, Any]) -> str:
             + (
                 ""
                 if row["updates_percentile"] is None
-                else f", {_judged(row['updates_percentile'])} what the same updates with random signs give"
+                else f"; at the walks' steps it is {100 * row['updates_share_thinned']:.3g}%, "
+                f"{_judged(row['updates_percentile'])} what the same updates with random signs give"
             )
             + "."
         )

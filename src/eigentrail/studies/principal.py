@@ -15,7 +15,7 @@ from eigentrail.bases import Basis
 from eigentrail.errors import NumericalWarning, TrajectoryError
 from eigentrail.runs import Run
 from eigentrail.studies.layerwise import layer_by_layer
-from eigentrail.studies.motion import TOLERANCE, WHOLE, Motion, motion_names, open_motion
+from eigentrail.studies.motion import TOLERANCE, WALK_STEPS, WHOLE, Motion, motion_names, open_motion
 from eigentrail.trajectories import nulls
 from eigentrail.trajectories.gram import gram, reference
 from eigentrail.trajectories.pca import PrincipalComponents, components_of, weights_gram
@@ -23,7 +23,7 @@ from eigentrail.trajectories.rows import Rows, open_rows
 from eigentrail.trajectories.scree import flipped_shares, noise_shares, walk_shares
 
 NAME = "pca"
-VERSION = 1
+VERSION = 2
 PCA_SHOWN = (
     *("name", "parameters", "steps", "share_1", "share_2", "share_1_flipped_high", "share_1_percentile"),
     *("components_90", "update_share_1", "update_share_1_noise"),
@@ -122,9 +122,10 @@ def _one(run: Run, name: str) -> xr.DataTree:
     known = weights_gram(rows) if motion.method == "exact" and len(rows) <= rows.n else None
     weights = _components(rows, "weights", motion, notes, known)
     parts = {"weights": _dataset(weights, walk_shares(len(rows), len(weights.variances)))}
-    thinned = open_rows(motion.thinned(motion.walk_steps))
+    thinned = open_rows(motion.thinned(WALK_STEPS))
     count = min(_NULL_COMPONENTS, len(thinned) - 1)
-    observed, flipped = flipped_shares(gram(thinned, reference(thinned)), count, nulls.ENOUGH, 0)
+    colour = motion.memory.colour(np.asarray(thinned.steps, dtype=np.float64))
+    observed, flipped = flipped_shares(gram(thinned, reference(thinned)), count, nulls.ENOUGH, 0, colour)
     parts["weights"] = parts["weights"].assign(
         thinned_share=("leading", observed), flipped_share=(("draw", "leading"), flipped)
     )
@@ -202,10 +203,10 @@ def pca_table(tree: xr.DataTree) -> pd.DataFrame:
 
     Returns:
         A row per layer: `name`, `parameters`, `steps` used, `method`; of the weights `share_1`, `share_2`, their
-        `share_1_walk` and `share_2_walk` in a walk in high dimension, `share_1_flipped_high` (97.5% of walks with the
-        observed updates and random signs stay below it) and `share_1_percentile` among these, `components_90` (how
-        many hold 90% of the variance, None if more than are kept); of the updates `update_share_1` and
-        `update_share_1_noise`; `notes`; `verdict` in words.
+        `share_1_walk` and `share_2_walk` in a walk in high dimension, `share_1_flipped_low` and `share_1_flipped_high`
+        (between which 95% of walks with the observed updates and random signs lie) and `share_1_percentile` among
+        these, `components_90` (how many hold 90% of the variance, None if more than are kept); of the updates
+        `update_share_1` and `update_share_1_noise`; `notes`; `verdict` in words.
     """
     return pd.DataFrame([_row(node) for node in tree.children.values()])
 
@@ -225,6 +226,7 @@ def _row(node: xr.DataTree) -> dict[str, Any]:
         "share_2": float(share[1]) if len(share) > 1 else 0.0,
         "share_1_walk": float(null[0]),
         "share_2_walk": float(null[1]) if len(null) > 1 else None,
+        "share_1_flipped_low": float(np.quantile(flipped, 0.025)),
         "share_1_flipped_high": float(np.quantile(flipped, 0.975)),
         "share_1_percentile": nulls.percentile(thinned, flipped),
         "components_90": int(enough[0]) + 1 if len(enough) else None,
@@ -232,11 +234,19 @@ def _row(node: xr.DataTree) -> dict[str, Any]:
         "update_share_1_noise": None if updates is None else float(updates["null_share"][0]),
         "notes": list(node.attrs["notes"]),
     }
-    return {**row, "verdict": _sentence(row)}
+    return {**row, "verdict": pca_verdict(row)}
 
 
-def _sentence(row: dict[str, Any]) -> str:
-    high, percentile = row["share_1_flipped_high"], row["share_1_percentile"]
+def pca_verdict(row: dict[str, Any]) -> str:
+    """Say along how few components the weights move, beside chance.
+
+    Args:
+        row: of `pca_table`.
+
+    Returns:
+        One or two sentences.
+    """
+    percentile = row["share_1_percentile"]
     judged = (
         "more than its updates with random signs give"
         if percentile > 97.5
@@ -244,9 +254,14 @@ def _sentence(row: dict[str, Any]) -> str:
         if percentile < 2.5
         else "no more than its updates with random signs give"
     )
+    limit = (
+        f"above {row['share_1_flipped_low']:.0%}"
+        if percentile < 2.5
+        else f"below {row['share_1_flipped_high']:.0%}"
+    )
     said = (
         f"{row['share_1']:.0%} of the motion is along the first component and {100 * row['share_2']:.3g}% along the "
-        f"second, {judged} (97.5% of them stay below {high:.0%}; a walk in high dimension has "
+        f"second, {judged} (97.5% of them stay {limit}; a walk in high dimension has "
         f"{row['share_1_walk']:.0%})"
     )
     if row["update_share_1"] is None:

@@ -9,11 +9,13 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float64
 
+from eigentrail._numbers import seed_of, whole
 from eigentrail.errors import TrajectoryError
 from eigentrail.trajectories import nulls
 from eigentrail.trajectories.fits import ExponentialFit, LinearFit, fit_exponential, fit_line
 from eigentrail.trajectories.gram import gram, reference
-from eigentrail.trajectories.pca import PrincipalComponents, components_of
+from eigentrail.trajectories.memory import Memory
+from eigentrail.trajectories.pca import PrincipalComponents, components_of, weights_gram
 from eigentrail.trajectories.random_walk import WalkTest, walk_test
 from eigentrail.trajectories.rows import Rows, open_rows
 
@@ -21,6 +23,10 @@ from eigentrail.trajectories.rows import Rows, open_rows
 MOST_STEPS = 100
 _FEWEST = 4
 _KEPT = 10
+_FEWEST_WALKED = 3
+_SHORTEST = 5
+# Below this share of the largest variance there is nothing but rounding.
+_STILL = 1e-12
 
 
 @dataclass(frozen=True)
@@ -77,7 +83,9 @@ class Drift:
         )
         if walk.percentile is None or walk.p_value is None:
             return f"{about}; without a null it is not known what chance would give."
-        beside = f"displacement {walk.straightness:.1f} times that of a random walk, percentile {walk.percentile:.0f}"
+        beside = (
+            f"displacement {walk.times:.1f} times that of a random walk, percentile {walk.percentile:.0f}"
+        )
         if walk.percentile > 97.5:
             return f"The weights drift: {about} ({beside})."
         if walk.percentile < 2.5:
@@ -93,12 +101,14 @@ def drift(
     seed: int = 0,
     steps: int = MOST_STEPS,
     components: PrincipalComponents | None = None,
+    momentum: float = 0.0,
+    nesterov: bool = False,
 ) -> Drift:
     """Describe the drift of weights, and test it against random walks.
 
     The random walks are the observed updates with random signs, which keeps their sizes and the directions that the
-    noise prefers. For them the trajectory is thinned to `steps` steps; where updates remember each other for longer
-    than that (momentum), take fewer.
+    noise prefers. For them the trajectory is thinned to `steps` steps. Updates of an optimizer with momentum remember
+    each other, so that its walks get farther: say its momentum, or each of them is taken for a drift.
 
     Args:
         x: [T, ...] weights over steps, T >= 4.
@@ -107,24 +117,27 @@ def drift(
         seed: seed of the draws.
         steps: how many steps the random-walk test looks at.
         components: principal components of the weights `x`, where they are known already; in place of `k`.
+        momentum: of the optimizer (Adam's beta_1), per unit of the steps' labels; 0 to below 1.
+        nesterov: whether it is Nesterov's.
 
     Returns:
         The drift.
 
     Raises:
-        TrajectoryError: there are too few steps, or the weights are constant or not finite.
+        OptionError: an argument is outside what it may be.
+        TrajectoryError: there are too few steps, the weights are constant, not finite, or far too large or small for
+            double precision, or `components` are those of others.
     """
     rows = open_rows(x, fewest=_FEWEST)
-    draws = nulls.check_draws(null)
+    draws, seed = nulls.check_draws(null), seed_of(seed)
+    steps = whole("steps", steps, _FEWEST_WALKED)
     if components is None:
         components = _first(components_of(rows, k, "weights"), _KEPT if k is None else k)
-    elif components.of != "weights" or components.scores.sizes["step"] != len(rows):
+    elif not _made_of(rows, components):
         raise TrajectoryError(
             "the given components are not those of these weights: leave them out to compute them."
         )
-    times = np.asarray(rows.steps, dtype=np.float64)
-    if not (np.diff(times) > 0).all():
-        raise TrajectoryError("the steps are not ascending: sort the trajectory by its steps.")
+    times = _ascending(rows)
     p1 = np.asarray(components.basis.directions())[0]
     offset = float(p1 @ components.mean.ravel())
     theta = components.scores.isel(component=0, drop=True) + offset
@@ -148,10 +161,26 @@ def drift(
         norm_fit=fit_line(times, norms),
         weight_overlap=float(p1 @ last) / float(norms[-1]) if norms[-1] > 0.0 else 0.0,
         chance_overlap=float(np.sqrt(2.0 / (np.pi * rows.n))),
-        walk=_walk(rows, times, draws, seed, steps),
+        walk=_walk(rows, times, draws, seed, steps, Memory(momentum, nesterov)),
         components=components,
         cosines=_cosine_content(components.scores.values),
     )
+
+
+def _made_of(rows: Rows, components: Any) -> bool:
+    return (
+        isinstance(components, PrincipalComponents)
+        and components.of == "weights"
+        and components.scores.sizes["step"] == len(rows)
+        and components.basis.n == rows.n
+    )
+
+
+def _ascending(rows: Rows) -> Float64[np.ndarray, " t"]:
+    times = np.asarray(rows.steps, dtype=np.float64)
+    if not (np.diff(times) > 0).all():
+        raise TrajectoryError("the steps are not ascending: sort the trajectory by its steps.")
+    return times
 
 
 def _first(found: PrincipalComponents, k: int) -> PrincipalComponents:
@@ -165,9 +194,11 @@ def _first(found: PrincipalComponents, k: int) -> PrincipalComponents:
     )
 
 
-def _walk(rows: Rows, times: Float64[np.ndarray, " t"], draws: int, seed: int, most: int) -> WalkTest:
-    places = np.unique(np.round(np.linspace(0, len(rows) - 1, min(len(rows), max(3, most)))).astype(np.int64))
-    return walk_test(gram(rows.select(places), reference(rows)), times[places], draws, seed)
+def _walk(
+    rows: Rows, times: Float64[np.ndarray, " t"], draws: int, seed: int, most: int, memory: Memory
+) -> WalkTest:
+    places = np.unique(np.round(np.linspace(0, len(rows) - 1, min(len(rows), most))).astype(np.int64))
+    return walk_test(gram(rows.select(places), reference(rows)), times[places], draws, seed, memory)
 
 
 def _cosine_content(scores: Float64[np.ndarray, "t k"]) -> Float64[np.ndarray, " k"]:
@@ -186,18 +217,26 @@ def variance_growth(x: Any, points: int = 8, steps: int = MOST_STEPS) -> xr.Data
 
     Args:
         x: [T, ...] weights over steps.
-        points: how many lengths, log-spaced.
-        steps: how many steps to look at.
+        points: how many lengths, log-spaced, 2 or more.
+        steps: how many steps to look at, 4 or more.
 
     Returns:
         Variance over [duration], sqrt(T^2 - 1) for T consecutive steps, in units of the step's label; attribute
-        `exponent` of its growth.
+        `exponent` of its growth, None where the weights stand still in all but the longest of these durations.
+
+    Raises:
+        OptionError: `points` or `steps` is outside what it may be.
+        TrajectoryError: there are fewer than 4 steps, they are not ascending, or the weights are constant, not finite,
+            or far too large or small for double precision.
     """
+    points, steps = whole("points", points, 2), whole("steps", steps, _FEWEST)
     rows = open_rows(x, fewest=_FEWEST)
     places = np.unique(np.round(np.linspace(0, len(rows) - 1, min(len(rows), steps))).astype(np.int64))
-    g = gram(rows.select(places), reference(rows))
-    times = np.asarray(rows.steps, dtype=np.float64)[places]
-    lengths = np.unique(np.round(np.geomspace(min(5, len(g)), len(g), points)).astype(int))
+    times = _ascending(rows)[places]
+    g, _ = weights_gram(rows.select(places))
+    # Two lengths at least, of which a growth can be told.
+    shortest = min(_SHORTEST, len(g) - 1)
+    lengths = np.unique(np.round(np.geomspace(shortest, len(g), points)).astype(int))
     found = []
     for length in lengths:
         part = g[:length, :length]
@@ -205,12 +244,10 @@ def variance_growth(x: Any, points: int = 8, steps: int = MOST_STEPS) -> xr.Data
         found.append(float(np.linalg.eigvalsh(part)[-1]) / length)
     # sqrt(T^2 - 1) for consecutive steps: what the variance of a straight line is the square of.
     durations = np.array([np.sqrt(12.0) * times[:length].std() for length in lengths])
-    good = np.array(found) > 0.0
-    exponent = (
-        float(np.polyfit(np.log(durations[good]), np.log(np.array(found)[good]), 1)[0])
-        if good.sum() > 1
-        else float("nan")
-    )
+    good = np.array(found) > _STILL * max(found)
+    exponent = None
+    if good.sum() > 1:
+        exponent = float(np.polyfit(np.log(durations[good]), np.log(np.array(found)[good]), 1)[0])
     return xr.DataArray(
         found, dims="duration", coords={"duration": durations}, name="variance", attrs={"exponent": exponent}
     )

@@ -9,9 +9,13 @@ import torch
 from jaxtyping import Float32, Float64, Int64
 
 from eigentrail.errors import OptionError
+from eigentrail.trajectories.memory import whitened
 
 #: Draws below which a percentile is called coarse.
 ENOUGH = 200
+
+# Of few updates there are few patterns of signs, and one of them is the observed one, summed in another order.
+_ROUNDING = 1e-9
 
 
 def weight_walks(
@@ -55,31 +59,53 @@ def weight_walks(
 
 
 def flipped_displacements(
-    products: Float64[np.ndarray, "u u"], draws: int, seed: int, block: int = 1
+    products: Float64[np.ndarray, "u u"],
+    draws: int,
+    seed: int,
+    colour: Float64[np.ndarray, "u u"] | None = None,
 ) -> Float64[np.ndarray, " d"]:
     """Give the squared displacements of walks whose updates have random signs.
 
     A walk of independent symmetric updates goes as far with flipped signs as without, whatever the directions that
-    the noise prefers. Updates of a block share their sign, so that their correlation over short times stays.
+    the noise prefers. Where updates remember each other, the signs are those of what is new in each of them.
 
     Args:
         products: [U, U] inner products of the updates.
         draws: how many.
         seed: seed of the signs.
-        block: how many consecutive updates share a sign.
+        colour: L of the covariance L L^T of the updates, see `Memory.colour`; None for independent ones.
 
     Returns:
-        [draws] of || sum_t s_t (w(t + 1) - w(t)) ||^2.
+        [draws] of || sum_t (L S L^-1 U)_t ||^2, with U the updates and S the signs.
     """
-    rng = np.random.default_rng([seed, draws, block])
-    edges = np.arange(0, len(products), block)
-    summed = np.add.reduceat(np.add.reduceat(products, edges, axis=0), edges, axis=1)
-    signs = rng.choice([-1.0, 1.0], size=(draws, len(summed)))
-    return np.asarray(np.einsum("du,du->d", signs @ summed, signs))
+    rng = np.random.default_rng([seed, draws, 1])
+    signs = rng.choice([-1.0, 1.0], size=(draws, len(products)))
+    if colour is not None:
+        signs = signs * colour.sum(axis=0)
+    return np.asarray(np.einsum("du,du->d", signs @ whitened(products, colour), signs))
+
+
+def expected_displacement(
+    products: Float64[np.ndarray, "u u"], colour: Float64[np.ndarray, "u u"] | None = None
+) -> float:
+    """Give the mean of `flipped_displacements` over all signs.
+
+    Args:
+        products: [U, U] inner products of the updates.
+        colour: as there.
+
+    Returns:
+        The mean squared displacement, the sum of the squared updates where these are independent.
+    """
+    reach = np.ones(len(products)) if colour is None else colour.sum(axis=0)
+    return float(reach**2 @ np.diag(whitened(products, colour)))
 
 
 def flipped_grams(
-    products: Float64[np.ndarray, "u u"], draws: int, seed: int
+    products: Float64[np.ndarray, "u u"],
+    draws: int,
+    seed: int,
+    colour: Float64[np.ndarray, "u u"] | None = None,
 ) -> Iterator[Float64[np.ndarray, "t t"]]:
     """Give the Gram matrices of walks whose updates have random signs.
 
@@ -87,14 +113,19 @@ def flipped_grams(
         products: [U, U] inner products of the updates.
         draws: how many.
         seed: seed of the signs.
+        colour: L of the covariance L L^T of the updates, see `Memory.colour`; None for independent ones.
 
     Yields:
         [U + 1, U + 1] inner products of the walk's steps, from its first one.
     """
     rng = np.random.default_rng([seed, draws, 1])
+    plain = whitened(products, colour)
     for _ in range(draws):
         signs = rng.choice([-1.0, 1.0], size=len(products))
-        walked = np.cumsum(np.cumsum(products * np.outer(signs, signs), axis=0), axis=1)
+        flipped = plain * np.outer(signs, signs)
+        if colour is not None:
+            flipped = colour @ flipped @ colour.T
+        walked = np.cumsum(np.cumsum(flipped, axis=0), axis=1)
         yield np.pad(walked, ((1, 0), (1, 0)))
 
 
@@ -121,14 +152,15 @@ def percentile(observed: float, null: Float64[np.ndarray, " d"]) -> float:
         null: [draws] the same from the null model.
 
     Returns:
-        0 (below all) to 100 (above all), equal ones counting half.
+        0 (below all) to 100 (above all), equal ones counting half; equal within rounding is equal.
 
     Raises:
         OptionError: there are no draws.
     """
     if not len(null):
         raise OptionError("a percentile needs at least one draw of the null model.")
-    return float(100.0 * ((null < observed).mean() + 0.5 * (null == observed).mean()))
+    equal = np.isclose(null, observed, rtol=_ROUNDING, atol=0.0)
+    return float(100.0 * ((null < observed)[~equal].sum() + 0.5 * equal.sum()) / len(null))
 
 
 def p_value(observed: float, null: Float64[np.ndarray, " d"]) -> float:
@@ -141,7 +173,8 @@ def p_value(observed: float, null: Float64[np.ndarray, " d"]) -> float:
     Returns:
         (1 + number of draws at least as large) / (1 + draws), never zero.
     """
-    return float((1 + (null >= observed).sum()) / (1 + len(null)))
+    equal = np.isclose(null, observed, rtol=_ROUNDING, atol=0.0)
+    return float((1 + ((null >= observed) | equal).sum()) / (1 + len(null)))
 
 
 def check_draws(draws: int) -> int:

@@ -32,7 +32,13 @@ class OverlapNull:
     percentile: float | None
 
 
-def updates_null(g: Float64[np.ndarray, "t t"], k: int, draws: int, seed: int) -> OverlapNull:
+def updates_null(
+    g: Float64[np.ndarray, "t t"],
+    k: int,
+    draws: int,
+    seed: int,
+    colour: Float64[np.ndarray, "u u"] | None = None,
+) -> OverlapNull:
     """Compare how much of the weights' first component lies in the leading components of the updates.
 
     The walks are the observed updates with random signs, which have the same leading directions.
@@ -42,6 +48,7 @@ def updates_null(g: Float64[np.ndarray, "t t"], k: int, draws: int, seed: int) -
         k: how many components of the updates, at most T - 2.
         draws: how many walks.
         seed: seed of the signs.
+        colour: L of the covariance L L^T of the updates, see `Memory.colour`; None for independent ones.
 
     Returns:
         The share sum_j <p_1, u_j>^2, 0 to 1, and that of the walks.
@@ -50,7 +57,7 @@ def updates_null(g: Float64[np.ndarray, "t t"], k: int, draws: int, seed: int) -
     null = np.array(
         [
             _share_in_updates(updates_gram(walk), k)
-            for walk in nulls.flipped_grams(updates_gram(g), draws, seed)
+            for walk in nulls.flipped_grams(updates_gram(g), draws, seed, colour)
         ]
     )
     return OverlapNull(found, null.reshape(draws), nulls.percentile(found, null) if draws else None)

@@ -9,8 +9,10 @@ from jaxtyping import Float64
 
 from eigentrail.trajectories import nulls
 from eigentrail.trajectories.gram import double_centred, updates_gram
+from eigentrail.trajectories.memory import Memory
 
 _LAGS = 12
+_NONE = Memory()
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,7 @@ class WalkTest:
         straightness: ||w(T) - w(1)||^2 / sum ||w(t+1) - w(t)||^2; 1 on average for a random walk, the number of
             updates for a straight line, below 1 for a motion that returns.
         null: [draws] the same with random signs of the updates.
+        expected: the mean of that over all signs: 1, and more where the optimizer has momentum.
         percentile: where it lies among them, 0 to 100; None without draws.
         p_value: probability of so straight a random walk; None without draws.
         share: share of the first principal component in the variance (a random walk has 6 / pi^2 = .61 in high
@@ -37,6 +40,7 @@ class WalkTest:
 
     straightness: float
     null: Float64[np.ndarray, " d"]
+    expected: float
     percentile: float | None
     p_value: float | None
     share: float
@@ -47,18 +51,27 @@ class WalkTest:
     others_percentile: float | None
     exponent: float
 
+    @property
+    def times(self) -> float:
+        """How many times as far as a random walk the motion gets, in squared displacement."""
+        return self.straightness / self.expected
+
 
 def walk_test(
-    g: Float64[np.ndarray, "t t"], times: Float64[np.ndarray, " t"], draws: int, seed: int
+    g: Float64[np.ndarray, "t t"],
+    times: Float64[np.ndarray, " t"],
+    draws: int,
+    seed: int,
+    memory: Memory = _NONE,
 ) -> WalkTest:
     """Test a trajectory from the inner products of its steps.
 
     Args:
-        g: [T, T] Gram matrix of the weights, from any origin; its updates should be so far apart that noise has
-            forgotten itself in between.
+        g: [T, T] Gram matrix of the weights, from any origin.
         times: [T] when the steps are.
         draws: how many walks to draw.
         seed: seed of the signs.
+        memory: how updates remember each other without any drift.
 
     Returns:
         The test.
@@ -66,12 +79,15 @@ def walk_test(
     products = updates_gram(g)
     path = float(np.trace(products))
     straightness = float(products.sum()) / path
-    null = nulls.flipped_displacements(products, draws, seed) / path if draws else np.zeros(0)
+    colour = memory.colour(times)
+    null = nulls.flipped_displacements(products, draws, seed, colour) / path if draws else np.zeros(0)
     share, others = _shares(g)
-    drawn = np.array([_shares(walk) for walk in nulls.flipped_grams(products, draws, seed)]).reshape(-1, 2)
+    walks = nulls.flipped_grams(products, draws, seed, colour)
+    drawn = np.array([_shares(walk) for walk in walks]).reshape(-1, 2)
     return WalkTest(
         straightness=straightness,
         null=null,
+        expected=nulls.expected_displacement(products, colour) / path,
         percentile=nulls.percentile(straightness, null) if draws else None,
         p_value=nulls.p_value(straightness, null) if draws else None,
         share=share,

@@ -47,7 +47,11 @@ def noise_shares(count: int, n: int, k: int) -> Float64[np.ndarray, " k"]:
 
 
 def flipped_shares(
-    g: Float64[np.ndarray, "t t"], k: int, draws: int, seed: int
+    g: Float64[np.ndarray, "t t"],
+    k: int,
+    draws: int,
+    seed: int,
+    colour: Float64[np.ndarray, "u u"] | None = None,
 ) -> tuple[Float64[np.ndarray, " k"], Float64[np.ndarray, "draws k"]]:
     """Give the shares of walks with the observed updates and random signs.
 
@@ -55,10 +59,11 @@ def flipped_shares(
     not know of.
 
     Args:
-        g: [T, T] Gram matrix of the weights, from any origin; steps as far apart as noise remembers itself, at least.
+        g: [T, T] Gram matrix of the weights, from any origin.
         k: how many components, at most T - 1.
         draws: how many walks.
         seed: seed of the signs.
+        colour: L of the covariance L L^T of the updates, see `Memory.colour`; None for independent ones.
 
     Returns:
         The observed shares of these steps [k], and those of the walks [draws, k].
@@ -68,5 +73,5 @@ def flipped_shares(
         centred = double_centred(one)
         return np.asarray(np.linalg.eigvalsh(centred)[::-1][:k] / np.trace(centred))
 
-    drawn = [shares(walk) for walk in nulls.flipped_grams(updates_gram(g), draws, seed)]
+    drawn = [shares(walk) for walk in nulls.flipped_grams(updates_gram(g), draws, seed, colour)]
     return shares(g), np.array(drawn).reshape(draws, k)

@@ -1,0 +1,82 @@
+"""How the updates of an optimizer with momentum remember each other.
+
+Noise that goes through momentum beta comes out with correlation beta^lag: such a walk gets farther than one of
+independent updates without any drift. A null for it has to remember as much.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.linalg
+from jaxtyping import Float64
+
+from eigentrail.errors import OptionError
+
+
+@dataclass(frozen=True)
+class Memory:
+    """The correlation of the updates that an optimizer makes of uncorrelated gradients.
+
+    Attributes:
+        momentum: beta in [0, 1), Adam's beta_1: the correlation falls by this factor from step to step.
+        nesterov: whether the momentum is Nesterov's, with which an update holds its own gradient with more weight.
+    """
+
+    momentum: float = 0.0
+    nesterov: bool = False
+
+    def __post_init__(self) -> None:
+        number = isinstance(self.momentum, (int, float, np.floating)) and not isinstance(self.momentum, bool)
+        if not number or not 0.0 <= self.momentum < 1.0:
+            raise OptionError(f"momentum is the optimizer's, from 0 to below 1, not {self.momentum!r}.")
+
+    @property
+    def correlation(self) -> float:
+        """The correlation of an update with the next one, divided by beta: 1, and less for Nesterov's momentum."""
+        beta = self.momentum
+        if not self.nesterov:
+            return 1.0
+        # An update is sum_j c_j g(t - j) with c_0 = 1 + beta and c_j = beta^(j + 1).
+        own = (1.0 + beta) ** 2 + beta**4 / (1.0 - beta**2)
+        return float(((1.0 + beta) * beta + beta**4 / (1.0 - beta**2)) / own)
+
+    def colour(self, times: Float64[np.ndarray, " t"]) -> Float64[np.ndarray, "u u"] | None:
+        """Give the factor L of the covariance L L^T of the motion between given steps.
+
+        With s(h) = h + 2 c sum_(j < h) (h - j) beta^j, the mean square of h updates of unit size, two stretches [a, b]
+        and [d, e] have the covariance (s(|e - a|) + s(|d - b|) - s(|d - a|) - s(|e - b|)) / 2.
+
+        Args:
+            times: [T] steps of the optimizer, ascending.
+
+        Returns:
+            [T - 1, T - 1] lower triangular; None where the updates are independent.
+        """
+        beta = self.momentum
+        if beta == 0.0:
+            return None
+        h = np.abs(times[:, None] - times[None, :])
+        spread = h + 2.0 * self.correlation * (
+            h * beta / (1.0 - beta) - beta * (1.0 - beta**h) / (1.0 - beta) ** 2
+        )
+        return np.asarray(scipy.linalg.cholesky(-0.5 * np.diff(np.diff(spread, axis=0), axis=1), lower=True))
+
+
+def whitened(
+    products: Float64[np.ndarray, "u u"], colour: Float64[np.ndarray, "u u"] | None
+) -> Float64[np.ndarray, "u u"]:
+    """Take the memory out of updates: the inner products of L^-1 U.
+
+    Args:
+        products: [U, U] inner products of the updates U.
+        colour: L, see `Memory.colour`; None for none.
+
+    Returns:
+        [U, U].
+    """
+    if colour is None:
+        return products
+    half = scipy.linalg.solve_triangular(colour, products, lower=True)
+    return np.asarray(scipy.linalg.solve_triangular(colour, half.T, lower=True))
