@@ -16,6 +16,8 @@ _ABOVE, _CHANCE = 95.0, 0.05
 #: S0's score of a random walk.
 WALK = 0.55
 _LEARNED = 0.999
+#: What the columns of paths that begin at the first spike have before their names.
+SPIKE = "spike_"
 
 
 def geodesic_claims(
@@ -37,14 +39,19 @@ def geodesic_claims(
     """
     rows = table[table["trial"] == usual]
     rows = rows[rows["status"] != "diverged"]
-    for side, dims in (("right", 1), ("right", 2), ("left", 1), ("left", 2)):
-        yield above_chance(
-            rows[f"{side}_{dims}_percentile"].to_numpy(dtype=np.float64),
-            "S0 slides 20-27",
-            f"The leading {side} singular vector tends to follow a great {'circle' if dims == 1 else '2-sphere'}.",
-            f"scores {_range(rows[f'{side}_{dims}_score'])} over {len(rows)} seeds, where random walks of the weights "
-            f"with the same steps reach {rows[f'{side}_{dims}_null'].median():.3f}",
-        )
+    for begins, since in (("", "from the first step on"), (SPIKE, "from its first spike on")):
+        for side, dims in (("right", 1), ("right", 2), ("left", 1), ("left", 2)):
+            name = f"{begins}{side}_{dims}"
+            if f"{name}_score" not in rows or not rows[f"{name}_score"].notna().any():
+                continue
+            yield above_chance(
+                rows[f"{name}_percentile"].to_numpy(dtype=np.float64),
+                "S0 slides 20-27",
+                f"The leading {side} singular vector tends to follow a great {'circle' if dims == 1 else '2-sphere'}, "
+                f"{since}.",
+                f"scores {_range(rows[f'{name}_score'])} over {int(rows[f'{name}_score'].notna().sum())} seeds, where "
+                f"random walks of the weights with the same steps reach {rows[f'{name}_null'].median():.3f}",
+            )
     yield _walk(rows)
     yield from _start(first, starts, usual)
     yield from _rates(table)
@@ -125,15 +132,19 @@ def _start(
 def _rates(table: pd.DataFrame) -> Iterator[Claim]:
     rows = table[table["status"] != "diverged"]
     said = []
+    # S0's paths begin at the first spike; where there is none, at the first step.
+    fitted = rows["right_2_percentile"]
+    if (spiked := f"{SPIKE}right_2_percentile") in rows:
+        fitted = rows[spiked].fillna(fitted)
     for _, part in rows.groupby("lr"):
-        known = part["right_2_percentile"].dropna()
+        known = fitted[part.index].dropna()
         learned = int((part["train_accuracy"] >= _LEARNED).sum())
         said.append(
             f"rate {part['lr'].iloc[0]:g}: {learned} of {len(part)} learned all samples (median training loss "
             f"{part['train_loss'].median():.3g}), median percentile {known.median():.0f}"
         )
-    slow = rows[rows["train_accuracy"] < _LEARNED]["right_2_percentile"].dropna()
-    done = rows[rows["train_accuracy"] >= _LEARNED]["right_2_percentile"].dropna()
+    slow = fitted[rows["train_accuracy"] < _LEARNED].dropna()
+    done = fitted[rows["train_accuracy"] >= _LEARNED].dropna()
     shares = [float((part > _ABOVE).mean()) if len(part) else None for part in (slow, done)]
     a, b = shares
     yield Claim(
@@ -143,7 +154,7 @@ def _rates(table: pd.DataFrame) -> Iterator[Claim]:
         "share above the 95th percentile among trainings that have not learned all samples",
         a,
         b,
-        f"{'; '.join(said)}; beside it the share among trainings that have",
+        f"{'; '.join(said)}; the chance column is the share among trainings that have learned all",
     )
     large = rows[rows["lr"] == rows["lr"].max()]
     lower = [part for _, part in rows[rows["lr"] < rows["lr"].max()].groupby("lr")]

@@ -15,7 +15,7 @@ from eigentrail._progress import Progress
 from eigentrail.errors import TrajectoryError
 from eigentrail.studies.claims import Measured, last_scores
 from eigentrail.studies.experiment import Experiment, Trained, Trial
-from eigentrail.studies.geodesic_claims import geodesic_claims
+from eigentrail.studies.geodesic_claims import SPIKE, geodesic_claims
 from eigentrail.training import TrainingSettings
 from eigentrail.trajectories import crossings, nulls, segments
 from eigentrail.trajectories.geodesic import first_spike
@@ -70,6 +70,7 @@ class GeodesicStudy(Experiment):
         del results
         rows: list[dict[str, Any]] = []
         first: dict[str, xr.Dataset] = {}
+        from_spike: dict[tuple[str, int], xr.Dataset] = {}
         cuts: dict[str, Float64[np.ndarray, " d"]] = {}
         starts: dict[str, list[xr.DataArray]] = {}
         for place, one in enumerate(trained):
@@ -93,7 +94,11 @@ class GeodesicStudy(Experiment):
                         tell(f"segments of walks at {one.trial.name}", place, len(trained))
                         cuts[one.trial.name] = _walks_cut(x)
                     kinks = kinks_row(x, cuts[one.trial.name])
-                    row |= {**path_row(path, pool), **kinks, "spike_step": spike_step(x)}
+                    spike = spike_step(x)
+                    row |= {**path_row(path, pool), **kinks, "spike_step": spike}
+                    if np.isfinite(spike):
+                        tell(f"paths from the first spike at {one.trial.name}", place, len(trained))
+                        row |= _from_spike(x, one.trial.name, int(spike), from_spike)
                 rows.append(row)
         tell("paths fitted", len(trained), len(trained))
         table = pd.DataFrame(rows)
@@ -115,12 +120,25 @@ class GeodesicStudy(Experiment):
         )
 
 
-def path_row(path: xr.Dataset, pool: xr.Dataset) -> dict[str, Any]:
+def _from_spike(
+    x: xr.DataArray, trial: str, spike: int, pools: dict[tuple[str, int], xr.Dataset]
+) -> dict[str, Any]:
+    # S0 begins a path where the first spike is; the walks begin there with it.
+    pool = pools.get((trial, spike))
+    try:
+        path = singular_path(x, null=nulls.ENOUGH if pool is None else 0, start=spike, shares=(0.0,))
+    except TrajectoryError:  # too little is left behind the spike
+        return {}
+    return path_row(path, pools.setdefault((trial, spike), path), SPIKE)
+
+
+def path_row(path: xr.Dataset, pool: xr.Dataset, begins: str = "") -> dict[str, Any]:
     """Tell the fits of a path in a row of numbers.
 
     Args:
         path: from `singular_path`.
         pool: the path whose walks it is compared with.
+        begins: what stands before each name, for paths that begin elsewhere.
 
     Returns:
         For each side and kind of circle `score`, `null` (the walks' median) and `percentile`, with the prefix
@@ -132,7 +150,7 @@ def path_row(path: xr.Dataset, pool: xr.Dataset) -> dict[str, Any]:
         score = float(path["score"].sel(of))
         drawn = pool["null_scores"].sel(of).values
         known = drawn[np.isfinite(drawn)]
-        prefix = f"{side}_{dims}"
+        prefix = f"{begins}{side}_{dims}"
         row |= {
             f"{prefix}_score": score,
             f"{prefix}_null": float(np.median(known)) if len(known) else float("nan"),
@@ -142,7 +160,7 @@ def path_row(path: xr.Dataset, pool: xr.Dataset) -> dict[str, Any]:
             f"{prefix}_rss": float(path["rss"].sel(of)),
         }
         if dims == 1:
-            row[f"{side}_arc"] = float(path["arc"].sel(of))
+            row[f"{begins}{side}_arc"] = float(path["arc"].sel(of))
     return row
 
 
