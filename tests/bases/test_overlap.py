@@ -101,6 +101,17 @@ def test_bases_of_different_spaces_are_refused() -> None:
         overlap(a, et.bases.random(100, 2), part=slice(0, 55))
 
 
+def test_what_is_no_basis_is_refused() -> None:
+    a, rows = factored(0), np.eye(56)[:3]
+    for pair in ((a, rows), (rows, a), (None, a)):
+        with pytest.raises(
+            BasisError, match=r"an overlap is one of two bases, not \w+: make one.*Basis\("
+        ) as caught:
+            overlap(*pair)
+        assert "\n" not in str(caught.value)
+    assert overlap(a, Basis(rows)).shape == (5, 3)
+
+
 @pytest.mark.slow
 def test_8192_by_8192_fits() -> None:
     basis = et.bases.random(8192, 8192, seed=0)

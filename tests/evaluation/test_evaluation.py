@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
 import eigentrail as et
 from eigentrail.bases import Basis
@@ -158,5 +161,141 @@ def test_bad_input_is_one_sentence() -> None:
             et.landscape(model, None, data, directions, "0.weight")
     with pytest.raises(OptionError):
         et.landscape(model, None, data, np.eye(48)[0], "0.weight", curvatures=[1.0, 2.0], offsets=[0.1])
+    with pytest.raises(OptionError, match="finite numbers, one for each"):
+        et.landscape(model, None, data, np.eye(48)[0], "0.weight", curvatures=np.nan, offsets=[0.1])
+    for counts in ([0.5, 1.7], [], 2, ["a"]):
+        with pytest.raises(OptionError, match="counts are whole numbers of directions from 0 to 2"):
+            add_back(model, data, et.bases.random(48, 2), "0.weight", counts=counts)
+
+
+def test_data_that_do_not_fit_the_network_are_one_sentence() -> None:
+    model, (x, y) = network(), samples()
+    basis = et.bases.random(48, 2)
+    for data, words in (
+        (None, r"data are a pair \(inputs, targets\).*not None"),
+        ((x, y, y), "data are a pair"),
+        ((x, 3), "data are a pair"),
+        ((x[:, :5], y), r"does not take inputs of shape \(70, 5\) and type float32"),
+        ((x.double(), y), "does not take inputs of shape .* and type float64"),
+        ((x.long(), y), "does not take inputs"),
+        ((x, y + 1), "a target is class 3 and the network has outputs for 3 classes, 0 to 2"),
+        ((x, y - 1), "a target is class -1"),
+        ((x, y[:, None]), "the loss does not take outputs"),
+        ((x, torch.randn(70, 2)), "the loss does not take outputs"),
+    ):
+        for call in (
+            lambda data=data: add_back(model, data, basis, "0.weight"),
+            lambda data=data: et.landscape(model, None, data, basis, "0.weight", offsets=[0.1]),
+            lambda data=data: loss_scaling(model, data),
+        ):
+            with pytest.raises(DataError, match=words) as caught:
+                call()
+            assert "\n" not in str(caught.value)
+    # What the cross-entropy leaves out is no wrong class, and another loss has no classes.
+    y = y.clone()
+    y[3] = -100
+    assert np.isfinite(add_back(model, (x, y), basis, "0.weight")["loss"]).all()
+    found = add_back(
+        model, (x, y + 7), basis, "0.weight", loss=lambda out, of: (out.mean() - of.float().mean()) ** 2
+    )
+    assert np.isfinite(found["loss"]).all()
+    with pytest.raises(DataError, match="the loss does not take outputs"):
+        add_back(model, (x, y), basis, "0.weight", loss=lambda out, of: out)
+    with pytest.raises(BasisError, match="what is added back is a basis, not ndarray"):
+        add_back(model, (x, y), np.eye(48)[:2], "0.weight")
+
+
+def test_each_module_keeps_its_own_mode() -> None:
+    model, data = network(), samples()
+    basis = et.bases.random(48, 2)
+    for whole, norm, drop in ((True, False, True), (True, True, False), (False, True, False)):
+        model.train(whole)
+        model[1].train(norm)
+        model[3].train(drop)
+        before = [module.training for module in model.modules()]
+        add_back(model, data, basis, "0.weight")
+        et.landscape(model, None, data, basis, "0.weight", offsets=[0.1])
+        loss_scaling(model, data)
+        with pytest.raises(DataError):
+            add_back(model, (data[0], data[1] + 9), basis, "0.weight")
+        assert [module.training for module in model.modules()] == before
     with pytest.raises(OptionError):
         loss_scaling(model, data, factors=[1.0, 1.0, 2.0])
+
+
+class Numbered(Dataset[tuple[np.ndarray, int]]):
+    """Samples as numpy arrays and numbers, which is how many a Dataset gives them."""
+
+    def __init__(self, data: tuple[torch.Tensor, torch.Tensor]) -> None:
+        self.data = data
+
+    def __len__(self) -> int:
+        return len(self.data[0])
+
+    def __getitem__(self, place: int) -> tuple[np.ndarray, int]:
+        return self.data[0][place].numpy(), int(self.data[1][place])
+
+
+class Streamed(IterableDataset[tuple[torch.Tensor, torch.Tensor]]):
+    def __init__(self, data: tuple[torch.Tensor, torch.Tensor]) -> None:
+        self.data = data
+
+    def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        return iter(zip(*self.data, strict=True))
+
+
+def test_data_may_be_a_dataset_or_a_loader() -> None:
+    model, data = network(), samples()
+    basis = et.bases.random(48, 2)
+
+    def measured(given: object) -> list[np.ndarray]:
+        return [
+            add_back(model, given, basis, "0.weight")["loss"].values,
+            et.landscape(model, None, given, basis.leading(1), "0.weight", offsets=[-0.1, 0.2])[
+                "loss"
+            ].values,
+            loss_scaling(model, given).curve["accuracy"].values,
+        ]
+
+    wanted = measured(data)
+    assert np.isfinite(wanted[0]).all()
+    numbered, generator = Numbered(data), torch.Generator().manual_seed(5)
+    loader = DataLoader(numbered, batch_size=16, shuffle=True, generator=generator)
+    state, world = generator.get_state(), torch.get_rng_state()
+    for given in (
+        TensorDataset(*data),
+        TensorDataset(data[0][:2], data[1][:2]),
+        numbered,
+        Streamed(data),
+        loader,
+        DataLoader(numbered, batch_size=32, shuffle=True),
+        DataLoader(Streamed(data), batch_size=7),
+        DataLoader(TensorDataset(*data), batch_size=None),
+        et.data.from_tensors(data),
+    ):
+        few = isinstance(given, TensorDataset) and len(given) == 2
+        expected = measured((data[0][:2], data[1][:2])) if few else wanted
+        for one, other in zip(measured(given), expected, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-5)
+    # Random numbers drawn while it was read are put back.
+    assert torch.equal(generator.get_state(), state) and torch.equal(torch.get_rng_state(), world)
+
+
+def test_datasets_and_loaders_that_are_no_pairs_are_one_sentence() -> None:
+    model, (x, y) = network(), samples()
+    for data, words in (
+        (TensorDataset(x), r"a batch .* is a list of 1"),
+        (DataLoader(TensorDataset(x, y, y)), r"a batch .* is a list of 3"),
+        (DataLoader(x), r"a batch .* is a Tensor"),
+        (TensorDataset(x[:0], y[:0]), "no samples"),
+        (DataLoader(TensorDataset(x[:0], y[:0])), "no samples"),
+        (DataLoader([(x[0], 0), (x[1, :3], 1)], batch_size=1), "do not go into one tensor"),
+    ):
+        for call in (
+            lambda data=data: add_back(model, data, et.bases.random(48, 2), "0.weight"),
+            lambda data=data: et.landscape(model, None, data, np.eye(48)[0], "0.weight", offsets=[0.1]),
+            lambda data=data: loss_scaling(model, data),
+        ):
+            with pytest.raises(DataError, match=words) as caught:
+                call()
+            assert "\n" not in str(caught.value)

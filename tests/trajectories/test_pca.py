@@ -17,6 +17,7 @@ from planting import record
 from eigentrail.errors import EigentrailError, NumericalWarning, OptionError, TrajectoryError
 from eigentrail.trajectories import pca
 from eigentrail.trajectories.joined import joined
+from eigentrail.trajectories.pca import components_of
 from eigentrail.trajectories.rows import open_rows
 
 
@@ -164,7 +165,7 @@ def broken() -> np.ndarray:
         (broken(), 1, "step 7"),
         (walk(4, 5), 4, "1 to 3 components"),
         (walk(4, 5), 0, "1 to 3 components"),
-        (np.outer(np.arange(9.0), np.ones(20)), 2, "1 directions only"),
+        (np.outer(np.arange(9.0), np.ones(20)), 2, "1 direction only"),
         ([np.ones((2, 2)), np.ones((2, 3)), np.ones((2, 2))], 1, "different shapes"),
         (np.arange(5.0), 1, "of shape"),
         (np.ones((5, 0)), 1, "no numbers"),
@@ -227,3 +228,19 @@ def test_updates_that_differ_by_rounding_alone_have_no_components() -> None:
     for x in (line, line.astype(np.float32)):
         with pytest.raises(TrajectoryError, match="updates are constant"):
             pca(x, 2, "updates")
+
+
+def test_directions_of_hardly_any_variance_are_orthonormal_or_left_out() -> None:
+    """The Gram matrix squares a variance of 1e-16 away; what is handed out is a basis all the same."""
+    rng = np.random.default_rng(0)
+    left = np.linalg.qr(rng.standard_normal((60, 40)))[0]
+    right = np.linalg.qr(rng.standard_normal((300, 40)))[0]
+    x = (left * np.logspace(0, -9, 40)) @ right.T + rng.standard_normal(300)
+    rows = open_rows(x)
+    found = components_of(rows, 59, "weights", at_most=True)
+    directions = np.asarray(found.basis.directions())
+    np.testing.assert_allclose(directions @ directions.T, np.eye(len(directions)), atol=1e-9)
+    assert 20 <= len(directions) <= 41
+    # The strong ones are those of the planted motion.
+    planted = np.linalg.svd(x - x.mean(axis=0), full_matrices=False)[2][:10]
+    np.testing.assert_allclose(np.abs(np.sum(directions[:10] * planted, axis=1)), 1.0, atol=1e-6)

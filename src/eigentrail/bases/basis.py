@@ -245,6 +245,26 @@ class Basis:
         return np.asarray(weights[places] @ self._rows[places])
 
 
+def check_basis(value: Any, what: str) -> Basis:
+    """Check that something is a basis.
+
+    Args:
+        value: what was given.
+        what: what needs one, for the error.
+
+    Returns:
+        The basis.
+
+    Raises:
+        BasisError: it is something else.
+    """
+    if not isinstance(value, Basis):
+        raise BasisError(
+            f"{what}, not {type(value).__name__}: make one of unit rows with et.bases.Basis(directions)."
+        )
+    return value
+
+
 def check_unit_rows(rows: Float64[np.ndarray, "k n"], what: str) -> Float64[np.ndarray, "k n"]:
     """Check that rows have unit length and bring their lengths to 1 exactly.
 

@@ -7,7 +7,7 @@ import xarray as xr
 from jaxtyping import Float64
 from scipy.special import erfcinv
 
-from eigentrail.bases.basis import Basis
+from eigentrail.bases.basis import Basis, check_basis
 from eigentrail.bases.factored import FactoredBasis
 from eigentrail.errors import BasisError
 
@@ -36,8 +36,10 @@ def overlap(a: Basis, b: Basis, *, part: slice | None = None, signed: bool = Fal
         largest of all the pairs exceeds by chance once in a hundred times (if one of the bases is random).
 
     Raises:
-        BasisError: the bases do not live in one space.
+        BasisError: one of the two is no basis, or they do not live in one space.
     """
+    for one in (a, b):
+        check_basis(one, "an overlap is one of two bases")
     n = b.n
     size = n if part is None else len(range(*part.indices(n)))
     if a.n != size:

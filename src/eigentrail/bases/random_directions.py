@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from eigentrail._numbers import seed_of, whole
 from eigentrail.bases.basis import Basis, check_count
-from eigentrail.errors import OptionError
 
 
 def random(n: int, k: int, seed: int = 0) -> Basis:
@@ -20,11 +20,10 @@ def random(n: int, k: int, seed: int = 0) -> Basis:
         The basis; every value is 1.
 
     Raises:
-        OptionError: `n` or `k` is no whole number that fits.
+        OptionError: `n`, `k` or `seed` is no whole number that fits.
     """
-    if n < 1:
-        raise OptionError(f"a space has at least one dimension, not {n}.")
-    check_count(k, n)
-    rng = np.random.default_rng([seed, n, k])
+    n = whole("n", n, 1)
+    k = check_count(k, n)
+    rng = np.random.default_rng([seed_of(seed), n, k])
     q, r = np.linalg.qr(rng.standard_normal((n, k)))
     return Basis(np.ascontiguousarray((q * np.where(np.diag(r) < 0.0, -1.0, 1.0)).T))

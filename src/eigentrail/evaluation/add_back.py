@@ -10,15 +10,16 @@ import xarray as xr
 from jaxtyping import Float64, Int64
 from torch import nn
 
+from eigentrail._numbers import whole
 from eigentrail.bases import Basis
-from eigentrail.bases.basis import Order
+from eigentrail.bases.basis import Order, check_basis
 from eigentrail.errors import BasisError, OptionError
 from eigentrail.evaluation.candidates import Candidates, Loss
 
 
 def add_back(
     model: nn.Module,
-    data: tuple[Any, Any],
+    data: Any,
     basis: Basis,
     layers: str | Sequence[str] | None = None,
     *,
@@ -30,7 +31,7 @@ def add_back(
 
     Args:
         model: the network with the weights w.
-        data: (inputs, targets).
+        data: (inputs, targets), or a torch Dataset or DataLoader of such pairs, which is read once.
         basis: directions in the space of those layers.
         layers: globs over parameter names; None for the whole network.
         counts: numbers k of directions; None for every k from 0 (zeros) to all.
@@ -42,18 +43,27 @@ def add_back(
         `accuracy_full` are those of the network itself.
 
     Raises:
-        BasisError: the basis lives in another space.
-        OptionError: a count is outside 0 to the number of directions.
+        BasisError: it is no basis, or lives in another space.
+        DataError: the data are no pairs of as many inputs and targets, the network does not take the inputs, or the
+            loss not its outputs and the targets.
+        OptionError: a count is no number from 0 to that of the directions, or `layers` or `by` is no choice.
     """
+    check_basis(basis, "what is added back is a basis")
     candidates = Candidates(model, data, layers, loss)
     if basis.n != candidates.n:
         raise BasisError(
             f"the basis lives in {basis.n} dimensions and the layers have {candidates.n} parameters: "
             "give the layers that it was made of."
         )
-    wanted = np.unique(np.arange(basis.k + 1) if counts is None else np.asarray(counts, dtype=np.int64))
-    if not len(wanted) or wanted[0] < 0 or wanted[-1] > basis.k:
-        raise OptionError(f"counts are numbers of directions from 0 to {basis.k}.")
+    try:
+        given = (
+            range(basis.k + 1) if counts is None else [whole("a count", one, 0, basis.k) for one in counts]
+        )
+    except (TypeError, OptionError):
+        given = []
+    if not given:
+        raise OptionError(f"counts are whole numbers of directions from 0 to {basis.k}.")
+    wanted = np.unique(given)
     w = candidates.weights
     norms: list[float] = []
 

@@ -12,8 +12,12 @@ from torch import nn
 from torch.func import functional_call, vmap
 from torch.nn import functional as F
 from torch.utils._pytree import tree_leaves
+from torch.utils.data import DataLoader, Dataset
 
 from eigentrail._arrays import to_numpy
+from eigentrail._numbers import written
+from eigentrail.data import Data
+from eigentrail.data.own import read_pair
 from eigentrail.errors import DataError, OptionError
 from eigentrail.runs.selection import match, no_match
 
@@ -26,33 +30,38 @@ _CANDIDATES, _SAMPLES = 64, 1000
 _CPU_ACTIVATION, _ACTIVATION = 2**20, 2**26
 # Samples below which a candidate more in a batch gains nothing.
 _FEW_SAMPLES = 64
+# What torch raises where shapes, types or devices do not fit, and a target that its cross-entropy leaves out.
+_REFUSALS = (RuntimeError, ValueError, IndexError, TypeError)
+_IGNORED = -100
 
 
 class Candidates:
     """A network whose chosen parameters are replaced by candidates, several in one vectorised pass.
 
-    The network is in eval mode while it is evaluated and is put back as it was; its own parameters never change.
+    The network is in eval mode while it is evaluated and each of its modules is put back as it was; its own parameters
+    never change.
 
     Args:
         model: gives outputs [batch, ...] for inputs.
-        data: (inputs, targets), with targets as class numbers for accuracies.
+        data: (inputs, targets), with targets as class numbers for accuracies; or a torch Dataset or DataLoader of such
+            pairs, which is read once, or a `Data` set (its training part).
         layers: globs over parameter names, where a module's name stands for its weight; None for all. Candidates are
             their values one behind the other, row-major, in the order of `named_parameters`.
         loss: loss(outputs, targets), a mean over samples; None for the cross-entropy.
 
     Raises:
-        DataError: there are no samples, or not as many targets.
+        DataError: the data are no pairs, there are no samples, or not as many targets.
         OptionError: no parameter is chosen, or a glob fits none.
     """
 
     def __init__(
         self,
         model: nn.Module,
-        data: tuple[Any, Any],
+        data: Any,
         layers: str | Sequence[str] | None = None,
         loss: Loss | None = None,
     ) -> None:
-        inputs, targets = (one if isinstance(one, torch.Tensor) else torch.as_tensor(one) for one in data)
+        inputs, targets = _pair(data)
         if not len(inputs) or len(inputs) != len(targets):
             raise DataError(
                 f"{len(inputs)} inputs and {len(targets)} targets do not make a data set: give as many."
@@ -92,11 +101,13 @@ class Candidates:
             Losses [c], and accuracies [c] from 0 to 1; NaN where targets are no class numbers.
 
         Raises:
+            DataError: the network does not take the inputs, or the loss not its outputs and the targets.
             OptionError: a candidate has another length.
         """
         losses: list[float] = []
         accuracies: list[float] = []
-        training = self._model.training
+        # A module in eval mode inside a network in train mode, such as a frozen BatchNorm, stays so.
+        modes = [(module, module.training) for module in self._model.modules()]
         self._model.eval()
         try:
             with torch.no_grad():
@@ -105,7 +116,8 @@ class Candidates:
                     losses += loss
                     accuracies += accuracy
         finally:
-            self._model.train(training)
+            for module, training in modes:
+                module.training = training
         return np.array(losses), np.array(accuracies)
 
     def _batches(
@@ -127,13 +139,15 @@ class Candidates:
         """Choose how many candidates and how many samples make a batch."""
         if self._batch is None:
             cpu = self._inputs.device.type == "cpu"
-            room = (_CPU_ACTIVATION if cpu else _ACTIVATION) // self._largest_activation()
+            outputs, largest = self._first_call()
+            self._check_classes(outputs)
+            room = (_CPU_ACTIVATION if cpu else _ACTIVATION) // largest
             candidates = int(np.clip(min(_NUMBERS // self.n, room // _FEW_SAMPLES), 1, _CANDIDATES))
             self._batch = candidates, int(np.clip(room // candidates, 1, _SAMPLES))
         return self._batch
 
-    def _largest_activation(self) -> int:
-        """Count the numbers of the largest output of a module, for a sample."""
+    def _first_call(self) -> tuple[Any, int]:
+        """Give the outputs for one sample, and how many numbers the largest output of a module holds."""
         largest = 1
 
         def note(module: nn.Module, inputs: Any, output: Any) -> None:
@@ -143,11 +157,42 @@ class Candidates:
 
         handles = [module.register_forward_hook(note) for module in self._model.modules()]
         try:
-            self._model(self._inputs[:1])
+            return self._model(self._inputs[:1]), largest
+        except _REFUSALS as error:
+            if isinstance(error, torch.OutOfMemoryError):
+                raise
+            raise DataError(
+                f"the network does not take inputs {_described(self._inputs)}: {_said(error)}; give data of the "
+                "width and type that it was made for."
+            ) from error
         finally:
             for handle in handles:
                 handle.remove()
-        return largest
+
+    def _check_classes(self, outputs: Any) -> None:
+        # Before the loss is called: on an accelerator an index out of range ends the whole process's use of it.
+        targets = self._targets
+        if self._loss is not None or targets.is_floating_point() or not isinstance(outputs, torch.Tensor):
+            return
+        classes = outputs.shape[1] if outputs.ndim > 1 else 0
+        wrong = targets[((targets < 0) | (targets >= classes)) & (targets != _IGNORED)]
+        if wrong.numel() and classes:
+            raise DataError(
+                f"a target is class {int(wrong[0])} and the network has outputs for {classes} classes, 0 to "
+                f"{classes - 1}: number the classes from 0, or give the last layer more outputs."
+            )
+
+    def _value(self, outputs: Any, targets: torch.Tensor) -> float:
+        loss = F.cross_entropy if self._loss is None else self._loss
+        try:
+            return float(loss(outputs, targets))
+        except _REFUSALS as error:
+            if isinstance(error, torch.OutOfMemoryError):
+                raise
+            raise DataError(
+                f"the loss does not take outputs {_described(outputs)} with targets {_described(targets)}: "
+                f"{_said(error)}; give targets that fit the loss, or another loss(outputs, targets)."
+            ) from error
 
     def _evaluate(self, batch: Float64[np.ndarray, "b n"]) -> tuple[list[float], list[float]]:
         stacked = {}
@@ -170,14 +215,40 @@ class Candidates:
             targets = self._targets[start : start + size]
             found = vmap(outputs, in_dims=(0, None))(stacked, inputs)
             for place, one in enumerate(found):
-                value = F.cross_entropy(one, targets) if self._loss is None else self._loss(one, targets)
-                total[place] += float(value) * len(inputs)
+                total[place] += self._value(one, targets) * len(inputs)
             if classes and found.ndim == 3:
                 correct += (found.argmax(dim=2) == targets).sum(dim=1).double().cpu()
             else:
                 correct += float("nan")
         count = len(self._inputs)
         return (total / count).tolist(), (correct / count).tolist()
+
+
+def _pair(data: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    if isinstance(data, Data):
+        return data.train_inputs, data.train_targets
+    if isinstance(data, (Dataset, DataLoader)):
+        return read_pair(data)
+    try:
+        inputs, targets = (one if isinstance(one, torch.Tensor) else torch.as_tensor(one) for one in data)
+        if not inputs.ndim or not targets.ndim:
+            raise ValueError
+    except (TypeError, ValueError, RuntimeError):
+        raise DataError(
+            "data are a pair (inputs, targets) of arrays or tensors, a Dataset or a DataLoader of such pairs, not "
+            f"{written(data)}."
+        ) from None
+    return inputs, targets
+
+
+def _described(value: Any) -> str:
+    if not isinstance(value, torch.Tensor):
+        return f"of type {type(value).__name__}"
+    return f"of shape {tuple(value.shape)} and type {str(value.dtype).removeprefix('torch.')}"
+
+
+def _said(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".;: ")
 
 
 def _chosen(globs: Sequence[str], names: list[str]) -> list[str]:

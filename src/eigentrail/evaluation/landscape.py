@@ -19,7 +19,7 @@ from eigentrail.evaluation.candidates import Candidates, Loss
 def landscape(
     model: nn.Module,
     loss: Loss | None,
-    data: tuple[Any, Any],
+    data: Any,
     directions: Any,
     layers: str | Sequence[str] | None = None,
     *,
@@ -32,7 +32,7 @@ def landscape(
     Args:
         model: the network with the weights w.
         loss: loss(outputs, targets), a mean over samples; None for the cross-entropy.
-        data: (inputs, targets).
+        data: (inputs, targets), or a torch Dataset or DataLoader of such pairs, which is read once.
         directions: one or two directions, [n], [k, n] or a basis; normalised here.
         layers: globs over the parameters that they are directions of; None for the whole network.
         offsets: distances from w, the same for either direction; None for 41 from -1 to 1 times a tenth of ||w||.
@@ -46,7 +46,9 @@ def landscape(
 
     Raises:
         BasisError: there are other than one or two directions, or they do not fit the layers.
-        OptionError: offsets are not finite, or there is not one curvature and slope for each direction.
+        DataError: the data are no pairs of as many inputs and targets, the network does not take the inputs, or the
+            loss not its outputs and the targets.
+        OptionError: offsets are not finite, or there is not one finite curvature and slope for each direction.
     """
     candidates = Candidates(model, data, layers, loss)
     found = to_float64(directions.directions() if isinstance(directions, Basis) else directions)
@@ -77,8 +79,10 @@ def landscape(
     if curvatures is not None:
         bends = np.atleast_1d(to_float64(curvatures))
         tilts = np.zeros(len(rows)) if slopes is None else np.atleast_1d(to_float64(slopes))
-        if bends.shape != (len(rows),) or tilts.shape != (len(rows),):
-            raise OptionError(f"curvatures and slopes are {len(rows)} numbers, one for each direction.")
+        if not all(one.shape == (len(rows),) and np.isfinite(one).all() for one in (bends, tilts)):
+            raise OptionError(
+                f"curvatures and slopes are {len(rows)} finite numbers, one for each direction."
+            )
         center = float(candidates.evaluate([w])[0][0])
         predicted = center + grid @ tilts + grid**2 @ bends / 2.0
         data_vars["quadratic"] = (dims, predicted.reshape(shape))

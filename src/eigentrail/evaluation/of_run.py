@@ -7,7 +7,8 @@ from typing import Any, Literal
 import torch
 
 from eigentrail import data as datasets
-from eigentrail.errors import DataError
+from eigentrail._numbers import written
+from eigentrail.errors import DataError, OptionError
 from eigentrail.runs import Run
 
 
@@ -33,7 +34,10 @@ def samples_of(
 
     Raises:
         DataError: the run does not say what it was trained on, or that is not found; the part is empty.
+        OptionError: `part` is neither.
     """
+    if part not in ("train", "test"):
+        raise OptionError(f"part is 'train' or 'test', not {written(part)}.")
     if isinstance(data, (tuple, list)) and len(data) == 2 and isinstance(data[0], torch.Tensor):
         inputs, targets = data
     else:

@@ -41,7 +41,7 @@ class LossScaling:
 
 def loss_scaling(
     model: nn.Module,
-    data: tuple[Any, Any],
+    data: Any,
     layers: str | Sequence[str] | None = None,
     *,
     factors: Any = None,
@@ -55,7 +55,7 @@ def loss_scaling(
 
     Args:
         model: the network.
-        data: (inputs, targets).
+        data: (inputs, targets), or a torch Dataset or DataLoader of such pairs, which is read once.
         layers: globs over the parameters that are scaled; None for all.
         factors: alphas, at least 3; None for 21 from 1 to 2.
         loss: loss(outputs, targets), a mean over samples; None for the cross-entropy.
@@ -66,6 +66,8 @@ def loss_scaling(
         The curve and both fits.
 
     Raises:
+        DataError: the data are no pairs of as many inputs and targets, the network does not take the inputs, or the
+            loss not its outputs and the targets.
         OptionError: there are fewer than three different factors.
     """
     alpha = np.linspace(1.0, 2.0, 21) if factors is None else np.unique(to_float64(factors))

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from eigentrail._numbers import real
 from eigentrail.errors import OptionError, TrajectoryError
 from eigentrail.trajectories.directions import Directions
 from eigentrail.trajectories.following import MINIMUM_OVERLAP, follow
@@ -59,7 +60,7 @@ def crossings(x: Any, k: int = 4, *, minimum: float = MINIMUM_OVERLAP) -> Crossi
         The followed directions and their crossings.
 
     Raises:
-        OptionError: k is outside what it may be.
+        OptionError: k or `minimum` is outside what it may be.
         TrajectoryError: there are too few steps, weights without a matrix form, or weights that are zero or not
             finite.
     """
@@ -71,6 +72,8 @@ def crossings(x: Any, k: int = 4, *, minimum: float = MINIMUM_OVERLAP) -> Crossi
     m = min(rows.shape[0], rows.n // rows.shape[0])
     if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or not 1 <= k <= m:
         raise OptionError(f"k is a number of singular values, 1 to {m} here, not {k!r}.")
+    if not 0.0 <= real("minimum", minimum) <= 1.0:
+        raise OptionError(f"minimum is an overlap, 0 to 1, not {minimum}.")
     found: list[Directions | None] = []
     for place in range(len(rows)):
         w = as_matrices(rows.read(place, place + 1), rows.shape)

@@ -58,7 +58,8 @@ def evolution(
 
     Returns:
         A node per matrix, named as the run's nodes are (slashes percent-encoded; `attrs["name"]` is the true name),
-        with the shape N x M of the matrix, N >= M, and `notes` on what is missing and why. Its children are
+        with the shape N x M of the matrix, N >= M, and `notes` on what is missing and why. The tree's attribute
+        `run_end` is the run's last step, at which a layer need not be recorded. The children of a node are
 
         - `every` [step, value]: `singular_values`, largest first; `frobenius_norm`, `spectral_norm`; `norm_ratio`
           ||W_s|| / ||W_t|| of the recorded step s before t (S4's ||W_{T-1}|| / ||W_T|| where every step is
@@ -102,6 +103,7 @@ def evolution(
         "level": level,
         "conv": conv,
         "skipped": [f"{one.name}: {one.reason}" for one in skipped],
+        "run_end": int(run.steps[-1]),
     }
     return tree
 

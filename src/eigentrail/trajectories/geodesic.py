@@ -11,18 +11,21 @@ import pandas as pd
 import xarray as xr
 from jaxtyping import Float64, Int64
 
+from eigentrail._numbers import real, seed_of, whole, written
 from eigentrail.errors import OptionError, TrajectoryError
 from eigentrail.spectra import Spectrum
 from eigentrail.trajectories import nulls
-from eigentrail.trajectories.geodesic_null import matched_step, null_scores
+from eigentrail.trajectories.geodesic_null import given_null, matched_step, null_scores
 from eigentrail.trajectories.great_circle import align_signs, fit_great_circles
-from eigentrail.trajectories.leading_vectors import FollowedVectors, Side, follow_vector
+from eigentrail.trajectories.leading_vectors import SIDES, FollowedVectors, Side, follow_vector
 from eigentrail.trajectories.rows import Rows, open_rows
 
 #: Steps that a path is thinned to, like the walks that it is compared with.
 MOST_STEPS = 100
 _UNIT = 1e-3
 _STILL = 1e-7
+# The largest matrix entries of which singular vectors can be found.
+_LARGEST = 1e300
 
 
 @dataclass(frozen=True)
@@ -123,7 +126,7 @@ def geodesic(
         which: rank of the followed singular vector at the start, 0 the leading one.
         side: "right" for v [in], "left" for u [out].
         null: number of draws of the null model, 0 for none; or the scores of an earlier call (`null_scores`), for
-            walks of the same shape and norms.
+            walks of the same shape and norms; no scores are no null.
         seed: seed of the draws.
         null_shape: for unit vectors: (out, in) of the weights whose singular vectors they are. Their steps in weight
             space are not known: walks of constant steps are matched to the length of the path.
@@ -136,19 +139,12 @@ def geodesic(
 
     Raises:
         OptionError: an argument is outside what it may be.
-        TrajectoryError: there are too few steps, the vector does not move, a vector is zero, or two consecutive ones
-            are antipodal.
+        TrajectoryError: there are too few steps, the vector does not move, a vector is zero, two consecutive ones are
+            antipodal, or weights are zero, not finite or far too large.
     """
-    if dims not in {1, 2}:
-        raise OptionError(f"dims is 1 (great circle) or 2 (great 2-sphere), not {dims!r}.")
-    if side not in {"left", "right"}:
-        raise OptionError(f'side is "left" or "right", not {side!r}.')
-    pool = None
-    if isinstance(null, (int, np.integer)):
-        draws = nulls.check_draws(int(null))
-    else:
-        pool = np.asarray(null, dtype=np.float64).ravel()
-        draws = len(pool)
+    check_circle(dims, side)
+    draws, pool = given_null(null, "scores")
+    seed = seed_of(seed)
     rows = open_rows(x, fewest=dims + 2)
     places = choose_places(rows, start, dims, steps)
     labels = {
@@ -209,6 +205,22 @@ def geodesic(
     )
 
 
+def check_circle(dims: Any, side: Any) -> None:
+    """Refuse what is neither a circle nor a 2-sphere of one side.
+
+    Args:
+        dims: as of `geodesic`.
+        side: as of `geodesic`.
+
+    Raises:
+        OptionError: one of them is outside what it may be.
+    """
+    if isinstance(dims, bool) or not isinstance(dims, (int, np.integer)) or dims not in {1, 2}:
+        raise OptionError(f"dims is 1 (great circle) or 2 (great 2-sphere), not {written(dims)}.")
+    if not isinstance(side, str) or side not in SIDES:
+        raise OptionError(f'side is "left" or "right", not {written(side)}.')
+
+
 def geodesics(paths: Mapping[str, Any], **options: Any) -> pd.DataFrame:
     """Fit the paths of several trainings, for example of many seeds.
 
@@ -218,7 +230,13 @@ def geodesics(paths: Mapping[str, Any], **options: Any) -> pd.DataFrame:
 
     Returns:
         A row for each: score, rss, arc, length, percentile, p_value, null_median, rank_changes, note.
+
+    Raises:
+        OptionError: `paths` have no names, or an option is outside what it may be.
+        TrajectoryError: as of `geodesic`.
     """
+    if not isinstance(paths, Mapping):
+        raise OptionError('paths are weights over steps by name: give {"seed 0": run["fc1.weight"], ...}.')
     table = []
     for name, x in paths.items():
         found = geodesic(x, **options)
@@ -249,9 +267,17 @@ def score_by_start(x: Any, starts: Any, **options: Any) -> xr.Dataset:
 
     Returns:
         `score`, `rss` and `percentile` (NaN without a null) over [start].
+
+    Raises:
+        OptionError: `starts` are no steps, or an option is outside what it may be.
+        TrajectoryError: as of `geodesic`.
     """
     options = {"null": 0, **options}
-    found = [geodesic(x, start=int(one), **options) for one in starts]
+    try:
+        firsts = list(starts)
+    except TypeError:
+        raise OptionError(f"starts are first steps, [k] numbers, not {written(starts)}.") from None
+    found = [geodesic(x, start=int(real("each of starts", one)), **options) for one in firsts]
     return xr.Dataset(
         {
             "score": ("start", np.array([one.score for one in found])),
@@ -261,7 +287,7 @@ def score_by_start(x: Any, starts: Any, **options: Any) -> xr.Dataset:
                 np.array([np.nan if one.percentile is None else one.percentile for one in found]),
             ),
         },
-        coords={"start": np.asarray(starts)},
+        coords={"start": np.asarray(firsts)},
     )
 
 
@@ -307,15 +333,15 @@ def choose_places(rows: Rows, start: int | str | None, dims: int, most: int) -> 
         OptionError: `start` or `most` is outside what it may be.
         TrajectoryError: too few steps are left.
     """
-    if not dims + 2 <= most <= MOST_STEPS:
-        raise OptionError(f"steps is {dims + 2} to {MOST_STEPS}, not {most}.")
+    most = whole("steps", most, dims + 2, MOST_STEPS)
     first = 0
-    if isinstance(start, str):
-        if start != "spike":
-            raise OptionError(f'start is a step, "spike" or None, not {start!r}.')
+    if isinstance(start, str) and start == "spike":
         first = first_spike(rows)
     elif start is not None:
-        first = int(np.searchsorted(rows.steps, start))
+        try:
+            first = int(np.searchsorted(rows.steps, real("start", start)))
+        except OptionError:
+            raise OptionError(f'start is a step, "spike" or None, not {written(start)}.') from None
     if len(rows) - first < dims + 2:
         raise TrajectoryError(
             f"{len(rows) - first} steps are left from step {start} on and {dims + 2} are needed: start earlier."
@@ -383,7 +409,7 @@ def follow_rows(
 
     Raises:
         OptionError: there is no singular value of that rank.
-        TrajectoryError: the weights are zero or not finite at one of the steps.
+        TrajectoryError: the weights are zero, not finite or far too large at one of the steps.
     """
     shape = (rows.shape[0], rows.n // rows.shape[0])
     smaller = min(shape)
@@ -400,12 +426,24 @@ def follow_rows(
                     f"the weights are zero at step {rows.steps[place]} and have no singular vectors: "
                     "start at a later step."
                 )
-            norms.append(float(np.linalg.norm(w - last[-1])) if last else float(np.linalg.norm(w)))
+            norms.append(_distance(w, last[-1] if last else np.zeros_like(w)))
+            if not max(norms[-1], float(np.abs(w).max())) < _LARGEST:
+                raise TrajectoryError(
+                    f"the weights at step {rows.steps[place]} are too large for double precision: divide those of all "
+                    "steps by one number."
+                )
             last[:] = [w]
             yield w
 
     found = follow_vector(matrices(), int(which))
     return found, norms[0], np.array(norms[1:]), shape
+
+
+def _distance(a: Float64[np.ndarray, "..."], b: Float64[np.ndarray, "..."]) -> float:
+    # A power of two for both: squares cannot over- or underflow, and no digit is lost.
+    exponent = int(np.frexp(max(float(np.abs(a).max()), float(np.abs(b).max())))[1])
+    scaled = float(np.linalg.norm(np.ldexp(a, -exponent) - np.ldexp(b, -exponent)))
+    return float(np.ldexp(scaled, exponent))
 
 
 def _steps(x: Float64[np.ndarray, "t n"]) -> Float64[np.ndarray, " s"]:
@@ -433,9 +471,13 @@ def check_path(x: Float64[np.ndarray, "t n"], dims: int) -> None:
 
 
 def _checked_shape(shape: Any, n: int, side: Side) -> tuple[int, int]:
-    numbers = tuple(int(size) for size in shape)
-    if len(numbers) != 2 or numbers[1 if side == "right" else 0] != n or min(numbers) < 1:
+    try:
+        numbers = tuple(whole("null_shape", size, 1) for size in shape)
+    except (TypeError, OptionError):
+        numbers = ()
+    if len(numbers) != 2 or numbers[1 if side == "right" else 0] != n:
         raise OptionError(
-            f"null_shape is (out, in) of the weights, whose {side} singular vectors have {n} entries here, not {shape}."
+            f"null_shape is (out, in) of the weights, whose {side} singular vectors have {n} entries here, not "
+            f"{written(shape)}."
         )
     return numbers[0], numbers[1]

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
 
+from eigentrail._arrays import to_float64
+from eigentrail._numbers import written
 from eigentrail._progress import Progress, silent
+from eigentrail.errors import OptionError, SpectrumError
 from eigentrail.trajectories.great_circle import score_products
 from eigentrail.trajectories.leading_iteration import LeadingVectors
 from eigentrail.trajectories.leading_vectors import SIDES, FollowedVectors, Side, follow_vector
-from eigentrail.trajectories.nulls import weight_walks
+from eigentrail.trajectories.nulls import check_draws, weight_walks
 
 _MEMORY = 2**26
 _TOLERANCE = 1e-6
@@ -32,6 +36,33 @@ class NullScores:
 
     scores: Float64[np.ndarray, "2 2 k d"]
     starts: tuple[int, ...]
+
+
+def given_null(null: Any, what: str) -> tuple[int, Float64[np.ndarray, " d"] | None]:
+    """Read what was given as the null of a path.
+
+    Args:
+        null: a number of draws, or what an earlier call drew.
+        what: what that are, for the error.
+
+    Returns:
+        How many draws there are, or are to be made; and those that were given, None where they are to be made.
+
+    Raises:
+        OptionError: it is neither.
+    """
+    if isinstance(null, (int, np.integer)):  # also True and False, which are refused there
+        return check_draws(null), None  # type: ignore[arg-type]
+    try:
+        pool = to_float64(null)
+    except (SpectrumError, TypeError, ValueError):
+        pool = np.zeros(())
+    if pool.ndim == 0 or not np.isfinite(pool).all():
+        raise OptionError(
+            f"null is the number of draws of the null model, 0 or more, or the finite {what} of an earlier call, not "
+            f"{written(null)}."
+        )
+    return pool.size, pool.ravel()
 
 
 def null_scores(
@@ -162,8 +193,12 @@ def walked_vectors(
         which: rank of the followed vector at the first step.
 
     Yields:
-        The vectors of some walks after the other, as many as memory allows.
+        The vectors of some walks after the other, as many as memory allows; their singular values are in units of the
+        power of two above `start_norm`.
     """
+    # What is followed has no scale, and walks are made in float32: a power of two loses no digit.
+    exponent = int(np.frexp(start_norm)[1])
+    start_norm, step_norms = float(np.ldexp(start_norm, -exponent)), np.ldexp(step_norms, -exponent)
     per_walk = 8 * (3 * shape[0] * shape[1] + 3 * (len(step_norms) + 1) * sum(shape))
     size = max(1, min(draws, _MEMORY // per_walk))
     for first in range(0, draws, size):

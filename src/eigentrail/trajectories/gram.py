@@ -7,11 +7,15 @@ import itertools
 import numpy as np
 from jaxtyping import Float64, Shaped
 
+from eigentrail.errors import TrajectoryError
 from eigentrail.trajectories.rows import Rows
 
 # Bytes of the two groups of steps that are in memory at a time, and numbers of their float64 copies.
 _MEMORY = 2**29
 _COPY = 2**22
+_EPS = float(np.finfo(np.float64).eps)
+# Squared lengths up to which their own squares, of errors and fits, are numbers too; likewise for small ones.
+_LARGEST, _SMALLEST = 1e140, 1e-140
 
 
 def reference(rows: Rows) -> Float64[np.ndarray, " n"]:
@@ -51,7 +55,8 @@ def gram(rows: Rows, origin: Float64[np.ndarray, " n"], memory: int = _MEMORY) -
         one = rows.read(a, min(a + size, count))
         for b in starts[: i + 1]:
             other = one if b == a else rows.read(b, min(b + size, count))
-            found = _product(one, other, origin)
+            with np.errstate(over="ignore", invalid="ignore"):  # `check_scale` tells of it
+                found = _product(one, other, origin)
             out[a : a + len(one), b : b + len(other)] = found
             out[b : b + len(other), a : a + len(one)] = found.T
     return out
@@ -113,8 +118,54 @@ def covariance(
     size = max(1, memory // (16 * rows.n))
     for start, stop in itertools.pairwise([*range(0, len(rows), size), len(rows)]):
         block = rows.read(start, stop) - origin
-        total += block.T @ block
+        with np.errstate(over="ignore", invalid="ignore"):  # `check_scale` tells of it
+            total += block.T @ block
         offset += block.sum(axis=0)
     offset /= len(rows)
-    total -= len(rows) * np.outer(offset, offset)
+    with np.errstate(over="ignore", invalid="ignore"):
+        total -= len(rows) * np.outer(offset, offset)
     return total, origin + offset
+
+
+def check_moves(total: float, rows: Rows, origin: Float64[np.ndarray, " n"]) -> None:
+    """Refuse weights that do not move, or whose motion has no squares in double precision.
+
+    Args:
+        total: sum over the steps of the squared distance from `origin`, or from the mean.
+        rows: the trajectory.
+        origin: [n] the weights at one of its steps.
+
+    Raises:
+        TrajectoryError: the weights are constant, far too large or far too small.
+    """
+    check_scale(total, rows, origin)
+    with np.errstate(over="ignore"):
+        rounding = _EPS * float(np.linalg.norm(origin))
+        moves = total > len(rows) * rounding**2
+    if not moves:
+        raise TrajectoryError(
+            "the weights are constant over all steps and have no components: choose a layer that is trained."
+        )
+
+
+def check_scale(total: float, rows: Rows, origin: Float64[np.ndarray, " n"]) -> None:
+    """Refuse weights whose motion has no squares in double precision; those that do not move at all have none to lose.
+
+    Args:
+        total: sum over the steps of the squared distance from `origin`, or from the mean.
+        rows: the trajectory.
+        origin: [n] the weights at one of its steps.
+
+    Raises:
+        TrajectoryError: they are far too large or far too small.
+    """
+    if _SMALLEST < total < _LARGEST:
+        return
+    moved = max(float(np.abs(block - origin).max()) for _, _, block in rows.blocks())
+    if moved > 0.0:
+        large = not total < _LARGEST
+        if large or moved < np.sqrt(_SMALLEST):
+            raise TrajectoryError(
+                f"the weights move by up to {moved:.1g}, and the squares of so {'large' if large else 'small'} numbers "
+                f"leave double precision: {'divide' if large else 'multiply'} the weights of all steps by one number."
+            )

@@ -9,10 +9,18 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float64
 
+from eigentrail._numbers import real, seed_of, written
 from eigentrail.bases import Basis
 from eigentrail.errors import OptionError, TrajectoryError
 from eigentrail.trajectories.eigenpairs import leading_eigenpairs, residuals
-from eigentrail.trajectories.gram import covariance, double_centred, gram, reference, updates_gram
+from eigentrail.trajectories.gram import (
+    check_moves,
+    covariance,
+    double_centred,
+    gram,
+    reference,
+    updates_gram,
+)
 from eigentrail.trajectories.pca_randomized import leading_components
 from eigentrail.trajectories.rows import Rows, open_rows
 
@@ -81,17 +89,17 @@ def pca(
         The components.
 
     Raises:
-        OptionError: k, `of`, `method` or `tolerance` is outside what it may be.
-        TrajectoryError: there are fewer than 3 steps, the weights are constant or not finite, or they move in fewer
-            than k directions.
+        OptionError: k, `of`, `method`, `tolerance` or `seed` is outside what it may be.
+        TrajectoryError: there are fewer than 3 steps, the weights are constant, not finite, or far too large or small
+            for double precision, or they move in fewer than k directions.
     """
-    if of not in {"weights", "updates"}:
-        raise OptionError(f'of is "weights" or "updates", not {of!r}.')
-    if method not in {"exact", "randomized"}:
-        raise OptionError(f'method is "exact" or "randomized", not {method!r}.')
-    if not 0.0 < tolerance < 1.0:
+    if of not in ("weights", "updates"):
+        raise OptionError(f'of is "weights" or "updates", not {written(of)}.')
+    if method not in ("exact", "randomized"):
+        raise OptionError(f'method is "exact" or "randomized", not {written(method)}.')
+    if not 0.0 < real("tolerance", tolerance) < 1.0:
         raise OptionError(f"tolerance is between 0 and 1, not {tolerance}.")
-    return components_of(open_rows(x), k, of, method=method, tolerance=tolerance, seed=seed)
+    return components_of(open_rows(x), k, of, method=method, tolerance=tolerance, seed=seed_of(seed))
 
 
 def components_of(
@@ -147,8 +155,8 @@ def components_of(
     if rank < len(values):
         if not at_most:
             raise TrajectoryError(
-                f"the {of} move in {rank} directions only and {len(values)} components were asked for: "
-                f"ask for at most {rank}."
+                f"the {of} move in {rank} direction{'' if rank == 1 else 's'} only and {len(values)} components were "
+                f"asked for: ask for at most {rank}."
             )
         directions, values, scores, errors = directions[:rank], values[:rank], scores[:, :rank], errors[:rank]
     turn = np.where(_trend(scores) < 0.0, -1.0, 1.0)
@@ -170,6 +178,9 @@ def components_of(
     )
 
 
+# Share of the largest variance below which the Gram matrix, which squares it, no longer knows a direction to 1e-6.
+_WEAK = 1e-10
+
 KnownGram = tuple[Float64[np.ndarray, "t t"], Float64[np.ndarray, " n"]]
 
 
@@ -183,11 +194,11 @@ def weights_gram(weights: Rows) -> KnownGram:
         The Gram matrix [T, T], and the weights [n] that it sees all others from.
 
     Raises:
-        TrajectoryError: the weights are constant or not finite.
+        TrajectoryError: the weights are constant, not finite, or far too large or small for double precision.
     """
     origin = reference(weights)
     g = gram(weights, origin)
-    _check_moves(float(np.trace(g)), origin, len(weights))
+    check_moves(float(np.trace(g)), weights, origin)
     return g, origin
 
 
@@ -222,25 +233,32 @@ def _from_gram(weights: Rows, rows: Rows, k: int, of: str, known: KnownGram) -> 
         mean += shifted.sum(axis=0)
     norms = np.sqrt(np.einsum("kn,kn->k", directions, directions))
     directions /= np.where(norms > 0.0, norms, 1.0)[:, None]
+    if values[-1] < _WEAK * values[0]:
+        directions, values = _orthonormal(directions, values)
     scores = vectors * np.sqrt(np.maximum(values, 0.0))
     return directions, values, scores, origin + mean / len(rows), float(np.trace(centred)), errors
+
+
+def _orthonormal(
+    directions: Float64[np.ndarray, "k n"], values: Float64[np.ndarray, " k"]
+) -> tuple[Float64[np.ndarray, "k n"], Float64[np.ndarray, " k"]]:
+    """Orthonormalise directions of so little variance that rounding mixes them; where nothing new is left, they end."""
+    q, r = np.linalg.qr(directions.T)
+    kept = np.diagonal(r)
+    ended = np.flatnonzero(np.abs(kept) < 0.5)
+    if len(ended):
+        values = np.where(np.arange(len(values)) < ended[0], values, 0.0)
+    return np.ascontiguousarray((q * np.where(kept < 0.0, -1.0, 1.0)).T), values
 
 
 def _from_covariance(rows: Rows, k: int) -> _Found:
     origin = reference(rows)
     c, mean = covariance(rows, origin)
     total = float(np.trace(c))
-    _check_moves(total, origin, len(rows))
+    check_moves(total, rows, origin)
     values, vectors = leading_eigenpairs(c, k)
     scores = np.concatenate([(block - mean) @ vectors for _, _, block in rows.blocks()])
     return vectors.T.copy(), values, scores, mean, total, residuals(c, values, vectors)
-
-
-def _check_moves(total: float, origin: Float64[np.ndarray, " n"], count: int) -> None:
-    if not total > count * (_EPS * float(np.linalg.norm(origin))) ** 2:
-        raise TrajectoryError(
-            "the weights are constant over all steps and have no components: choose a layer that is trained."
-        )
 
 
 def _rounding(weights: Rows) -> float:

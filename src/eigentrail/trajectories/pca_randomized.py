@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from eigentrail.errors import NumericalWarning
-from eigentrail.trajectories.gram import reference
+from eigentrail.trajectories.gram import check_scale, reference
 from eigentrail.trajectories.rows import Rows
 
 _EXTRA = 10
@@ -40,6 +40,9 @@ def leading_components(
     Returns:
         Directions [k, n], eigenvalues [k], scores [T, k], mean [n], the total of all eigenvalues, and the relative
         residuals [k].
+
+    Raises:
+        TrajectoryError: the weights are not finite, or far too large or small for double precision.
     """
     count, width = len(rows), min(k + _EXTRA, len(rows) - 1)
     origin = reference(rows)
@@ -49,6 +52,7 @@ def leading_components(
         shifted = block - origin
         mean += shifted.sum(axis=0)
         total += float(np.einsum("bn,bn->", shifted, shifted))
+    check_scale(total, rows, origin)
     mean /= count
     total -= count * float(mean @ mean)
     mean += origin

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from eigentrail._arrays import to_float64
+from eigentrail._numbers import real, whole
 from eigentrail.errors import OptionError
 
 
@@ -38,9 +39,16 @@ class QuadraticModel:
 
         Returns:
             [T, k].
+
+        Raises:
+            OptionError: a step is not finite, or a weight grows beyond double precision until then.
         """
         t = to_float64(steps)
-        return np.asarray(self.limits + (self.start - self.limits) * np.exp(-np.outer(t, self.rates)))
+        if not np.isfinite(t).all():
+            raise OptionError("steps are finite numbers of updates.")
+        with np.errstate(over="ignore", invalid="ignore"):
+            found = self.limits + (self.start - self.limits) * np.exp(-np.outer(t, self.rates))
+        return _bounded(found)
 
     def covariance(self, count: int) -> Float64[np.ndarray, "k k"]:
         """Give the covariances of the weights over time, by geometric sums.
@@ -50,11 +58,17 @@ class QuadraticModel:
 
         Returns:
             [k, k]; the diagonal are the variances (S1 6.12, whose sums have T + 1 terms).
+
+        Raises:
+            OptionError: `count` is no number of updates, or a weight grows beyond double precision in so many.
         """
+        count = whole("count", count, 1)
         size = self.start - self.limits
-        pairs = _mean_decay(self.rates[:, None] + self.rates[None, :], count)
-        single = _mean_decay(self.rates, count)
-        return np.asarray(np.outer(size, size) * (pairs - np.outer(single, single)))
+        with np.errstate(over="ignore", invalid="ignore"):
+            pairs = _mean_decay(self.rates[:, None] + self.rates[None, :], count)
+            single = _mean_decay(self.rates, count)
+            found = np.outer(size, size) * (pairs - np.outer(single, single))
+        return _bounded(found)
 
     def drift_variance(self, coordinates: Any, count: int) -> float:
         """Predict the variance along a direction d, d^T Cov d.
@@ -67,8 +81,15 @@ class QuadraticModel:
 
         Returns:
             The variance.
+
+        Raises:
+            OptionError: there is not one finite coordinate for each direction, or as of `covariance`.
         """
         d = to_float64(coordinates)
+        if d.shape != self.rates.shape or not np.isfinite(d).all():
+            raise OptionError(
+                f"coordinates are {len(self.rates)} finite numbers, one for each direction, got shape {d.shape}."
+            )
         return float(d @ self.covariance(count) @ d)
 
 
@@ -101,11 +122,25 @@ def quadratic_model(
         raise OptionError(
             f"curvatures, start and minimum are [k], not of shapes {h.shape}, {w0.shape}, {mu.shape}."
         )
+    if not (np.isfinite(h).all() and np.isfinite(w0).all() and np.isfinite(mu).all()):
+        raise OptionError(
+            "curvatures, start and minimum are finite: leave directions with NaN or infinity out."
+        )
+    rate, decay, momentum = real("rate", rate), real("decay", decay), real("momentum", momentum)
     if not (rate > 0.0 and decay >= 0.0 and 0.0 <= momentum < 1.0):
         raise OptionError("the model needs rate > 0, decay >= 0 and momentum in [0, 1).")
     if (h + 2.0 * decay == 0.0).any():
         raise OptionError("a curvature is -2 decay: that direction is flat and has no limit, leave it out.")
     return QuadraticModel(rate / (1.0 - momentum) * (h + 2.0 * decay), h * mu / (h + 2.0 * decay), w0)
+
+
+def _bounded(found: Float64[np.ndarray, "..."]) -> Float64[np.ndarray, "..."]:
+    if not np.isfinite(found).all():
+        raise OptionError(
+            "a weight along a negative curvature grows beyond double precision in so many updates: take fewer, or "
+            "leave that direction out."
+        )
+    return np.asarray(found)
 
 
 def _mean_decay(rates: Float64[np.ndarray, "..."], count: int) -> Float64[np.ndarray, "..."]:

@@ -10,6 +10,7 @@ import xarray as xr
 from jaxtyping import Float64, Int64, Shaped
 
 from eigentrail._arrays import is_tensor, to_numpy
+from eigentrail._numbers import written
 from eigentrail.errors import TrajectoryError
 
 FEWEST_STEPS = 3
@@ -59,22 +60,33 @@ class Rows:
             [stop - start, n] float32 or float64.
 
         Raises:
-            TrajectoryError: a step holds NaN or infinity.
+            TrajectoryError: a step holds NaN or infinity, of which the first one is named, or no real numbers.
         """
-        rows = to_numpy(self._read(start, stop)).reshape(stop - start, self.n)
-        if rows.dtype.kind != "f" or rows.dtype.itemsize not in {4, 8}:
-            rows = rows.astype(np.float32 if rows.dtype == np.float16 else np.float64)
+        rows = _real(to_numpy(self._read(start, stop))).reshape(stop - start, self.n)
         # One sum tells of any NaN or infinity; only then each step is looked at.
         with np.errstate(over="ignore", invalid="ignore"):
             fine = np.isfinite(rows.sum(axis=1, dtype=np.float64))
         if not fine.all():
             for place in np.flatnonzero(~fine):
                 if not np.isfinite(rows[place]).all():
+                    # Steps are read in any order, and those to select end before the first bad one of all.
+                    first = self._first_bad(start + int(place))
                     raise TrajectoryError(
-                        f"the weights hold NaN or infinity at step {self.steps[start + place]}: "
+                        f"the weights hold NaN or infinity at step {self.steps[first]}: "
                         "select the steps before the training diverged."
                     )
         return rows
+
+    def _first_bad(self, known: int) -> int:
+        """Find the first row that is not finite; `known` is one."""
+        size = max(1, _MEMORY // (self.n * self.itemsize))
+        for start in range(0, known, size):
+            count = min(size, known - start)
+            rows = _real(to_numpy(self._read(start, start + count))).reshape(count, self.n)
+            bad = ~np.isfinite(rows).all(axis=1)
+            if bad.any():
+                return start + int(bad.argmax())
+        return known
 
     def blocks(self, memory: int = _MEMORY) -> Iterator[tuple[int, int, Shaped[np.ndarray, "b n"]]]:
         """Go through all steps.
@@ -140,10 +152,15 @@ def open_rows(x: Any, fewest: int = FEWEST_STEPS) -> Rows:
         Its rows.
 
     Raises:
-        TrajectoryError: it has fewer steps, steps of different shapes, or no numbers.
+        TrajectoryError: it is no array over steps, or it has fewer steps, steps of different shapes, or no numbers.
     """
     if isinstance(x, xr.DataArray):
         return _checked(_labelled(x), fewest)
+    if not is_tensor(x) and not hasattr(x, "__len__"):
+        raise TrajectoryError(
+            f"a trajectory is [T, ...], the weights at each of T steps, not {written(x)}: give an array, a tensor or "
+            "run[layer]."
+        )
     if not is_tensor(x) and not isinstance(x, np.ndarray):
         shapes = {tuple(np.shape(step)) for step in x}
         if len(shapes) > 1:
@@ -176,10 +193,25 @@ def _labelled(x: xr.DataArray) -> Rows:
     return Rows(x.shape[1:], steps, labels, x.dtype, lambda a, b: np.asarray(x.variable[a:b].values))
 
 
+def _real(x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Bring weights to float32 or float64."""
+    if x.dtype.kind == "f" and x.dtype.itemsize in {4, 8}:
+        return x
+    try:
+        if x.dtype.kind == "c":
+            raise TypeError
+        return x.astype(np.float32 if x.dtype == np.float16 else np.float64)
+    except (TypeError, ValueError):
+        raise TrajectoryError(
+            f"weights over steps are real numbers, not an array of {x.dtype}: give their real part, or another layer."
+        ) from None
+
+
 def _checked(rows: Rows, fewest: int) -> Rows:
     if len(rows) < fewest:
         raise TrajectoryError(
-            f"the trajectory has {len(rows)} steps and at least {fewest} are needed: record more often or train longer."
+            f"the trajectory has {len(rows)} step{'' if len(rows) == 1 else 's'} and at least {fewest} are needed: "
+            "record more often or train longer."
         )
     if rows.n == 0:
         raise TrajectoryError(f"the weights have shape {rows.shape} and hold no numbers.")

@@ -12,12 +12,13 @@ import pandas as pd
 import xarray as xr
 from jaxtyping import Float64
 
+from eigentrail._numbers import real, seed_of, whole
 from eigentrail._progress import Progress, silent
 from eigentrail.errors import OptionError, TrajectoryError
 from eigentrail.trajectories import nulls
 from eigentrail.trajectories.change_points import cut, shortest_piece
-from eigentrail.trajectories.geodesic import MOST_STEPS, choose_places, follow_rows, geodesic
-from eigentrail.trajectories.geodesic_null import walked_vectors
+from eigentrail.trajectories.geodesic import MOST_STEPS, check_circle, choose_places, follow_rows, geodesic
+from eigentrail.trajectories.geodesic_null import given_null, walked_vectors
 from eigentrail.trajectories.great_circle import GreatCircles, fit_great_circles
 from eigentrail.trajectories.leading_vectors import SIDES, Side
 from eigentrail.trajectories.rows import open_rows
@@ -84,7 +85,7 @@ def segments(
         most: the largest number of segments; where the penalty gives more it is raised until they are no more. A smooth
             path that is no circle is cut into many.
         null: number of random walks of the weights that are cut in the same way, 0 for none; or their counts, from
-            `walk_counts` or an earlier call.
+            `walk_counts` or an earlier call; no counts are no null.
         seed: of the walks.
         start: as of `geodesic`.
         steps: how many steps the path is thinned to.
@@ -96,17 +97,13 @@ def segments(
         OptionError: an argument is outside what it may be, or walks are asked for where `x` are vectors.
         TrajectoryError: there are too few steps, or the vector does not move.
     """
-    if not penalty > 0.0:
-        raise OptionError(f"penalty is larger than 0, not {penalty}.")
-    if most is not None and (isinstance(most, bool) or most < 1):
-        raise OptionError(f"most is the largest number of segments, 1 or more, not {most!r}.")
+    penalty = _checked_penalty(penalty)
+    most = None if most is None else whole("most", most, 1)
+    draws, pool = given_null(null, "counts")
     path = geodesic(x, dims, which, side, null=0, start=start, steps=steps).vectors
-    if isinstance(null, (int, np.integer)):
-        draws = nulls.check_draws(int(null))
+    if pool is None:
         options: dict[str, Any] = {"penalty": penalty, "seed": seed, "start": start, "steps": steps}
         pool = walk_counts(x, draws, dims, which, **options)[side] if draws else np.zeros(0)
-    else:
-        pool = np.asarray(null, dtype=np.float64).ravel()
     vectors = path.values
     _check_length(len(vectors), dims)
     pieces = cut(vectors, dims, penalty, most)
@@ -160,6 +157,8 @@ def walk_counts(
         OptionError: an argument is outside what it may be, or `x` are vectors.
         TrajectoryError: there are too few steps.
     """
+    check_circle(dims, "right")
+    draws, penalty, seed = whole("draws", draws), _checked_penalty(penalty), seed_of(seed)
     rows = open_rows(x, fewest=dims + 2)
     if len(rows.shape) < 2:
         raise OptionError(
@@ -178,6 +177,13 @@ def walk_counts(
                 counts[side] += [cut(path, dims, penalty).count for path in vectors]
         done += len(walks.values)
     return {side: np.array(found, dtype=np.float64) for side, found in counts.items()}
+
+
+def _checked_penalty(penalty: Any) -> float:
+    found = real("penalty", penalty)
+    if not found > 0.0:
+        raise OptionError(f"penalty is larger than 0, not {penalty}.")
+    return found
 
 
 def _check_length(count: int, dims: int) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float64
 
+from eigentrail._numbers import seed_of
 from eigentrail._progress import Progress, silent
 from eigentrail.errors import TrajectoryError
 from eigentrail.trajectories import nulls
@@ -73,7 +74,7 @@ def singular_path(
     rows = open_rows(x, fewest=4)
     if len(rows.shape) < 2:
         raise TrajectoryError("weights of one dimension have no singular vectors: choose a weight matrix.")
-    draws = nulls.check_draws(null)
+    draws, seed = nulls.check_draws(null), seed_of(seed)
     places = choose_places(rows, start, 2, steps)
     followed, first_norm, norms, shape = follow_rows(rows, places, which)
     count = len(places)

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float64
 
+from eigentrail._numbers import real, whole
 from eigentrail.errors import OptionError, TrajectoryError
 from eigentrail.spectra import principal_angles
 from eigentrail.trajectories.geodesic import as_matrices
@@ -48,11 +49,8 @@ def subspaces(x: Any, k: int, *, reference: int = 0, gap: float = 0.01) -> xr.Da
     m = min(shape)
     if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or not 1 <= k <= m:
         raise OptionError(f"k is the dimension of the subspaces, 1 to {m} here, not {k!r}.")
-    if not -len(rows) <= reference < len(rows):
-        raise OptionError(
-            f"reference is the number of a step, {-len(rows)} to {len(rows) - 1}, not {reference}."
-        )
-    if not 0.0 <= gap < 1.0:
+    reference = whole("reference", reference, -len(rows), len(rows) - 1)
+    if not 0.0 <= real("gap", gap) < 1.0:
         raise OptionError(f"gap is a share, 0 to 1, not {gap}.")
     base = reference % len(rows)
 

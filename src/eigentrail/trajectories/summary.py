@@ -28,7 +28,8 @@ def evolution_table(tree: xr.DataTree) -> pd.DataFrame:
 
     Returns:
         A row per matrix, None for what is missing: `name`, `kind`, `rows`, `cols`, `steps` (recorded), `points`
-        (looked at closely), `first_step` and `last_step` (of these, those with numbers); `spikes`, `null_spikes`,
+        (looked at closely), `first_step` and `last_step` (of these, those with numbers), `run_end` (the run's last
+        step, later than `last_step` where the layer is not recorded there); `spikes`, `null_spikes`,
         `mp_ks_distance`, `alpha`, `stable_rank`, `effective_rank`, `numerical_rank` and `phase`, each with
         `_first` and `_last`; `phases_between`, those of analysed steps between them that are neither, in their order;
         `noise_ks_high` (the 95% quantile of the bulk's distance in noise); `farthest_bulk`,
@@ -36,13 +37,13 @@ def evolution_table(tree: xr.DataTree) -> pd.DataFrame:
         that was born; the numbers of `births`, `deaths` and `crossings`; `frobenius_ratio` and `spectral_ratio`, the
         norms at the last over the first step; `notes`.
     """
-    rows = [_row(node) for node in tree.children.values()]
+    rows = [_row(node, tree.attrs.get("run_end")) for node in tree.children.values()]
     return pd.DataFrame(
         {c: pd.Series([row[c] for row in rows], dtype=object) for c in rows[0]} if rows else {}
     )
 
 
-def _row(node: xr.DataTree) -> dict[str, Any]:
+def _row(node: xr.DataTree, run_end: int | None) -> dict[str, Any]:
     diagnosis, every = node["diagnosis"].to_dataset(), node["every"].to_dataset()
     events, attributes = node["events"].to_dataset(), node.attrs
     known = np.flatnonzero(np.isfinite(diagnosis["spikes"].values))
@@ -56,6 +57,7 @@ def _row(node: xr.DataTree) -> dict[str, Any]:
         "points": diagnosis.sizes["step"],
         "first_step": int(steps[known[0]]) if len(known) else None,
         "last_step": int(steps[known[-1]]) if len(known) else None,
+        "run_end": run_end,
     }
     for column in _BOTH:
         values = diagnosis[column].values
