@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import importlib
 import re
 from collections.abc import Iterable
+from typing import Any
 
 from eigentrail.errors import EigentrailError
 
@@ -41,7 +43,63 @@ def look_up(name: str, known: Iterable[str], what: str, error: type[EigentrailEr
     by_bare = {bare(each): each for each in names}
     if (found := by_bare.get(bare(str(name)))) is not None:
         return found
+    raise error(none_such(name, names, what, more))
+
+
+def none_such(name: str, known: Iterable[str], what: str, more: str = "") -> str:
+    """Say that there is nothing of a name.
+
+    Args:
+        name: what was written.
+        known: the names there are.
+        what: what they name, such as "network".
+        more: what else is advised.
+
+    Returns:
+        A sentence that offers the nearest names, or all where none is near.
+    """
+    names = list(known)
+    by_bare = {bare(each): each for each in names}
     near = difflib.get_close_matches(bare(str(name)), by_bare, n=3, cutoff=0.5)
     offered = ", ".join(by_bare[each] for each in near) or ", ".join(names)
-    msg = f'there is no {what} "{name}": {"did you mean" if near else "there are"} {offered}{"?" if near else ""}{more}'
-    raise error(msg)
+    advised = f"did you mean {offered}?" if near else f"there are {offered}"
+    return f'there is no {what} "{name}": {advised}{more}'
+
+
+def import_object(path: str, what: str, error: type[EigentrailError]) -> Any:
+    """Import what an import path names.
+
+    Args:
+        path: "package.module:name".
+        what: what it is wanted for, for the error, such as "network".
+        error: what is raised where it cannot be imported.
+
+    Returns:
+        The object.
+
+    Raises:
+        EigentrailError: of the class `error`, whatever goes wrong in the module.
+    """
+    module, _, attribute = path.partition(":")
+    try:
+        found: Any = importlib.import_module(module)
+        for part in attribute.split("."):
+            found = getattr(found, part)
+    except Exception as cause:
+        raise error(
+            f'the {what} "{path}" cannot be imported ({first_line(cause)}): write "package.module:name" of a module '
+            "that Python finds"
+        ) from cause
+    return found
+
+
+def first_line(error: BaseException) -> str:
+    """Shorten what an error says, which may run over several lines.
+
+    Args:
+        error: the error.
+
+    Returns:
+        Its first line; its kind where it says nothing.
+    """
+    return next(iter(str(error).strip().splitlines()), "") or type(error).__name__

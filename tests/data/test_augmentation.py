@@ -107,5 +107,5 @@ def test_black_is_the_raw_zero() -> None:
 def test_samples_that_are_no_images_are_refused() -> None:
     with pytest.raises(DataError, match=r"samples of shape \(4,\) cannot be cropped"):
         Augmentation().apply(torch.zeros(2, 4), chance())
-    with pytest.raises(OptionError, match=r"augmentation\.rotation='sideways' cannot be used"):
+    with pytest.raises(OptionError, match=r"Augmentation\(rotation='sideways'\) cannot be used"):
         TrainingSettings(augmentation={"rotation": "sideways"})

@@ -31,7 +31,8 @@ class Broken(Part):
 
 
 @pytest.fixture
-def package(monkeypatch: pytest.MonkeyPatch) -> types.SimpleNamespace:
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> types.SimpleNamespace:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
     calls: list[tuple[object, ...]] = []
     fake = types.ModuleType("datasets")
     fake.parts = {"train": Part(6), "test": Part(3)}
@@ -75,6 +76,12 @@ def test_without_a_folder_it_is_kept_in_the_cache(
     assert data.fetch("cifar10") == tmp_path / ".cache/eigentrail/cifar10"
     assert data.fetch("svhn", tmp_path / "own") == tmp_path / "own"
     assert package.calls[1] == ("ufldl-stanford/svhn", "cropped_digits")
+    # It is found there by its name, also by a run that is opened again.
+    loaded = data.load("cifar10")
+    assert data.rebuild(loaded.describe()).fingerprint == loaded.fingerprint
+    monkeypatch.setenv("EIGENTRAIL_DATA", str(tmp_path / "own"))
+    assert data.load("cifar10").fingerprint == data.load("fetch:cifar10").fingerprint == loaded.fingerprint
+    assert len(package.calls) == 2
 
 
 def test_an_interrupted_download_leaves_nothing_that_looks_whole(
@@ -92,6 +99,54 @@ def test_an_interrupted_download_leaves_nothing_that_looks_whole(
     assert [file.name for file in (tmp_path / "a").iterdir()] == ["train-00000-of-00001.parquet"]
     package.module.parts = {"train": Part(2), "test": Part(2)}
     assert len(data.load("fetch:cifar10", tmp_path / "a").test_targets) == 2
+
+
+def test_files_that_are_there_in_another_layout_are_not_fetched(
+    package: types.SimpleNamespace, small_mnist: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EIGENTRAIL_DATA", str(small_mnist))
+    assert data.resolve("fetch:mnist") == ("mnist", small_mnist / "mnist")
+    assert len(data.load("fetch:mnist").train_targets) == 30
+    assert len(data.load("fetch:mnist", small_mnist).train_targets) == 30
+    assert not package.calls
+    # MNIST's own folder is not Fashion-MNIST's, though the files are called the same.
+    monkeypatch.setenv("EIGENTRAIL_DATA", str(small_mnist / "mnist"))
+    assert data.fetch("fashion-mnist") == small_mnist / "mnist" / "fashion-mnist"
+    assert len(package.calls) == 1
+
+
+@pytest.mark.parametrize("harm", ["missing", "cut short", "twice", "no test"])
+def test_what_is_lacking_is_fetched_and_nothing_is_doubled(
+    package: types.SimpleNamespace, small_cifar: Path, harm: str
+) -> None:
+    folder = small_cifar / "cifar10"
+    second = folder / "train-00001-of-00002.parquet"
+    if harm == "missing":
+        second.unlink()
+    elif harm == "cut short":
+        second.write_bytes(second.read_bytes()[:-20])
+    elif harm == "twice":
+        (folder / "train-00000-of-00001.parquet").write_bytes(second.read_bytes())
+    else:
+        (folder / "test-00000-of-00001.parquet").unlink()
+    loaded = data.load("fetch:cifar10", folder)
+    counts = (len(loaded.train_targets), len(loaded.test_targets))
+    # Only the part that was not whole is new; what was in its way is kept under another name.
+    assert counts == ((14, 3) if harm == "no test" else (6, 5))
+    assert data.load("fetch:cifar10", folder).fingerprint == loaded.fingerprint
+    assert len(package.calls) == 1
+    left = {"missing": 1, "cut short": 2, "twice": 3, "no test": 0}[harm]
+    assert len([*folder.glob("*.old")]) == left
+
+
+def test_another_data_set_is_left_alone(package: types.SimpleNamespace, small_cifar: Path) -> None:
+    before = sorted(file.name for file in (small_cifar / "cifar10").iterdir())
+    with pytest.raises(
+        DataError, match=r"has the columns img, label, not those of cifar100: give another folder"
+    ):
+        data.load("fetch:cifar100", small_cifar / "cifar10")
+    assert sorted(file.name for file in (small_cifar / "cifar10").iterdir()) == before
+    assert not package.calls
 
 
 def test_what_cannot_be_fetched(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from image_files import write_parquet
 
 from eigentrail import data
 from eigentrail.errors import DataError
@@ -36,6 +37,7 @@ def test_absent_data_says_where_it_looked_and_how_to_give_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("EIGENTRAIL_DATA", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
     with pytest.raises(
         DataError, match=r"cifar10 was not found: no folder.*--data PATH or in EIGENTRAIL_DATA"
     ):
@@ -51,6 +53,24 @@ def test_an_incomplete_folder_names_the_file(both: Path) -> None:
     (both / "mnist" / "t10k-labels-idx1-ubyte.gz").unlink()
     with pytest.raises(DataError, match=r"mnist \(given\) has no t10k-labels-idx1-ubyte"):
         data.load("mnist", both)
+
+
+def test_the_file_that_is_lacking_is_named_in_every_layout(small_cifar: Path, tmp_path: Path) -> None:
+    (small_cifar / "cifar10" / "test-00000-of-00001.parquet").rename(tmp_path / "kept.parquet")
+    with pytest.raises(DataError, match=r"cifar10 \(given\) has no test-\*.parquet"):
+        data.load("cifar10", small_cifar)
+    for part in ("train", "test"):
+        write_parquet(tmp_path / f"{part}-0.parquet", [], [], image="image")
+    (tmp_path / "test-0.parquet").unlink()
+    # MNIST comes as idx files first.
+    with pytest.raises(DataError, match=r" \(given\) has no test-\*.parquet"):
+        data.load("mnist", tmp_path)
+    batches = tmp_path / "b" / "cifar10" / "cifar-10-batches-py"
+    batches.mkdir(parents=True)
+    for name in [*(f"data_batch_{i}" for i in (1, 2, 4, 5)), "test_batch"]:
+        (batches / name).touch()
+    with pytest.raises(DataError, match=r"cifar-10-batches-py \(given\) has no data_batch_3"):
+        data.load("cifar10", tmp_path / "b")
 
 
 @pytest.mark.parametrize(

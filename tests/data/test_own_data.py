@@ -107,6 +107,15 @@ def test_huge_finite_numbers_are_no_mistake() -> None:
     assert data.as_data((huge, torch.tensor([0, 1]))).classes == 2
 
 
+def test_bfloat16_is_read_as_float32_and_other_types_are_refused() -> None:
+    loaded = data.as_data((X.bfloat16(), Y))
+    assert torch.equal(loaded.train_inputs, X.bfloat16().float())
+    assert loaded.fingerprint == data.as_data((X.bfloat16().float(), Y)).fingerprint
+    for kind in (torch.bfloat16, torch.int32):
+        with pytest.raises(DataError, match=f"inputs of type {kind}: give floating point numbers"):
+            data.Data("mine", X.to(kind), Y, X[:0].to(kind), Y[:0], ("a", "b", "c", "d"))
+
+
 def test_description_is_plain_data() -> None:
     import json
 

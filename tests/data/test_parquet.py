@@ -44,6 +44,23 @@ def test_a_missing_shard_is_noticed(small_cifar: Path) -> None:
         data.load("cifar10", small_cifar)
 
 
+@pytest.mark.parametrize("name", ["train-00000-of-00001", "train-all"])
+def test_a_part_that_is_there_twice_is_not_added_up(small_cifar: Path, name: str) -> None:
+    folder = small_cifar / "cifar10"
+    (folder / f"{name}.parquet").write_bytes((folder / "train-00000-of-00002.parquet").read_bytes())
+    with pytest.raises(
+        DataError, match=r"holds the part train-\*.parquet more than once .*keep the files of one"
+    ):
+        data.load("cifar10", small_cifar)
+
+
+def test_a_shard_that_is_there_under_two_numbers(small_cifar: Path) -> None:
+    folder = small_cifar / "cifar10"
+    (folder / "train-1-of-00002.parquet").write_bytes((folder / "train-00001-of-00002.parquet").read_bytes())
+    with pytest.raises(DataError, match=r"holds 3 files train-\*.parquet where 2 belong"):
+        data.load("cifar10", small_cifar)
+
+
 def test_labels_outside_the_classes(small_cifar: Path) -> None:
     write_parquet(small_cifar / "cifar10" / "test-00000-of-00001.parquet", [png(IMAGE)] * 2, [3, -1])
     with pytest.raises(DataError, match="sample 1 as class -1, outside its 10 classes"):

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch.nn import functional as F
 
+from eigentrail.data.checked import Checked
 from eigentrail.data.dataset import Data
 from eigentrail.errors import DataError
 
 
-class Augmentation(BaseModel):
+class Augmentation(Checked):
     """What is done to each training image anew whenever it is seen: rotation, then crop, then mirroring.
 
     S4 crops, mirrors and rotates. Its text turns "by 15 k degrees for k uniformly sampled from [24]"
@@ -26,9 +28,10 @@ class Augmentation(BaseModel):
         flip: True to mirror left and right with probability 1/2.
         rotation: "none"; "steps", k x 15 degrees with k uniform in 1 .. 24; "range", uniform in -15 .. 15 degrees.
             Between pixels values are interpolated linearly, what comes from outside is black.
-    """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    Raises:
+        OptionError: a setting is unknown or outside what it may be.
+    """
 
     crop: int = Field(default=4, ge=0)
     flip: bool = True
@@ -50,11 +53,7 @@ class Augmentation(BaseModel):
         Raises:
             DataError: the samples are no images.
         """
-        if images.ndim != 4:
-            raise DataError(
-                f"samples of shape {tuple(images.shape[1:])} cannot be cropped, mirrored or rotated: only images "
-                "[channels, height, width] can"
-            )
+        self.check(images.shape[1:])
         level = torch.zeros(images.shape[1]) if black is None else black
         level = level.to(images)[:, None, None]
         # Black is zero here, which is what padding and rotation put outside.
@@ -67,6 +66,21 @@ class Augmentation(BaseModel):
             mirrored = torch.rand(len(out), generator=generator) < 0.5
             out = torch.where(mirrored.to(out.device)[:, None, None, None], out.flip(3), out)
         return out + level
+
+    def check(self, shape: Sequence[int]) -> None:
+        """Make sure that samples are images.
+
+        Args:
+            shape: that of one sample.
+
+        Raises:
+            DataError: they are not [channels, height, width].
+        """
+        if len(shape) != 3:
+            raise DataError(
+                f"samples of shape {tuple(shape)} cannot be cropped, mirrored or rotated: only images "
+                "[channels, height, width] can"
+            )
 
     def angles(self, count: int, generator: torch.Generator) -> torch.Tensor:
         """Draw angles.

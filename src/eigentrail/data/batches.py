@@ -103,13 +103,16 @@ def read_batches(
         if found is None or found.ndim != 2 or found.shape[1] != 3 * side * side:
             shape = None if found is None else found.shape
             raise DataError(
-                f'"data" of {path} has shape {shape} where rows of 3 x {side} x {side} pixels belong: fetch it again'
+                f'"data" of {path} has shape {shape} where rows of 3 x {side} x {side} pixels belong: delete '
+                "it and fetch it again"
             )
         numbers = _entry(content, label, path)
         if not isinstance(numbers, list) or not all(type(number) is int for number in numbers):
-            raise DataError(f'"{label}" of {path} is no list of class numbers: fetch it again')
+            raise DataError(f'"{label}" of {path} is no list of class numbers: delete it and fetch it again')
         if len(numbers) != len(found):
-            raise DataError(f"{path} holds {len(found)} images and {len(numbers)} labels: fetch it again")
+            raise DataError(
+                f"{path} holds {len(found)} images and {len(numbers)} labels: delete it and fetch it again"
+            )
         targets = torch.tensor(numbers, dtype=torch.int64)
         check_labels(targets, classes, str(path))
         images.append(found.reshape(-1, 3, side, side))
@@ -120,7 +123,7 @@ def read_batches(
 def _read(path: Path) -> dict[Any, Any]:
     try:
         if path.stat().st_size > _LARGEST:
-            raise DataError(f"{path} is larger than any such batch: fetch it again")
+            raise DataError(f"{path} is larger than any such batch: delete it and fetch it again")
         content = _Unpickler(io.BytesIO(path.read_bytes()), encoding="bytes").load()
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
@@ -130,10 +133,12 @@ def _read(path: Path) -> dict[Any, Any]:
         # A damaged pickle may fail in every way there is.
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise DataError(
-            f"{path} is no batch of images, is damaged or was cut short ({reason}): fetch it again"
+            f"{path} is no batch of images, is damaged or was cut short ({reason}): delete it and fetch it again"
         ) from error
     if not isinstance(content, dict):
-        raise DataError(f"{path} holds a {type(content).__name__}, not a batch of images: fetch it again")
+        raise DataError(
+            f"{path} holds a {type(content).__name__}, not a batch of images: delete it and fetch it again"
+        )
     return content
 
 

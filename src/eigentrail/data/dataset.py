@@ -13,6 +13,9 @@ from torch.utils.data import TensorDataset
 from eigentrail.data.normalization import Normalization
 from eigentrail.errors import DataError
 
+#: What inputs may be.
+DTYPES = (torch.float16, torch.float32, torch.float64)
+
 
 @dataclass(frozen=True, eq=False)
 class Data:
@@ -59,8 +62,11 @@ class Data:
                     f"{where} has {len(inputs)} inputs and {len(targets)} labels: one belongs to each"
                 )
             check_labels(targets, self.classes, where)
-            if not inputs.is_floating_point():
-                raise DataError(f"{where} has inputs of type {inputs.dtype}: give floating point numbers")
+            if inputs.dtype not in DTYPES:
+                raise DataError(
+                    f"{where} has inputs of type {inputs.dtype}: give floating point numbers of 16, 32 or 64 bits "
+                    "(bfloat16 as float32)"
+                )
             # A finite sum, which takes little, leaves nothing to look for.
             if not bool(torch.isfinite(inputs.sum(dtype=torch.float64))) and not bool(
                 torch.isfinite(inputs).all()

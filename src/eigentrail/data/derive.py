@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 
 from eigentrail._names import look_up
+from eigentrail._numbers import seed_of
 from eigentrail.data.dataset import Data
 from eigentrail.errors import DataError
 
@@ -26,9 +29,13 @@ def select_classes(data: Data, classes: Sequence[int | str], relabel: bool = Fal
     Raises:
         DataError: there is no such class, one is named twice or has no training sample.
     """
-    chosen = [_class_number(data, each) for each in classes]
+    try:
+        given = [] if isinstance(classes, str) else list(classes)
+    except TypeError:
+        given = []
+    chosen = [_class_number(data, each) for each in given]
     if not chosen or len(set(chosen)) < len(chosen):
-        raise DataError(f"classes {list(classes)} of {data.name}: name at least one, each once")
+        raise DataError(f"classes {classes!r} of {data.name}: name at least one, each once, such as [0, 1]")
     wanted = torch.tensor(chosen)
     parts = []
     for inputs, targets in ((data.train_inputs, data.train_targets), (data.test_inputs, data.test_targets)):
@@ -58,14 +65,19 @@ def take(data: Data, train: int | None = None, test: int | None = None, seed: in
         data: the data set.
         train: how many training samples; None for all.
         test: how many held-out samples; None for all.
-        seed: of the choice. A larger subset of the same seed holds the smaller one.
+        seed: of the choice, from 0 to 2^63 - 1. A larger subset of the same seed holds the smaller one.
 
     Returns:
         The data set of these samples, in their order.
 
     Raises:
-        DataError: there are not so many.
+        DataError: there are not so many, or a number is not whole.
     """
+    train, test = (
+        wanted if wanted is None else _whole(wanted, f"{wanted!r} {what} samples of {data.name}")
+        for wanted, what in ((train, "training"), (test, "test"))
+    )
+    seed = seed_of(seed)
     parts = []
     for number, (wanted, inputs, targets, what) in enumerate((
         (train, data.train_inputs, data.train_targets, "training"),
@@ -93,29 +105,37 @@ def take(data: Data, train: int | None = None, test: int | None = None, seed: in
 
 
 def label_noise(data: Data, share: float, seed: int = 0) -> Data:
-    """Give a share of the training samples a wrong label, each of the other classes equally likely.
+    """Give a share of the training samples a wrong label, each other class of training samples equally likely.
+
+    Classes without a training sample, such as those that `select_classes` took away, are given to none.
 
     Args:
         data: the data set; its held-out part stays right.
         share: the share of wrong labels, 0 to 1; exactly round(share n) labels become wrong.
-        seed: of the choice.
+        seed: of the choice, from 0 to 2^63 - 1.
 
     Returns:
         The data set with these labels.
 
     Raises:
-        DataError: the share is outside 0 to 1, or there is only one class.
+        DataError: the share is no number from 0 to 1, or all training samples are of one class.
     """
-    if not 0 <= share <= 1:
-        raise DataError(f"label noise {share}: give the share of wrong labels, from 0 to 1")
-    if data.classes < 2:
-        raise DataError(f"{data.name} has one class: no label can be wrong")
+    try:
+        number = float("nan") if isinstance(share, (str, bytes, bool)) else float(share)
+    except (TypeError, ValueError, RuntimeError):
+        number = float("nan")
+    if not 0 <= number <= 1:
+        raise DataError(f"label noise {share!r}: give the share of wrong labels, from 0 to 1")
+    share, seed = number, seed_of(seed)
+    there, places = torch.unique(data.train_targets, return_inverse=True)
+    if len(there) < 2:
+        raise DataError(f"{data.name} has training samples of one class only: no label can be wrong")
     generator = torch.Generator().manual_seed(seed)
     count = round(share * len(data.train_targets))
     chosen = torch.randperm(len(data.train_targets), generator=generator)[:count]
-    shift = torch.randint(1, data.classes, (count,), generator=generator)
+    shift = torch.randint(1, len(there), (count,), generator=generator)
     targets = data.train_targets.clone()
-    targets[chosen] = (targets[chosen] + shift) % data.classes
+    targets[chosen] = there[(places[chosen] + shift) % len(there)]
     step = {"do": "label_noise", "share": share, "seed": seed}
     return data.derived(f"{share:.0%} wrong labels (seed {seed})", step, train_targets=targets)
 
@@ -123,8 +143,18 @@ def label_noise(data: Data, share: float, seed: int = 0) -> Data:
 def _class_number(data: Data, given: int | str) -> int:
     if isinstance(given, str):
         return data.class_names.index(look_up(given, data.class_names, f"class of {data.name}", DataError))
-    if not 0 <= given < data.classes:
+    number = _whole(given, f"class {given!r} of {data.name}")
+    if not 0 <= number < data.classes:
         raise DataError(
-            f"there is no class {given} of {data.name}: they are numbered 0 to {data.classes - 1}"
+            f"there is no class {number} of {data.name}: they are numbered 0 to {data.classes - 1}"
         )
-    return int(given)
+    return number
+
+
+def _whole(given: Any, what: str) -> int:
+    try:
+        if isinstance(given, bool):
+            raise TypeError
+        return operator.index(given)
+    except TypeError:
+        raise DataError(f"{what}: give a whole number") from None

@@ -38,7 +38,7 @@ def read_idx(path: Path, ndim: int) -> NDArray[np.uint8]:
             if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] != _BYTES:
                 raise DataError(
                     f"{path} does not begin like an idx file of bytes (it begins {magic.hex(' ') or 'with nothing'}, "
-                    f"not 00 00 08 0{ndim}): fetch it again"
+                    f"not 00 00 08 0{ndim}): delete it and fetch it again"
                 )
             if magic[3] != ndim:
                 kind = "images" if ndim == 3 else "labels"
@@ -47,20 +47,26 @@ def read_idx(path: Path, ndim: int) -> NDArray[np.uint8]:
                 )
             header = stream.read(4 * ndim)
             if len(header) < 4 * ndim:
-                raise DataError(f"{path} ends inside its header: it was cut short; fetch it again")
+                raise DataError(
+                    f"{path} ends inside its header: it was cut short; delete it and fetch it again"
+                )
             shape = struct.unpack(f">{ndim}I", header)
             size = math.prod(shape)
             if size > _LARGEST:
                 raise DataError(
-                    f"{path} announces {shape} bytes, more than any such data set has: fetch it again"
+                    f"{path} announces {shape} bytes, more than any such data set has: delete it and fetch it again"
                 )
             # One byte more than announced tells whether there is more, without trusting the file with all memory.
             content = stream.read(size + 1)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DataError(f"{path} is damaged or was cut short ({error}): fetch it again") from error
+        raise DataError(
+            f"{path} is damaged or was cut short ({error}): delete it and fetch it again"
+        ) from error
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
     if len(content) != size:
         found = f"only {len(content)}" if len(content) < size else "more"
-        raise DataError(f"{path} announces {size} bytes of shape {shape} and holds {found}: fetch it again")
+        raise DataError(
+            f"{path} announces {size} bytes of shape {shape} and holds {found}: delete it and fetch it again"
+        )
     return np.frombuffer(content, np.uint8).reshape(shape)

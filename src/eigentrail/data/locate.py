@@ -27,6 +27,28 @@ class Layout:
     folder: str | None = None
     columns: tuple[str, ...] = ()
 
+    def places(self, folder: Path) -> list[Path]:
+        """List where the files may lie.
+
+        Args:
+            folder: a folder.
+
+        Returns:
+            The folder itself, and the one in it that the archive unpacks to.
+        """
+        return [folder, *([folder / self.folder] if self.folder else [])]
+
+    def share(self, folder: Path) -> float:
+        """Tell how much is there.
+
+        Args:
+            folder: a folder.
+
+        Returns:
+            The share of the patterns that have a file, 0 to 1.
+        """
+        return sum(any(folder.glob(pattern)) for pattern in self.files) / len(self.files)
+
     def missing(self, folder: Path) -> str | None:
         """Find out what a folder lacks.
 
@@ -45,11 +67,20 @@ class Layout:
         return f'column "{lacking[0]}" in its {self.files[0]}' if lacking else None
 
 
+def cache() -> Path:
+    """Name the folder in which fetched data sets are kept where EIGENTRAIL_DATA is not set.
+
+    Returns:
+        The folder, which need not exist.
+    """
+    return Path("~/.cache/eigentrail").expanduser()
+
+
 def roots(path: str | os.PathLike[str] | None) -> list[tuple[Path, str]]:
     """List the folders to look in.
 
     Args:
-        path: what the user gave; None for the environment variable EIGENTRAIL_DATA alone.
+        path: what the user gave; None for the environment variable EIGENTRAIL_DATA and what was fetched without it.
 
     Returns:
         Folders, each with how it was named.
@@ -57,7 +88,8 @@ def roots(path: str | os.PathLike[str] | None) -> list[tuple[Path, str]]:
     if path is not None:
         return [(Path(path).expanduser(), "given")]
     folder = os.environ.get(VARIABLE)
-    return [(Path(folder).expanduser(), VARIABLE)] if folder else []
+    named = [(Path(folder).expanduser(), VARIABLE)] if folder else []
+    return [*named, (cache(), "what was fetched")] if cache().is_dir() else named
 
 
 def find_folder(
@@ -68,7 +100,8 @@ def find_folder(
     Args:
         name: the data set.
         layouts: the files it may come in; the first that is found counts.
-        path: the data set's own folder or one that holds it; None for the one named by EIGENTRAIL_DATA.
+        path: the data set's own folder or one that holds it; None for the one named by EIGENTRAIL_DATA, and then for
+            that of fetched data sets.
 
     Returns:
         The folder and what is in it.
@@ -83,12 +116,14 @@ def find_folder(
             continue
         inside = root / name
         for folder in (inside, root) if inside.is_dir() else (root, inside):
-            for layout in layouts:
-                for place in (folder, *([folder / layout.folder] if layout.folder else [])):
-                    if layout.missing(place) is None:
-                        return place, layout
-            if folder.is_dir():
-                tried.append(f"{folder} ({how}) has no {layouts[0].missing(folder)}")
+            if not folder.is_dir():
+                continue
+            places = [(place, layout) for layout in layouts for place in layout.places(folder)]
+            for place, layout in places:
+                if layout.missing(place) is None:
+                    return place, layout
+            nearest, layout = max(places, key=lambda pair: pair[1].share(pair[0]))
+            tried.append(f"{nearest} ({how}) has no {layout.missing(nearest)}")
     where = "; ".join(tried) or f"no folder was given and {VARIABLE} is not set"
     wanted = ", or ".join(", ".join(layout.files) for layout in layouts)
     raise DataError(

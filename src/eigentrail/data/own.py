@@ -2,20 +2,109 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
-from eigentrail.data.dataset import Data
+from eigentrail._names import first_line, import_object
+from eigentrail.data.dataset import DTYPES, Data
 from eigentrail.errors import DataError
+
+_IMPORT_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
+
+# Samples of a Dataset that are read at once.
+_AT_ONCE = 256
+
+# What has been asked for by import path in this process.
+_asked: set[str] = set()
+
+
+def is_import_path(text: str) -> bool:
+    """Tell an import path from a name or a folder.
+
+    Args:
+        text: what was given.
+
+    Returns:
+        True for "package.module:name", unless there is a folder of that name.
+    """
+    return _IMPORT_PATH.fullmatch(text) is not None and not Path(text).is_dir()
+
+
+def load_own(path: str) -> Data:
+    """Import somebody's own data set.
+
+    Args:
+        path: "package.module:name" of a `Data`, a pair of tensors, a torch Dataset, a pair (train, test) of either, or
+            of a class or function that gives one of these when it is called without arguments.
+
+    Returns:
+        The data set, with the import path for its name.
+
+    Raises:
+        DataError: it cannot be imported or called, or it is none of these.
+    """
+    found = import_object(path, "data set", DataError)
+    if callable(found) and not isinstance(found, Dataset):
+        try:
+            found = found()
+        except Exception as error:
+            raise DataError(
+                f"{path}() does not give a data set ({type(error).__name__}: {first_line(error)}): name an object, or "
+                "a class or function that is called without arguments"
+            ) from error
+    data = from_object(found, path)
+    _asked.add(path)
+    return data
+
+
+def was_asked(path: str) -> bool:
+    """Say whether this process has been asked to import a data set.
+
+    Args:
+        path: its import path.
+
+    Returns:
+        True after `load_own`.
+    """
+    return path in _asked
+
+
+def from_object(found: Any, name: str = "own data") -> Data:
+    """Make a data set of whatever holds samples and labels.
+
+    Args:
+        found: a `Data`, a pair of tensors (inputs, targets), a torch Dataset of such pairs, or a pair (train, test) of
+            either.
+        name: what to call it.
+
+    Returns:
+        The data set.
+
+    Raises:
+        DataError: it is none of these.
+    """
+    if isinstance(found, Data):
+        # How it was made is the business of the code that its name stands for.
+        return replace(found, name=name, about=f"{found.name}: {found.about}".rstrip(": "), derivation=())
+    if isinstance(found, (tuple, list)) and len(found) == 2 and all(_is_part(part) for part in found):
+        return from_tensors(found[0], found[1], name=name)
+    return from_tensors(found, name=name)
+
+
+def _is_part(part: Any) -> bool:
+    return isinstance(part, Dataset) or (isinstance(part, (tuple, list)) and len(part) == 2)
 
 
 def from_tensors(
     train: Any, test: Any = None, *, name: str = "own data", classes: int | Sequence[str] | None = None
 ) -> Data:
-    """Make a data set of what is already there. Inputs are taken as they are, integers as float32.
+    """Make a data set of what is already there. Inputs are taken as they are, integers and bfloat16 as float32.
 
     Args:
         train: a pair of tensors or arrays (inputs [n, ...], targets [n]), or a `torch.utils.data.Dataset` of
@@ -58,12 +147,56 @@ def _tensors(source: Any, where: str) -> tuple[torch.Tensor, torch.Tensor]:
         inputs, targets = (torch.as_tensor(part) for part in source)
     except (TypeError, ValueError, RuntimeError) as error:
         raise DataError(f"{where} cannot be made tensors: {error}") from error
-    if not inputs.is_floating_point() and not inputs.is_complex():
+    if inputs.dtype not in DTYPES and not inputs.is_complex():
         inputs = inputs.float()
     if not targets.is_floating_point() and targets.dtype != torch.bool and not targets.is_complex():
         targets = targets.long()
     # A copy in memory of torch's own: later changes of the caller's arrays do not reach a training.
     return inputs.detach().clone(), targets.detach().clone()
+
+
+def read_pair(source: Dataset[Any] | DataLoader[Any]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Read the samples of a Dataset or a DataLoader once, values as they are.
+
+    Random numbers of torch's, which a loader that shuffles draws, are put back.
+
+    Args:
+        source: a Dataset of pairs (input, target), or a DataLoader of pairs (inputs, targets).
+
+    Returns:
+        Inputs [n, ...] and targets [n, ...].
+
+    Raises:
+        DataError: it gives other things, or these do not go into one tensor.
+    """
+    loader = source if isinstance(source, DataLoader) else DataLoader(source, batch_size=_AT_ONCE)
+    kept = None if loader.generator is None else loader.generator.get_state()
+    try:
+        with torch.random.fork_rng(devices=[]):
+            pairs = [_pair_of(batch) for batch in loader]
+        if not pairs:
+            raise DataError("there are no samples in the data")
+        inputs, targets = (torch.cat(parts) for parts in zip(*pairs, strict=True))
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise DataError(
+            f"the samples of the data do not go into one tensor ({first_line(error)}): give pairs of inputs of one "
+            "shape and targets"
+        ) from error
+    finally:
+        if kept is not None:
+            loader.generator.set_state(kept)
+    return inputs.detach(), targets.detach()
+
+
+def _pair_of(batch: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    if not isinstance(batch, (tuple, list)) or len(batch) != 2:
+        many = f" of {len(batch)}" if isinstance(batch, (tuple, list)) else ""
+        raise DataError(
+            f"a batch of the data is a {type(batch).__name__}{many}: give pairs (inputs, targets)"
+        )
+    inputs, targets = (torch.as_tensor(part) for part in batch)
+    # A loader that does not make batches gives single samples.
+    return (inputs, targets) if targets.ndim else (inputs[None], targets[None])
 
 
 def _collect(source: Dataset[Any], where: str) -> tuple[torch.Tensor, torch.Tensor]:

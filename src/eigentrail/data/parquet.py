@@ -54,20 +54,49 @@ def read_part(
         Images [n, channels, side, side] and labels [n].
 
     Raises:
-        DataError: a file is missing or damaged, or a label outside the classes.
+        DataError: a file is missing, damaged or one too many, or a label outside the classes.
     """
-    files = sorted(folder.glob(glob))
-    shards = [match for path in files if (match := _SHARD.search(path.name))]
-    for total in {int(match[2]) for match in shards}:
-        there = {int(match[1]) for match in shards if int(match[2]) == total}
-        if lacking := sorted(set(range(total)) - there):
-            raise DataError(
-                f"{folder} holds {len(there)} of the {total} files {glob}: number {lacking[0]} is missing"
-            )
-    images, labels = read_images(files, side, image, label, mode)
+    images, labels = read_images(shards(folder, glob), side, image, label, mode)
     targets = torch.from_numpy(labels)
     check_labels(targets, classes, f"{folder / glob}")
     return images, targets
+
+
+def shards(folder: Path, glob: str) -> list[Path]:
+    """List the files of one part of a data set.
+
+    Args:
+        folder: the folder.
+        glob: the pattern of the files.
+
+    Returns:
+        The files, in order.
+
+    Raises:
+        DataError: one of the numbered files is missing, or there are files of several divisions of the part.
+    """
+    files = sorted(folder.glob(glob))
+    divisions: dict[str, list[int]] = {}
+    for path in files:
+        match = _SHARD.search(path.name)
+        divisions.setdefault(match[2] if match else "", []).append(int(match[1]) if match else len(files))
+    if len(divisions) > 1:
+        raise DataError(
+            f"{folder} holds the part {glob} more than once ({', '.join(path.name for path in files[:2])} and so on do "
+            "not belong together): keep the files of one"
+        )
+    for total, numbers in divisions.items():
+        lacking = sorted(set(range(int(total or 0))) - set(numbers))
+        if lacking:
+            raise DataError(
+                f"{folder} holds {len(numbers)} of the {int(total)} files {glob}: number {lacking[0]} is missing; "
+                "fetch it again"
+            )
+        if total and len(numbers) > int(total):
+            raise DataError(
+                f"{folder} holds {len(numbers)} files {glob} where {int(total)} belong: keep those of one part"
+            )
+    return files
 
 
 def read_images(
@@ -132,7 +161,7 @@ def _batches(path: Path, image: str, label: str) -> Iterator[pa.RecordBatch]:
         # Arrow tells of damage inside in all these ways; its texts may run over several lines.
         first = next(iter(str(error).splitlines()), type(error).__name__)
         raise DataError(
-            f"{path} cannot be read, is damaged or was cut short ({first}): fetch it again"
+            f"{path} cannot be read, is damaged or was cut short ({first}): delete it and fetch it again"
         ) from error
 
 
@@ -145,4 +174,6 @@ def _decode(encoded: bytes | None, side: int, where: str, mode: str) -> NDArray[
                 raise DataError(f"{where} has {height} x {width} pixels where {side} x {side} belong")
             return np.asarray(picture if picture.mode == mode else picture.convert(mode))
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        raise DataError(f"{where} is no PNG that can be decoded: fetch the file again") from error
+        raise DataError(
+            f"{where} is no PNG that can be decoded: delete the file and fetch it again"
+        ) from error

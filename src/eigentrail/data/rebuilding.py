@@ -8,6 +8,7 @@ from typing import Any
 
 from eigentrail.data.dataset import Data
 from eigentrail.data.derive import label_noise, select_classes, take
+from eigentrail.data.own import is_import_path, was_asked
 from eigentrail.data.registry import load, names, resolve
 from eigentrail.errors import DataError
 
@@ -18,26 +19,34 @@ _STEPS: dict[Any, Callable[..., Data]] = {
 }
 
 
-def rebuild(told: Mapping[str, Any], path: str | os.PathLike[str] | None = None) -> Data:
+def rebuild(told: Mapping[str, Any], path: str | os.PathLike[str] | None = None, trust: bool = False) -> Data:
     """Load a data set as `Data.describe` told of it, and make sure that it is the same one.
 
     Args:
         told: what `describe` gave.
         path: the folder to look in; None for where data sets are looked for.
+        trust: True to import and call whatever is named. Without it a run, which may come from somebody else, gets only
+            eigentrail's own data sets, and those that this process has loaded by their import path already.
 
     Returns:
         The data set, sample for sample the one that was described.
 
     Raises:
-        DataError: it was somebody's own, is not found, or holds other samples.
+        DataError: it was given as an object, is not trusted, is not found, or holds other samples.
     """
     name = str(told.get("name"))
     mend = "give the data yourself"
-    if name not in names():
+    own = is_import_path(name)
+    if own and not (trust or was_asked(name)):
+        raise DataError(
+            f'the run names {name} for its samples: if you trust it, load it once with eigentrail.data.load("{name}"), '
+            f"or {mend}"
+        )
+    if not own and name not in names():
         raise DataError(
             f"the data set {name!r} is none of eigentrail's own and cannot be loaded again: {mend}"
         )
-    which, folder = resolve(path if path is not None else name, name)
+    which, folder = (name, None) if own else resolve(path if path is not None else name, name)
     data = load(which, folder)
     for step in told.get("derivation") or ():
         arguments = dict(step)

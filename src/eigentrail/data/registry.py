@@ -13,10 +13,11 @@ from eigentrail.data import cifar, digits, mnist, svhn
 from eigentrail.data.dataset import Data
 from eigentrail.data.fetching import fetch
 from eigentrail.data.locate import Layout
-from eigentrail.data.own import from_tensors
+from eigentrail.data.own import from_object, is_import_path, load_own
 from eigentrail.errors import DataError
 
 FETCH = "fetch:"
+_OWN = '; your own is given as "package.module:name"'
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,9 @@ def load(name: str, path: str | os.PathLike[str] | None = None) -> Data:
 
     Args:
         name: one of `names()`, in any spelling ("Fashion MNIST"); "fetch:NAME" fetches it first, if its files are not
-            there yet.
-        path: the data set's own folder or one that holds it; None for the one named by EIGENTRAIL_DATA.
+            there yet; "package.module:name" imports somebody's own, as `as_data` says.
+        path: the data set's own folder or one that holds it; None for the one named by EIGENTRAIL_DATA. An import path
+            has none.
 
     Returns:
         The data set.
@@ -70,19 +72,23 @@ def load(name: str, path: str | os.PathLike[str] | None = None) -> Data:
     if name.startswith(FETCH):
         known = look_up(name.removeprefix(FETCH), ENTRIES, "data set", DataError)
         return ENTRIES[known].load(fetch(known, path))
-    return ENTRIES[look_up(name, ENTRIES, "data set", DataError)].load(path)
+    if is_import_path(name):
+        if path is not None:
+            raise DataError(f'"{name}" is an import path, which needs no folder: leave {os.fspath(path)} out')
+        return load_own(name)
+    return ENTRIES[look_up(name, ENTRIES, "data set", DataError, more=_OWN)].load(path)
 
 
 def resolve(given: str | os.PathLike[str] | None, default: str | None = None) -> tuple[str, Path | None]:
     """Find out what `--data NAME|PATH` means.
 
     Args:
-        given: a data set's name, "fetch:NAME" to fetch it first, its own folder, a folder that holds data sets, or
-            None for the default.
+        given: a data set's name, "fetch:NAME" to fetch it first, its own folder, a folder that holds data sets, an
+            import path "package.module:name" of somebody's own, or None for the default.
         default: the data set that is meant where the name is not said.
 
     Returns:
-        The data set's name and the folder to look in; None for the one named by EIGENTRAIL_DATA.
+        The data set's name or import path, and the folder to look in; None for the one named by EIGENTRAIL_DATA.
 
     Raises:
         DataError: it is neither a known name nor a folder, or it cannot be told which data set in it is meant.
@@ -96,11 +102,13 @@ def resolve(given: str | os.PathLike[str] | None, default: str | None = None) ->
     known = {bare(name): name for name in ENTRIES}
     if bare(text) in known and os.sep not in text:
         return known[bare(text)], None
+    if is_import_path(text):
+        return text, None
     folder = Path(text).expanduser()
     if not folder.is_dir():
         if os.sep in text or folder.exists():
             raise DataError(f"{text} is no folder: give a data set's folder, one that holds it, or a name")
-        look_up(text, ENTRIES, "data set or folder", DataError)
+        look_up(text, ENTRIES, "data set or folder", DataError, more=_OWN)
     # A folder called like a data set is that one's own, whatever was expected: MNIST and Fashion-MNIST differ in
     # nothing else.
     own = known.get(bare(folder.resolve().name))
@@ -120,8 +128,9 @@ def as_data(data: Any, path: str | os.PathLike[str] | None = None) -> Data:
     """Bring whatever holds samples and labels to a data set in memory.
 
     Args:
-        data: a `Data`, a known name, a pair of tensors (inputs, targets), a torch Dataset of such pairs, or a pair
-            (train, test) of either.
+        data: a `Data`, a known name, a pair of tensors (inputs, targets), a torch Dataset of such pairs, a pair
+            (train, test) of either, or the import path "package.module:name" of one of these or of a class or function
+            that gives one when it is called without arguments.
         path: for a name, the folder to look in.
 
     Returns:
@@ -137,20 +146,10 @@ def as_data(data: Any, path: str | os.PathLike[str] | None = None) -> Data:
             return load(os.fspath(data), path)
         name, folder = resolve(data)
         return load(name, folder)
-    if isinstance(data, (tuple, list)) and len(data) == 2 and all(_is_part(part) for part in data):
-        return from_tensors(data[0], data[1])
-    return from_tensors(data)
-
-
-def _is_part(part: Any) -> bool:
-    from torch.utils.data import Dataset
-
-    return isinstance(part, Dataset) or (isinstance(part, (tuple, list)) and len(part) == 2)
+    return from_object(data)
 
 
 def _has(folder: Path, name: str) -> bool:
     return folder.is_dir() and any(
-        layout.missing(place) is None
-        for layout in ENTRIES[name].layouts
-        for place in (folder, *([folder / layout.folder] if layout.folder else []))
+        layout.missing(place) is None for layout in ENTRIES[name].layouts for place in layout.places(folder)
     )

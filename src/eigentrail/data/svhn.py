@@ -49,7 +49,8 @@ def _read_matlab(path: Path) -> Part:
         # scipy tells of a damaged file in every way there is; its texts may run over several lines.
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise DataError(
-            f"{path} cannot be read as a MATLAB file, is damaged or was cut short ({reason}): fetch it again"
+            f"{path} cannot be read as a MATLAB file, is damaged or was cut short ({reason}): delete it "
+            "and fetch it again"
         ) from error
     for name in ("X", "y"):
         if name not in content:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import re
 from collections.abc import Callable, Sequence
@@ -13,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from eigentrail._names import look_up
+from eigentrail._names import import_object, look_up
 from eigentrail.errors import OptionError
 from eigentrail.networks.batch_norm_mlp import BatchNormMLP, BatchNormResidual
 from eigentrail.networks.lenet import lenet
@@ -263,16 +262,7 @@ def import_factory(path: str) -> Any:
     Raises:
         OptionError: it cannot be imported or called.
     """
-    module, _, attribute = path.partition(":")
-    try:
-        found: Any = importlib.import_module(module)
-        for part in attribute.split("."):
-            found = getattr(found, part)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise OptionError(
-            f'the network "{path}" cannot be imported ({error}): write "package.module:factory" of a module that '
-            "Python finds"
-        ) from error
+    found = import_object(path, "network", OptionError)
     if not callable(found):
         raise OptionError(
             f'"{path}" is a {type(found).__name__}: name a class or function that builds a network'
