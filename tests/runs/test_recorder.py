@@ -73,6 +73,54 @@ def test_every_parameter_at_every_step(tmp_path: Path) -> None:
     assert np.array_equal(run.steps, np.arange(21))
 
 
+RARELY = {"conv": 1, "head": 4, "a/b": [1, 3], "scale": "epoch", "*": log_spaced(1)}
+
+
+def test_the_last_step_is_recorded_of_every_layer(tmp_path: Path) -> None:
+    model = Net()
+    with Recorder(model, tmp_path / "run", RARELY, report=None) as recorder:
+        kept = train(model, recorder, 6)
+    run = open_run(tmp_path / "run")
+    steps = {"head.weight": [0, 4, 6], "a/b.weight": [0, 1, 3, 6], "scale": [0, 6], "conv.bias": [0, 1, 6]}
+    for name, expected in steps.items():
+        assert run[name].step.values.tolist() == expected
+        assert np.array_equal(run[name].values, stack(kept, name, expected))
+    assert run.steps.tolist() == list(range(7))
+    assert run.metrics.sizes["step"] == 7
+    # A longer training keeps the step that was recorded out of turn.
+    with Recorder(model, tmp_path / "run", RARELY, resume=True, report=None) as recorder:
+        kept += train(model, recorder, 5, seed=1)[1:]
+    run = open_run(tmp_path / "run")
+    assert run["head.weight"].step.values.tolist() == [0, 4, 6, 8, 11]
+    assert np.array_equal(run["head.weight"].values, stack(kept, "head.weight", [0, 4, 6, 8, 11]))
+    # Taken back to before it, and gone on with.
+    model.load_state_dict(kept[4], strict=False)
+    with Recorder(model, tmp_path / "run", RARELY, resume=4, report=None) as recorder:
+        train(model, recorder, 1)
+    assert open_run(tmp_path / "run")["head.weight"].step.values.tolist() == [0, 4, 5]
+
+
+def test_a_loop_that_ends_with_other_weights_or_an_error_adds_no_last_step(tmp_path: Path) -> None:
+    model = Net()
+    best = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    with Recorder(model, tmp_path / "best", RARELY, report=None) as recorder:
+        train(model, recorder, 6)
+        # As trainers do that end with the best weights.
+        model.load_state_dict(best)
+    assert open_run(tmp_path / "best")["head.weight"].step.values.tolist() == [0, 4]
+    with pytest.raises(KeyError), Recorder(model, tmp_path / "error", RARELY, report=None) as recorder:
+        train(model, recorder, 6)
+        raise KeyError
+    assert open_run(tmp_path / "error")["head.weight"].step.values.tolist() == [0, 4]
+    with Recorder(model, tmp_path / "replaced", RARELY, report=None) as recorder:
+        train(model, recorder, 6)
+        model.head = nn.Linear(3, 3)
+    run = open_run(tmp_path / "replaced")
+    assert run.status == "finished"
+    assert run["head.bias"].step.values.tolist() == [0, 1]
+    assert run["a/b.weight"].step.values.tolist() == [0, 1, 3, 6]
+
+
 def test_opens_with_plain_xarray_and_zarr(tmp_path: Path) -> None:
     import zarr
 
@@ -97,7 +145,7 @@ def test_opens_with_plain_xarray_and_zarr(tmp_path: Path) -> None:
             slashed = next(
                 node for node in tree.children.values() if node.attrs.get("parameter") == "a/b.weight"
             )
-            assert np.array_equal(slashed["weights"].values, stack(kept, "a/b.weight", [0, 4, 8]))
+            assert np.array_equal(slashed["weights"].values, stack(kept, "a/b.weight", [0, 4, 8, 9]))
             assert slashed["weights"].coords["epoch"].dims == ("step",)
     group = zarr.open_group(tmp_path / "run/trajectory.zarr", mode="r")
     assert group.metadata.zarr_format == 3
@@ -116,9 +164,9 @@ def test_schedules(tmp_path: Path) -> None:
     assert run["0"].step.values.tolist() == list(range(41))
     assert run["1"].step.values.tolist() == [0, 8, 16, 24, 32, 40]
     assert run["1"].epoch.values.tolist() == [0, 1, 2, 3, 4, 5]
-    assert run["2"].step.values.tolist() == [0, 16, 32]
-    assert run["3"].step.values.tolist() == [0, 1, 3, 10, 32]
-    assert run["4"].step.values.tolist() == [0, 5, 17]
+    assert run["2"].step.values.tolist() == [0, 16, 32, 40]
+    assert run["3"].step.values.tolist() == [0, 1, 3, 10, 32, 40]
+    assert run["4"].step.values.tolist() == [0, 5, 17, 40]
     assert run["3.bias"].step.values.tolist() == [0, 10, 20, 30, 40]
     assert run["0"].epoch.values.tolist() == [
         *([0.0] * 8),

@@ -49,16 +49,17 @@ def test_a_step_is_a_source_of_weights(tmp_path: Path) -> None:
     model = Small()
     run = recorded(tmp_path / "run", model, layers={"one": 1, "two": 2, "*.bias": 5})
     weights = run.weights(5)
-    assert list(weights) == ["one.weight"]
     assert torch.equal(weights["one.weight"], model.one.weight)
     assert "at step 5" in weights.source
-    assert {skip.name: skip.reason for skip in weights.skipped}["two.weight"] == (
-        "not recorded at step 5; step 4 is the nearest that has it"
+    early = run.weights(3)
+    assert list(early) == ["one.weight"]
+    assert {skip.name: skip.reason for skip in early.skipped}["two.weight"] == (
+        "not recorded at step 3; step 2 is the nearest that has it"
     )
     assert list(run.weights(4)) == ["one.weight", "two.weight"]
     assert list(run.weights(4, layers="two")) == ["two.weight"]
     with pytest.raises(SourceError):
-        run.weights(5, layers="two")
+        run.weights(3, layers="two")
     store = run.store(5)
     assert torch.equal(store.read("one.bias"), model.one.bias)
     assert torch.equal(store.read_rows("one.weight", 1, 3), model.one.weight[1:3])

@@ -67,7 +67,7 @@ def compare(one: Path, other: Path) -> None:
         for layer in LAYERS:
             assert a[layer].load().identical(b[layer].load()), layer
         assert a["bias"].step.values.tolist() == [0, 40, 80, 120, 160, 200]
-        assert a["scale"].step.values.tolist() == [0, 3, 150, 151]
+        assert a["scale"].step.values.tolist() == [0, 3, 150, 151, 200]
         assert a.manifest.overhead.steps == 200
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -248,6 +249,9 @@ def test_each_members_recording_has_its_own_schedule(tmp_path: Path, few: Data) 
     single = train("mlp50", few, tmp_path / "one", shared.changed(seed=1), layers=layers)
     near(found[1], single, 1e-10)
     assert found[1]["fc1.weight"].step.values.tolist() == [0, 11, 22]
+    # The last step is recorded of every layer.
+    assert found[1]["fc3.weight"].step.values.tolist() == [0, 3, 7, 22]
+    assert found[1]["fc2.bias"].step.values.tolist() == [0, 10, 20, 22]
 
 
 @pytest.mark.parametrize("stop", [1, 13, 64, 70])
@@ -405,6 +409,36 @@ def test_ctrl_c_reaches_the_processes(tmp_path: Path, few: Data) -> None:
         assert run.checkpoints[-1] == run.steps[-1]
 
 
+def processes_of(pid: int) -> list[int]:
+    """Find the worker processes of a process, which may still be starting."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            fields = (folder / "stat").read_text().rpartition(")")[2].split()
+            if int(fields[1]) == pid and b"popen_loky" in (folder / "cmdline").read_bytes():
+                found.append(int(folder.name))
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes through /proc")
+@pytest.mark.parametrize("wait", [0.2, 1.5])
+def test_ctrl_c_while_processes_start_is_no_failure(tmp_path: Path, wait: float) -> None:
+    child = subprocess.Popen(
+        [sys.executable, "-c", CHILD, str(tmp_path / "many"), "training_networks:Chancy", "2000"],
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parent)},
+        stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 100
+    while not processes_of(child.pid) and child.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    time.sleep(wait)
+    # As a terminal does: to all processes of the group.
+    os.killpg(child.pid, signal.SIGINT)
+    _, err = child.communicate(timeout=100)
+    assert child.returncode != 0 and err.rstrip().endswith("KeyboardInterrupt")
+    assert "BrokenProcessPool" not in err and "TerminatedWorkerError" not in err
+
+
 class Branches(nn.Module):
     def __init__(self, input_shape, classes):
         super().__init__()
@@ -454,7 +488,7 @@ def test_what_cannot_be_stacked_says_why(tmp_path: Path, few: Data, network: str
         ({"weight_decay": [-1e-3]}, "weight_decay=-0.001 cannot be used"),
         ({"seeds": [0], "how": "magic"}, 'how="magic"'),
         ({"seeds": [0], "resume": True, "overwrite": True}, "choose one"),
-        ({"seeds": [0], "batchsize": 2}, "no training setting batchsize"),
+        ({"seeds": [0], "batchsize": 2}, 'no training setting "batchsize": did you mean batch_size'),
         ({"seeds": [0], "layers": "fc9"}, 'no layer is named "fc9"'),
     ],
 )

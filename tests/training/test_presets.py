@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -156,11 +157,67 @@ def test_a_preset_is_trained_with_many_seeds_and_rates(tmp_path: Path) -> None:
     ]  # fmt: skip
     notes = found[0].manifest.notes
     assert (notes["preset"], notes["source"]) == ("mlp50", "S1 5.2")
-    assert "epochs 1 instead of 200, momentum 0.5 instead of 0" in notes["chosen"][-1]
+    assert (
+        "epochs 1 instead of 200, rate 0.1 instead of 0.01, momentum 0.5 instead of 0" in notes["chosen"][-1]
+    )
+    # What each member is trained with is said of it.
+    for run, settings in zip(found, found.settings, strict=True):
+        assert f"rate {settings.lr:g} instead of 0.01" in run.manifest.notes["chosen"][-1]
     one = training.train_preset(
         "mlp50", tmp_path / "one", epochs=1, seed=2, lr=0.05, momentum=0.5, progress=False
     )
     np.testing.assert_allclose(found[3]["fc2.weight"].values[-1], one["fc2.weight"].values[-1], atol=1e-5)
+
+
+def test_processes_are_told_what_was_chosen_for_each_member(tmp_path: Path) -> None:
+    found = training.train_preset(
+        "mlp50", tmp_path / "many", epochs=1, lr=[0.1, 0.01], weight_decay=[1e-3], how="processes",
+        notes={"mine": 1}, progress=False,
+    )  # fmt: skip
+    said = [run.manifest.notes["chosen"][-1] for run in found]
+    assert "rate 0.1 instead of 0.01, weight decay 0.001 instead of 0" in said[0]
+    assert "rate" not in said[1] and "weight decay 0.001" in said[1]
+    assert [run.manifest.notes["mine"] for run in found] == [1, 1]
+
+
+def test_every_seed_is_trained_on_the_same_images_alone_and_among_others(tmp_path: Path) -> None:
+    def trained(folder: str, **seeds: object) -> Any:
+        return training.train_preset(
+            "mlp-bn", tmp_path / folder, "digits", full=False, epochs=1, layers="fc5.weight", batch_size=500,
+            progress=False, **seeds,
+        )  # fmt: skip
+
+    small = training.preset("mlp-bn").model_copy(
+        update={
+            "name": "small",
+            "two_cores": training.preset("mlp-bn").two_cores.model_copy(update={"train_samples": 1000}),
+        }
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(training.PRESETS, "mlp-bn", small)
+        many = trained("many", seeds=[0, 1])
+        alone = trained("one", seed=1)
+    assert alone.manifest.data["train_samples"] == 1000
+    assert [run.manifest.data["fingerprint"] for run in many] == [alone.manifest.data["fingerprint"]] * 2
+    np.testing.assert_allclose(many[1]["fc5.weight"].values, alone["fc5.weight"].values, atol=1e-5)
+
+
+def test_a_longer_training_swaps_its_classes_where_the_shorter_one_did(tmp_path: Path) -> None:
+    def trained(epochs: int, resume: bool = False) -> Any:
+        return training.train_preset(
+            "class-swap", tmp_path / "run", "digits", full=False, epochs=epochs, batch_size=500,
+            layers="fc2.weight", resume=resume, progress=False,
+        )  # fmt: skip
+
+    first = trained(2)
+    longer = trained(4, resume=True)
+    assert longer.manifest.run_id == first.manifest.run_id
+    assert longer.metrics.epoch.values[-1] == 4
+    assert [phase["start"] for phase in longer.manifest.notes["training"]["phases"]] == [0, 1]
+    with pytest.raises(
+        OptionError, match=r"^epochs=1: the preset class-swap has 2 phases of classes, .* more epochs$"
+    ):
+        training.train_preset("class-swap", tmp_path / "short", "digits", full=False, epochs=1)
 
 
 def test_other_data_and_layers(tmp_path: Path) -> None:
@@ -182,7 +239,7 @@ def test_mlp50_on_the_real_mnist(tmp_path: Path, data_root: Path) -> None:
     run = training.train_preset("mlp50", tmp_path / "run", data_root / "mnist", epochs=1, lr=0.05)
     assert run.metrics.test_accuracy.dropna("step").values[-1] > 0.94
     assert len(run["fc2.weight"].step) == 1876
-    assert run["fc1.weight"].step.values.tolist() == list(range(0, 1876, 50))
+    assert run["fc1.weight"].step.values.tolist() == [*range(0, 1876, 50), 1875]
 
 
 @pytest.mark.slow

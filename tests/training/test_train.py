@@ -127,7 +127,7 @@ def test_what_is_recorded_does_not_change_the_training(tmp_path: Path, few: Data
     whole = train("mlp50", few, tmp_path / "a", batch_size=20, epochs=2)
     part = train("mlp50", few, tmp_path / "b", batch_size=20, epochs=2, layers={"fc2.weight": 1, "*.bias": 5})
     np.testing.assert_array_equal(whole["fc2.weight"].values, part["fc2.weight"].values)
-    assert part["fc3.bias"].step.values.tolist() == [0, 5, 10, 15, 20]
+    assert part["fc3.bias"].step.values.tolist() == [0, 5, 10, 15, 20, 22]
     assert "fc1.weight" not in part
 
 
@@ -184,7 +184,9 @@ BAD_SETTINGS = {
     "optimizer": (["adam"], "optimizer='adam' cannot be used: input should be 'sgd'"),
     "loss": (["mse"], "loss='mse'"),
     "schedule": (["linear", "step", "exponential", {"kind": "step", "at": [0]}, 3], "schedule"),
-    "learning_rate": ([0.1], "there is no training setting learning_rate: there are optimizer, lr, momentum"),
+    "epoch": ([3], 'there is no training setting "epoch": did you mean epochs'),
+    "batchSize": ([3], 'there is no training setting "batchSize": did you mean batch_size'),
+    "learning_rate": ([0.1], 'there is no training setting "learning_rate": did you mean lr\\?$'),
 }
 
 
@@ -210,9 +212,9 @@ def test_bad_settings_are_one_clear_sentence(tmp_path: Path, few: Data, name: st
         (
             "training_networks:three_classes",
             DataError,
-            r"gives \(1, 3\) for one sample of few digits, which has 10",
+            r"gives \(2, 3\) for 2 samples of few digits, which has 10",
         ),
-        ("training_networks:Stack", DataError, "gives dict for one sample"),
+        ("training_networks:Stack", DataError, "gives dict for 2 samples"),
         ("training_networks:frozen", OptionError, "no trainable parameter"),
         (7, OptionError, "network is a int"),
     ],

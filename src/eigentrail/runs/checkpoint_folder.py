@@ -153,20 +153,21 @@ class CheckpointFolder(Run):
             (shape, dtype), _ = counts.most_common(1)[0]
             if not getattr(torch, dtype).is_floating_point or 0 in shape:
                 continue
-            members = []
+            members, left_out = [], []
             for one in kept:
                 entry = self._entries[one.path][1].get(name)
                 if entry is None:
-                    skipped.append(Skipped(f"{one.path.name}: {name}", "is not in this checkpoint"))
+                    left_out.append(Skipped(one.path.name, "is not in this checkpoint"))
                 elif (entry.shape, entry.dtype) != (shape, dtype):
                     how = f"is {entry.dtype} of shape {entry.shape}, in most others {dtype} of shape {shape}"
-                    skipped.append(Skipped(f"{one.path.name}: {name}", how))
+                    left_out.append(Skipped(one.path.name, how))
                 else:
                     members.append(one)
+            skipped += [Skipped(f"{one.name}: {name}", one.reason) for one in left_out]
             steps = np.array([one.step for one in members], dtype=np.int64)
             aliases = self._entries[members[0].path][1][name].aliases
             layers[name] = LayerInfo(
-                name, shape, dtype, dimensions(len(shape)), steps, _epochs(members), aliases
+                name, shape, dtype, dimensions(len(shape)), steps, _epochs(members), aliases, tuple(left_out)
             )
         return layers
 

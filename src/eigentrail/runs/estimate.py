@@ -15,12 +15,13 @@ _METRICS_ROW = 32
 _COORDINATES = 16
 
 
-def bytes_of(sources: Sequence[Source], steps: int) -> tuple[int, int]:
+def bytes_of(sources: Sequence[Source], steps: int, whole: bool = True) -> tuple[int, int]:
     """Estimate the bytes that a recording takes.
 
     Args:
         sources: what is recorded.
         steps: the number of optimizer steps.
+        whole: True if the training ends with them, so that every layer is recorded at the last one.
 
     Returns:
         The bytes of all records that depend on steps, the initial state included; and the bytes of each
@@ -35,7 +36,8 @@ def bytes_of(sources: Sequence[Source], steps: int) -> tuple[int, int]:
             every = source.spec.schedule.every if isinstance(source.spec.schedule, EveryEpochs) else 1
             by_epochs += row // every
         else:
-            by_steps += count * row
+            due_last = steps < 1 or source.spec.schedule.count(steps - 1) != count
+            by_steps += (count + (whole and not due_last)) * row
     return by_steps, by_epochs
 
 
@@ -57,7 +59,7 @@ def estimate(
     free = shutil.disk_usage(path).free
     numbers = sum(source.nbytes for source in sources)
     what = f"recording {len(sources)} tensor{'s' if len(sources) != 1 else ''} ({human(numbers)} in all) to {path}"
-    by_steps, by_epochs = bytes_of(sources, 1000 if steps is None else steps)
+    by_steps, by_epochs = bytes_of(sources, 1000 if steps is None else steps, whole=steps is not None)
     by_steps += (states or 0) * state_bytes
     by_epochs += state_bytes if states is None else 0
     span = "the first 1,000 steps" if steps is None else f"{steps:,} steps"

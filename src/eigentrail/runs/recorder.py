@@ -46,6 +46,8 @@ class Recorder:
 
     Use it as a context manager around the loop and call `step` after every optimizer step. The initial weights are
     step 0.
+    Where the block ends without an error, every layer that is not recorded at the last step is recorded then, unless it
+    has been changed since that step was told (other weights were loaded, for example).
     Parameters are read where they are; no hooks are installed. Wrappers (`torch.compile`, `DataParallel`,
     `DistributedDataParallel`) are looked through; in distributed training rank 0 records and the other ranks' recorders
     do nothing. float16, float32 and float64 are kept as they are, lower precisions exactly as float32.
@@ -55,8 +57,8 @@ class Recorder:
         path: the run's folder; made if it is not there.
         layers: None for every floating parameter; globs over parameter names, where a module's name stands for its
             weight; or {glob: when}, of which the first that fits counts.
-        every: when the layers are recorded: a number of steps, "epoch", a list of steps, `runs.epochs(n)` or
-            `runs.log_spaced(per_decade)`; not used where `layers` is a mapping.
+        every: when the layers are recorded besides the first and the last step: a number of steps, "epoch", a list of
+            steps, `runs.epochs(n)` or `runs.log_spaced(per_decade)`; not used where `layers` is a mapping.
         checkpoints: when the full state (buffers too) is kept: as `every`, or "end" for the state in which the
             `with` block ends; None for only where `checkpoint` is called.
         steps: the planned number of optimizer steps, if known: makes the estimate of disk use one of the whole
@@ -140,6 +142,8 @@ class Recorder:
         self._step = start
         self._epoch = 0.0
         self._last: dict[str, int] = {}
+        self._watched: list[torch.Tensor] = []
+        self._versions: list[int] = []
         self._not_finite: set[str] = set()
         self._told = 0
         self._spent = 0.0
@@ -214,6 +218,7 @@ class Recorder:
             self._checkpoints.due(before, number) or self._epoch_due(self._checkpoints, now)
         )
         self._step, self._epoch = number, now
+        self._versions = [_version(tensor) for tensor in self._watched]
         if kept:
             self.checkpoint()
         self._warn_not_finite(numbers)
@@ -321,12 +326,14 @@ class Recorder:
     def close(self, error: BaseException | None = None) -> None:
         """Commit everything and end the run; called by the `with` block.
 
+        Layers that are not recorded at the last step are recorded now, unless they have been changed since.
+
         Args:
-            error: what ended the loop, if something did: the run then counts as interrupted.
+            error: what ended the loop, if something did: the run then counts as interrupted, and nothing is added.
 
         Raises:
             DiskError: the disk refuses; what was committed before stays.
-            RunError: the last checkpoint could not be written.
+            RunError: the last step or the last checkpoint could not be written.
         """
         if self._state != "open":
             return
@@ -335,9 +342,11 @@ class Recorder:
             return
         atexit.unregister(self._at_exit)
         failed: RunError | None = None
-        if self._at_end and error is None:
+        if error is None:
             try:
-                self.checkpoint()
+                self._record(self._step, self._epoch, self._lacking_last(), None)
+                if self._at_end:
+                    self.checkpoint()
             except RunError as failure:
                 error = failed = failure
         self._state = "closed"
@@ -416,6 +425,7 @@ class Recorder:
                     self.checkpoint()
             else:
                 self._last = {s.spec.name: self._trajectory.last_step(s.spec.node) for s in self._sources}
+            self._watch()
         except BaseException:
             self._state = "closed"
             self._abort()
@@ -489,6 +499,23 @@ class Recorder:
         if pieces or metrics is not None:
             self._writer.put(Record(step, epoch, pieces, self._ring.head, metrics))
 
+    def _watch(self) -> None:
+        """Note the tensors as they are at the step told last; torch counts the changes made to each in place."""
+        self._watched = [source.find(self._model) for source in self._sources]
+        self._versions = [_version(tensor) for tensor in self._watched]
+
+    def _lacking_last(self) -> list[Source]:
+        """List what is not recorded at the step told last and is still as it was then."""
+        kept = []
+        for source, tensor, version in zip(self._sources, self._watched, self._versions, strict=True):
+            if self._last.get(source.spec.name) == self._step:
+                continue
+            # A tensor that is gone, or has another shape by now, is not that of the last step.
+            with contextlib.suppress(RunError):
+                if source.find(self._model) is tensor and _version(tensor) == version:
+                    kept.append(source)
+        return kept
+
     def _warn_not_finite(self, metrics: Mapping[str, float]) -> None:
         for name, number in metrics.items():
             if not math.isfinite(number) and name not in self._not_finite:
@@ -520,6 +547,10 @@ def _rank() -> int:
         return torch.distributed.get_rank()
     rank = os.environ.get("RANK", "0")
     return int(rank) if rank.isdecimal() else 0
+
+
+def _version(tensor: torch.Tensor) -> int:
+    return 0 if tensor.is_inference() else tensor._version
 
 
 def _number(name: str, value: Any) -> float:

@@ -32,6 +32,7 @@ class LayerInfo:
         steps: the steps at which it is recorded [T], ascending.
         epochs: the completed epochs at each of them [T].
         aliases: other names of the same parameter (tied weights).
+        left_out: checkpoints of a folder in which it is lacking or has another shape, each with the reason.
     """
 
     name: str
@@ -41,6 +42,7 @@ class LayerInfo:
     steps: np.ndarray[Any, Any]
     epochs: np.ndarray[Any, Any]
     aliases: tuple[str, ...] = ()
+    left_out: tuple[Skipped, ...] = ()
 
     def __repr__(self) -> str:
         steps = f"{self.steps[0]} to {self.steps[-1]}" if len(self.steps) else "none"

@@ -24,6 +24,18 @@ class Score:
     accuracy: float
 
 
+def smallest_part(count: int) -> int:
+    """Count the samples of the smallest batch that is evaluated.
+
+    Args:
+        count: the number of samples, at least 1.
+
+    Returns:
+        The size of the last part.
+    """
+    return count % _SAMPLES or _SAMPLES
+
+
 @torch.no_grad()
 def score(model: nn.Module, inputs: torch.Tensor, targets: torch.Tensor) -> Score:
     """Evaluate a network in eval mode; its mode is put back afterwards.

@@ -43,6 +43,14 @@ class Calendar:
         """The number of steps of the whole training."""
         return self._starts[-1]
 
+    @property
+    def smallest_batch(self) -> int:
+        """The fewest samples that a step sees."""
+        size = self._settings.batch_size
+        if self._settings.drop_last:
+            return size
+        return min(self._count(epoch) % size or size for epoch in range(self._settings.epochs))
+
     def steps_in(self, epoch: int) -> int:
         """Count the steps of an epoch.
 

@@ -6,7 +6,7 @@ import copy
 import os
 import sys
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -53,8 +53,8 @@ def train_many(
     rebuild: Any = None,
     resume: bool = False,
     overwrite: bool = False,
-    notes: Mapping[str, Any] | None = None,
-    progress: bool | None = None,
+    notes: Mapping[str, Any] | Callable[[TrainingSettings], Mapping[str, Any]] | None = None,
+    progress: Progress | bool | None = None,
     **changes: Any,
 ) -> Ensemble:
     """Train every learning rate with every weight decay with every seed, each recorded as a run of its own.
@@ -88,8 +88,9 @@ def train_many(
         rebuild: as for `train`.
         resume: True to go on with what is in the folder.
         overwrite: True to replace the runs of these members.
-        notes: what else each run shall keep, as plain data.
-        progress: True for a bar or lines on stderr, False for nothing, None for a bar where stderr is a terminal.
+        notes: what else each run shall keep, as plain data; or a function that gives it for the settings of a run.
+        progress: True for a bar or lines on stderr, False for nothing, None for a bar where stderr is a terminal; or a
+            callable to report to, which is also told how they are trained.
         changes: single settings, which go before those of `settings`.
 
     Returns:
@@ -108,23 +109,31 @@ def train_many(
         raise OptionError("seed and seeds are both given: put the seed among the seeds")
     shared = (settings or TrainingSettings()).changed(**changes)
     device = find_device(shared.device)
-    members = plan_members(shared.changed(device=str(device)), seeds, lr, weight_decay)
+    members = [
+        replace(one, notes=notes(one.settings) if callable(notes) else notes)
+        for one in plan_members(shared.changed(device=str(device)), seeds, lr, weight_decay)
+    ]
     samples = as_data(data)
     folder = Path(path)
     _check_folder(folder, members, resume or overwrite)
-    recording = Recording(layers, every, rebuild, notes, overwrite)
+    recording = Recording(layers, every, rebuild, overwrite=overwrite)
     with undisturbed(device, shared.threads):
         some = [_build(network, samples, one.settings)[0] for one in (members[0], members[-1])]
         said, size = _choose(some, samples, members, how, memory)
         needed = bytes_of_training(some[0], samples, shared, layers, every) * len(members)
         line = say_disk(folder, len(members), needed)
-        if progress is not False:
+        aloud = progress is not False and not callable(progress)
+        if aloud:
             _say(line)
         with shown(f"training {len(members)} networks", progress) as tell:
             if size:
                 _stacked(network, samples, folder, members, size, recording, resume, tell)
             else:
-                _say(f"{len(members)} networks: {said}")
+                how_said = f"{len(members)} networks: {said}"
+                if aloud:
+                    _say(how_said)
+                else:
+                    tell(how_said, 0, len(members))
                 left = [one for one in members if not (resume and _is_diverged(folder / one.name))]
                 for name, text in train_apart(
                     network, samples, folder, left, recording, resume, tell
@@ -195,7 +204,8 @@ def _stacked(
                 if resume and _is_diverged(path):
                     continue
                 model, spec = _build(network, data, one.settings)
-                prepared = prepare(model, spec, data, path, one.settings, recording, resume)
+                own = replace(recording, notes=one.notes)
+                prepared = prepare(model, spec, data, path, one.settings, own, resume)
                 if prepared is not None:
                     trainee = Trainee(one.name, prepared, random_state(device))
                     by_step.setdefault(prepared.start, []).append(trainee)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,10 +22,12 @@ class Member:
     Attributes:
         name: the name of its run's folder: "seed3", or "lr0.1-decay0.001-seed3" of a grid.
         settings: its settings.
+        notes: what else its run keeps, as plain data.
     """
 
     name: str
     settings: TrainingSettings
+    notes: Mapping[str, Any] | None = None
 
 
 def is_several(value: Any) -> bool:
@@ -53,7 +55,8 @@ def plan_members(
     Args:
         settings: what all of them share.
         seeds: the seeds; None for that of the settings.
-        lr: a learning rate, several, or None for that of the settings.
+        lr: a learning rate, several, or None for that of the settings. A number in single precision stands for the
+            shortest decimal number that rounds to it.
         weight_decay: a weight decay, several, or None for that of the settings.
 
     Returns:
@@ -80,7 +83,8 @@ def plan_members(
 
 def _several(name: str, given: Any, read: Any) -> list[Any]:
     if isinstance(given, (str, bytes)) or not is_several(given):
-        raise OptionError(f"{name}={given!r}: give several values, such as {name}=[{given}]")
+        such = f"range({given})" if read is _whole and isinstance(given, int) else f"[{given}]"
+        raise OptionError(f"{name}={given!r}: give several values, such as {name}={such}")
     values = [read(name, value) for value in given]
     if not values:
         raise OptionError(f"{name} is empty: give at least one value")
@@ -100,6 +104,11 @@ def _whole(name: str, value: Any) -> int:
 
 
 def _number(name: str, value: Any) -> float:
+    if isinstance(value, torch.Tensor) and value.dtype in (torch.float16, torch.float32):
+        value = value.detach().cpu().numpy()[()]
+    if isinstance(value, (np.float16, np.float32)):
+        # The decimal number that was meant: 0.001, not 0.0010000000474974513.
+        value = str(value)
     try:
         return float(value)
     except (TypeError, ValueError):

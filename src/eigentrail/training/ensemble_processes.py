@@ -8,7 +8,8 @@ import os
 import signal
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -19,6 +20,7 @@ from torch import nn
 
 from eigentrail._progress import Progress
 from eigentrail.data import Data
+from eigentrail.errors import RunError
 from eigentrail.training.divergence import DivergenceError
 from eigentrail.training.ensemble_members import Member
 from eigentrail.training.interruption import Interruption
@@ -48,7 +50,7 @@ def train_apart(
         data: the samples.
         path: the folder of the ensemble.
         members: what is trained.
-        recording: what is recorded.
+        recording: what is recorded; the notes are those of the members.
         resume: whether to go on with what is there.
         tell: told about the progress.
         jobs: how many processes; None for as many as there are cores, each with the threads of the settings, on a GPU
@@ -59,6 +61,7 @@ def train_apart(
 
     Raises:
         KeyboardInterrupt: Ctrl-C was pressed; what was begun is valid and can be resumed.
+        RunError: a process has ended by itself.
     """
     shared = members[0].settings
     most = max(1, cpu_count() // shared.threads)
@@ -69,7 +72,6 @@ def train_apart(
         "layers": recording.layers,
         "every": recording.every,
         "rebuild": recording.rebuild,
-        "notes": recording.notes,
         "overwrite": recording.overwrite,
         "resume": resume,
     }
@@ -88,6 +90,7 @@ def train_apart(
         "class_names": data.class_names,
         "normalization": data.normalization,
         "about": data.about,
+        "derivation": data.derivation,
     }
     with tempfile.TemporaryDirectory(prefix="eigentrail-") as folder:
         stop = Path(folder) / "stop"
@@ -96,16 +99,47 @@ def train_apart(
                 delayed(_train_in_process)(network, arrays, about, path / one.name, one, arguments, stop)
                 for one in members
             )
-            done = Parallel(n_jobs=jobs, return_as="generator_unordered", mmap_mode="c", pre_dispatch=jobs)(
-                calls
+            parallel = Parallel(
+                n_jobs=jobs, return_as="generator_unordered", mmap_mode="c", pre_dispatch=jobs
             )
-            for count, (name, outcome) in enumerate(done, start=1):
-                tell(f"{name} is done", count, len(members))
-                if outcome is not None:
-                    wild[name] = outcome
+            with _held_back():
+                done = parallel(calls)
+            try:
+                for count, (name, outcome) in enumerate(done, start=1):
+                    tell(f"{name} is done", count, len(members))
+                    if outcome is not None:
+                        wild[name] = outcome
+            except BrokenProcessPool as error:
+                # Where signals cannot be held back, a Ctrl-C ends processes that are still starting.
+                if not interruption.requested:
+                    raise RunError(
+                        f"a process that trained members of {path} has ended by itself, perhaps for want of memory: "
+                        "pass resume=True to go on with them"
+                    ) from error
         if interruption.requested:
             raise KeyboardInterrupt
     return wild
+
+
+@contextlib.contextmanager
+def _held_back() -> Iterator[None]:
+    """Start processes that a terminal's Ctrl-C does not end while they import torch; ours comes after the block."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _let_through() -> None:
+    """Take Ctrl-C from now on, in a process that began with it held back; one from before is dropped."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 class _Relayed(Interruption):
@@ -134,6 +168,7 @@ def _train_in_process(
     with contextlib.suppress(OSError, AttributeError):
         # A terminal's Ctrl-C is for the process that asked for this one; it passes it on, once.
         os.setpgid(0, 0)
+    _let_through()
     over = threading.Event()
     threading.Thread(target=_watch, args=(stop, os.getppid(), over), daemon=True).start()
     try:
@@ -154,7 +189,7 @@ def _train_one(
     if isinstance(network, nn.Module):
         network = copy.deepcopy(network)
     try:
-        train(network, data, path, member.settings, progress=False, **arguments)
+        train(network, data, path, member.settings, notes=member.notes, progress=False, **arguments)
     except DivergenceError as error:
         return str(error)
     return None

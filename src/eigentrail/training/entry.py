@@ -10,6 +10,7 @@ from typing import Any, overload
 
 from torch import nn
 
+from eigentrail._progress import Progress
 from eigentrail.data import as_data
 from eigentrail.errors import OptionError
 from eigentrail.networks import NetworkSpec
@@ -73,7 +74,7 @@ def train(
     resume: bool = False,
     overwrite: bool = False,
     notes: Mapping[str, Any] | None = None,
-    progress: bool | None = None,
+    progress: Progress | bool | None = None,
     **changes: Any,
 ) -> Run: ...
 def train(
@@ -91,7 +92,7 @@ def train(
     resume: bool = False,
     overwrite: bool = False,
     notes: Mapping[str, Any] | None = None,
-    progress: bool | None = None,
+    progress: Progress | bool | None = None,
     **changes: Any,
 ) -> Run | Ensemble:
     """Train a network and record how its weights move; or many at once, for several seeds or settings.
@@ -108,8 +109,9 @@ def train(
     Args:
         network: a known name ("mlp50"), "package.module:factory", a `NetworkSpec`, or a network, which is trained in
             place from the weights it has (and stays on the device where it was trained).
-        data: a known name, a folder, a `Data`, a pair of tensors (inputs, targets), a torch Dataset, or a pair
-            (train, test) of either.
+        data: a known name, a folder, a `Data`, a pair of tensors (inputs, targets), a torch Dataset, a pair (train,
+            test) of either, or the import path "package.module:name" of one of these or of what gives one when it is
+            called without arguments.
         path: the run's folder.
         settings: the settings; defaults for None.
         seeds: several seeds, which are trained as one program with every value of the two settings below, as
@@ -123,7 +125,8 @@ def train(
             was; only the number of epochs may grow, if the schedule does not depend on it.
         overwrite: True to replace the run in the folder.
         notes: what else the run shall keep, as plain data.
-        progress: True for a bar or lines on stderr, False for nothing, None for a bar where stderr is a terminal.
+        progress: True for a bar or lines on stderr, False for nothing, None for a bar where stderr is a terminal; or a
+            callable to report to.
         changes: single settings, which go before those of `settings`: `epochs=5, lr=0.1, device="cuda"`.
 
     Returns:
@@ -165,7 +168,7 @@ def train(
     states = human(bytes_of_states(model, chosen))
 
     def report(line: str) -> None:
-        if progress is not False and sys.stderr is not None:
+        if progress is not False and not callable(progress) and sys.stderr is not None:
             sys.stderr.write(f"{line}; the states that are kept take {states}\n")
 
     recording = Recording(layers, every, rebuild, notes, overwrite, report)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch.nn import functional as F
 
-from eigentrail._progress import shown
+from eigentrail._progress import Progress, shown
 from eigentrail.training.device import random_state
 from eigentrail.training.divergence import check_finite
 from eigentrail.training.interruption import Interruption
@@ -35,11 +35,12 @@ class Loop:
         self._interruption = interruption
         self._step = prepared.start
 
-    def run(self, progress: bool | None) -> None:
+    def run(self, progress: Progress | bool | None) -> None:
         """Train from the step that the training is at to its end.
 
         Args:
-            progress: True for a bar or lines on stderr, False for nothing, None for a bar where stderr is a terminal.
+            progress: True for a bar or lines on stderr, False for nothing, None for a bar where stderr is a terminal;
+                or a callable to report to.
 
         Raises:
             KeyboardInterrupt: the interruption was requested; the state of the last step is kept.

@@ -5,10 +5,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
+
+from eigentrail.data.checked import Checked
 
 
-class ClassPhase(BaseModel):
+class ClassPhase(Checked):
     """From an epoch on, until the next phase, only samples of some classes are trained.
 
     The network keeps one output for every class of the data set. Before the first phase all samples are trained. S0
@@ -17,9 +19,10 @@ class ClassPhase(BaseModel):
     Attributes:
         start: the epoch, counted from 0.
         classes: class numbers.
-    """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    Raises:
+        OptionError: a setting is unknown or outside what it may be.
+    """
 
     start: int = Field(ge=0)
     classes: tuple[int, ...] = Field(min_length=1)

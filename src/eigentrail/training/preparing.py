@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,13 +13,15 @@ from typing import Any
 import torch
 from torch import nn
 
+from eigentrail._names import first_line
 from eigentrail.data import Data
-from eigentrail.errors import DataError, OptionError
+from eigentrail.errors import DataError, OptionError, RunWarning
 from eigentrail.networks import NetworkSpec
 from eigentrail.runs import Recorder
 from eigentrail.runs.manifest import BuildSpec
 from eigentrail.runs.schedules import Every
 from eigentrail.runs.selection import match, no_match
+from eigentrail.training.accuracy import smallest_part
 from eigentrail.training.calendar import Calendar
 from eigentrail.training.device import seed_random
 from eigentrail.training.optimizers import make_optimizer
@@ -164,7 +168,9 @@ def frozen(model: nn.Module, globs: Sequence[str]) -> Iterator[None]:
 
 @torch.no_grad()
 def check_fits(model: nn.Module, data: Data, settings: TrainingSettings) -> None:
-    """Try the network on a sample, so that what does not fit is said before anything is written.
+    """Try the network on samples, so that what does not fit is said before anything is written.
+
+    Besides a batch to evaluate, one of a single sample is tried where the training has such a batch.
 
     Args:
         model: the network, as `place` leaves it.
@@ -173,14 +179,20 @@ def check_fits(model: nn.Module, data: Data, settings: TrainingSettings) -> None
 
     Raises:
         OptionError: the network has nothing to train.
-        DataError: it does not take the samples, or gives no logit per class.
+        DataError: it does not take the samples, or gives no logit per class; or the samples are no images, which are
+            to be changed.
     """
+    if settings.augmentation is not None:
+        settings.augmentation.check(data.input_shape)
     if not any(parameter.requires_grad for parameter in model.parameters()):
         raise OptionError(f"the network {type(model).__name__} has no trainable parameter")
-    sample = data.train_inputs[:1].to(next(model.parameters()).device, settings.torch_dtype)
+    device = next(model.parameters()).device
+    # Two, where all that is evaluated has two: batch norm without running statistics takes no less.
+    count = min(smallest_part(len(part)) for part in (data.train_inputs, data.test_inputs) if len(part))
+    samples = data.train_inputs[: min(2, count)].to(device, settings.torch_dtype)
     model.eval()
     try:
-        outputs = model(sample)
+        outputs = model(samples)
     except (RuntimeError, ValueError, IndexError, TypeError) as error:
         reason = str(error).splitlines()[0]
         raise DataError(
@@ -190,11 +202,28 @@ def check_fits(model: nn.Module, data: Data, settings: TrainingSettings) -> None
     finally:
         model.train()
     shape = tuple(outputs.shape) if isinstance(outputs, torch.Tensor) else type(outputs).__name__
-    if not isinstance(shape, tuple) or len(shape) != 2 or shape[0] != 1 or shape[1] < data.classes:
+    if not isinstance(shape, tuple) or len(shape) != 2 or shape[0] != len(samples) or shape[1] < data.classes:
         raise DataError(
-            f"the network {type(model).__name__} gives {shape} for one sample of {data.name}, which has {data.classes} "
-            "classes: it must give one logit per class, [batch, classes]"
+            f"the network {type(model).__name__} gives {shape} for {len(samples)} samples of {data.name}, which has "
+            f"{data.classes} classes: it must give one logit per class, [batch, classes]"
         )
+    if Calendar(settings, data.train_targets).smallest_batch == 1:
+        _check_single(model, data, settings, device)
+
+
+def _check_single(model: nn.Module, data: Data, settings: TrainingSettings, device: torch.device) -> None:
+    sample = data.train_inputs[:1].to(device, settings.torch_dtype)
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        try:
+            # A copy: batch norm's statistics move.
+            copy.deepcopy(model).train()(sample)
+        except (RuntimeError, ValueError, IndexError) as error:
+            where = "" if settings.batch_size == 1 else ", which the last batch of an epoch would be"
+            mend = "" if settings.batch_size == 1 else ", or drop_last=True"
+            raise DataError(
+                f"the network {type(model).__name__} cannot be trained on a batch of one sample{where} "
+                f"({first_line(error)}): choose another batch_size than {settings.batch_size}{mend}"
+            ) from error
 
 
 def prepare(
@@ -233,6 +262,9 @@ def prepare(
     device = next(model.parameters()).device
     optimizer = make_optimizer(model, settings)
     calendar = Calendar(settings, data.train_targets)
+    # A preset that is cut short says so itself.
+    for line in settings.unreached("preset" not in (recording.notes or {})):
+        warnings.warn(line, RunWarning, stacklevel=2)
     seed_random(network_seed(settings.seed), device)
     found = None
     if resume:

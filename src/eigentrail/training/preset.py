@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict
 
 from eigentrail import data as datasets
 from eigentrail.data import Data
+from eigentrail.errors import OptionError
 from eigentrail.runs.schedules import EveryEpochs
 from eigentrail.training.settings import TrainingSettings
 
@@ -122,23 +124,22 @@ class Preset(BaseModel):
         small = None if full or self.two_cores is None else self.two_cores.network
         return small or self.network
 
-    def samples_for(self, data: Data, full: bool = True, seed: int = 0) -> Data:
+    def samples_for(self, data: Data, full: bool = True) -> Data:
         """Take the samples that are trained and tested.
 
         Args:
             data: the data set.
             full: True for all, False for those of two cores.
-            seed: of the choice.
 
         Returns:
-            The data set itself or a random part of it.
+            The data set itself or a random part of it, the same for every seed of a training.
         """
         if full or self.two_cores is None:
             return data
         wanted = (self.two_cores.train_samples, self.two_cores.test_samples)
         there = (len(data.train_targets), len(data.test_targets))
         train, test = (n if n is not None and n < m else None for n, m in zip(wanted, there, strict=True))
-        return data if train is None and test is None else datasets.take(data, train, test, seed=seed)
+        return data if train is None and test is None else datasets.take(data, train, test)
 
     def settings_asked(self, settings: TrainingSettings, epochs: int | None = None) -> TrainingSettings:
         """Take another number of epochs, and begin phases of classes at the same share of it.
@@ -149,14 +150,22 @@ class Preset(BaseModel):
 
         Returns:
             The settings.
+
+        Raises:
+            OptionError: a phase would be left without an epoch.
         """
-        if epochs is None or not settings.phases:
-            return settings.changed(epochs=epochs)
+        asked = settings.changed(epochs=epochs)
+        starts = [phase.start * asked.epochs // settings.epochs for phase in settings.phases]
+        if any(b <= a for a, b in pairwise(starts)):
+            raise OptionError(
+                f"epochs={epochs}: the preset {self.name} has {len(starts)} phases of classes, and each needs an "
+                "epoch: give more epochs"
+            )
         phases = [
-            {"start": phase.start * epochs // settings.epochs, "classes": phase.classes}
-            for phase in settings.phases
+            {"start": start, "classes": phase.classes}
+            for start, phase in zip(starts, settings.phases, strict=True)
         ]
-        return settings.changed(epochs=epochs, phases=phases)
+        return asked.changed(phases=phases)
 
     def choices(
         self,

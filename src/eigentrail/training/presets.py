@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from eigentrail import data as datasets
@@ -11,10 +12,12 @@ from eigentrail._names import look_up
 from eigentrail.errors import OptionError
 from eigentrail.runs import Run
 from eigentrail.runs.schedules import Every
+from eigentrail.training.ensemble import train_many
 from eigentrail.training.ensemble_members import is_several
 from eigentrail.training.ensemble_result import Ensemble
 from eigentrail.training.entry import train
 from eigentrail.training.preset import Preset
+from eigentrail.training.resuming import keep_phases
 from eigentrail.training.settings import TrainingSettings
 from eigentrail.training.sources import PRESETS as SOURCES
 from eigentrail.training.study_presets import STUDY_PRESETS
@@ -52,7 +55,7 @@ def preset(name: str) -> Preset:
 def train_preset(
     name: str,
     path: str | os.PathLike[str],
-    data: str | os.PathLike[str] | None = None,
+    data: Any = None,
     *,
     layers: str | Sequence[str] | Mapping[str, Every] | None = None,
     full: bool = True,
@@ -66,11 +69,14 @@ def train_preset(
     Args:
         name: one of `names()`.
         path: the run's folder.
-        data: a data set's name or a folder (`--data NAME|PATH`); None for the preset's own.
+        data: all that `train` takes: a data set's name, a folder, an import path, a `Data`, a pair of tensors, a torch
+            Dataset, or a pair (train, test) of either; None for the preset's own.
         layers: which layers to record; None for what the preset records.
         full: True for the source's size, False for one that two cores carry in minutes.
-        epochs: how many; None for the preset's. Phases of classes begin at the same share of them.
-        seed: of the initial weights, of the order and of the choice of the samples; None for 0.
+        epochs: how many; None for the preset's. Phases of classes begin at the same share of them; with `resume=True`
+            where the run in the folder begins them.
+        seed: of the initial weights and of the order of the samples; None for 0. Which samples the size of two cores
+            takes does not depend on it.
         notes: what else the run shall keep, as plain data.
         arguments: all else that `train` takes: `seeds=range(20)`, `lr=[0.1, 0.01]` or `weight_decay=...` for many at
             once, `resume=True`, `overwrite=True`, `every`, `progress`, and settings to take instead of the preset's:
@@ -80,26 +86,39 @@ def train_preset(
         The run, or the ensemble; notes hold the preset's name, source and choices.
     """
     chosen = preset(name)
-    which, folder = datasets.resolve(data, chosen.data)
+    whole, folder = None, None
+    if data is None or isinstance(data, (str, os.PathLike)):
+        which, folder = datasets.resolve(data, chosen.data)
+    else:
+        whole = datasets.as_data(data)
+        which = whole.name
     fixed = {
         key: arguments.pop(key)
         for key in [*arguments]
         if key in TrainingSettings.model_fields and not is_several(arguments[key])
     }
-    settings = chosen.settings_asked(chosen.settings_for(which, full), epochs).changed(seed=seed, **fixed)
-    samples = chosen.samples_for(datasets.load(which, folder), full, settings.seed)
-    done: Run | Ensemble = train(
-        chosen.network_for(full),
-        samples,
-        path,
-        settings,
-        layers=chosen.layers_for(which, full) if layers is None else layers,
-        notes={
+    settings = chosen.settings_asked(chosen.settings_for(which, full), epochs)
+    if arguments.get("resume"):
+        settings = keep_phases(Path(path), settings)
+    settings = settings.changed(seed=seed, **fixed)
+    samples = chosen.samples_for(datasets.load(which, folder) if whole is None else whole, full)
+
+    def told(used: TrainingSettings) -> dict[str, Any]:
+        return {
             **(notes or {}),
             "preset": chosen.name,
             "source": chosen.source,
-            "chosen": list(chosen.choices(full, settings, which, samples)),
-        },
-        **arguments,
+            "chosen": list(chosen.choices(full, used, which, samples)),
+        }
+
+    recorded = chosen.layers_for(which, full) if layers is None else layers
+    if arguments.get("seeds") is not None or any(
+        is_several(arguments.get(name)) for name in ("lr", "weight_decay")
+    ):
+        return train_many(
+            chosen.network_for(full), samples, path, settings, layers=recorded, notes=told, **arguments
+        )
+    run: Run = train(
+        chosen.network_for(full), samples, path, settings, layers=recorded, notes=told(settings), **arguments
     )
-    return done
+    return run

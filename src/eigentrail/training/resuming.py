@@ -56,6 +56,28 @@ def _own(state: Any) -> Any:
     return [_own(value) for value in state] if isinstance(state, list) else state
 
 
+def keep_phases(folder: Path, settings: TrainingSettings) -> TrainingSettings:
+    """Begin phases of classes where the trainings in a folder begin them, which were asked for other epochs.
+
+    Args:
+        folder: the folder of a run, or of runs in folders of their own.
+        settings: the settings, whose phases begin at a share of the epochs.
+
+    Returns:
+        The settings; with the phases of a run in the folder if those are of the same classes and end in time.
+    """
+    if not settings.phases:
+        return settings
+    for depth in ("", "*/", "*/*/"):
+        for path in sorted(folder.glob(f"{depth}{FILE}")):
+            before = Manifest.read(path.parent).notes.get(NOTE) or {}
+            phases: list[dict[str, Any]] = before.get("phases") or []
+            same = [phase["classes"] for phase in phases] == [[*phase.classes] for phase in settings.phases]
+            if same and phases[-1]["start"] < settings.epochs:
+                return settings.changed(phases=phases)
+    return settings
+
+
 def load_latest(
     path: Path,
     model: nn.Module,

@@ -7,11 +7,13 @@ from typing import Any, Literal
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from eigentrail._names import none_such
 from eigentrail.data import Augmentation
+from eigentrail.data.checked import explained
 from eigentrail.errors import OptionError
 from eigentrail.training.device import checked_name
 from eigentrail.training.phase import ClassPhase, check_order
-from eigentrail.training.schedule import Constant, Schedule, as_schedule
+from eigentrail.training.schedule import Constant, Schedule, Step, as_schedule
 
 
 class TrainingSettings(BaseModel):
@@ -107,6 +109,27 @@ class TrainingSettings(BaseModel):
         wanted = {name: value for name, value in changes.items() if value is not None}
         return TrainingSettings(**{**self.model_dump(), **wanted})
 
+    def unreached(self, schedule: bool = True) -> list[str]:
+        """Say what the training ends before.
+
+        Args:
+            schedule: whether changes of the rate count too.
+
+        Returns:
+            A sentence for each phase of classes and each change of the rate that does not come.
+        """
+        last = f"which its epochs 0 to {self.epochs - 1} do not reach: give it more epochs, or take it out"
+        late = [
+            f"phases: a phase of classes begins at epoch {one.start}"
+            for one in self.phases
+            if one.start >= self.epochs
+        ]
+        if schedule and isinstance(self.schedule, Step):
+            late += [
+                f"schedule: the rate changes at epoch {at}" for at in self.schedule.at if at >= self.epochs
+            ]
+        return [f"{each} of the training, {last}" for each in late]
+
     def lr_in(self, epoch: int) -> float:
         """Give the learning rate of an epoch.
 
@@ -143,13 +166,19 @@ class TrainingSettings(BaseModel):
         return torch.float64 if self.dtype == "float64" else torch.float32
 
 
+# What others call a setting, where no letters tell.
+_MEANT = {"learning_rate": "lr", "rate": "lr"}
+
+
 def _sentence(error: ValidationError) -> str:
-    first = error.errors()[0]
+    name, said = explained(error)
     # The tag of a schedule's kind is no name that anybody writes.
     tags = ("constant", "step", "exponential", "cosine")
-    name = ".".join(str(part) for part in first["loc"] if part not in tags) or "the settings"
-    if first["type"] == "extra_forbidden":
-        return f"there is no training setting {name}: there are {', '.join(TrainingSettings.model_fields)}"
-    said = first["msg"].removeprefix("Value error, ")
-    shown = "" if isinstance(first["input"], dict) else f"={first['input']!r}"
-    return f"{name}{shown} cannot be used: {said[0].lower()}{said[1:]}"
+    name = ".".join(part for part in name.split(".") if part not in tags) or "the settings"
+    if said is None:
+        if name in _MEANT:
+            return f'there is no training setting "{name}": did you mean {_MEANT[name]}?'
+        return none_such(name, TrainingSettings.model_fields, "training setting")
+    given = error.errors()[0]["input"]
+    shown = "" if isinstance(given, dict) else f"={given!r}"
+    return f"{name}{shown} cannot be used: {said}"
