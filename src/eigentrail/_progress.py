@@ -31,17 +31,25 @@ def silent(item: str, done: int, total: int) -> None:
     """
 
 
+# A terminal's bar has room for a name; what is longer stands above it.
+_LONG = 100
+
+
 @contextmanager
-def shown(label: str, show: bool | None = None) -> Iterator[Progress]:
+def shown(label: str, show: Progress | bool | None = None) -> Iterator[Progress]:
     """Show progress on standard error for the length of a `with` block.
 
     Args:
         label: what the work is, in one or two words.
-        show: True for a bar or lines, False for nothing, None for a bar where standard error is a terminal.
+        show: True for a bar or lines, False for nothing, None for a bar where standard error is a terminal; or what to
+            report to instead.
 
     Yields:
         The callable to report to.
     """
+    if callable(show):
+        yield show
+        return
     terminal = sys.stderr.isatty()
     if show is False or (show is None and not terminal):
         yield silent
@@ -69,6 +77,8 @@ def shown(label: str, show: bool | None = None) -> Iterator[Progress]:
             task = bar.add_task("", total=None)
 
             def advance(item: str, done: int, total: int) -> None:
+                if len(item) > _LONG:
+                    bar.console.print(escape(item), highlight=False)
                 bar.update(task, description=escape(item[-60:]), completed=done, total=total)
 
             yield advance

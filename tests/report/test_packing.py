@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
+from eigentrail.report.figures import style
 from eigentrail.report.packing import (
     Packer,
     curve_points,
@@ -105,3 +107,13 @@ def test_data_piece_keeps_seven_digits() -> None:
     assert piece["values"][0] == [pytest.approx(1 / 3, rel=1e-7), None]
     assert piece["values"][1] == ["'=evil", "b"]
     assert piece["file"] == "stem.csv"
+
+
+def test_a_legend_stays_where_its_figure_puts_it() -> None:
+    def legend(**layout: Any) -> dict[str, Any]:
+        figure = style.build([], title="t", xaxis={}, yaxis={}, **layout)
+        return dict(figure_json(figure)["layout"]["legend"])
+
+    assert legend() == {}
+    assert legend(legend={"traceorder": "normal"}) == {"traceorder": "normal"}
+    assert legend(legend={"y": -0.02}) == {"y": -0.02, "yanchor": "top"}

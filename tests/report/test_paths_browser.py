@@ -27,7 +27,7 @@ def test_the_sphere_is_drawn_without_complaint(browser: Any, tmp_path: Any) -> N
         visit.page.locator("#theme").click()
         visit.page.wait_for_timeout(300)
         shown = figure.first.locator(".canvas").evaluate("e => e.data.map(t => t.name)")
-        assert {"great circle", "start", "end"} <= set(shown)
+        assert {"great circle of all steps", "start", "end"} <= set(shown)
         # What the software renderer says about its own speed is no complaint about the page.
         speed = ("willReadFrequently", "GPU stall", "no longer be output", "nger repeat")
         assert not [c for c in visit.complaints if not any(words in c for words in speed)]

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from conftest import IMG, SCRIPT
-from eigentrail.report.figures import evolution_density, evolution_phases, evolution_values
+from eigentrail.report.figures import evolution_density, evolution_phases, evolution_values, sorted_values
 from eigentrail.report.figures.evolution import Curve, over_steps, thinned
 from eigentrail.report.glossary import GROUPS, lookup
 from eigentrail.report.packing import unsqueeze
@@ -290,3 +290,66 @@ def test_the_real_folder_of_checkpoints_has_a_page(checkpoints: Path, tmp_path: 
     for name in layers:
         assert name in html.replace("<wbr>", "")
     assert sorted(p.name for p in run.path.iterdir()) == before  # nothing is written beside somebody's files
+
+
+def test_a_layer_that_is_not_seen_at_the_end_is_never_said_to_be(tmp_path: Path) -> None:
+    model = nn.Sequential(nn.Linear(40, 60, bias=False), nn.Linear(60, 40, bias=False))
+    kept = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    with Recorder(model, tmp_path / "run", {"0": 4, "1": 100}, report=None) as recorder:
+        for _ in range(6):
+            with torch.no_grad():
+                for parameter in model.parameters():
+                    parameter.add_(0.001 * torch.ones_like(parameter))
+            recorder.step()
+        # Another state than that of the last step: it is not recorded as the last one.
+        model.load_state_dict(kept)
+    table = evolution_table(evolution(open_run(tmp_path / "run"), progress=False))
+    assert table["last_step"].tolist() == [4, 0] and table["run_end"].tolist() == [6, 6]
+    rarely, once = (describe_layer(row) for row in table.to_dict(orient="records"))
+    assert "so at step 4 the bulk" in rarely and "at the end" not in rarely
+    assert "The run went on to step 6, where the layer is not seen." in rarely
+    assert "It is seen at this step only. The run went on to step 6" in once
+    for wrong in ("unchanged", "at the end", "went from", " to step 0", "at step 0, 0 at step 0"):
+        assert wrong not in once
+    said = verdict(table)
+    assert said.startswith("In none of 1 matrix the number of spikes grew.")
+    assert (
+        "step 6, at which nothing is known of 0.weight (last seen at step 4), 1.weight (last seen at" in said
+    )
+    assert claim_holds(table.iloc[1].to_dict()) is None
+    assert verdict(table.iloc[1:]).startswith("No matrix is seen at more than one step")
+
+
+def test_singular_values_in_their_order_are_those_of_the_first_and_the_last_step(
+    one: RunStory, tmp_path: Path
+) -> None:
+    import plotly.graph_objects as go
+
+    node = one.layer("first.weight")
+    shown = sorted_values.ordered_values([("a", node), ("b", node)])
+    figure = sorted_values.sorted_values(shown)
+    go.Figure(figure.to_dict())  # validates
+    assert figure.layout.yaxis.type == "log"
+    assert [(t.name, t.line.dash, t.showlegend) for t in figure.data] == [
+        ("a, step 0", "dot", False), ("a, step 60", "solid", True),
+        ("b, step 0", "dot", False), ("b, step 60", "solid", True),
+    ]  # fmt: skip
+    exact = np.linalg.svd(one.run["first.weight"].values[-1].astype(np.float64), compute_uv=False)
+    np.testing.assert_allclose(figure.data[1].y, exact, rtol=1e-6)
+    assert list(figure.data[1].x) == list(range(1, 41))
+    table = sorted_values.ordered_table(shown)
+    assert len(table) == 4 * 40 and table["step"].unique().tolist() == [0, 60]
+    assert not sorted_values.ordered_values([]) and sorted_values.sorted_values([]).layout.annotations
+    assert not len(sorted_values.ordered_table([]))
+
+
+def test_compared_runs_show_their_singular_values_and_norm_ratios_at_once(
+    one: RunStory, tmp_path: Path
+) -> None:
+    other = story(record(tmp_path / "run", seed=1, layers=("first", "third")))
+    found = {
+        v["file"]: v for v in pieces(run_page([one, other])).values() if isinstance(v, dict) and "file" in v
+    }
+    ordered = found["sorted-values-first.weight"]["figure"]
+    assert [t["name"] for t in ordered["data"] if t["showlegend"]] == ["run (1), step 60", "run (2), step 60"]
+    assert "norm-ratio-first.weight" in found and "sorted-values-third.weight" in found

@@ -11,6 +11,7 @@ from torch import nn
 
 import eigentrail as et
 from eigentrail.cli.app import run as main
+from eigentrail.report.parts import evaluated
 from eigentrail.runs import Recorder, open_run
 from eigentrail.studies.adding_back import add_back_analysis, add_back_table, needed, spread_counts
 from eigentrail.studies.landscapes import landscape_table, well
@@ -77,6 +78,25 @@ def test_as_many_components_as_weights_bring_everything_back(tmp_path: Path) -> 
     assert float(curve["norm"][-1]) == pytest.approx(1.0, rel=1e-6)
 
 
+def test_a_motion_along_fewer_directions_has_exactly_as_many_components(tmp_path: Path) -> None:
+    # 30 steps along 17 directions of 40 weights.
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((30, 17)) @ np.linalg.qr(rng.standard_normal((40, 17)))[0].T
+    model = nn.Linear(8, 5, bias=False).double()
+    model.weight.data.copy_(torch.from_numpy(x[0].reshape(5, 8)))
+    with Recorder(model, tmp_path / "run", report=None) as recorder:
+        for w in x[1:]:
+            model.weight.data.copy_(torch.from_numpy(w.reshape(5, 8)))
+            recorder.step()
+    run = open_run(tmp_path / "run")
+    found = components_of(run, "weight")
+    assert found.basis.k == len(found.variances) == found.scores.sizes["component"] == 17
+    np.testing.assert_allclose(found.basis.partial_sum(x[-1]), x[-1], atol=1e-8)
+    assert components_of(run, "weight", 4).basis.k == 4
+    with pytest.raises(et.errors.TrajectoryError, match="17 directions only"):
+        et.trajectories.pca(x, 18)
+
+
 def test_the_table_says_how_many_and_what_random_directions_need(digits: et.Run) -> None:
     tree = add_back_analysis(digits, progress=False)
     table = add_back_table(tree).set_index("name")
@@ -135,6 +155,42 @@ def test_the_landscape_goes_through_the_last_weights(digits: et.Run) -> None:
     assert float(lines["loss"].values[0, 0]) > float(middle[0])
     assert float(node["plane"]["loss"].sel(x=0, y=0, method="nearest")) == pytest.approx(float(middle[0]))
     assert landscape_table(found.results["landscape"])["name"].tolist() == ["fc1.weight"]
+
+
+def test_figures_say_what_is_moved_and_whether_the_penalty_is_in_the_loss(digits: et.Run) -> None:
+    tree = et.analyze(digits, "landscape", progress=False).results["landscape"]
+    nodes = {node.attrs["name"]: node for node in tree.children.values()}
+    captions = {}
+    for name in ("fc3.weight", WHOLE):
+        lines, plane = evaluated._landscape(nodes[name], name, "stem")
+        captions[name] = (lines.caption, plane.caption)
+        assert lines.figure.layout.yaxis.title.text == "loss with decay penalty (nats)"
+        assert "cross-entropy" in plane.figure.data[0].colorbar.title.text
+        assert plane.title.startswith("Cross-entropy in the plane")
+        assert "with the penalty of the weight decay" in lines.caption
+        assert "without the penalty of the weight decay" in plane.caption
+    assert all("Only this layer" in caption for caption in captions["fc3.weight"])
+    assert all("whole network" in caption and "Only this layer" not in caption for caption in captions[WHOLE])
+    verdicts = landscape_table(tree)["verdict"]
+    assert verdicts.str.contains("loss with the penalty of the weight decay").all()
+    # Without a weight decay both figures have the same loss.
+    node = nodes["fc3.weight"].copy()
+    node["lines"] = node["lines"].to_dataset().assign(total=node["lines"]["loss"])
+    lines, plane = evaluated._landscape(node, "fc3.weight", "stem")
+    assert lines.figure.layout.yaxis.title.text == "cross-entropy (nats)"
+    assert "no weight decay" in lines.caption and "no weight decay" in plane.caption
+
+
+def test_adding_back_shows_accuracy_and_loss(digits: et.Run) -> None:
+    node = add_back_analysis(digits, layers=["fc3"], progress=False)["fc3.weight"]
+    by_accuracy, by_loss = evaluated._add_back(node, "fc3.weight", "stem")
+    assert by_loss.figure.layout.yaxis.title.text == "cross-entropy, test (nats)"
+    assert by_loss.stem != by_accuracy.stem and by_loss.title != by_accuracy.title
+    for plot, what in ((by_accuracy, "accuracy"), (by_loss, "loss")):
+        shown = next(t for t in plot.figure.data if t.name == "singular matrices")
+        np.testing.assert_array_equal(shown.y, node["singular"][what].sel(part="test"))
+        [full] = [t for t in plot.figure.data if t.name == "full network"]
+        assert full.y[0] == pytest.approx(node.attrs[f"{what}_full"][1])
 
 
 def test_the_command_line_and_the_page_show_them(digits: et.Run, tmp_path: Path, capsys) -> None:

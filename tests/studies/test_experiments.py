@@ -8,15 +8,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 
 from eigentrail.api.study import SweepResult, study
 from eigentrail.cli.app import run as main
-from eigentrail.errors import RunError
+from eigentrail.errors import OptionError, RunError
 from eigentrail.report.experiments import experiment_sections
 from eigentrail.studies import STUDIES, Claim, Measured, Trial, run_trials
 from eigentrail.studies.claims import COLUMNS, decide
-from eigentrail.studies.drift_claims import _agrees
+from eigentrail.studies.drift_claims import _add_back, _agrees, _scaling, hundreds_needed
 from eigentrail.studies.geodesic_claims import above_chance
+from eigentrail.trajectories import evolution
 
 VERDICTS = {"holds", "does not hold", "not decided"}
 
@@ -114,6 +116,31 @@ def test_swapped_classes_beside_a_control(short: None, tmp_path: Path) -> None:
     assert swap["turned_after"] != control["turned_after"]
 
 
+def test_a_study_of_swapped_classes_goes_on_with_more_epochs(tmp_path: Path) -> None:
+    chosen = replace(STUDIES["class-swap"], seeds=(1, 1), every=20)
+    folder = tmp_path / "runs"
+    run_trials(chosen, folder, "digits", epochs=2, progress=False)
+    _, longer = run_trials(chosen, folder, "digits", epochs=3, progress=False)
+    # The classes were swapped after one of two epochs; that they stay.
+    assert [[phase.start for phase in one.settings[0].phases] for one in longer] == [[0, 1], [0]]
+    assert [one.runs[0].metrics.epoch.values[-1] for one in longer] == [3, 3]
+    with pytest.raises(OptionError, match="epochs=1: the preset class-swap has 2 phases of classes"):
+        run_trials(chosen, tmp_path / "short", "digits", epochs=1, progress=False)
+    assert not (tmp_path / "short").exists()
+
+
+def test_what_a_sweep_tells_of_the_end_is_of_the_last_step(tmp_path: Path) -> None:
+    # The layer is recorded every third epoch; this is the first one.
+    chosen = replace(STUDIES["batch-size"], values=(500, 100))
+    _, trained = run_trials(chosen, tmp_path / "runs", "digits", epochs=1, progress=False)
+    results = {
+        one.trial.name: {"evolution": evolution(one.runs[0], layers="fc1.weight", progress=False)}
+        for one in trained
+    }
+    table = chosen.measure(trained, results, lambda *told: None).table
+    assert table["spectrum_step"].tolist() == table["steps"].tolist() == [3, 15]
+
+
 def test_a_stretch_that_began_elsewhere_is_refused(tmp_path: Path) -> None:
     chosen = replace(STUDIES["drift"], factors=())
     plan = [Trial("first", share=0.5), Trial("second", begins="first")]
@@ -158,6 +185,89 @@ def test_an_exponent_is_the_claimed_one_or_not_or_cannot_be_told(
     exponent: float, error: float, verdict: bool | None
 ) -> None:
     assert _agrees(exponent, error, 1.0) is verdict
+
+
+@pytest.mark.parametrize(
+    "needed, there, verdict",
+    [(None, 90, None), (None, 337, True), (250, 337, True), (20, 337, False), (20, 90, False)],
+)
+def test_hundreds_of_components_are_needed_only_where_there_are_hundreds(
+    needed: int | None, there: int, verdict: bool | None
+) -> None:
+    assert hundreds_needed(needed, there) is verdict
+
+
+def adding_back(part: str, zeros: float, curve: list[float]) -> xr.DataTree:
+    """A layer whose accuracy with 0, 1 and 90 directions is known."""
+    data = xr.Dataset(
+        {
+            "accuracy": (("part", "k"), [curve]),
+            "loss": (("part", "k"), [[1.0] * len(curve)]),
+            "norm": ("k", np.linspace(0, 1, len(curve))),
+        },
+        coords={"part": [part], "k": [0, 1, 90][: len(curve)]},
+    )
+    node = xr.DataTree.from_dict({f"/{kind}": data for kind in ("components", "singular", "random")})
+    node.attrs = {
+        **{"name": "fc1.weight", "parameters": 100, "parts": [part], "guess": [0.1]},
+        **{"accuracy_full": [0.9], "accuracy_zeros": [zeros], "loss_full": [0.1], "loss_zeros": [2.0]},
+    }
+    return xr.DataTree().assign({"fc1": node})
+
+
+def test_too_few_components_decide_nothing_and_one_is_no_plural() -> None:
+    few = adding_back("test", 0.1, [0.1, 0.2, 0.3])
+    alone = adding_back("test", 0.1, [0.1, 0.9])
+    plain, decay = _add_back({"plain": {"add-back": alone}, "decay": {"add-back": few}}, "fc1.weight")
+    assert (
+        plain.verdict == "holds"
+        and "takes 1 component, 1 singular matrix, 1 random direction" in plain.finding
+    )
+    assert decay.verdict == "not decided"
+    assert "takes more than 90 components, more than all singular matrices" in decay.finding
+    assert decay.finding.endswith("; 90 components in all are too few to tell")
+
+
+def test_findings_end_as_sentences_do() -> None:
+    alpha = np.linspace(1, 2, 5)
+    node = xr.DataTree(
+        xr.Dataset(
+            {
+                **{name: ("curve", [0.5, 0.5]) for name in ("rate", "exponential_loss_r2", "quadratic_r2")},
+                "curvature": ("curve", [0.1, 0.1]),
+                "form": ("curve", ["exponential", "quadratic"]),
+                "loss": (("curve", "alpha"), np.stack([np.exp(-alpha), alpha**2])),
+                "accuracy": ("alpha", np.ones(5)),
+            },
+            coords={"curve": ["cross_entropy", "with_decay"], "alpha": alpha},
+            attrs={"name": "fc1.weight", "weight_decay": 1e-3},
+        )
+    )
+    results = {kind: {"loss-scaling": xr.DataTree().assign({"a": node})} for kind in ("plain", "decay")}
+    for claim, other in zip(_scaling(results, "fc1.weight"), ("quadratic", "exponential"), strict=True):
+        assert claim.finding.endswith(f"; given for chance is the share that the {other} fit explains")
+        assert "(R² 0.500 exponential, 0.500 quadratic)" in claim.finding
+
+
+def test_how_several_networks_are_trained_is_told_once_and_only_if_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # One after the other, which is quicker for so little than to start processes.
+    monkeypatch.setattr("eigentrail.training.ensemble_processes.cpu_count", lambda: 1)
+    monkeypatch.setattr("eigentrail.training.ensemble_fitness._OPERATIONS", 1e5)
+    monkeypatch.setattr("eigentrail.studies.experiment._PAUSE", 0.0)
+    chosen = replace(STUDIES["geodesic"], factors=(1.0,))
+    plan = [Trial(f"rate-{number}", seeds=2) for number in (1, 2)]
+    object.__setattr__(chosen, "trials", lambda settings, full: plan)
+    run_trials(chosen, tmp_path / "loud", "digits", epochs=1, progress=True)
+    said = capsys.readouterr().err
+    assert said.count("2 networks: trained in parallel processes") == 1
+    assert said.count("recording") == 0
+    for place in (1, 2):
+        for count in (1, 2):
+            assert f"geodesic [{place}/2] rate {place}: seed{count - 1} is done ({count} of 2)\n" in said
+    run_trials(chosen, tmp_path / "quiet", "digits", epochs=1, progress=False)
+    assert capsys.readouterr().err == ""
 
 
 def test_the_page_counts_the_verdicts_and_shows_chance() -> None:

@@ -140,3 +140,13 @@ def test_globs_are_globs_and_biases_may_begin_at_zero(tmp_path):
         and "participation" in nodes[0]["initial"].to_dataset()
     )
     assert WHOLE not in [node.attrs["name"] for node in nodes]
+
+
+def test_the_ratio_of_weight_products_is_called_a_root_mean_square():
+    products = np.full(200, 200**-0.5)
+    products[:2] *= 0.28
+    told = verdict(node_of(products))
+    assert (
+        "The leading 1% of the eigenvectors have weight products 0.28 times those of random directions (root mean "
+        "square); the largest weight product" in told
+    )

@@ -18,11 +18,13 @@ from torch.nn import functional as F
 
 import eigentrail as et
 from eigentrail.api.study import SweepResult
-from eigentrail.curvature import hessian_spacings
+from eigentrail.curvature import Curvature, hessian_spacings
+from eigentrail.curvature.weight_decay_shift import WeightDecayShift
 from eigentrail.studies import ANALYSES, STUDIES
-from eigentrail.studies.claims import COLUMNS
-from eigentrail.studies.hessian import spacings_study, study
+from eigentrail.studies.claims import COLUMNS, Claim
+from eigentrail.studies.hessian import decay_shift, spacings_study, study
 from eigentrail.studies.hessian.analysis import curvature_analysis
+from eigentrail.studies.hessian.claims import _shifted
 from eigentrail.studies.hessian.place import WHOLE
 from eigentrail.studies.hessian.spacings_study import SpacingsStudy
 from eigentrail.studies.hessian.study import HessianStudy
@@ -293,7 +295,49 @@ def test_the_shift_is_torchs_weight_decay(monkeypatch: pytest.MonkeyPatch) -> No
     # lambda ||w||^2 with lambda = decay / 2 moves every eigenvalue by 2 lambda.
     trained = at_a_place(monkeypatch, network().double(), weight_decay=0.02)
     found = study._shift(trained, "0.weight")
-    assert found.shift == pytest.approx(0.02, rel=1e-3) and found.weight_decay == pytest.approx(
-        0.01, rel=1e-3
+    assert found.shift == pytest.approx(0.02, rel=1e-4) and found.weight_decay == pytest.approx(
+        0.01, rel=1e-4
     )
-    assert (found.count, found.method) == (10, "pairs")
+    assert (found.count, found.method) == (10, "central differences") and found.spread < 1e-5
+    assert study_claim(found).verdict == "holds"
+
+
+def study_claim(found: WeightDecayShift) -> Claim:
+    node: Any = SimpleNamespace(attrs={"weight_decay": 0.02})
+    return _shifted(node, found)
+
+
+def test_a_wrong_factor_in_the_penalty_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    trained = at_a_place(monkeypatch, network().double(), weight_decay=0.02)
+    monkeypatch.setattr(
+        decay_shift, "_penalty", lambda parameter, decay: decay / 2 * parameter.square().sum()
+    )
+    found = study._shift(trained, "0.weight")
+    assert found.shift == pytest.approx(0.01, rel=1e-4)
+    assert study_claim(found).verdict == "does not hold"
+
+
+def test_a_wrong_factor_in_the_operator_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    trained = at_a_place(monkeypatch, network().double(), weight_decay=0.02)
+
+    def halved(*args: Any, weight_decay: float = 0.0, **options: Any) -> Curvature:
+        return Curvature(*args, weight_decay=weight_decay / 2, **options)
+
+    monkeypatch.setattr(decay_shift, "Curvature", halved)
+    found = study._shift(trained, "0.weight")
+    assert found.spread == pytest.approx(0.01, rel=1e-3)
+    assert study_claim(found).verdict == "does not hold"
+
+
+def test_the_shift_of_a_network_with_kinks_and_few_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(6, 40), nn.ReLU(), nn.BatchNorm1d(40), nn.Linear(40, 3)).eval()
+    trained = at_a_place(monkeypatch, model, weight_decay=0.02)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    for layer, count in (("0.weight", 10), ("3.bias", 2)):
+        found = study._shift(trained, layer)
+        assert found.count == count and study_claim(found).verdict == "holds"
+    assert all(
+        torch.equal(value, before[name]) and value.dtype == before[name].dtype
+        for name, value in model.state_dict().items()
+    )

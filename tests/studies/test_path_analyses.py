@@ -17,12 +17,13 @@ from typer.testing import CliRunner
 
 from eigentrail.api.analysis import analyze
 from eigentrail.cli.app import app
+from eigentrail.report.figures.sphere import sphere, sphere_data
 from eigentrail.report.packing import unsqueeze
 from eigentrail.runs import Recorder, Run, open_run
 from eigentrail.studies import geodesics, matrix_paths
 from eigentrail.studies.geodesics import GEODESIC, geodesic_table, geodesic_verdict
 from eigentrail.studies.leading_crossings import crossings_table
-from eigentrail.studies.subspace_angles import subspaces_table
+from eigentrail.studies.subspace_angles import subspaces_table, subspaces_verdict
 
 STEPS = 40
 NAMES = ["geodesic", "crossings", "subspaces"]
@@ -125,12 +126,36 @@ def test_subspaces_keep_what_stays(found: Any) -> None:
     (still,) = rows(found, "subspaces", name="still.weight")
     assert still["leading_right"] == pytest.approx(1.0) and still["trailing_left"] == pytest.approx(1.0)
     assert still["k"] == 4 and still["chance_right"] == pytest.approx(4 / 9)
+    assert still["verdict"].startswith(
+        "The 4 leading directions are still those of the first step: 100% of them"
+    )
     (circle,) = rows(found, "subspaces", name="circle.weight")
     assert "random subspaces share" in circle["verdict"]
     node = found.results["subspaces"]["circle.weight"].to_dataset()
     # The leading vector turns by 1.5 radians; the left one stays.
     assert float(node["vector_right"][-1, 0]) == pytest.approx(1.5, abs=0.05)
     assert float(node["vector_left"][-1, 0]) < 0.05
+
+
+@pytest.mark.parametrize(
+    ("right", "left", "words"),
+    [
+        (1.0, 1.0, "are still those"),
+        (0.95, 0.92, "are still close to those"),
+        (0.75, 0.97, "are partly those"),  # of what could be lost on the right, half is
+        (0.1, 0.99, "are partly those"),
+        (0.55, 0.52, "have turned away from those"),
+    ],
+)
+def test_what_is_kept_is_judged_between_chance_and_all(right: float, left: float, words: str) -> None:
+    row = {"k": 4, "leading_right": right, "leading_left": left, "trailing_right": 1.0, "trailing_left": 1.0}
+    chance = {"chance_right": 0.5, "chance_left": 0.5}
+    if right == 0.1:
+        chance["chance_right"] = 0.01
+    assert f"The 4 leading directions {words} of the first step" in subspaces_verdict({**row, **chance})
+    # A side of four entries has no other subspace of four.
+    alone = subspaces_verdict({**row, "leading_left": 1.0, "chance_right": 0.5, "chance_left": 1.0})
+    assert ("are still those" in alone) == (right == 1.0)
 
 
 def test_the_result_holds_the_fit_and_the_walks(found: Any) -> None:
@@ -148,6 +173,54 @@ def test_the_result_holds_the_fit_and_the_walks(found: Any) -> None:
     )
     assert path["start"].values[0] == path["step"].values[0]
     np.testing.assert_array_less(right["null_from"].values[..., 0], right["null_from"].values[..., 2])
+
+
+def bent(kink: int = 25) -> np.ndarray:
+    """Weights whose leading right vector turns along one great circle, then along another one."""
+    right, left = frame(24, 3, 2), frame(30, 1, 3)
+    t = np.arange(STEPS)
+    first, then = 0.04 * np.minimum(t, kink), 0.05 * np.maximum(t - kink, 0)
+    corner = np.cos(first)[:, None] * right[0] + np.sin(first)[:, None] * right[1]
+    turning = np.cos(then)[:, None] * corner + np.sin(then)[:, None] * right[2]
+    noise = 0.02 * np.random.default_rng(4).standard_normal((STEPS, 30, 24))
+    return 10 * left[0][None, :, None] * turning[:, None, :] + noise
+
+
+def test_the_circle_of_each_segment_is_stored_and_drawn(tmp_path: Path) -> None:
+    found = analyze(record(tmp_path / "run", {"bent": bent()}), ["evolution", "geodesic"], progress=False)
+    node = found.results["geodesic"]["bent.weight"]
+    path = node[node.attrs["start"]].to_dataset().sel(side="right")
+    cut = node["segments_right"].to_dataset()
+    assert cut.sizes["segment"] == 2 and abs(int(cut["start"][1]) - 25) <= 1
+    figure = sphere(path, cut, "title")
+    thick = [
+        t for t in figure.data if (t.name or "").startswith("circle of steps") and t.showlegend is not False
+    ]
+    assert [t.name for t in thick] == [
+        f"circle of steps {start} to {stop}"
+        for start, stop in zip(cut["start"].values, cut["stop"].values, strict=True)
+    ]
+    assert len({t.line.color for t in thick}) == 2
+    for place, trace in enumerate(thick):
+        one = cut.isel(segment=place)
+        inside = (path["step"] >= one["start"]).values & (path["step"] <= one["stop"]).values
+        vectors, plane = path["right"].values[inside], one["plane"].values
+        np.testing.assert_allclose(plane @ plane.T, np.eye(2), atol=1e-6)
+        assert np.linalg.norm(vectors - vectors @ plane.T @ plane, axis=1).max() < 0.03
+        # What is drawn lies on the sphere, under the path, and is as long as the arc.
+        arc = np.column_stack([trace.x, trace.y, trace.z])
+        size = np.linalg.norm(arc, axis=1)
+        assert np.ptp(size) < 1e-3
+        arc /= size[:, None]
+        on = path["path"].sel(dims=2).values[inside]
+        assert np.degrees(np.arccos(np.clip(on @ arc.T, -1, 1).max(axis=1))).max() < 3.0
+        length = np.arccos(np.clip((arc[1:] * arc[:-1]).sum(axis=1), -1, 1)).sum()
+        assert length == pytest.approx(float(one["arc"]), rel=0.02)
+    table = sphere_data(path, cut)
+    assert table["segment"].tolist() == [1 + int(step >= cut["start"].values[1]) for step in table["step"]]
+    # A path of one segment has the circle of all steps alone.
+    alone = sphere(path, cut.isel(segment=[0]), "title")
+    assert not any((t.name or "").startswith("circle of") for t in alone.data)
 
 
 def test_results_are_kept_and_used_again(run: Run, found: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -250,7 +323,7 @@ def test_the_page_shows_spheres_nulls_crossings_and_angles(found: Any, tmp_path:
     spheres = [f for f in figures.values() if any(t.get("type") == "scatter3d" for t in f["data"])]
     assert len(spheres) >= 2 + 2
     names = {t.get("name") for t in spheres[0]["data"]}
-    assert {"great circle", "path, coloured by step", "start", "end"} <= names
+    assert {"great circle of all steps", "path, coloured by step", "start", "end"} <= names
     drawn = {t.get("name") for f in figures.values() for t in f["data"]}
     assert "walks: great circle" in drawn and "observed: great circle" in drawn
     assert "change places, above the noise" in drawn and "typical angle of random subspaces" in drawn

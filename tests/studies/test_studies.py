@@ -23,6 +23,18 @@ def test_each_study_is_described_and_has_a_training(name: str) -> None:
     assert found.settings(found.training.data).epochs >= 1
     # What differs from the source is said.
     assert set(found.changes) == set(found.chosen)
+    # The list tells what --full costs.
+    assert "full: " in found.minutes and "full: " in found.disk
+
+
+@pytest.mark.parametrize("name", ["mlp50", "mlp50-plain", "hessian", "hessian-spacings"])
+def test_without_full_no_study_trains_as_long_as_the_source(name: str) -> None:
+    for data in ("mnist", "fashion-mnist"):
+        assert STUDIES[name].settings(data).epochs <= 10
+        assert STUDIES[name].settings(data, full=True).epochs == 200
+        assert any("fewer epochs" in choice for choice in STUDIES[name].choices(data))
+        assert not any("fewer epochs" in choice for choice in STUDIES[name].choices(data, full=True))
+    assert STUDIES["mlp50-plain"].settings("digits").epochs == 100
 
 
 def test_studies_are_found_by_any_spelling_and_near_names_are_offered() -> None:

@@ -16,6 +16,10 @@ import xarray as xr
 from eigentrail._progress import Progress
 from eigentrail.runs import Run, open_run
 from eigentrail.studies.analyses import ANALYSES, Compute, choose_analyses
+from eigentrail.studies.motion import WHOLE
+
+# So many files are named one by one.
+_LISTED = 3
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,8 @@ def analyze(
         progress: True to show it, False for silence, a callable to report to, None for a bar on terminals.
 
     Returns:
-        The results.
+        The results; `attrs["skipped"]` of each lists what was left out, and that of the first one also the checkpoints
+        of a folder in which a layer is lacking or has another shape.
     """
     besides = {one.name: one.compute for one in choose_analyses(also)} if also else {}
     wanted: dict[str, Compute] = {
@@ -123,7 +128,32 @@ def analyze(
             for one in ANALYSES.values()
             if one.name not in results and (kept := one.stored(opened, layers)) is not None
         }
+    # It concerns all analyses alike and is told once.
+    first = next(iter(results.values()))
+    first.attrs["skipped"] = [*first.attrs.get("skipped", []), *_left_out(opened, layers, results)]
     return RunAnalysis(opened, results)
+
+
+def _left_out(run: Run, layers: str | list[str] | None, results: dict[str, xr.DataTree]) -> list[str]:
+    """Say at which checkpoints layers are not analysed, as "name: reason"."""
+    told = []
+    for name in run.select(layers):
+        by_reason: dict[str, list[str]] = {}
+        for one in run.layers[name].left_out:
+            by_reason.setdefault(one.reason, []).append(one.name)
+        for reason, files in by_reason.items():
+            listed = ", ".join(files) if len(files) <= _LISTED else f"{files[0]} to {files[-1]}"
+            told.append(f"{name} at {len(files)} of {len(run.steps)} checkpoints: it {reason} ({listed})")
+    whole = any(
+        node.attrs.get("name") == WHOLE for tree in results.values() for node in tree.children.values()
+    )
+    if told and whole:
+        shared = set.intersection(*(set(info.steps.tolist()) for info in run.layers.values()))
+        told.append(
+            f"{WHOLE} at {len(run.steps) - len(shared)} of {len(run.steps)} checkpoints: one of its layers is left "
+            "out there"
+        )
+    return told
 
 
 def _plain(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -22,7 +23,9 @@ def study(
     data: Annotated[
         str | None,
         typer.Option(
-            "--data", metavar="NAME|PATH", help="Another data set, or the folder that holds its files."
+            "--data",
+            metavar="NAME|PATH|MODULE:NAME",
+            help="Another data set, the folder that holds its files, or your own by its import path.",
         ),
     ] = None,
     epochs: Annotated[
@@ -49,6 +52,9 @@ def study(
             raise OptionError(f'--list describes all studies: leave out "{name}"')
         print_studies()
         return 0
+    if data is not None and ":" in data:
+        # Modules beside which the command is called are found last.
+        sys.path.append(str(Path.cwd()))
     try:
         done = run_study(
             name,

@@ -20,6 +20,13 @@ MOTION: dict[str, tuple[str, str, str, str, str]] = {
         "",
         "6 / 4π² = 0.15 for a random walk in high dimension.",
     ),
+    "share_1_flipped_low": (
+        "97.5% of walks above",
+        f"What the first share of 97.5% of {_SIGNS} stays above.",
+        "0 to 1",
+        "",
+        "",
+    ),
     "share_1_flipped_high": (
         "97.5% of walks below",
         f"What the first share of 97.5% of {_SIGNS} stays below.",
@@ -89,7 +96,7 @@ MOTION: dict[str, tuple[str, str, str, str, str]] = {
         "Squared displacement over the sum of the squared updates.",
         "1 to the number of updates",
         "",
-        "1 on average for a random walk.",
+        "1 on average for a random walk, more with momentum.",
     ),
     "straightness_percentile": (
         "Percentile",

@@ -22,6 +22,13 @@ TIME: dict[str, tuple[str, str, str, str, str]] = {
     ),
     "first_step": ("First step", "The first analysed step that has a spectrum.", "optimizer steps", "", ""),
     "last_step": ("Last step", "The last analysed step that has a spectrum.", "optimizer steps", "", ""),
+    "run_end": (
+        "End of the run",
+        "The last step of the run; where it is later than the last step of a layer, that layer is not seen at the end.",
+        "optimizer steps",
+        "",
+        "",
+    ),
     "first_birth": (
         "First birth",
         "The analysed step at which the first spike was born. Spikes of the first step have no birth.",

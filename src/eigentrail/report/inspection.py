@@ -274,11 +274,12 @@ def worst_section(rows: list[dict[str, Any]], order: tuple[int, ...]) -> Section
     )
 
 
-def skipped_section(skipped: Iterable[Any]) -> Section:
+def skipped_section(skipped: Iterable[Any], lead: str = "") -> Section:
     """List what was not analysed, with the reason.
 
     Args:
         skipped: each has `name` and `reason`.
+        lead: what is said of all of them; empty for their number.
 
     Returns:
         A section; many tensors with one reason are one row.
@@ -294,7 +295,9 @@ def skipped_section(skipped: Iterable[Any]) -> Section:
         elif why not in {r[1] for r in listed}:
             alike = [n for n, w in found if w == why]
             listed.append((f"{len(alike)} tensors: {', '.join(alike)}", why, None))
-    text = f"{len(found)} tensors of the source were not analysed."
+    count = len({name for name, _ in found})
+    told = "1 tensor of the source was" if count == 1 else f"{count} tensors of the source were"
+    text = lead or f"{told} not analysed."
     return Section("skipped", "Skipped", (Listing(("Tensor", "Reason"), tuple(listed)),), text)
 
 

@@ -105,14 +105,17 @@ def figure_json(figure: go.Figure, points: int = CURVE_POINTS) -> dict[str, Any]
 
     Returns:
         `data`, `layout` and, where there are some, `frames`. The template is left out (the page has its own, light and
-        dark), and so is the title (it is the page's heading), whose
-        room the legend takes.
+        dark), and so is the title (it is the page's heading), whose room the legend takes; one that the figure puts
+        elsewhere stays there.
     """
     # Part by part, because the whole figure's own export turns arrays into base64, which neither thins nor packs.
     layout = figure.layout.to_plotly_json()
     layout.pop("template", None)
     layout.pop("title", None)
-    layout["legend"] = {k: v for k, v in layout.get("legend", {}).items() if k not in style.BELOW}
+    legend = layout.get("legend", {})
+    if style.BELOW.items() <= legend.items():
+        legend = {k: v for k, v in legend.items() if k not in style.BELOW}
+    layout["legend"] = legend
     logs = {f"{k[0]}{k[5:]}" for k, v in layout.items() if k[1:5] == "axis" and dict(v).get("type") == "log"}
     traces = [_plain(thin_curve(trace.to_plotly_json(), logs, points)) for trace in figure.data]
     found = {"data": traces, "layout": _plain(layout)}

@@ -10,16 +10,16 @@ import pandas as pd
 import xarray as xr
 
 from eigentrail.report.figures import evolution as curves
-from eigentrail.report.figures import evolution_density, evolution_phases, evolution_values
+from eigentrail.report.figures import evolution_density, evolution_phases, evolution_values, sorted_values
 from eigentrail.report.figures.evolution import Curve
-from eigentrail.report.inspection import number_fact, skipped_section
+from eigentrail.report.inspection import number_fact
+from eigentrail.report.left_out import left_out_section
 from eigentrail.report.numbers import is_absent
 from eigentrail.report.page import render
 from eigentrail.report.run_parts import part_items, part_sections, part_terms
-from eigentrail.report.run_story import EVOLUTION, RunStory, labelled, story_items
+from eigentrail.report.run_story import RunStory, labelled, story_items
 from eigentrail.report.sections import DataTable, Deck, Facts, Item, Page, Plot, Prose, Section
 from eigentrail.report.untrusted import file_stem, plotly_text
-from eigentrail.weights import Skipped
 
 ESSENTIALS = (
     "name", "run", "rows", "cols", "spikes_first", "spikes_last", "null_spikes_last", "births", "deaths", "crossings",
@@ -83,6 +83,9 @@ _NUMBERS: dict[str, tuple[str, str, str, bool]] = {
     ),
 }
 
+# Those that a page of several runs shows at once.
+_COMPARED = ("spikes", "bulk", "effective_rank", "spectral_norm", "norm_ratio")
+
 
 def run_page(stories: Sequence[RunStory], first: Sequence[Section] = ()) -> str:
     """Write the page of one run or of several compared.
@@ -116,20 +119,17 @@ def run_page(stories: Sequence[RunStory], first: Sequence[Section] = ()) -> str:
             Section(
                 "leader",
                 f"A closer look: {story.named(name)}",
-                tuple(main_plots(node, file_stem(story.named(name)))),
+                (
+                    *main_plots(node, file_stem(story.named(name))),
+                    _sorted_plot([layers[leading]], by_run=False),
+                ),
                 "The layer in which most spikes were born; the others are below.",
             )
         )
     sections += part_sections(known)
     if layers:
         sections.append(layers_section(known, layers, table))
-    skipped = [
-        Skipped(story.named(name), reason if analysis == EVOLUTION else f"{analysis}: {reason}")
-        for story in known
-        for analysis, result in story.results.items()
-        for name, _, reason in (one.partition(": ") for one in result.attrs.get("skipped", []))
-    ]
-    sections.append(skipped_section(skipped))
+    sections.append(left_out_section(known))
     title = "A training in time" if len(known) == 1 else f"{len(known)} trainings compared"
     source = "   ·   ".join(str(story.run.path) for story in known)
     return render(Page(title, source, tuple(sections), (*terms, *part_terms(known))))
@@ -291,8 +291,8 @@ def together_section(
     names = list(dict.fromkeys(name for _, name, _ in layers))
     for name in names[:6]:
         of = [one for one in layers if one[1] == name][:_MOST_CURVES]
-        items += [_number_plot(c, of, by_run=True, layer=name) for c in ("spikes", "bulk", "effective_rank")]
-        items.append(_number_plot("spectral_norm", of, by_run=True, layer=name))
+        items += [_number_plot(column, of, by_run=True, layer=name) for column in _COMPARED]
+        items.append(_sorted_plot(of, by_run=True, layer=name))
     rest = (
         ""
         if len(names) <= 6
@@ -323,6 +323,21 @@ def _number_plot(
     figure = curves.over_steps(drawn, title, unit, limit=limits.get(column), stairs=stairs, **options)
     stem = file_stem(f"{column.replace('_', '-')}{'-' if layer else ''}{layer}")
     return Plot(figure, curves.curve_table(drawn, column), caption, stem)
+
+
+def _sorted_plot(
+    layers: Sequence[tuple[RunStory, str, xr.DataTree]], *, by_run: bool, layer: str = ""
+) -> Plot:
+    shown = sorted_values.ordered_values([(story.label if by_run else "", node) for story, _, node in layers])
+    heading = sorted_values.TITLE
+    title = f"{plotly_text(layer, 44)}: {heading[:1].lower()}{heading[1:]}" if layer else heading
+    return Plot(
+        sorted_values.sorted_values(shown, title),
+        sorted_values.ordered_table(shown),
+        "Dotted: the first recorded step; solid: the last one. A few values far above a "
+        "flat rest are spikes; a fall to values near zero is a loss of rank.",
+        file_stem(f"sorted-values{'-' if layer else ''}{layer}"),
+    )
 
 
 def _series(column: str, node: xr.DataTree) -> tuple[Any, Any, Any]:
@@ -407,6 +422,7 @@ def layers_section(
         items.append(Facts("Over the training", facts))
         items += main_plots(node, stem)
         same = [one for one in layers if one[1] == name][:_MOST_CURVES]
+        items.append(_sorted_plot(same, by_run=len(stories) > 1))
         items += [_number_plot(column, same, by_run=len(stories) > 1) for column in _NUMBERS]
         events = evolution_values.event_table(node)
         if len(events):

@@ -12,6 +12,7 @@ import xarray as xr
 
 from eigentrail.report.numbers import cell
 from eigentrail.report.sections import Fact, Facts, Item, Listing, Prose
+from eigentrail.report.setting_words import changed_data, unusual_settings
 from eigentrail.runs import Run
 from eigentrail.trajectories import evolution_table
 from eigentrail.trajectories.narrative import describe_layer, verdict
@@ -159,7 +160,14 @@ def training_facts(run: Run) -> list[Fact]:
         facts.insert(
             0, ("Network", network["name"] if isinstance(network, dict) else manifest.model.class_name)
         )
-        facts.insert(1, ("Data", (manifest.data or {}).get("name")))
+        data = manifest.data or {}
+        about_data = [
+            ("Data", data.get("name")),
+            ("Changed data", changed_data(data)),
+            ("Training samples", data.get("train_samples")),
+            ("Held-out samples", data.get("test_samples")),
+        ]
+        facts[1:1] = about_data
         names = {
             "epochs": "Epochs",
             "batch_size": "Batch",
@@ -168,6 +176,7 @@ def training_facts(run: Run) -> list[Fact]:
             "weight_decay": "Weight decay (torch's)",
         }
         facts += [(label, settings[key]) for key, label in names.items() if key in settings]
+        facts += unusual_settings(settings)
         facts += [("Seed", manifest.seed), ("Source", notes.get("source"))]
         cost = manifest.overhead
         facts.append(("Recording's share of a step", None if cost is None else _percent(cost.fraction)))
@@ -201,4 +210,5 @@ def learned(run: Run) -> str:
             first, last = float(known[0]), float(known[-1])
             how = (f"{first:.1%}", f"{last:.1%}") if "accuracy" in name else (f"{first:.3g}", f"{last:.3g}")
             parts.append(f"the {verb} went from {how[0]} to {how[1]}")
-    return f"Over {int(run.steps[-1] - run.steps[0])} steps {' and '.join(parts)}." if parts else ""
+    steps = int(run.steps[-1] - run.steps[0])
+    return f"Over {steps} step{'' if steps == 1 else 's'} {' and '.join(parts)}." if parts else ""

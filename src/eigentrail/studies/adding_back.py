@@ -25,7 +25,7 @@ from eigentrail.studies.probing import (
 )
 
 NAME = "add-back"
-VERSION = 1
+VERSION = 2
 _POINTS = 24
 #: The share of the way from zeros to the full network that counts as being back.
 BACK = 0.9
@@ -199,5 +199,6 @@ def _verdict(row: dict[str, Any], has_singular: bool) -> str:
     if has_singular:
         told.append(said("singular", "singular matrix", "singular matrices"))
     told.append(said("random", "random direction", "random directions"))
-    spanned = f"the {k} components span {row['components_norm']:.0%} of the weights' length"
+    span = "the one component spans" if k == 1 else f"the {k} components span"
+    spanned = f"{span} {row['components_norm']:.0%} of the weights' length"
     return f"90% of the way back is reached {', '.join(told)} ({about}; {spanned})."

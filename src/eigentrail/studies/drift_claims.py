@@ -18,6 +18,8 @@ from eigentrail.trajectories import Drift
 _SAID = {"plain": "without weight decay", "decay": "with weight decay"}
 # How near an exponent of a power is to what is claimed, and a ratio to 1.
 _EXPONENT, _RATIO = 0.2, 0.1
+# As many components count as hundreds.
+_HUNDREDS = 100
 #: S1's overlap of the drift with the weights.
 OVERLAP = 0.7
 
@@ -97,8 +99,9 @@ def _add_back(results: Mapping[str, Mapping[str, xr.DataTree]], layer: str) -> I
         gain = row["accuracy_full"] - row["accuracy_zeros"]
         back = (row["accuracy_first"] - row["accuracy_zeros"]) / gain if gain > 0 else None
         plain = kind == "plain"
-        needed = row["components_back"]
-        holds = None if back is None else (back >= 0.5 if plain else needed is None or needed >= 100)
+        needed, there = row["components_back"], row["components"]
+        holds = None if back is None else (back >= 0.5 if plain else hundreds_needed(needed, there))
+        few = not plain and back is not None and holds is None
         yield Claim(
             "S1 6.2, figure 6.3",
             "Without weight decay the first component alone holds most of what the layer does."
@@ -112,15 +115,33 @@ def _add_back(results: Mapping[str, Mapping[str, xr.DataTree]], layer: str) -> I
             None if plain else row["random_back"],
             f"{said} the accuracy is {row['accuracy_zeros']:.1%} with zeros, {row['accuracy_first']:.1%} with one "
             f"component, {row['accuracy_full']:.1%} with all weights; 90% of the way back takes "
-            f"{_count(needed, row['components'])} components, {_count(row['singular_back'], None)} singular matrices, "
-            f"{_count(row['random_back'], row['components'])} random directions",
+            f"{_count(needed, there, 'component')}, "
+            f"{_count(row['singular_back'], None, 'singular matrix', 'singular matrices')}, "
+            f"{_count(row['random_back'], there, 'random direction')}"
+            + (f"; {_count(there, None, 'component')} in all are too few to tell" if few else ""),
         )
 
 
-def _count(count: Any, most: Any) -> str:
+def hundreds_needed(needed: int | None, there: int) -> bool | None:
+    """Tell whether hundreds of components are needed.
+
+    Args:
+        needed: how many bring the accuracy back; None where all do not.
+        there: how many there are.
+
+    Returns:
+        None where all do not and they are fewer than hundreds.
+    """
+    if needed is None or not np.isfinite(needed):
+        return True if there >= _HUNDREDS else None
+    return needed >= _HUNDREDS
+
+
+def _count(count: int | None, most: int | None, one: str, many: str = "") -> str:
+    many = many or f"{one}s"
     if count is not None and np.isfinite(count):
-        return str(int(count))
-    return f"more than {int(most)}" if most is not None else "more than all"
+        return f"{int(count)} {one if count == 1 else many}"
+    return f"more than all {many}" if most is None else f"more than {_count(most, None, one, many)}"
 
 
 def _frozen(free: Mapping[str, Any], frozen: Mapping[str, Any], said: str) -> Claim:
@@ -286,7 +307,7 @@ def _scaling(results: Mapping[str, Mapping[str, xr.DataTree]], layer: str) -> It
         plain = kind == "plain"
         form = row["form"] if plain else row["total_form"]
         r2 = {name: row[f"{'' if plain else 'total_'}{name}_r2"] for name in ("exponential", "quadratic")}
-        wanted = "exponential" if plain else "quadratic"
+        wanted, other = ("exponential", "quadratic") if plain else ("quadratic", "exponential")
         yield Claim(
             "S1 6.5, figure 6.7",
             "Without weight decay L(alpha w) falls exponentially."
@@ -295,8 +316,9 @@ def _scaling(results: Mapping[str, Mapping[str, xr.DataTree]], layer: str) -> It
             decide(form == wanted and r2[wanted] > 0.9 and (row["rate"] > 0 or not plain)),
             f"share of its variance that the {wanted} fit explains",
             r2[wanted],
-            r2["quadratic" if plain else "exponential"],
-            f"{said}: {row['verdict'][:1].lower()}{row['verdict'][1:].rstrip('.')}; beside it the other form",
+            r2[other],
+            f"{said}: {row['verdict'][:1].lower()}{row['verdict'][1:].rstrip('.')}; given for chance is the share that "
+            f"the {other} fit explains",
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ import xarray as xr
 from torch import nn
 
 from eigentrail import data as datasets
-from eigentrail._progress import Progress, shown
+from eigentrail._progress import Progress, shown, silent
 from eigentrail.data import Data
 from eigentrail.errors import RunError
 from eigentrail.runs import Manifest, Run
@@ -23,8 +24,11 @@ from eigentrail.studies.claims import Measured
 from eigentrail.studies.running import NOTE, default_folder
 from eigentrail.studies.study import Study
 from eigentrail.training import Ensemble, TrainingSettings, train, train_many
+from eigentrail.training.resuming import keep_phases
 
 _BEGINS = "begins"
+# Seconds between two reports of work within a trial.
+_PAUSE = 2.0
 
 
 @dataclass(frozen=True)
@@ -132,7 +136,7 @@ def run_trials(
         path: the folder for the runs' folders; None for `runs/STUDY-DATA-sSEED`.
         data: a data set's name or a folder; None for the study's own.
         epochs: how many; None for the study's.
-        seed: the first one, of the initial weights, the order and the choice of the samples.
+        seed: the first one, of the initial weights and the order of the samples.
         full: True for the source's own size, False for one that two cores carry.
         device: where to train: "cpu", "cuda", "cuda:1", or "auto" for a GPU where there is one.
         progress: True for lines on stderr, False for nothing, None for a bar where stderr is a terminal.
@@ -151,7 +155,8 @@ def run_trials(
             f"{folder} is a run itself, and the study {study.name} makes several: choose another with --out"
         )
     settings = study.settings(which, full, epochs).changed(seed=seed, device=device)
-    samples = preset.samples_for(datasets.load(which, source), full, seed)
+    settings = keep_phases(folder, settings)
+    samples = preset.samples_for(datasets.load(which, source), full)
     notes = {
         NOTE: study.name,
         "preset": preset.name,
@@ -160,15 +165,18 @@ def run_trials(
     }
     done: dict[str, Trained] = {}
     plan = study.trials(settings, full)
+    opened: set[str] = set()
     with shown(study.name, progress) as tell:
         for place, trial in enumerate(plan):
             tell(trial.name.replace("-", " "), place, len(plan))
+            within: Progress = silent if tell is silent else _Within(trial, place, len(plan), tell, opened)
             own = settings.changed(epochs=max(1, round(trial.share * settings.epochs)), **trial.changes)
             network: Any = preset.network_for(full)
             arguments: dict[str, Any] = {
                 "layers": trial.layers or preset.layers_for(which, full),
                 "resume": True,
-                "progress": False,
+                # A callable, because False and None mean something to whoever shows the progress of a training alone.
+                "progress": within,
                 "notes": notes,
             }
             if trial.begins is not None:
@@ -179,6 +187,36 @@ def run_trials(
             done[trial.name] = _carry_out(trial, network, samples, folder / trial.name, own, arguments)
         tell("trained", len(plan), len(plan))
     return folder, list(done.values())
+
+
+class _Within:
+    """Pass on what the trainings of a trial tell, not too often.
+
+    Args:
+        trial: the trial.
+        place: how many trials are done.
+        count: how many there are.
+        tell: what is told.
+        opened: what earlier trials told first, such as how several networks are trained; it is not told again.
+    """
+
+    def __init__(self, trial: Trial, place: int, count: int, tell: Progress, opened: set[str]):
+        self._name = trial.name.replace("-", " ")
+        self._place, self._count = place, count
+        self._tell, self._opened = tell, opened
+        self._last: float | None = None
+
+    def __call__(self, item: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        first, self._last = self._last is None, self._last or now - _PAUSE
+        if first and item in self._opened:
+            return
+        if first:
+            self._opened.add(item)
+        if now - self._last >= _PAUSE:
+            self._last = now
+            so_far = f" ({done} of {total})" if done else ""
+            self._tell(f"{self._name}: {item}{so_far}", self._place, self._count)
 
 
 def _network_of(run: Run) -> nn.Module:

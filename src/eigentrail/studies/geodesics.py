@@ -15,6 +15,7 @@ from eigentrail.studies.matrix_paths import MatrixAnalysis, matrix_path
 from eigentrail.trajectories import nulls
 from eigentrail.trajectories.geodesic import MOST_STEPS, first_spike
 from eigentrail.trajectories.geodesic_null import null_seconds
+from eigentrail.trajectories.great_circle import fit_great_circles
 from eigentrail.trajectories.leading_vectors import SIDES
 from eigentrail.trajectories.rows import open_rows
 from eigentrail.trajectories.segments import segments, walk_counts
@@ -44,8 +45,10 @@ def layer_geodesics(series: MatrixSeries, progress: Progress) -> xr.DataTree:
         enough steps, `spike`: what `singular_path` gives from the first step and from that spike on; and
         `segments_right`, `segments_left` [segment]: up to four great circles that the path follows one after the
         other, from the same start as the child named by `attrs["start"]`, and `attrs["count"]`, how many the penalty
-        alone gives, beside `null_counts` [draw], what it gives for random walks of the weights. `attrs["spike_step"]`
-        is -1 without a spike.
+        alone gives, beside `null_counts` [draw], what it gives for random walks of the weights. Each has its circle as
+        `plane` [segment, end, entry], two orthonormal vectors, `circle` [segment, end, axis], these projected onto
+        the great 2-sphere of the whole path, in its axes, and `from_angle`, `to_angle`, the ends of its arc in that
+        plane. `attrs["spike_step"]` is -1 without a spike.
     """
     x = matrix_path(series)
     first = singular_path(x, seed=_SEED, progress=progress)
@@ -62,7 +65,8 @@ def layer_geodesics(series: MatrixSeries, progress: Progress) -> xr.DataTree:
         nodes["/spike"] = singular_path(x, seed=_SEED, start=spike, shares=(0.0,), progress=progress)
         start = "spike"
     elif spike > series.steps[0]:
-        note = f"the path begins at the first step: the first spike appears at step {spike}, with {left} steps left"
+        note = f"the path begins at the first step: the first spike appears at step {spike}, with {left} "
+        note += "step left" if left == 1 else "steps left"
     cut_from = spike if start == "spike" else None
     try:
         walks = walk_counts(x, _CUT_WALKS, seed=_SEED, start=cut_from, progress=progress)
@@ -86,12 +90,19 @@ def _segments(
     between = np.full((len(table), 2), np.nan)
     between[1:] = found.intervals
     columns = {str(name): ("segment", np.asarray(table[name].values)) for name in table}
+    planes = np.stack([fit.planes[0] for fit in found.fits])
+    angles = [np.unwrap(np.arctan2(fit.path[0, :, 1], fit.path[0, :, 0])) for fit in found.fits]
+    axes = _sphere_axes(found.vectors.values, path["path"].sel(side=side, dims=2).values)
     return xr.Dataset(
         {
             **columns,
             "change_low": ("segment", between[:, 0]),
             "change_high": ("segment", between[:, 1]),
             "null_counts": ("draw", found.null_counts),
+            "plane": (("segment", "end", "entry"), planes.astype(np.float32)),
+            "circle": (("segment", "end", "axis"), planes @ axes.T),
+            "from_angle": ("segment", np.array([one.min() for one in angles])),
+            "to_angle": ("segment", np.array([one.max() for one in angles])),
         },
         attrs={
             "rss_single": found.rss_single,
@@ -104,6 +115,18 @@ def _segments(
     )
 
 
+def _sphere_axes(
+    vectors: Float64[np.ndarray, "t n"], on_sphere: Float64[np.ndarray, "t 3"]
+) -> Float64[np.ndarray, "3 n"]:
+    """Find the axes in which the path on its great 2-sphere is told; NaN where there is no 2-sphere."""
+    if not np.isfinite(on_sphere).all():
+        return np.full((3, vectors.shape[1]), np.nan)
+    fit = fit_great_circles(vectors[None], 2)
+    # The same plane; its own axes may be turned round.
+    u, _, vt = np.linalg.svd(on_sphere.T @ fit.path[0])
+    return np.asarray(u @ vt @ fit.planes[0])
+
+
 def _seconds(series: MatrixSeries) -> float:
     # Twice: the walks from the first step, and those from the first spike on.
     return 2.0 * null_seconds(series.shape[1:], min(len(series.steps), MOST_STEPS), nulls.ENOUGH)
@@ -111,7 +134,7 @@ def _seconds(series: MatrixSeries) -> float:
 
 GEODESIC = MatrixAnalysis(
     "geodesic",
-    4,
+    5,
     layer_geodesics,
     _seconds,
     f"the null of {nulls.ENOUGH} random walks",

@@ -177,20 +177,22 @@ def landscape_table(tree: xr.DataTree) -> pd.DataFrame:
             "random_change": float(np.ptp(loss[-1])),
             "well": is_well,
         }
-        rows.append({**row, "verdict": _verdict(row)})
+        penalised = bool((lines["total"] != lines["loss"]).any())
+        rows.append({**row, "verdict": _verdict(row, penalised)})
     columns = ["name", "loss", "norm", "reach", "lowest", "rise", "random_change", "well", "verdict"]
     return pd.DataFrame(rows, columns=columns)
 
 
-def _verdict(row: dict[str, Any]) -> str:
+def _verdict(row: dict[str, Any], penalised: bool) -> str:
+    what = "loss with the penalty of the weight decay" if penalised else "loss"
     beside = f"along a random direction it changes by {row['random_change']:.3g}"
     if not row["well"]:
         return (
-            f"Along the first component the loss, {row['loss']:.3g}, has no well within {row['reach']:.3g} of the last "
-            f"weights: it is lowest at {row['lowest']:.3g}; {beside}."
+            f"Along the first component the {what}, {row['loss']:.3g}, has no well within {row['reach']:.3g} of the "
+            f"last weights: it is lowest at {row['lowest']:.3g}; {beside}."
         )
     share = abs(row["lowest"]) / row["reach"]
     return (
-        f"Along the first component the loss has a well, lowest {row['lowest']:.3g} from the last weights ({share:.0%} "
-        f"of the way that was looked at), and rises by {row['rise']:.3g}; {beside}."
+        f"Along the first component the {what} has a well, lowest {row['lowest']:.3g} from the last weights "
+        f"({share:.0%} of the way that was looked at), and rises by {row['rise']:.3g}; {beside}."
     )

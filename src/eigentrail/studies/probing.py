@@ -10,11 +10,13 @@ import torch
 import xarray as xr
 from torch import nn
 
-from eigentrail.errors import DataError, TrajectoryError
+from eigentrail.errors import DataError
 from eigentrail.evaluation.of_run import samples_of
 from eigentrail.runs import Run
-from eigentrail.trajectories import PrincipalComponents, joined, pca
+from eigentrail.trajectories import PrincipalComponents, joined
 from eigentrail.trajectories.geodesic import thinned
+from eigentrail.trajectories.pca import components_of as principal_components
+from eigentrail.trajectories.rows import open_rows
 
 #: The name under which the whole network is analysed.
 WHOLE = "(whole network)"
@@ -120,14 +122,7 @@ def components_of(run: Run, name: str, most: int = MOST_COMPONENTS) -> Principal
     x = trajectory_of(run, name)
     n = int(np.prod(x.shape[1:]))
     k = max(1, min(len(x) - 1, n, _NUMBERS // n, most))
-    while True:
-        try:
-            return pca(x, k)
-        except TrajectoryError:
-            # A motion along fewer directions has fewer components: one there is, or the error is another one.
-            if k == 1:
-                raise
-            k = max(1, 3 * k // 4)
+    return principal_components(open_rows(x), k, "weights", at_most=True)
 
 
 def trajectory_of(run: Run, name: str) -> xr.DataArray:

@@ -53,7 +53,7 @@ def run_study(
     settings = study.settings(which, full, epochs).changed(seed=seed, device=device)
     folder = Path(path) if path is not None else default_folder(study.name, which, settings.seed, full)
     _refuse_finished(folder, settings.epochs)
-    loaded = preset.samples_for(datasets.load(which, source), full, settings.seed)
+    loaded = preset.samples_for(datasets.load(which, source), full)
     return train(
         preset.network_for(full),
         loaded,

@@ -123,6 +123,6 @@ def _verdict(row: dict[str, Any]) -> str:
     if row["weight_decay"]:
         text += (
             f"; with the penalty of weight decay {row['weight_decay']:g} the loss is {row['total_form']} "
-            f"(R² {row['total_exponential_r2']:.3f} and {row['total_quadratic_r2']:.3f})"
+            f"(R² {row['total_exponential_r2']:.3f} exponential, {row['total_quadratic_r2']:.3f} quadratic)"
         )
     return f"{text}."

@@ -9,6 +9,9 @@ from typing import Any
 from eigentrail.data import Data
 from eigentrail.training import Preset, TrainingSettings, preset
 
+#: Stands for every data set that is not named.
+OTHER = "*"
+
 
 @dataclass(frozen=True)
 class Study:
@@ -20,7 +23,7 @@ class Study:
         shows: what it shows, in one line.
         minutes: how long it takes on two cores with its own data, all included; `full` tells of the source's size.
         disk: what it leaves on disk.
-        changes: for a data set, settings other than the preset's.
+        changes: for a data set, settings other than the preset's; under `OTHER` those for every other one.
         chosen: for a data set, why.
         analyses: the analyses that belong to it besides those that every run has.
         analysed: globs over the layers that are analysed; None for all, or for the one that the study is about.
@@ -52,7 +55,7 @@ class Study:
         Returns:
             The preset's, changed as the study says.
         """
-        changes = {} if full else self.changes.get(data, {})
+        changes = {} if full else self.changes.get(data, self.changes.get(OTHER, {}))
         own = self.training.settings_for(data, full).changed(**changes)
         return self.training.settings_asked(own, epochs)
 
@@ -74,6 +77,7 @@ class Study:
         Returns:
             Sentences.
         """
-        own = [self.chosen[data]] if data in self.chosen and not full else []
+        why = None if full else self.chosen.get(data, self.chosen.get(OTHER))
+        own = [] if why is None else [why]
         used = self.settings(data, full) if settings is None else settings
         return [*self.training.choices(full, used, data, samples), *own]

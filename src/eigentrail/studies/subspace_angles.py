@@ -82,14 +82,36 @@ def _row(node: xr.DataTree) -> dict[str, Any]:
         for end in ("leading", "trailing"):
             angles = found[f"{end}_{side}"].values[-1]
             row[f"{end}_{side}"] = float((np.cos(angles) ** 2).mean())
-    return {**row, "verdict": _verdict(row)}
+    return {**row, "verdict": subspaces_verdict(row)}
 
 
-def _verdict(row: dict[str, Any]) -> str:
+def subspaces_verdict(row: dict[str, Any]) -> str:
+    """Say how far the leading subspaces have turned.
+
+    Args:
+        row: of `subspaces_table`.
+
+    Returns:
+        One sentence.
+    """
     many = f"{row['k']} leading" if row["k"] > 1 else "leading"
     share = {name: f"{row[name]:.0%}" for name in row if name.startswith(("leading", "trailing", "chance"))}
-    far = max(row["leading_right"] - row["chance_right"], row["leading_left"] - row["chance_left"])
-    said = "are still close to" if far > 0.8 else "have turned away from" if far < 0.2 else "are partly"
+    # From 0, what random subspaces share, to 1, the same subspace; a side that has no other subspace says nothing.
+    kept = [
+        (row[f"leading_{side}"] - row[f"chance_{side}"]) / (1.0 - row[f"chance_{side}"])
+        for side in ("right", "left")
+        if row[f"chance_{side}"] < 1.0 - 1e-9
+    ]
+    if not kept:
+        return "A matrix of one entry has no directions that could turn."
+    if min(kept) > 0.995:
+        said = "are still"
+    elif min(kept) > 0.8:
+        said = "are still close to"
+    elif max(kept) < 0.2:
+        said = "have turned away from"
+    else:
+        said = "are partly"
     return (
         f"The {many} directions {said} those of the first step: {share['leading_right']} of them is kept on the right "
         f"and {share['leading_left']} on the left, of the trailing ones {share['trailing_right']} and "

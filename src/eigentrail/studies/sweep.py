@@ -54,7 +54,8 @@ class Sweep(Experiment):
 
         Returns:
             A row for each run: the setting, `steps`, `train_accuracy`, `test_accuracy`, `gap` (their difference), and
-            of the studied layer at the end `spikes`, `alpha`, `effective_rank` and `phase`; no claims.
+            of the studied layer `spikes`, `alpha`, `effective_rank` and `phase` at its last recorded step,
+            `spectrum_step`; no claims.
         """
         del tell
         rows = []
@@ -66,6 +67,7 @@ class Sweep(Experiment):
                 self.setting: getattr(one.settings[0], self.setting),
                 "steps": int(run.steps[-1]),
                 **{name: scores[name] for name in ("train_accuracy", "test_accuracy", "gap")},
+                "spectrum_step": table["last_step"],
                 "spikes": table["spikes_last"],
                 "alpha": table["alpha_last"],
                 "effective_rank": table["effective_rank_last"],

@@ -1,4 +1,4 @@
-"""Accuracy against the number of directions that are added back."""
+"""Accuracy and loss against the number of directions that are added back."""
 
 from __future__ import annotations
 
@@ -30,10 +30,28 @@ def add_back_curves(node: xr.DataTree, name: str) -> go.Figure:
         name: whose curves they are.
 
     Returns:
-        A trace for each basis on held-out samples (where there are any) and a dotted one on training samples; dashed
-        lines for the full network and for zeros.
+        A trace for each basis on held-out samples (where there are any) and a dotted one on training samples; a dashed
+        line for the full network.
     """
+    return _curves(node, name, "accuracy")
+
+
+def add_back_losses(node: xr.DataTree, name: str) -> go.Figure:
+    """Draw the loss with 0 to k directions of each basis.
+
+    Args:
+        node: a layer of the analysis.
+        name: whose curves they are.
+
+    Returns:
+        The traces of `add_back_curves`, of the cross-entropy on a logarithmic axis.
+    """
+    return _curves(node, name, "loss")
+
+
+def _curves(node: xr.DataTree, name: str, what: str) -> go.Figure:
     parts = list(node.attrs["parts"])
+    shape = "%{y:.1%}" if what == "accuracy" else "%{y:.4g} nats"
     traces: list[dict[str, Any]] = []
     most = 1
     for kind, (label, colour) in _BASES.items():
@@ -47,7 +65,7 @@ def add_back_curves(node: xr.DataTree, name: str) -> go.Figure:
             traces.append(
                 style.line(
                     np.where(k > 0, k, _ZERO),
-                    curves["accuracy"].values[place],
+                    curves[what].values[place],
                     label if shown else f"{label}, {part}",
                     colour,
                     dash="solid" if shown else "dot",
@@ -56,17 +74,23 @@ def add_back_curves(node: xr.DataTree, name: str) -> go.Figure:
                     marker={"size": 4},
                     showlegend=shown,
                     customdata=np.stack([k, curves["norm"].values], axis=1),
-                    hovertemplate=f"{label}, {part}: %{{customdata[0]:.0f}} directions, %{{y:.1%}}, "
+                    hovertemplate=f"{label}, {part}: %{{customdata[0]:.0f}} directions, {shape}, "
                     "%{customdata[1]:.0%} of the length<extra></extra>",
                 )
             )
     ends = np.array([_ZERO, most], float)
-    full = float(node.attrs["accuracy_full"][-1])
+    full = float(node.attrs[f"{what}_full"][-1])
     traces.append(style.line(ends, np.full(2, full), "full network", style.MUTED, dash="dash", width=1.3))
+    if what == "accuracy":
+        title = "Adding back"
+        upright = style.axis(f"accuracy, {parts[-1]}", tickformat=".0%", range=[0, 1.02])
+    else:
+        title = "Loss while adding back"
+        upright = style.axis(f"cross-entropy, {parts[-1]} (nats)", type="log", nticks=6)
     ticks = [10**i for i in range(int(np.log10(most)) + 1)]
     return style.build(
         traces,
-        title=f"Adding back: {plotly_text(name, 60)}",
+        title=f"{title}: {plotly_text(name, 60)}",
         xaxis=style.axis(
             "directions added",
             type="log",
@@ -74,12 +98,12 @@ def add_back_curves(node: xr.DataTree, name: str) -> go.Figure:
             tickvals=[_ZERO, *ticks],
             ticktext=["0", *map(str, ticks)],
         ),
-        yaxis=style.axis(f"accuracy, {parts[-1]}", tickformat=".0%", range=[0, 1.02]),
+        yaxis=upright,
     )
 
 
 def add_back_data(node: xr.DataTree) -> pd.DataFrame:
-    """Tabulate what `add_back_curves` draws.
+    """Tabulate what `add_back_curves` and `add_back_losses` draw.
 
     Args:
         node: a layer of the analysis.

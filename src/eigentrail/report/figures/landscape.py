@@ -14,6 +14,19 @@ from eigentrail.report.untrusted import plotly_text
 from eigentrail.studies.probing import part_of
 
 
+def has_penalty(node: xr.DataTree) -> bool:
+    """Tell whether the loss along the lines has the penalty of a weight decay, which that over the plane never has.
+
+    Args:
+        node: a layer of the analysis.
+
+    Returns:
+        False where the training has no weight decay.
+    """
+    lines = part_of(node, "lines")
+    return bool((lines["total"] != lines["loss"]).any())
+
+
 def loss_lines(node: xr.DataTree, name: str) -> go.Figure:
     """Draw the loss along the first components and a random direction, through the last weights.
 
@@ -26,6 +39,8 @@ def loss_lines(node: xr.DataTree, name: str) -> go.Figure:
     """
     lines = part_of(node, "lines")
     x = lines["offset"].values
+    penalised = has_penalty(node)
+    with_decay = "with decay penalty " if penalised else ""
     traces: list[dict[str, Any]] = []
     for place, direction in enumerate(lines["direction"].values):
         chance = direction == "random"
@@ -36,9 +51,9 @@ def loss_lines(node: xr.DataTree, name: str) -> go.Figure:
                 "random direction (null)" if chance else str(direction),
                 style.NULL if chance else (style.DATA, style.OTHER, style.FIT)[place],
                 dash="dash" if chance else "solid",
-                customdata=lines["accuracy"].values[place],
-                hovertemplate=f"{direction}: %{{x:.3g}} away, loss %{{y:.4g}}, accuracy %{{customdata:.1%}}"
-                "<extra></extra>",
+                customdata=np.stack([lines["accuracy"].values[place], lines["loss"].values[place]], axis=1),
+                hovertemplate=f"{direction}: %{{x:.3g}} away, loss {with_decay}%{{y:.4g}}, cross-entropy "
+                "%{customdata[1]:.4g}, accuracy %{customdata[0]:.1%}<extra></extra>",
             )
         )
     start = float(part_of(node, "path")["x"].values[0])
@@ -47,7 +62,9 @@ def loss_lines(node: xr.DataTree, name: str) -> go.Figure:
         traces,
         title=f"Loss along the components: {plotly_text(name, 60)}",
         xaxis=style.axis("distance from the last weights"),
-        yaxis=style.axis("loss (nats)", type="log", nticks=6),
+        yaxis=style.axis(
+            "loss with decay penalty (nats)" if penalised else "cross-entropy (nats)", type="log", nticks=6
+        ),
         shapes=[{**band, "x0": min(start, 0.0), "x1": max(start, 0.0), "fillcolor": "rgba(63,135,207,0.10)"}],
     )
 
@@ -60,7 +77,7 @@ def loss_plane(node: xr.DataTree, name: str) -> go.Figure:
         name: its name.
 
     Returns:
-        Contours of log10 of the loss; the trajectory ends at (0, 0).
+        Contours of log10 of the cross-entropy, without a penalty of the weight decay; the trajectory ends at (0, 0).
     """
     plane, path = part_of(node, "plane"), part_of(node, "path")
     loss = np.maximum(plane["loss"].values, 1e-12)
@@ -73,8 +90,8 @@ def loss_plane(node: xr.DataTree, name: str) -> go.Figure:
         "colorscale": "Viridis",
         "contours": {"coloring": "heatmap"},
         "line": {"width": 0.5},
-        "colorbar": {"title": {"text": "log₁₀ loss"}, "thickness": 12},
-        "hovertemplate": "(%{x:.3g}, %{y:.3g}): loss %{customdata:.4g}<extra></extra>",
+        "colorbar": {"title": {"text": "log₁₀ of<br>cross-entropy<br>(nats)"}, "thickness": 12},
+        "hovertemplate": "(%{x:.3g}, %{y:.3g}): cross-entropy %{customdata:.4g} nats<extra></extra>",
     }
     way = style.line(path["x"].values, path["y"].values, "trajectory", style.SPIKE, width=2)
     end: dict[str, Any] = {
@@ -87,7 +104,7 @@ def loss_plane(node: xr.DataTree, name: str) -> go.Figure:
     }
     return style.build(
         [contour, way, end],
-        title=f"Loss in the plane of two components: {plotly_text(name, 50)}",
+        title=f"Cross-entropy in the plane of two components: {plotly_text(name, 50)}",
         xaxis=style.axis("along component 1"),
         yaxis=style.axis("along component 2"),
     )

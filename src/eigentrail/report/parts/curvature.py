@@ -42,7 +42,9 @@ _MOVES = (
     "Open circles: where the weights are. At α = 0 the eigenvector is taken out of the weights. Dashed: the parabola "
     "of slope and curvature, which holds near the circle only."
 )
-_ADDED = "The layer's weights are put together out of their parts along the first k eigenvectors; the others are zero."
+_ADDED = (
+    "The weights are put together out of their parts along the first k eigenvectors; the others are zero."
+)
 _WHERE = (
     "A running mean of each eigenvector's squared norm by parameter; dotted lines of the same colour are the "
     "parameters' shares of the network, what random directions have."
@@ -225,8 +227,11 @@ def _sections(stories: Sequence[RunStory]) -> list[Section]:
         Section("curvature-moves", "Loss along Hessian eigenvectors", tuple(_moves(shown, stem)), name),
         Section("curvature-vectors", "Eigenvectors and level spacings", tuple(_vectors(shown, stem)), name),
     ]
-    whole = next((node for _, node in nodes if node.attrs["name"] == WHOLE and node is not shown), None)
-    if whole is not None:
+    # That of the same training first: what is shown of its layer is to be held against it.
+    others = [pair for pair in nodes if pair[1].attrs["name"] == WHOLE and pair[1] is not shown]
+    others.sort(key=lambda pair: pair[0] is not story)
+    if others:
+        whose, whole = others[0]
         items = (
             *_main(whole, "curvature-whole"),
             *_moves(whole, "curvature-whole"),
@@ -234,7 +239,10 @@ def _sections(stories: Sequence[RunStory]) -> list[Section]:
         )
         found.append(
             Section(
-                "curvature-whole", "The Hessian of the whole network", items, "Its largest eigenpairs only."
+                "curvature-whole",
+                "The Hessian of the whole network",
+                items,
+                f"{whose.named(WHOLE)}. {_known(whole)}",
             )
         )
     return [section for section in found if section.items]

@@ -27,9 +27,7 @@ _WALKS = (
     "Squared displacement over the sum of the squared updates: 1 for a random walk on average, more for a drift, less "
     "for a motion that returns. The null walks have the observed updates with random signs."
 )
-_NORMS = (
-    "‖w‖ of each layer beside its first value: weight decay shrinks it, fitting the samples lets it grow."
-)
+_NORMS = "‖w‖ beside its first value: weight decay shrinks it, fitting the samples lets it grow."
 _FACTS = (
     *("share_linear", "slope", "slope_error", "rate", "variance_ratio", "straightness"),
     *("straightness_percentile", "others_percentile", "displacement_exponent", "variance_exponent"),

@@ -13,6 +13,7 @@ from eigentrail.report.run_story import RunStory
 from eigentrail.report.sections import Item, Listing, Plot, Section
 from eigentrail.report.untrusted import file_stem
 from eigentrail.studies.analyses import ANALYSES
+from eigentrail.studies.probing import WHOLE
 
 _SHOWN = 4
 _LISTED = 40
@@ -23,12 +24,30 @@ _ADD_BACK = (
     "The weights are replaced by their part along the first k directions, largest value first; 0 is a layer of zeros. "
     "Solid: held-out samples, dotted: training samples. Orange: as many random directions, what chance brings back."
 )
-_LINES = (
-    "Only this layer's weights are moved; the penalty of the weight decay is in the loss. "
-    "Shaded: where the training came from along component 1. A well is a loss "
-    "that rises on both sides; along the random direction it does what chance does."
+_BACK_LOSS = (
+    "The cross-entropy of the same networks, without a penalty of the weight decay. Solid: held-out samples, dotted: "
+    "training samples. It also tells apart networks that classify alike."
 )
-_PLANE = "Everything else stays at its last value; the trajectory is projected onto the plane, so it had other losses."
+# What is moved, of the whole network and of a layer.
+_MOVED = {
+    True: "The weights of the whole network are moved together",
+    False: "Only this layer's weights are moved, all others stay at their last values",
+}
+# What the loss is, with a weight decay and without.
+_LINES_LOSS = {
+    True: "the loss is the cross-entropy of training samples with the penalty of the weight decay, what the training "
+    "lowers",
+    False: "the loss is the cross-entropy of training samples; the training has no weight decay",
+}
+_LINES = (
+    "Shaded: where the training came from along component 1. A well is a loss that rises on both sides; along the "
+    "random direction it does what chance does."
+)
+_PLANE_LOSS = {
+    True: "the loss is the cross-entropy alone, without the penalty of the weight decay",
+    False: _LINES_LOSS[False],
+}
+_PLANE = "The trajectory is projected onto the plane, so it had other losses."
 _SCALING = (
     "A network that classifies everything becomes more confident when its weights grow: the cross-entropy falls "
     "exponentially. The penalty of a weight decay grows as α². Lines are least-squares fits."
@@ -39,17 +58,26 @@ def _add_back(node: xr.DataTree, name: str, stem: str) -> list[Item]:
     return [
         Plot(
             add_back.add_back_curves(node, name), add_back.add_back_data(node), _ADD_BACK, f"{stem}-add-back"
-        )
+        ),
+        Plot(
+            add_back.add_back_losses(node, name),
+            add_back.add_back_data(node),
+            _BACK_LOSS,
+            f"{stem}-add-back-loss",
+        ),
     ]
 
 
 def _landscape(node: xr.DataTree, name: str, stem: str) -> list[Item]:
+    moved, decays = _MOVED[node.attrs["name"] == WHOLE], landscape.has_penalty(node)
+    lines = f"{moved}; {_LINES_LOSS[decays]}. {_LINES}"
     items: list[Item] = [
-        Plot(landscape.loss_lines(node, name), landscape.lines_data(node), _LINES, f"{stem}-landscape")
+        Plot(landscape.loss_lines(node, name), landscape.lines_data(node), lines, f"{stem}-landscape")
     ]
     if "plane" in node.children:
+        plane = f"{moved}; {_PLANE_LOSS[decays]}. {_PLANE}"
         items.append(
-            Plot(landscape.loss_plane(node, name), landscape.plane_data(node), _PLANE, f"{stem}-plane")
+            Plot(landscape.loss_plane(node, name), landscape.plane_data(node), plane, f"{stem}-plane")
         )
     return items
 
@@ -111,6 +139,6 @@ LOSS_SCALING = _part(
     "loss-scaling",
     "loss-scaling",
     "The loss of larger weights",
-    "Weights are multiplied by 1 to 2 while all others stay.",
+    "The weights of a layer, or all together, are multiplied by 1 to 2.",
     _scaling,
 )

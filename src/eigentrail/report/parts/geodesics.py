@@ -19,7 +19,9 @@ from eigentrail.studies.geodesics import GEODESIC, geodesic_table
 _MOST_RUNS, _LISTED, _MOST_ROWS = 4, 40, 60
 _SPHERE = (
     "Turn it with the mouse. The leading singular vector of each step, projected onto the great 2-sphere that holds "
-    "its path best. Purple: the great circle through it; pink rings: steps from which on another circle fits better."
+    "its path best. Purple: the great circle through all steps. Thick arcs, where there are any: the great circle "
+    "fitted to each segment, drawn thinly beyond its ends; pink rings: steps from which on another circle fits better. "
+    "Short paths are shown from nearer."
 )
 _NULL = (
     "Orange: scores of random walks of matrices of this shape, with the norms of the observed start and steps, done "
@@ -95,7 +97,9 @@ def summary(table: pd.DataFrame) -> str:
     high = int((table["score"] > 0.8).sum())
     bare = int(((table["score"] > 0.8) & (table["percentile"] <= 95)).sum())
     if bare:
-        said += f" {high} scores are above 0.8; {bare} of these are within what walks reach."
+        scores = "score is" if high == 1 else "scores are"
+        within = "it is" if high == 1 else f"{bare} of these {'is' if bare == 1 else 'are'}"
+        said += f" {high} {scores} above 0.8; {within} within what walks reach."
     return said
 
 
@@ -127,7 +131,7 @@ def _largest(story: RunStory) -> xr.DataTree | None:
 def _sphere(node: xr.DataTree, label: str, stem: str, side: str) -> Plot:
     path, cut = _path(node, side), node[f"segments_{side}"].to_dataset()
     title = f"{plotly_text(label, 40)}: path of the leading {side} vector"
-    return Plot(sphere(path, cut, title), sphere_data(path), _SPHERE, f"{stem}-sphere-{side}")
+    return Plot(sphere(path, cut, title), sphere_data(path, cut), _SPHERE, f"{stem}-sphere-{side}")
 
 
 def _plots(node: xr.DataTree, stem: str, side: str) -> list[Item]:
@@ -141,7 +145,7 @@ def _plots(node: xr.DataTree, stem: str, side: str) -> list[Item]:
         ),
         Plot(
             figures.residuals(path, cut, f"Off the geodesic: leading {side} vector"),
-            sphere_data(path),
+            sphere_data(path, cut),
             _RESIDUALS,
             f"{stem}-residuals-{side}",
         ),

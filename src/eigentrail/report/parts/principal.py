@@ -28,7 +28,7 @@ _UPDATES = (
     "it the noise prefers directions."
 )
 _FACTS = (
-    *("share_1", "share_1_flipped_high", "share_1_percentile", "share_2"),
+    *("share_1", "share_1_flipped_low", "share_1_flipped_high", "share_1_percentile", "share_2"),
     *("components_90", "update_share_1", "update_share_1_noise"),
 )
 

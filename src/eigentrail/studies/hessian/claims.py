@@ -437,8 +437,8 @@ def _shifted(node: xr.DataTree, shift: WeightDecayShift) -> Claim:
         "S1 7.5",
         "weight decay shifts all eigenvalues by 2 lambda",
         decide(abs(shift.shift - wanted) < 0.01 * wanted and shift.spread < 0.1 * wanted),
-        "median shift of the leading eigenvalues",
+        "median shift along the leading eigenvectors, by differences of the gradient",
         shift.shift,
         0.0,
-        f"{shift.shift:.4g}, each within {shift.spread:.1g}, of {shift.count} eigenvalues; 2 lambda = {wanted:.4g}",
+        f"{shift.shift:.4g}, each within {shift.spread:.1g}, along {shift.count} eigenvectors; 2 lambda = {wanted:.4g}",
     )

@@ -21,7 +21,7 @@ from eigentrail.runs import Run
 from eigentrail.trajectories import joined
 
 # Operations of a forward pass over all samples of a Hessian that is not written out, and the fewest of these.
-_OPERATIONS, _FEWEST = 10**11, 200
+_OPERATIONS, _FEWEST = 2 * 10**10, 200
 #: What the target that holds all parameters is called.
 WHOLE = "(whole network)"
 
@@ -76,7 +76,7 @@ class Place:
         """Take fewer samples where the network is large: iterations multiply with the Hessian hundreds of times.
 
         Returns:
-            The same step with so many samples that a forward pass over all takes 10^11 operations, but 200 at least;
+            The same step with so many samples that a forward pass over all takes 2 10^10 operations, but 200 at least;
             no more than here.
         """
         inputs = self.train[0]

@@ -9,14 +9,14 @@ from typing import Any
 import pandas as pd
 import xarray as xr
 
-from eigentrail._arrays import to_float64
 from eigentrail._progress import Progress
-from eigentrail.curvature import Curvature, layer_meeting, weight_decay_shift
+from eigentrail.curvature import Curvature, layer_meeting
 from eigentrail.curvature.weight_decay_shift import WeightDecayShift
 from eigentrail.studies.claims import Measured, last_scores
 from eigentrail.studies.experiment import Experiment, Trained, Trial
 from eigentrail.studies.hessian.analysis import NAME, curvature_table
 from eigentrail.studies.hessian.claims import hessian_claims
+from eigentrail.studies.hessian.decay_shift import decay_shift
 from eigentrail.studies.hessian.place import WHOLE, Place
 from eigentrail.training import TrainingSettings
 
@@ -103,10 +103,4 @@ def _shift(trained: Trained, layer: str) -> WeightDecayShift:
     run = trained.runs[0]
     place = Place(run, int(run.steps[-1]), samples=5_000)
     decay = float(place.setting.get("weight_decay") or 0.0) / 2.0
-    known = None
-    values = []
-    for own in (0.0, decay):
-        curvature = Curvature(place.model, None, place.train, [layer], weight_decay=own)
-        known = curvature.top(min(_LEADING, curvature.n - 1), "largest", 1e-4, start=known)
-        values.append(to_float64(known.values))
-    return weight_decay_shift(values[1], values[0])
+    return decay_shift(place.model, place.train, layer, decay, _LEADING)

@@ -51,9 +51,9 @@ def _weights(node: xr.DataTree) -> str:
     leading = float((products[:top] ** 2).mean() ** 0.5) / chance
     largest = int(products.argmax())
     return (
-        f"The leading 1% of the eigenvectors hold {leading:.2g} times the part of the weights that random directions "
-        f"hold; the largest weight product, {products[largest]:.2g} (chance {chance:.2g}), is that of eigenvector "
-        f"{largest + 1}."
+        f"The leading 1% of the eigenvectors have weight products {leading:.2g} times those of random directions (root "
+        f"mean square); the largest weight product, {products[largest]:.2g} (chance {chance:.2g}), is that of "
+        f"eigenvector {largest + 1}."
     )
 
 
