@@ -150,6 +150,8 @@ def test_subspaces_keep_what_stays(found: Any) -> None:
 def test_what_is_kept_is_judged_between_chance_and_all(right: float, left: float, words: str) -> None:
     row = {"k": 4, "leading_right": right, "leading_left": left, "trailing_right": 1.0, "trailing_left": 1.0}
     chance = {"chance_right": 0.5, "chance_left": 0.5}
+    walk = {"leading_right_walk": 0.7, "leading_right_percentile": 99.0}
+    row |= walk | {name.replace("right", "left"): value for name, value in walk.items()}
     if right == 0.1:
         chance["chance_right"] = 0.01
     assert f"The 4 leading directions {words} of the first step" in subspaces_verdict({**row, **chance})

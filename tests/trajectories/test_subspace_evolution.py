@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from planting_paths import frame, on_circle
+from scipy.stats import kstest
 
 from eigentrail.errors import EigentrailError, OptionError
 from eigentrail.trajectories.crossings import crossings
@@ -111,3 +112,30 @@ def test_bad_input_is_one_sentence() -> None:
     ):
         with pytest.raises(OptionError):
             call()
+
+
+@pytest.mark.parametrize("reference", [0, -1])
+def test_what_is_kept_stands_beside_random_displacements(reference: int) -> None:
+    percentiles = []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        start = rng.standard_normal((12, 9)) + 8 * np.outer(np.ones(12), np.ones(9)) / np.sqrt(108)
+        walk = start + np.concatenate(
+            [np.zeros((1, 12, 9)), np.cumsum(0.2 * rng.standard_normal((5, 12, 9)), axis=0)]
+        )
+        found = subspaces(walk, 2, reference=reference, null=40, seed=seed)
+        percentiles.append(found["kept_percentile"].values.ravel())
+        last, first = found.isel(step=-1), found.isel(step=0)
+        angles = (last if reference == 0 else first)["leading_right"].values
+        assert float(found["kept"].sel(end="leading", side="right")) == pytest.approx(
+            (np.cos(angles) ** 2).mean()
+        )
+    if reference == 0:
+        for column in np.array(percentiles).T:
+            assert kstest(column / 100, "uniform").pvalue > 1e-3
+    # Weights that grow in place keep all, where random motion as large does not.
+    grown = subspaces(start * np.linspace(1, 3, 6)[:, None, None], 2, null=40)
+    np.testing.assert_allclose(grown["kept"], 1.0, atol=1e-12)
+    assert (grown["kept_percentile"].values > 97.5).all()
+    none = subspaces(walk, 2, null=0)
+    assert none["kept_null"].sizes["draw"] == 0 and np.isnan(none["kept_percentile"]).all()

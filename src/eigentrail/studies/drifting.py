@@ -90,6 +90,8 @@ def _one(run: Run, name: str) -> xr.Dataset:
         "straightness_p": walk.p_value,
         "others_straightness": walk.others_straightness,
         "others_percentile": walk.others_percentile,
+        "persistence": walk.persistence,
+        "persistence_percentile": walk.persistence_percentile,
         "displacement_exponent": walk.exponent,
         "variance_exponent": growth.attrs["exponent"],
     }
@@ -101,6 +103,7 @@ def _one(run: Run, name: str) -> xr.Dataset:
             "straightness_null": ("draw", walk.null),
             "share_null": ("draw", walk.share_null),
             "others_null": ("draw", walk.others_null),
+            "persistence_null": ("draw", walk.persistence_null),
             "growth_variance": ("duration", growth.values),
             "duration": growth["duration"].values,
         }
@@ -147,6 +150,12 @@ def _sentence(found: Drift) -> str:
             + ("cannot be told from a random walk" if inside else "is no random walk either")
             + f" (percentile {walk.others_percentile:.3g})."
         )
+    if walk.persistence_percentile is not None and not 2.5 <= walk.persistence_percentile <= 97.5:
+        said.append(
+            f"Updates {'go on as' if walk.persistence_percentile > 50 else 'turn against'} the ones before them "
+            f"(normalised inner product {walk.persistence:+.2g} at the walks' steps, percentile "
+            f"{walk.persistence_percentile:.3g} of the same updates in random order)."
+        )
     return " ".join(said)
 
 
@@ -159,7 +168,8 @@ def drift_table(tree: xr.DataTree) -> pd.DataFrame:
     Returns:
         A row per layer: `name`, `share` and `share_linear` of the variance, `slope` and `rate` with their errors,
         `curved`, `variance_ratio` (variance along the direction over that of the straight line), `straightness` with
-        its `straightness_percentile` and `straightness_p` among random walks, `others_percentile`, `growth` of the
+        its `straightness_percentile` and `straightness_p` among random walks, `others_percentile`, `persistence` of
+        consecutive updates with its `persistence_percentile` among the same ones in random order, `growth` of the
         norm, `norm_first`, `norm_last`, `norm_slope` with its error, `weight_overlap`, `chance_overlap`, `cosine_2`
         (share of the second component that is the cosine of a random walk), `displacement_exponent`,
         `variance_exponent`, `noise`; `notes`; `verdict`.
@@ -181,6 +191,7 @@ def _row(node: xr.DataTree) -> dict[str, Any]:
         "curved": bool(about["curved"]),
         "variance_ratio": about["variance"] / predicted if predicted else None,
         **numbers("straightness", "straightness_percentile", "straightness_p", "others_percentile"),
+        **numbers("persistence", "persistence_percentile"),
         "growth": about["growth"],
         "norm_first": float(data["norm"][0]),
         "norm_last": float(data["norm"][-1]),

@@ -15,6 +15,8 @@ from eigentrail.trajectories.series import MatrixSeries
 from eigentrail.trajectories.subspaces import subspaces
 
 _DIMENSION = 4
+# Random displacements beside the last step.
+_DRAWS = 50
 _STEPS = 100
 
 
@@ -33,18 +35,18 @@ def layer_subspaces(series: MatrixSeries, progress: Progress) -> xr.Dataset:
     if x.sizes["step"] > _STEPS:
         x = x.isel(step=thinned(x.sizes["step"], _STEPS))
     k = min(_DIMENSION, max(1, min(x.shape[1:]) // 2))
-    found = subspaces(x, k)
+    found = subspaces(x, k, null=_DRAWS)
     return found.assign_attrs(k=k, rows=int(x.shape[1]), cols=int(x.shape[2]))
 
 
 def _seconds(series: MatrixSeries) -> float:
     _, n, m = series.shape
-    return min(len(series.steps), _STEPS) * (1e-3 + 1.5e-9 * n * m * m)
+    return (min(len(series.steps), _STEPS) + _DRAWS) * (1e-3 + 1.5e-9 * n * m * m)
 
 
 SUBSPACES = MatrixAnalysis(
     "subspaces",
-    1,
+    2,
     layer_subspaces,
     _seconds,
     "decomposing each step",
@@ -61,11 +63,14 @@ def subspaces_table(tree: xr.DataTree) -> pd.DataFrame:
     Returns:
         A row per layer: `name`, `shape`, `k`; `leading_right`, `leading_left`, `trailing_right`, `trailing_left`, what
         the last step's subspace keeps of the first one's (mean squared cosine of the principal angles: 1 if it is the
-        same); `chance_right`, `chance_left`, what random subspaces have (k / n); `verdict`.
+        same); `chance_right`, `chance_left`, what random subspaces have (k / n); `leading_right_walk` and
+        `leading_left_walk`, the median of random displacements as far as the weights have come, with
+        `leading_right_percentile` and `leading_left_percentile` among these; `verdict`.
     """
     columns = [
         "name", "shape", "k", "leading_right", "chance_right", "leading_left", "chance_left", "trailing_right",
-        "trailing_left", "verdict",
+        "trailing_left", "leading_right_walk", "leading_right_percentile", "leading_left_walk",
+        "leading_left_percentile", "verdict",
     ]  # fmt: skip
     return pd.DataFrame([_row(node) for node in tree.children.values()], columns=columns)
 
@@ -82,6 +87,9 @@ def _row(node: xr.DataTree) -> dict[str, Any]:
         for end in ("leading", "trailing"):
             angles = found[f"{end}_{side}"].values[-1]
             row[f"{end}_{side}"] = float((np.cos(angles) ** 2).mean())
+        leading = found.sel(end="leading", side=side)
+        row[f"leading_{side}_walk"] = float(leading["kept_null"].median())
+        row[f"leading_{side}_percentile"] = float(leading["kept_percentile"])
     return {**row, "verdict": subspaces_verdict(row)}
 
 
@@ -115,5 +123,7 @@ def subspaces_verdict(row: dict[str, Any]) -> str:
     return (
         f"The {many} directions {said} those of the first step: {share['leading_right']} of them is kept on the right "
         f"and {share['leading_left']} on the left, of the trailing ones {share['trailing_right']} and "
-        f"{share['trailing_left']}; random subspaces share {share['chance_right']} and {share['chance_left']}."
+        f"{share['trailing_left']}; random subspaces share {share['chance_right']} and {share['chance_left']}. "
+        f"Random displacements as large keep {row['leading_right_walk']:.0%} and {row['leading_left_walk']:.0%} of the "
+        f"leading ones (percentiles {row['leading_right_percentile']:.0f} and {row['leading_left_percentile']:.0f})."
     )

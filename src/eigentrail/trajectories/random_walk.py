@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 
 from eigentrail.trajectories import nulls
 from eigentrail.trajectories.gram import double_centred, updates_gram
-from eigentrail.trajectories.memory import Memory
+from eigentrail.trajectories.memory import Memory, whitened
 
 _LAGS = 12
 _NONE = Memory()
@@ -34,6 +34,10 @@ class WalkTest:
         others_null: [draws] the same of the walks, of which the first component is taken too.
         others_percentile: where it lies among them; None without draws. Between 2.5 and 97.5 what is left cannot be
             told from a random walk.
+        persistence: mean inner product of consecutive updates over their mean square, the memory of the optimizer taken
+            out: 0 for independent ones.
+        persistence_null: [draws] the same of the updates in random order, which keeps a constant drift.
+        persistence_percentile: where it lies among them; None without draws.
         exponent: of the mean squared displacement over time, 1 for a random walk, 2 for a drift, less than 1 for a
             motion that is confined.
     """
@@ -49,6 +53,9 @@ class WalkTest:
     others_straightness: float
     others_null: Float64[np.ndarray, " d"]
     others_percentile: float | None
+    persistence: float
+    persistence_null: Float64[np.ndarray, " d"]
+    persistence_percentile: float | None
     exponent: float
 
     @property
@@ -82,6 +89,9 @@ def walk_test(
     colour = memory.colour(times)
     null = nulls.flipped_displacements(products, draws, seed, colour) / path if draws else np.zeros(0)
     share, others = _shares(g)
+    fresh = whitened(products, colour)
+    persistence = _persistence(fresh, np.arange(len(fresh)))
+    shuffled = np.array([_persistence(fresh, order) for order in nulls.permutations(len(fresh), draws, seed)])
     walks = nulls.flipped_grams(products, draws, seed, colour)
     drawn = np.array([_shares(walk) for walk in walks]).reshape(-1, 2)
     return WalkTest(
@@ -96,8 +106,15 @@ def walk_test(
         others_straightness=others,
         others_null=drawn[:, 1],
         others_percentile=nulls.percentile(others, drawn[:, 1]) if draws else None,
+        persistence=persistence,
+        persistence_null=shuffled.reshape(draws),
+        persistence_percentile=nulls.percentile(persistence, shuffled) if draws else None,
         exponent=_exponent(g, times),
     )
+
+
+def _persistence(products: Float64[np.ndarray, "u u"], order: Int64[np.ndarray, " u"]) -> float:
+    return float(products[order[:-1], order[1:]].mean() / np.diag(products).mean())
 
 
 def _shares(g: Float64[np.ndarray, "t t"]) -> tuple[float, float]:

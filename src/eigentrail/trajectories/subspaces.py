@@ -8,16 +8,20 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float64
 
-from eigentrail._numbers import real, whole
+from eigentrail._numbers import real, seed_of, whole
 from eigentrail.errors import OptionError, TrajectoryError
 from eigentrail.spectra import principal_angles
+from eigentrail.trajectories import nulls
 from eigentrail.trajectories.geodesic import as_matrices
 from eigentrail.trajectories.rows import open_rows
 
 _SIDES = ("left", "right")
+_ENDS = ("leading", "trailing")
 
 
-def subspaces(x: Any, k: int, *, reference: int = 0, gap: float = 0.01) -> xr.Dataset:
+def subspaces(
+    x: Any, k: int, *, reference: int = 0, gap: float = 0.01, null: int = nulls.ENOUGH, seed: int = 0
+) -> xr.Dataset:
     """Follow the subspaces of the k largest and the k smallest singular values.
 
     Angles are between subspaces and from sines, ||(I - A A^T) B||. Single vectors turn at will inside a block of
@@ -29,16 +33,21 @@ def subspaces(x: Any, k: int, *, reference: int = 0, gap: float = 0.01) -> xr.Da
         k: dimension of the subspaces.
         reference: number of the step that all others are compared with; -1 for the last one.
         gap: singular values belong to one block where neighbours differ by less than this share of the larger one.
+        null: number of random displacements that the last step (the first one, if the last is the reference) is
+            compared with, 0 for none: from the reference step, as far as the weights have come.
+        seed: seed of the draws.
 
     Returns:
         Dataset over `step`: `singular_values` [step, value]; `leading_left`, `leading_right`, `trailing_left`,
         `trailing_right` [step, angle], principal angles in radians, ascending; `vector_left`, `vector_right`
         [step, value], the angle of each singular vector to its block; `block` [value], the block of each value at
-        the reference step. Attributes `chance_left` and `chance_right`: the angle whose squared cosine is the mean
+        the reference step; `kept` [end, side], what the last step's subspace shares with the reference's (the mean
+        squared cosine), and `kept_null` [end, side, draw], `kept_percentile` [end, side] of random displacements (NaN
+        without). Attributes `chance_left` and `chance_right`: the angle whose squared cosine is the mean
         one of random subspaces, k / n; and `reference`.
 
     Raises:
-        OptionError: k, `reference` or `gap` is outside what it may be.
+        OptionError: k, `reference`, `gap`, `null` or `seed` is outside what it may be.
         TrajectoryError: there are too few steps, weights without a matrix form, or weights that are zero or not
             finite.
     """
@@ -52,23 +61,23 @@ def subspaces(x: Any, k: int, *, reference: int = 0, gap: float = 0.01) -> xr.Da
     reference = whole("reference", reference, -len(rows), len(rows) - 1)
     if not 0.0 <= real("gap", gap) < 1.0:
         raise OptionError(f"gap is a share, 0 to 1, not {gap}.")
+    draws, seed = nulls.check_draws(null), seed_of(seed)
     base = reference % len(rows)
 
-    def vectors(place: int) -> tuple[dict[str, np.ndarray[Any, Any]], Float64[np.ndarray, " m"]]:
-        w = as_matrices(rows.read(place, place + 1), rows.shape)[0]
+    def matrix(place: int) -> Float64[np.ndarray, "o i"]:
+        w = np.asarray(as_matrices(rows.read(place, place + 1), rows.shape)[0], dtype=np.float64)
         if not w.any():
             raise TrajectoryError(f"the weights are zero at step {rows.steps[place]}: select other steps.")
-        u, s, vt = np.linalg.svd(w, full_matrices=False)
-        return {"left": u.T, "right": vt}, s
+        return w
 
-    first, at_first = vectors(base)
+    first, at_first = _vectors(matrix(base))
     near = at_first[:-1] - at_first[1:] <= gap * at_first[:-1]
     block = np.concatenate([[0], np.cumsum(~near)])
     values = np.zeros((len(rows), m))
-    angles = {f"{end}_{side}": np.zeros((len(rows), k)) for end in ("leading", "trailing") for side in _SIDES}
+    angles = {f"{end}_{side}": np.zeros((len(rows), k)) for end in _ENDS for side in _SIDES}
     single = {side: np.zeros((len(rows), m)) for side in _SIDES}
     for place in range(len(rows)):
-        now, values[place] = vectors(place)
+        now, values[place] = _vectors(matrix(place))
         for side in _SIDES:
             a, b = first[side], now[side]
             angles[f"leading_{side}"][place] = principal_angles(a[:k], b[:k])
@@ -77,14 +86,55 @@ def subspaces(x: Any, k: int, *, reference: int = 0, gap: float = 0.01) -> xr.Da
     data: dict[str, Any] = {"singular_values": (("step", "value"), values), "block": ("value", block)}
     data |= {name: (("step", "angle"), found) for name, found in angles.items()}
     data |= {f"vector_{side}": (("step", "value"), found) for side, found in single.items()}
+    far = len(rows) - 1 if base != len(rows) - 1 else 0
+    kept = _kept(first, _vectors(matrix(far))[0], k)
+    start = matrix(base)
+    distance = float(np.linalg.norm(matrix(far) - start))
+    drawn = [_kept(first, _vectors(w)[0], k) for w in nulls.displaced(start, distance, draws, seed)]
+    walked = np.array(drawn).reshape(draws, 2, 2).transpose(1, 2, 0)
+    data["kept"], data["kept_null"] = (("end", "side"), kept), (("end", "side", "draw"), walked)
+    data["kept_percentile"] = (
+        ("end", "side"),
+        np.array(
+            [
+                [nulls.percentile(kept[i, j], walked[i, j]) if draws else np.nan for j in (0, 1)]
+                for i in (0, 1)
+            ]
+        ),
+    )
     return xr.Dataset(
         data,
-        coords={**rows.coordinates, "value": np.arange(m), "angle": np.arange(k)},
+        coords={
+            **rows.coordinates,
+            "value": np.arange(m),
+            "angle": np.arange(k),
+            "end": list(_ENDS),
+            "side": list(_SIDES),
+        },
         attrs={
             "chance_left": float(np.arccos(np.sqrt(k / shape[0]))),
             "chance_right": float(np.arccos(np.sqrt(k / shape[1]))),
             "reference": rows.steps[base].item(),
         },
+    )
+
+
+def _vectors(
+    w: Float64[np.ndarray, "o i"],
+) -> tuple[dict[str, np.ndarray[Any, Any]], Float64[np.ndarray, " m"]]:
+    u, s, vt = np.linalg.svd(w, full_matrices=False)
+    return {"left": u.T, "right": vt}, s
+
+
+def _kept(
+    one: dict[str, np.ndarray[Any, Any]], other: dict[str, np.ndarray[Any, Any]], k: int
+) -> Float64[np.ndarray, "2 2"]:
+    """Mean squared cosines between subspaces, leading and trailing by left and right."""
+    return np.array(
+        [
+            [float(((one[side][part] @ other[side][part].T) ** 2).sum() / k) for side in _SIDES]
+            for part in (slice(0, k), slice(len(one["left"]) - k, None))
+        ]
     )
 
 

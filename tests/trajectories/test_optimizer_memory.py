@@ -101,3 +101,20 @@ def test_few_steps_have_few_signs_and_no_verdict(count: int) -> None:
         assert found.percentile is not None and found.share_percentile is not None
         assert 2.5 <= found.percentile <= 97.5
         assert 2.5 <= found.share_percentile <= 97.5
+
+
+def test_persistence_is_what_updates_remember_beyond_the_momentum() -> None:
+    memory, known, unknown, independent = Memory(0.5), [], [], []
+    for seed in range(60):
+        x = np.cumsum(updates_of(memory, 40, 30, seed), axis=0)
+        times = np.arange(40.0)
+        known.append(walk_test(x @ x.T, times, 100, seed, memory).persistence_percentile)
+        found = walk_test(x @ x.T, times, 100, seed)
+        unknown.append(found.persistence_percentile)
+        assert found.persistence == pytest.approx(0.5, abs=0.15)  # the correlation of neighbours
+        y = np.cumsum(np.random.default_rng(seed).standard_normal((40, 30)) + 1.0, axis=0)
+        independent.append(walk_test(y @ y.T, times, 100, seed).persistence_percentile)
+    assert min(unknown) > 97.5
+    assert kstest(np.array(known) / 100, "uniform").pvalue > 1e-3
+    # A constant drift is in every order of the updates.
+    assert kstest(np.array(independent) / 100, "uniform").pvalue > 1e-3
