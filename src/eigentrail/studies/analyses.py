@@ -30,7 +30,7 @@ from eigentrail.studies.leading_crossings import CROSSINGS, crossings_table
 from eigentrail.studies.overlapping import OVERLAP_SHOWN, overlap_table, overlapping
 from eigentrail.studies.principal import PCA_SHOWN, pca_table, principal_components
 from eigentrail.studies.scaling import loss_scaling_analysis, loss_scaling_table
-from eigentrail.studies.subspace_angles import SUBSPACES, subspaces_table
+from eigentrail.studies.subspace_angles import SUBSPACES, SUBSPACES_SHOWN, subspaces_table
 from eigentrail.trajectories import evolution, evolution_table
 
 
@@ -144,6 +144,7 @@ ANALYSES: dict[str, Analysis] = {
             "principal angles of leading and trailing singular subspaces against the first step",
             SUBSPACES.compute,
             subspaces_table,
+            SUBSPACES_SHOWN,
             quick=SUBSPACES.quick,
         ),
         Analysis(

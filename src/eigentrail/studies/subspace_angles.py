@@ -54,6 +54,13 @@ SUBSPACES = MatrixAnalysis(
 )
 
 
+#: The columns that a person sees first; the sentence has the others.
+SUBSPACES_SHOWN = (
+    "name", "shape", "k", "leading_right", "leading_right_walk", "leading_right_percentile", "leading_left",
+    "leading_left_walk", "leading_left_percentile",
+)  # fmt: skip
+
+
 def subspaces_table(tree: xr.DataTree) -> pd.DataFrame:
     """Sum the subspaces of a run up.
 
