@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from curvature_cases import build, vectors
 from torch import nn
 
 import eigentrail as et
+from eigentrail.errors import CurvatureError
 
 
 def wide(count: int = 400) -> tuple[nn.Module, tuple[torch.Tensor, torch.Tensor]]:
@@ -15,16 +17,83 @@ def wide(count: int = 400) -> tuple[nn.Module, tuple[torch.Tensor, torch.Tensor]
     return model, (torch.randn(count, 8), torch.randint(3, (count,)))
 
 
-def test_one_product_is_recomputed_some_are_cached_many_linearised() -> None:
+def test_one_product_is_recomputed_some_are_cached_many_linearised_on_trial() -> None:
     model, data = wide(2000)
-    found = [et.Curvature(model, None, data, expected=count).plan.way for count in (1, 20, 1000)]
+    found = [et.Curvature(model, None, data, expected=count).plan.way for count in (1, 20, 5000)]
     assert found == ["recomputed", "cached", "linearised"]
-    # Small batches gain nothing by a linearised function, nor does a Gauss-Newton matrix.
+    # Tracing is not paid back by small batches, however few operations they take.
     case = build("tanh")
-    assert (
-        et.Curvature(case.model, case.loss, (case.inputs, case.targets), expected=1000).plan.way == "cached"
+    small = et.Curvature(case.model, case.loss, (case.inputs, case.targets), expected=5000)
+    assert small.plan.way == "cached"
+
+
+def test_the_trial_keeps_what_has_less_to_do() -> None:
+    # A dense network's forward derivative has no fewer matrix products than its kept graph; for the Gauss-Newton matrix
+    # of convolutions the graph, which differentiates a second time, has half as much again.
+    model, data = wide(2000)
+    dense = et.Curvature(model, None, data, expected=5000)
+    v = torch.from_numpy(vectors(dense.n, 1)[0]).float()
+    expected = et.Curvature(model, None, data, way="cached") @ v
+    torch.testing.assert_close(dense @ v, expected, rtol=1e-4, atol=1e-6)
+    assert dense.plan.way == "cached" and "no more to do" in dense.plan.note
+    asked = et.Curvature(model, None, data, way="linearised")
+    torch.testing.assert_close(asked @ v, expected, rtol=1e-4, atol=1e-6)
+    assert (asked.plan.way, asked.plan.note) == ("linearised", "")
+    # It is not tried again.
+    dense._expect(10_000)
+    assert dense.plan.way == "cached"
+
+    torch.manual_seed(0)
+    convolutions = nn.Sequential(
+        nn.Conv2d(3, 16, 3), nn.Tanh(), nn.Conv2d(16, 16, 3), nn.Tanh(), nn.Flatten(), nn.Linear(16 * 64, 4)
     )
-    assert et.Curvature(model, None, data, kind="gauss-newton", expected=1000).plan.way == "cached"
+    images = torch.randn(64, 3, 12, 12), torch.randint(4, (64,))
+    found = et.Curvature(convolutions, None, images, kind="gauss-newton", expected=5000)
+    v = torch.from_numpy(vectors(found.n, 1)[0]).float()
+    expected = et.Curvature(convolutions, None, images, kind="gauss-newton", way="cached") @ v
+    torch.testing.assert_close(found @ v, expected, rtol=1e-4, atol=1e-6)
+    assert (found.plan.way, found.plan.note) == ("linearised", "")
+
+
+def test_a_way_that_does_not_fit_is_not_followed_and_said() -> None:
+    model, data = wide()
+    n = et.Curvature(model, None, data).n
+    for way in ("cached", "linearised"):
+        tight = et.Curvature(model, None, data, way=way, memory_limit=int(6.7 * 4 * n))
+        assert tight.plan.way == "recomputed"
+        assert tight.plan.note == f"not {way}, for that does not fit the memory limit"
+
+
+def test_recurrent_layers_run_step_by_step_and_leave_the_settings() -> None:
+    # oneDNN's fused layer has no forward derivative, and its second derivative computes all steps once more.
+    class Recurrent(nn.Module):
+        def __init__(self, kind: type[nn.RNNBase]) -> None:
+            super().__init__()
+            self.layer = kind(6, 5, 2, batch_first=True)
+            self.head = nn.Linear(5, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.head(self.layer(x)[0][:, -1])
+
+    for kind in (nn.LSTM, nn.GRU, nn.RNN):
+        torch.manual_seed(0)
+        model = Recurrent(kind)
+        data = torch.randn(20, 4, 6), torch.randint(3, (20,))
+        hooks = [len(model.layer._forward_pre_hooks), len(model.layer._forward_hooks)]
+        made = {
+            way: et.Curvature(model, None, data, way=way) for way in ("cached", "linearised", "recomputed")
+        }
+        v = torch.from_numpy(vectors(made["cached"].n, 1)[0]).float()
+        found = {way: operator @ v for way, operator in made.items()}
+        assert [operator.plan.way for operator in made.values()] == [*made]
+        double = et.Curvature(model, None, data, dtype=torch.float64) @ v.double()
+        for one in found.values():
+            torch.testing.assert_close(one, double.float(), rtol=1e-4, atol=1e-6)
+        assert torch.backends.mkldnn.enabled
+        assert hooks == [len(model.layer._forward_pre_hooks), len(model.layer._forward_hooks)]
+    with pytest.raises(CurvatureError):  # an error inside the layer leaves the settings, too
+        et.Curvature(model, None, (torch.randn(20, 4, 7), data[1])) @ v
+    assert torch.backends.mkldnn.enabled and not model.layer._forward_pre_hooks
 
 
 def test_the_memory_limit_bounds_batches_and_what_is_kept() -> None:
@@ -79,10 +148,10 @@ def test_a_batch_of_a_loader_is_divided_only_where_memory_demands_it() -> None:
 def test_solvers_say_what_they_expect_unless_the_user_did() -> None:
     model, data = wide(2000)
     operator = et.Curvature(model, None, data, "4")
-    operator._expect(1000)
+    operator._expect(20_000)
     assert operator.plan.way == "linearised"
     told = et.Curvature(model, None, data, "4", expected=3)
-    told._expect(1000)
+    told._expect(20_000)
     assert told.plan.way == "cached"
 
 

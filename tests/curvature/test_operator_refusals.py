@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from typing import Any
 
@@ -375,3 +376,40 @@ def test_a_loss_that_is_no_mean_over_samples_is_told() -> None:
     with pytest.warns(NumericalWarning, match="samples meet"):
         operator = et.Curvature(model, None, (X, Y), batch_size=6)
         operator @ np.ones(operator.n)
+
+
+def test_a_sum_over_one_batch_is_told_of() -> None:
+    operator = et.Curvature(net(), nn.CrossEntropyLoss(reduction="sum"), (X, Y))
+    with pytest.warns(NumericalWarning, match=r'the sum of those of its parts.*reduction="mean"'):
+        operator @ np.ones(operator.n)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        # What samples share within the only batch is part of the curvature.
+        mixing = et.Curvature(net(), lambda o, t: F.cross_entropy(o - o.mean(dim=0), t), (X, Y))
+        mixing @ np.ones(mixing.n)
+
+
+def test_arguments_of_other_kinds() -> None:
+    refused(OptionError, r"kind is .* not \[\]", net(), None, (X, Y), kind=[])
+    refused(OptionError, 'device="meta" computes nothing', net(), None, (X, Y), device="meta")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        scripted = torch.jit.script(net())
+    refused(CurvatureError, "TorchScript", scripted, None, (X, Y))
+    operator = et.Curvature(net(), None, (X, Y))
+    for call, match in (
+        (lambda: operator @ None, "numbers, not an array of object"),
+        (lambda: operator @ np.array(["a"] * operator.n), "numbers, not an array of <U1"),
+        (lambda: operator.apply(np.ones(operator.n)), "apply multiplies torch tensors"),  # type: ignore[arg-type]
+        (lambda: operator.trace(20, deflate=np.eye(operator.n)[:2]), "to deflate is ndarray"),  # type: ignore[arg-type]
+        (lambda: et.Curvature.along("folder"), r'not str: give et\.open_run\("FOLDER"\)'),  # type: ignore[arg-type]
+    ):
+        with pytest.raises(et.EigentrailError, match=match):
+            call()
+
+
+def test_a_copy_gives_the_same_products() -> None:
+    operator = et.Curvature(net(), None, (X, Y))
+    v = np.linspace(-1, 1, operator.n)
+    expected = operator @ v
+    np.testing.assert_array_equal(copy.deepcopy(operator) @ v, expected)

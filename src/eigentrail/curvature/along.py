@@ -86,6 +86,10 @@ def along(
         OptionError: k does not fit the layers, or there is no such part.
         RunError: the run has no such step, or the network cannot be built there.
     """
+    if not isinstance(run, Run):
+        raise OptionError(
+            f'the first argument is a run, not {type(run).__name__}: give et.open_run("FOLDER").'
+        )
     chosen = _steps(run, steps)
     pair = samples_of(run, data, part=part, count=count, seed=seed)
     found: list[dict[str, Any]] = []

@@ -100,7 +100,7 @@ def not_finite(loss: float, outputs: Any = None) -> str:
     )
 
 
-def check_mean(point: Point, batch: Batch, first: Batch, second: Batch) -> None:
+def check_mean(point: Point, batch: Batch, first: Batch, second: Batch, *, alone: bool) -> None:
     """Warn where the loss of a batch is not the mean of those of its parts, for batches are weighted by their samples.
 
     Args:
@@ -108,11 +108,23 @@ def check_mean(point: Point, batch: Batch, first: Batch, second: Batch) -> None:
         batch: samples.
         first: some of them.
         second: the others.
+        alone: whether there is only one batch; then only a sum over samples is told of, for all that samples share is
+            within it.
     """
     with point.setting(), torch.no_grad(), refusals(point, batch):
         whole, low, high = (float(point.loss(point.values, one)) for one in (batch, first, second))
     mean = (low * first.count + high * second.count) / batch.count
-    if not _near([whole], [mean], 10 * _ROUNDING[point.dtype]):
+    rounding = 10 * _ROUNDING[point.dtype]
+    if _near([whole], [mean], rounding):
+        return
+    if alone and _near([whole], [low + high], rounding):
+        warnings.warn(
+            f"the loss of {batch.count} samples is {whole:.6g}, the sum of those of its parts, and the curvature is "
+            'meant for a mean over samples: take reduction="mean", or divide what you get by their number.',
+            NumericalWarning,
+            stacklevel=2,
+        )
+    elif not alone:
         warnings.warn(
             f"the loss of {batch.count} samples is {whole:.6g} and the mean over its parts {mean:.6g}: it is no mean "
             "over samples, or samples meet in the network (batch norm without running statistics), and the curvature "

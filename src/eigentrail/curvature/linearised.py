@@ -39,7 +39,7 @@ class LinearisedHessian:
         with point.setting(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the tracer, about its own work
             slope = torch.func.grad(lambda values: point.loss(values, batch))
-            _, self._push = torch.func.linearize(slope, point.values)
+            _, self._push = torch.func.linearize(_without_writing(slope), point.values)
 
     @torch.no_grad()
     def product(
@@ -67,11 +67,12 @@ class LinearisedGaussNewton:
 
         with point.setting(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            outputs, self._push = torch.func.linearize(network, point.values)
+            outputs, self._push = torch.func.linearize(_without_writing(network), point.values)
             self._pull = torch.func.vjp(network, point.values)[1]
             with torch.no_grad():
                 plain = Outputs(point.outputs(point.values, batch), point, batch, traced=True)
-            _, self._bend = torch.func.linearize(torch.func.grad(plain.loss), outputs)
+            bent = torch.func.grad(plain.loss)
+            _, self._bend = torch.func.linearize(_without_writing(bent), outputs)
 
     @torch.no_grad()
     def product(
@@ -83,3 +84,8 @@ class LinearisedGaussNewton:
 
     def _once(self, vector: Any) -> Any:
         return self._pull(self._bend(self._push(vector)))[0]
+
+
+def _without_writing(function: Any) -> Any:
+    """Replace operations in place: a traced program would write into its own constants, and be right only once."""
+    return torch.func.functionalize(function)

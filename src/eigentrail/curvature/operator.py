@@ -26,9 +26,10 @@ from eigentrail.curvature.lanczos import RISK, lanczos
 from eigentrail.curvature.numbers import all_finite
 from eigentrail.curvature.parameters import choose
 from eigentrail.curvature.point import Loss, Point
-from eigentrail.curvature.products import WAYS, Plan, Products, Way
+from eigentrail.curvature.products import GRAPHS, WAYS, Plan, Products, Way
 from eigentrail.curvature.reading import read
 from eigentrail.curvature.samples import Batch, Samples
+from eigentrail.curvature.second_derivative import check_second_derivative
 from eigentrail.curvature.setting import full_precision
 from eigentrail.curvature.trace import Method, Trace, stochastic_trace
 from eigentrail.errors import CurvatureError, DataError, OptionError
@@ -51,7 +52,8 @@ class Curvature:
     are when this is made; the model may go on training, and neither its values, gradients, modes nor buffers are
     changed. It is evaluated in eval mode, attention by its MATH kernel.
 
-    The first product checks, once, that data, network and loss give the same numbers again and says what does not.
+    The first product checks, once, that data, network and loss give the same numbers again and says what does not, and
+    that torch's second derivative is that of its gradient.
     Where torch.distributed is initialised each process gives its share of the samples and gets the sum over all; all
     have to make the same calls, and vectors are those of the first process. Samples that a distributed sampler repeats
     count twice.
@@ -107,6 +109,11 @@ class Curvature:
         _check_options(kind, way, batch_size, memory_limit, weight_decay, expected, seed)
         if not isinstance(model, nn.Module):
             raise CurvatureError(f"the model is {type(model).__name__}: give a torch.nn.Module.")
+        if isinstance(model, torch.jit.ScriptModule):
+            raise CurvatureError(
+                "the model is a TorchScript program, whose parameters cannot be replaced in a call: give the module "
+                "that it was made from."
+            )
         if loss is not None and not callable(loss):
             raise CurvatureError(
                 f"the loss is {type(loss).__name__}: give a function loss(outputs, targets)."
@@ -191,6 +198,11 @@ class Curvature:
         Raises:
             CurvatureError: a vector has another length or is not finite, or the loss will not do.
         """
+        if not is_tensor(vectors):
+            raise CurvatureError(
+                f"apply multiplies torch tensors [n] or [k, n], not {type(vectors).__name__}: for arrays write "
+                "curvature @ vectors, with several as columns."
+            )
         if vectors.ndim not in {1, 2} or vectors.shape[-1] != self.n:
             raise CurvatureError(
                 f"the curvature is in {self.n} parameters: give vectors [n] or [k, n] with n = {self.n}, not of shape "
@@ -226,7 +238,7 @@ class Curvature:
         Raises:
             CurvatureError: see `apply`.
         """
-        given = vectors if is_tensor(vectors) else torch.from_numpy(np.ascontiguousarray(vectors))
+        given = vectors if is_tensor(vectors) else _as_tensor(vectors)
         if given.ndim not in {1, 2} or len(given) != self.n:
             raise CurvatureError(
                 f"the curvature is in {self.n} parameters: multiply it with [n] or [n, k] where n = {self.n}, not with "
@@ -277,6 +289,10 @@ class Curvature:
             float(value.double().square().sum()) for value in self._point.values
         )
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Give what is copied and pickled: all but graphs, which the next product makes again."""
+        return {**self.__dict__, "_made": None}
+
     def release(self) -> None:
         """Give back the memory of kept graphs; the next product makes them again."""
         if self._made is not None:
@@ -305,11 +321,14 @@ class Curvature:
         # What is random differs for few samples as well.
         check_loss(point, samples.head(min(_CHECKED, first.count), self.dtype, self.device))
         # Also batches that a loader made are weighted by their samples.
-        if len(samples.sizes(size)) > 1 and first.count > 1:
-            half = first.count // 2
-            low, high = samples.halves(first.count, half, self.dtype, self.device)
-            check_mean(point, first, low, high)
+        alone = len(samples.sizes(size)) == 1
+        count = min(_CHECKED, first.count) if alone else first.count
+        if count > 1:
+            low, high = samples.halves(count, count // 2, self.dtype, self.device)
+            whole = samples.head(count, self.dtype, self.device)
+            check_mean(point, whole, low, high, alone=alone)
         self._check_every_loss(size)
+        check_second_derivative(point, samples, self.kind, GRAPHS[self.kind], self.memory_limit)
 
     def _check_every_loss(self, size: int | None) -> None:
         """Refuse a loss that is not finite: a derivative may well be, as that of a mean square without its targets."""
@@ -550,6 +569,15 @@ class Curvature:
         return along(run, steps, layers, loss, data, **options)
 
 
+def _as_tensor(vectors: Any) -> torch.Tensor:
+    found = np.asarray(vectors)
+    if found.dtype.kind not in "biufc":
+        raise CurvatureError(
+            f"the curvature multiplies numbers, not an array of {found.dtype}: give [n] or [n, k] of numpy or torch."
+        )
+    return torch.from_numpy(np.ascontiguousarray(found))
+
+
 def _pairs_take(k: int) -> int:
     """Guess how many products k eigenpairs take."""
     return 30 + 4 * k if isinstance(k, int) else 30
@@ -564,7 +592,7 @@ def _check_options(
     expected: int | None,
     seed: int,
 ) -> None:
-    if kind not in {"hessian", "gauss-newton"}:
+    if not isinstance(kind, str) or kind not in {"hessian", "gauss-newton"}:
         raise OptionError(f'kind is "hessian" or "gauss-newton", not {kind!r}.')
     if way is not None and way not in WAYS:
         raise OptionError(f"way is one of {', '.join(WAYS)}, not {way!r}.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from copy import copy
 from typing import Any, TypeAlias
 
 import torch
@@ -67,6 +68,26 @@ class Point:
         """Enter the surroundings in which `outputs` and `loss` may be called."""
         with setting(self.chosen.model, self.loss_function):
             yield
+
+    def in_precision(self, dtype: torch.dtype) -> Point:
+        """Copy this point in another precision, its values rounded as they are.
+
+        Args:
+            dtype: torch.float32 or torch.float64.
+
+        Returns:
+            The same network, loss and device.
+        """
+        found = copy(self)
+        found.dtype = dtype
+
+        def convert(value: torch.Tensor) -> torch.Tensor:
+            return value.to(dtype) if value.is_floating_point() else value
+
+        found.values = tuple(map(convert, self.values))
+        found._rest = {path: convert(value) for path, value in self._rest.items()}
+        found._buffers = {path: convert(value) for path, value in self._buffers.items()}
+        return found
 
     def held(self) -> list[torch.Tensor]:
         """Give all values that are held here, those of other parameters and of buffers included."""
@@ -141,6 +162,8 @@ def _device(device: torch.device | str) -> torch.device:
         found = torch.device(device)
     except (RuntimeError, TypeError):
         raise OptionError(f"there is no device {device!r}: {mend}.") from None
+    if found.type == "meta":
+        raise OptionError(f'device="meta" computes nothing: {mend}.')
     if found.type == "cuda" and not torch.cuda.is_available():
         raise OptionError(f'device="{found}" is not there, for torch sees no CUDA device: {mend}.')
     if found.type == "cuda" and (found.index or 0) >= torch.cuda.device_count():

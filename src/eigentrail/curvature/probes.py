@@ -67,6 +67,10 @@ def known_part(
     """
     if basis is None:
         return np.zeros(0), torch.empty(0, n, dtype=dtype, device=device)
+    if not isinstance(basis, Basis):
+        raise BasisError(
+            f"what to deflate is {type(basis).__name__}: give a basis with its values, such as that of Curvature.top."
+        )
     if basis.n != n:
         raise BasisError(f"the basis to deflate lives in {basis.n} dimensions and the curvature in {n}.")
     rows: Any = to_float64(basis.directions())

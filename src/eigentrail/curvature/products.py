@@ -12,20 +12,29 @@ from eigentrail.curvature.linearised import LinearisedGaussNewton, LinearisedHes
 from eigentrail.curvature.point import Point
 from eigentrail.curvature.samples import Samples
 from eigentrail.curvature.setting import full_precision
-from eigentrail.curvature.tape import Tape, measure
+from eigentrail.curvature.tape import FEW, Tape, measure
+from eigentrail.curvature.work import Work, count_work
 from eigentrail.errors import CurvatureError
 
 Way: TypeAlias = Literal["cached", "linearised", "recomputed"]
 WAYS = ("cached", "linearised", "recomputed")
-_GRAPHS: dict[str, Any] = {"hessian": HessianGraph, "gauss-newton": GaussNewtonGraph}
+#: What multiplies a batch's matrix from its graph, by kind.
+GRAPHS: dict[str, Any] = {"hessian": HessianGraph, "gauss-newton": GaussNewtonGraph}
 _LINEARISED: dict[str, Any] = {"hessian": LinearisedHessian, "gauss-newton": LinearisedGaussNewton}
-# Linearising takes 30 to 200 gradients and then saves about one of each product. Smaller batches, and Gauss-Newton
-# products (three short passes), gain nothing by it.
-_MANY = 200
-_LARGE = 2**21
+# What tracing takes: seconds for each operation of a product, and passes over the batch. It is tried where that is at
+# most this share of all the products to come.
+_TRACED = 5e-3
+_PASSES = 10
+_SHARE = 0.05
+# Tracing and its larger memory are kept where they save at least this share of the work.
+_SAVES = 0.05
 # Up to so many numbers in the graph of a batch a product is all overhead, and several at once take as long as one.
 _SMALL = {"cpu": 2**14, "cuda": 2**22}
 _AT_ONCE = 64
+
+
+class _NoGain(Exception):
+    """A linearised function has as much to do as the graph."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +42,8 @@ class Plan:
     """How products are made.
 
     Attributes:
-        way: how those of most batches are made.
+        way: how those of most batches are made. "linearised" is a trial until the first product, unless it was asked
+            for: where the kept graph turns out to have no more to do, that is taken.
         size: the most samples of a batch; None for the batches as they were read.
         batches: number of batches of this process.
         kept: number of batches whose graph or linearised function is kept.
@@ -67,10 +77,12 @@ class Products:
         self._kept: dict[int, Any] = {}
         self._together = self._traced = True
         self._tape: Tape | None = None
+        self._work: tuple[Work, Work] | None = None
+        self._asked: Way | None = None
         self.size = batch_size
         self.note = ""
         if samples.count:
-            self._tape = measure(point, samples, _GRAPHS[kind])
+            self._tape = measure(point, samples, GRAPHS[kind])
             fitting = self._tape.fitting(limit)
             largest = max(chunk.count for chunk in samples.chunks)
             wanted = batch_size or (min(self._tape.fast(), largest) if samples.divisible else largest)
@@ -85,6 +97,7 @@ class Products:
             count: their number; None if that is not known: some.
             way: the way, as far as memory allows; None for what suits the number.
         """
+        self._asked = way
         plan = self._planned(10 if count is None else count, way)
         if plan.way != self.plan.way or plan.kept < self.plan.kept:
             self._kept = {}
@@ -151,31 +164,68 @@ class Products:
                     self._compare(found, batch)
             except CurvatureError:
                 raise
+            except _NoGain:
+                self._take_graph("not linearised, for the kept graph has no more to do")
+                found = None
             except Exception as error:  # the tracer does not know every operation; the graph does
-                self.note = f"not linearised ({type(error).__name__}: {str(error).splitlines()[0][:200]})"
-                self._traced, self._kept, found = False, {}, None
-                self.plan = replace(self.plan, way="cached", note=self.note)
+                self._take_graph(
+                    f"not linearised ({type(error).__name__}: {str(error).splitlines()[0][:200]})"
+                )
+                found = None
         if found is None:
-            found = _GRAPHS[self._kind](point, batch)
+            found = GRAPHS[self._kind](point, batch)
         if kept:
             self._kept[place] = found
         return found
 
+    def _take_graph(self, note: str) -> None:
+        """Keep graphs from now on, and say why."""
+        self.note, self._traced, self._kept = note, False, {}
+        self.plan = replace(self.plan, way="cached", note=note)
+
     def _compare(self, linearised: Any, batch: Any) -> None:
-        """Compare a linearised product with one of the graph."""
+        """Compare a linearised product with one of the graph: its numbers, and what there is to do."""
         chosen = self._point.chosen
         generator = torch.Generator().manual_seed(0)
         probe = torch.randn(chosen.n, generator=generator, dtype=torch.float64).to(self._point.values[0])
-        graph = _GRAPHS[self._kind](self._point, batch)
-        other = chosen.join(graph.product(chosen.split(probe), keep=False, many=False))
-        scale = float(other.abs().max())
+        graph = GRAPHS[self._kind](self._point, batch)
+        made: list[torch.Tensor] = []
+
+        def multiply(maker: Any, *, keep: bool) -> None:
+            made.append(chosen.join(maker.product(chosen.split(probe), keep=keep, many=False)))
+
+        work = [count_work(lambda: multiply(graph, keep=False))]
+        scale = float(made[0].abs().max())
         rounding = 1e-8 if self._point.dtype == torch.float64 else 1e-3
-        # Twice: a traced program may work in place on its constants (that of binary cross-entropy does), and then
-        # only its first product is right.
+        # Twice: the first one also computes what does not depend on the vector, and a program that writes into its own
+        # constants would be right only then.
         for _ in range(2):
-            one = chosen.join(linearised.product(chosen.split(probe), keep=True, many=False))
-            if not float((one - other).abs().max()) <= rounding * max(scale, 1e-30):
+            work.append(count_work(lambda: multiply(linearised, keep=True)))
+            if not float((made[-1] - made[0]).abs().max()) <= rounding * max(scale, 1e-30):
                 raise ArithmeticError("its products differ from those of the graph")
+        before, after = (one.seconds(self._point.device) for one in (work[0], work[-1]))
+        if self._asked is None and after > (1 - _SAVES) * before:
+            raise _NoGain
+
+    def _worth_tracing(self, count: int, size: int) -> bool:
+        """Whether products are so many that tracing one batch of `size` samples hardly adds to them."""
+        if count * _SHARE < _PASSES or not self._traced:
+            return False
+        few, many = FEW // 2, min(FEW, self._samples.chunks[0].count)
+        if many <= few:
+            return False
+        if self._work is None:
+            self._work = self._work_of(few), self._work_of(many)
+        work = self._work[0].at(self._work[1], few, many, size)
+        product = work.seconds(self._point.device)
+        return _SHARE * count * product >= _TRACED * work.operations + _PASSES * product
+
+    def _work_of(self, count: int) -> Work:
+        """Count what a product from the graph of a few samples does."""
+        point = self._point
+        graph = GRAPHS[self._kind](point, self._samples.head(count, point.dtype, point.device))
+        vector = tuple(torch.ones_like(value) for value in point.values)
+        return count_work(lambda: graph.product(vector, keep=False, many=False))
 
     def _planned(self, count: int, way: Way | None) -> Plan:
         tape, places = self._tape, self._places
@@ -186,12 +236,13 @@ class Products:
         numbers = tape.kept(largest) / self._point.dtype.itemsize
         small = _SMALL.get(self._point.device.type, _SMALL["cuda"])
         at_once = max(1, min(_AT_ONCE, int(4 * small // max(numbers, 1)))) if numbers <= small else 1
+        note = self.note
         if way is None:
-            linearise = (
-                self._kind == "hessian" and count >= _MANY and tape.kept(largest) >= _LARGE and self._traced
-            )
-            way = "recomputed" if count <= 1 else "linearised" if linearise else "cached"
-        kept, held = 0, 0.0
+            if count <= 1:
+                way = "recomputed"
+            else:
+                way = "linearised" if at_once == 1 and self._worth_tracing(count, largest) else "cached"
+        asked, kept, held = way, 0, 0.0
         if way != "recomputed":
             for linearised in (True, False) if way == "linearised" and self._traced else (False,):
                 kept, held = self._room([tape.kept(size, linearised=linearised) for size in sizes], largest)
@@ -200,7 +251,9 @@ class Products:
                     break
         if not kept:
             way = "recomputed"
-        return Plan(way, self.size, len(places), kept, at_once, int(held), self.note)
+        if way != asked and not note:
+            note = f"not {asked}, for that does not fit the memory limit"
+        return Plan(way, self.size, len(places), kept, at_once, int(held), note)
 
     def _room(self, bytes_kept: list[float], largest: int) -> tuple[int, float]:
         """Count how many batches can be kept beside what a running product takes."""

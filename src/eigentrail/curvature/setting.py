@@ -31,9 +31,9 @@ def setting(model: nn.Module, loss: Any = None) -> Iterator[None]:
     """Evaluate a network in eval mode such that it can be differentiated twice, and put everything back.
 
     That is done after errors, too. Attention takes the MATH kernel and never the fast path of inference, recurrent
-    layers leave cuDNN, compiled parts run as written, automatic mixed precision is off and gradients are on: the others
-    have no second derivative. The flags of the modules are set one by one, for `model.eval()` may do more than that
-    (some adapters merge their weights).
+    layers leave cuDNN and oneDNN, compiled parts run as written, automatic mixed precision is off and gradients are on:
+    the others have no second derivative, or a slow one. The flags of the modules are set one by one, for `model.eval()`
+    may do more than that (some adapters merge their weights).
 
     Args:
         model: the network.
@@ -65,8 +65,11 @@ def setting(model: nn.Module, loss: Any = None) -> Iterator[None]:
         stack.enter_context(torch.enable_grad())
         stack.enter_context(sdpa_kernel(SDPBackend.MATH))
         stack.enter_context(torch.compiler.set_stance("force_eager"))
-        if recurrent:
-            stack.enter_context(torch.backends.cudnn.flags(enabled=False))
+        # TF32 has ten bits, and a second derivative takes differences of what it rounds.
+        stack.enter_context(torch.backends.cudnn.flags(enabled=not recurrent, allow_tf32=False))
+        for module in modules:
+            if isinstance(module, nn.RNNBase):
+                stack.enter_context(_unfused(module))
         try:
             torch.backends.mha.set_fastpath_enabled(False)
             for module, _ in training:
@@ -85,3 +88,33 @@ def setting(model: nn.Module, loss: Any = None) -> Iterator[None]:
                 for buffer, value, version in buffers:
                     if buffer._version != version:
                         buffer.copy_(value)
+
+
+@contextmanager
+def _unfused(module: nn.RNNBase) -> Iterator[None]:
+    """Let a recurrent layer run step by step, where oneDNN would run it as one operation.
+
+    That operation has no forward derivative, and its second derivative computes all steps once more. Convolutions keep
+    oneDNN, so it is off only while the layer runs.
+    """
+    before: list[bool] = []
+    flags: Any = torch.backends.mkldnn
+
+    def leave(*_: Any) -> None:
+        before.append(flags.enabled)
+        flags.enabled = False
+
+    def back(*_: Any) -> None:
+        flags.enabled = before.pop()
+
+    handles = [
+        module.register_forward_pre_hook(leave),
+        module.register_forward_hook(back, always_call=True),
+    ]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+        while before:
+            back()

@@ -12,13 +12,15 @@ from eigentrail.curvature.point import Point
 from eigentrail.curvature.samples import Batch, Samples
 from eigentrail.errors import CurvatureError
 
-_FEW = 4
+#: Samples of the batches that are measured, at most.
+FEW = 4
 # What a product needs while it runs, in tapes of one batch: the tape itself and what flows back through it.
 _RUNNING = 2.0
 # What a linearised function keeps, in tapes: every intermediate result, not only those that a second pass reads.
 _LINEARISED = 4.0
-# A batch of which the tape is about this large keeps to the caches of a CPU, or fills a GPU.
-_PREFERRED = {"cpu": 2**23, "cuda": 2**29}
+# A batch of which the tape is about this large fills a CPU or a GPU: much smaller ones are all overhead (recurrent
+# layers, attention), much larger ones leave the caches (convolutions).
+_PREFERRED = {"cpu": 3 * 2**24, "cuda": 2**29}
 _FEWEST = 32
 
 
@@ -83,7 +85,7 @@ def measure(point: Point, samples: Samples, make: Callable[[Point, Batch], Any])
     Returns:
         Its size as a function of the number of samples.
     """
-    count = min(_FEW, samples.chunks[0].count)
+    count = min(FEW, samples.chunks[0].count)
     held = _held(point, samples.head(count, point.dtype, point.device), make)
     each = held / count
     if count > 1:
