@@ -299,3 +299,36 @@ def test_datasets_and_loaders_that_are_no_pairs_are_one_sentence() -> None:
             with pytest.raises(DataError, match=words) as caught:
                 call()
             assert "\n" not in str(caught.value)
+
+
+def test_layers_before_the_changed_one_are_computed_for_many_samples_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("eigentrail.evaluation.candidates._CPU_ACTIVATION", 64 * 64)
+    torch.manual_seed(0)
+    # 64 numbers a sample before the last layer, 3 behind it.
+    model, data = nn.Sequential(nn.Linear(6, 64), nn.Tanh(), nn.Linear(64, 3)), samples()
+    calls: list[int] = []
+    model[0].register_forward_hook(lambda module, inputs, output: calls.append(len(output)))
+    for layers, expected in (("2.weight", [1] + [64, 6] * 2), ("0.weight", [1] + [64, 6] * 32)):
+        candidates = Candidates(model, data, layers)
+        calls.clear()
+        losses, _ = candidates.evaluate([candidates.weights] * 32)
+        # One sample to look at; then 21 candidates of the late layer at once, and one by one of the early one.
+        assert calls == expected
+        assert losses == pytest.approx(plainly(model, data)[0], rel=1e-5)
+
+
+def test_a_parameter_used_outside_its_module_counts_as_used_from_the_start() -> None:
+    class Borrowed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.held = nn.Linear(6, 64), nn.Linear(64, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return nn.functional.linear(torch.tanh(self.first(x)), self.held.weight, self.held.bias)
+
+    torch.manual_seed(0)
+    candidates = Candidates(Borrowed(), samples(), "held.weight")
+    _, before, behind = candidates._first_call()
+    assert (before, behind) == (64, 64)

@@ -11,7 +11,9 @@ from scipy import stats
 from torch import nn
 
 from eigentrail import networks
+from eigentrail.errors import OptionError
 from eigentrail.networks import glorot_normal, glorot_uniform, he_normal
+from eigentrail.networks.deep_linear import DeepLinear
 
 LAYERS = (nn.Linear, nn.Conv2d)
 
@@ -28,7 +30,11 @@ def law(name: str, layer: nn.Module) -> tuple[float, float, float]:
     return (variance, 3.0, math.inf) if name == "glorot-normal" else (variance, 1.8, math.sqrt(3 * variance))
 
 
-@pytest.mark.parametrize("name", networks.names())
+# Their entries are no independent draws.
+ORTHOGONAL = [name for name in networks.names() if networks.ENTRIES[name].initialization == "orthogonal"]
+
+
+@pytest.mark.parametrize("name", [name for name in networks.names() if name not in ORTHOGONAL])
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_every_layer_has_the_variance_and_shape_of_its_law(name: str, seed: int) -> None:
     if seed and networks.ENTRIES[name].parameters > 2e6:
@@ -54,6 +60,36 @@ def test_every_layer_has_the_variance_and_shape_of_its_law(name: str, seed: int)
         if isinstance(norm, (nn.BatchNorm1d, nn.BatchNorm2d, nn.LayerNorm)):
             assert bool((norm.weight == 1).all())
             assert not norm.bias.detach().any()
+
+
+@pytest.mark.parametrize(("classes", "scale"), [(30, 0.1), (4, 0.5), (50, 2.0)])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_orthogonal_weights_have_one_singular_value(classes: int, scale: float, seed: int) -> None:
+    assert ORTHOGONAL == ["deep-linear"]
+    torch.manual_seed(seed)
+    model = DeepLinear((5, 6), classes, depth=4, scale=scale)
+    layers = [model.get_submodule(f"fc{number}").weight.detach().double() for number in range(1, 5)]
+    assert [tuple(w.shape) for w in layers] == [(30, 30)] * 3 + [(classes, 30)]
+    for w in layers:
+        gram = w @ w.T if len(w) < 30 else w.T @ w
+        assert torch.allclose(gram, scale**2 * torch.eye(len(gram)).double(), rtol=0, atol=1e-6 * scale**2)
+    # Each layer is drawn by itself, and another seed draws others.
+    assert float((layers[0] - layers[1]).abs().max()) > 0.1 * scale
+    torch.manual_seed(seed + 1)
+    assert not torch.equal(DeepLinear((5, 6), classes, depth=4, scale=scale).fc1.weight, model.fc1.weight)
+    x = torch.randn(3, 5, 6, dtype=torch.float64)
+    expected = x.flatten(1) @ layers[0].T @ layers[1].T @ layers[2].T @ layers[3].T
+    torch.testing.assert_close(model.double()(x), expected)
+
+
+def test_the_network_of_s3_is_named_with_its_count() -> None:
+    entry = networks.ENTRIES["deep-linear"]
+    assert (entry.source, entry.parameters) == ("S3", 3 * 30 * 30)
+    model = networks.build("deep-linear", (30,), 30)
+    assert np.linalg.svd(model.fc2.weight.detach().double(), compute_uv=False) == pytest.approx(0.1, abs=1e-7)
+    for wrong in ({"depth": 0, "scale": 0.1}, {"depth": 2, "scale": 0.0}, {"depth": 2, "scale": math.nan}):
+        with pytest.raises(OptionError, match="give positive numbers"):
+            DeepLinear((3,), 3, **wrong)
 
 
 def test_positions_of_the_transformer_begin_small() -> None:

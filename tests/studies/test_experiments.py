@@ -275,6 +275,6 @@ def test_the_page_counts_the_verdicts_and_shows_chance() -> None:
         Claim("S1 6.3", "It moves.", verdict, "share", 0.5, 0.25, "found it") for verdict in sorted(VERDICTS)
     )
     [section] = experiment_sections("none", Measured(pd.DataFrame({"a": [1]}), claims))
-    assert "1 hold, 1 do not, and 1 are not decided" in section.items[0].paragraphs[0]
-    assert "(share: 0.500, by chance 0.250)" in section.items[1].rows[0][1]
+    assert "1 holds, 1 does not, and 1 is not decided" in section.items[0].paragraphs[0]
+    assert "(share: 0.500, to compare with 0.250)" in section.items[1].rows[0][1]
     assert not experiment_sections("none", Measured(pd.DataFrame({"a": [1]})))

@@ -120,6 +120,33 @@ def test_exchanges_inside_the_noise_are_told_apart(found: Any) -> None:
     (walk,) = rows(found, "crossings", name="walk.weight")
     assert walk["crossings"] > walk["above_noise"]
     assert "say nothing" in walk["verdict"]
+    # What it is: a walk that crosses as walks do.
+    assert walk["exchanges"] == walk["crossings"] and len(walk["leading_changes"]) == walk["leading_count"]
+    assert 0.5 < walk["exchanges_percentile"] < 99.5 and walk["exchanges_null"] > 1
+    assert "random walks" in walk["verdict"] and "of 200 draws" in walk["verdict"]
+    node = found.results["crossings"]["walk.weight"]["walks"].to_dataset()
+    assert node.sizes["draw"] == 200 and node["exchanges"].std() > 0
+
+
+def test_walks_remember_as_the_optimizer_of_the_run_does(tmp_path: Path) -> None:
+    weights = planted()["walk"][:14]
+    medians = []
+    for momentum in (0.0, 0.9):
+        model = nn.ModuleDict({"walk": nn.Linear(16, 20)}).double()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=momentum)
+        path = tmp_path / f"run-{momentum}"
+        with torch.no_grad():
+            model["walk"].weight.copy_(torch.from_numpy(weights[0]))
+        with Recorder(model, path, report=None, optimizer=optimizer) as recorder:
+            for step, w in enumerate(weights[1:]):
+                with torch.no_grad():
+                    model["walk"].weight.copy_(torch.from_numpy(w))
+                recorder.step(step + 1)
+        node = analyze(path, ["geodesic"], layers="walk.weight", progress=False).results["geodesic"]
+        scores = node["walk.weight"]["first"]["null_scores"].sel(side="right", dims=1)
+        medians.append(float(scores.median()))
+    # Walks that remember go straighter.
+    assert medians[1] > medians[0] + 0.1
 
 
 def test_subspaces_keep_what_stays(found: Any) -> None:

@@ -11,9 +11,13 @@ from eigentrail.api.study import SweepResult, study
 from eigentrail.cli.app import run as main
 from eigentrail.studies import STUDIES, Sweep, run_study
 from eigentrail.studies.catalogue import STUDIES as TABLE
+from eigentrail.studies.experiment import run_trials
+
+# The digits, and S3's deep linear network, are small enough as they are.
+AS_THEY_ARE = ("mlp50", "hessian", "deep-linear")
 
 
-@pytest.mark.parametrize("name", [n for n in STUDIES if not n.startswith(("mlp50", "hessian"))])
+@pytest.mark.parametrize("name", [n for n in STUDIES if not n.startswith(AS_THEY_ARE)])
 def test_each_has_a_size_for_two_cores_beside_the_sources(name: str) -> None:
     found = STUDIES[name]
     full, small = found.settings("cifar10", full=True), found.settings("cifar10")
@@ -26,10 +30,23 @@ def test_each_has_a_size_for_two_cores_beside_the_sources(name: str) -> None:
 
 def test_the_sources_are_all_there() -> None:
     sources = {found.training.source.split()[0] for found in STUDIES.values()}
-    assert sources == {"S0", "S1", "S2", "S4"}
+    assert sources == {"S0", "S1", "S2", "S3", "S4"}
     assert {"lenet", "mini-alexnet-s1", "resnet20", "mlp50", "mlp256", "minialexnet", "batch-size"} <= set(
         STUDIES
     )
+
+
+def test_the_swap_records_as_its_preset_does_and_looks_at_every_fourth_step(tmp_path: Path) -> None:
+    found = STUDIES["class-swap"]
+    for full in (True, False):
+        assert {trial.layers for trial in found.trials(found.settings("cifar10", full), full)} == {None}
+    _, trained = run_trials(
+        replace(found, seeds=(1, 1)), tmp_path / "runs", "digits", epochs=2, progress=False
+    )
+    run = trained[0].runs[0]
+    steps = run[found.studied].step.values.tolist()
+    assert steps == [*range(int(run.steps[-1]) + 1)]
+    assert found._looked_at(run[found.studied]).step.values.tolist() == [*steps[:-1:4], steps[-1]]
 
 
 def test_the_full_size_is_the_sources_network_and_layers(tmp_path: Path) -> None:

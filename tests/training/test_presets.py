@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import fnmatch
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from eigentrail import networks, training
-from eigentrail.data import Data
+from eigentrail.data import Data, from_tensors
 from eigentrail.errors import DataError, OptionError
+from eigentrail.studies import STUDIES
 from eigentrail.training import Constant, Exponential
+from eigentrail.training.disk import bytes_of_states, bytes_of_training
 
 
 def test_the_thesis_settings() -> None:
@@ -35,7 +39,7 @@ def test_every_preset_is_whole(name: str) -> None:
     preset = training.preset(name)
     assert preset.name == name
     assert preset.network in networks.names()
-    assert preset.source
+    assert preset.source.split()[0] in ("S0", "S1", "S2", "S3", "S4")
     assert preset.chosen
     assert training.Preset.model_validate_json(preset.model_dump_json()) == preset
 
@@ -72,6 +76,82 @@ def test_the_settings_of_the_rank_paper() -> None:
         assert rates == pytest.approx([1, 0.2, 0.04, 0.04] if name == "vit" else [1, 0.1, 0.01, 0.01])
         assert s.epochs == (200 if name == "vit" else 500)
     assert training.preset("resnet18").settings.lr_in(200) == pytest.approx(0.1 * 1e-3)
+
+
+# Where the net is not recorded every 50 steps, or no layer at every step, the preset says why, with what it would take.
+NO_LAYER = {
+    ("batch-size", True): "31 TB",
+    ("batch-size", False): "15 GB",
+    ("geodesic", True): "2 TB",
+    ("geodesic", False): "3 GB",
+}
+NOT_THE_NET = {
+    ("batch-size", True): "690 GB",
+    ("geodesic", True): "2 TB",
+    ("geodesic", False): "3 GB",
+    ("res-bn", True): "250 GB",
+    ("vgg16", True): "1.8 TB",
+    ("resnet18", True): "1.4 TB",
+    ("vit", True): "80 GB",
+}
+
+
+@pytest.mark.parametrize("full", [True, False])
+@pytest.mark.parametrize("name", training.names())
+def test_a_layer_is_recorded_at_every_step_and_the_net_every_fifty(name: str, full: bool) -> None:
+    preset = training.preset(name)
+    layers = preset.layers_for(preset.source_data if full else preset.data, full)
+    when = [1] if layers is None else list(layers.values())
+    every_step = 1 in when
+    # What no earlier glob takes, which is all but a few layers.
+    assert layers is None or list(layers)[-1] == "*"
+    the_net = isinstance(when[-1], int) and when[-1] <= 50
+    for holds, table in ((every_step, NO_LAYER), (the_net, NOT_THE_NET)):
+        assert holds == ((name, full) not in table)
+        assert holds or any(table[name, full] in text for text in preset.chosen)
+
+
+def taken(
+    name: str, full: bool, layers: dict[str, Any] | None, images: Data, batch_size: int | None = None
+) -> float:
+    """The bytes that a preset's training would take, recorded so."""
+    preset = training.preset(name)
+    samples = preset.samples_for(images, full)
+    settings = preset.settings_for(images.name, full).changed(batch_size=batch_size)
+    model = networks.build(preset.network_for(full), images.input_shape, images.classes)
+    return bytes_of_training(model, samples, settings, layers) - bytes_of_states(model, settings)
+
+
+@pytest.fixture(scope="module")
+def images() -> Data:
+    """As many images as CIFAR-10 has, of its shape, without taking the memory of one more."""
+    labels = torch.arange(50_000) % 10
+    inputs = torch.zeros(1, 3, 32, 32).expand(50_000, -1, -1, -1)
+    named = from_tensors((inputs, labels), (inputs[:10_000], labels[:10_000]))
+    return dataclasses.replace(named, name="cifar10")
+
+
+def test_what_is_not_recorded_would_take_what_is_said(images: Data) -> None:
+    for (name, full), said in NOT_THE_NET.items():
+        if name in ("batch-size", "geodesic"):
+            continue
+        number, unit = said.split()
+        every_fifty = taken(name, full, {"*": 50}, images)
+        assert every_fifty == pytest.approx(float(number) * {"GB": 1e9, "TB": 1e12}[unit], rel=0.03)
+    sizes = STUDIES["batch-size"].values
+    net = sum(taken("batch-size", True, {"*": 50}, images, size) for size in sizes)
+    assert net == pytest.approx(690e9, rel=0.03)
+    for full, said in ((True, 31e12), (False, 15e9)):
+        studied = sum(taken("batch-size", full, {"fc1.weight": 1}, images, size) for size in sizes)
+        assert studied == pytest.approx(said, rel=0.04)
+    blocks = taken("res-bn", True, {"blocks.2.fc1.weight": 1}, images)
+    assert blocks == pytest.approx(780e9, rel=0.03)
+    # The source's sizes stay within what a disk holds, those of two cores within what anybody has.
+    for name in training.names():
+        preset = training.preset(name)
+        if preset.data == "cifar10":
+            assert taken(name, True, preset.layers, images) < 60e9
+            assert taken(name, False, preset.layers_for("cifar10", False), images) < 3.5e9
 
 
 def test_the_swap_of_s0() -> None:

@@ -192,7 +192,7 @@ def test_the_start_is_a_step_or_the_first_spike() -> None:
     found = geodesic(w, start="spike", null=0)
     assert 15 <= int(found.path["step"][0]) <= 24
     assert int(geodesic(w, start=7, null=0).path["step"][0]) == 7
-    table = score_by_start(w, [0, 10, 25])
+    table = score_by_start(w, [0, 10, 25], null=0)
     assert table["score"][2] > table["score"][0] and np.isnan(table["percentile"]).all()
     with pytest.raises(TrajectoryError, match="no step has"):
         geodesic(np.stack([rng.standard_normal((60, 30))] * 4), start="spike")

@@ -28,7 +28,7 @@ def legs(seed: int, lengths: list[int], step: float = 0.03, n: int = 40) -> np.n
 def test_a_planted_change_is_found_within_one_step(change: int) -> None:
     for seed in range(5):
         w = spiked(legs(seed, [change, 90 - change]), 30, 0.01, seed)
-        found = segments(w)
+        found = segments(w, null=0)
         assert len(found.changes) == 1, (seed, found.changes)
         assert abs(int(found.changes[0]) - change) <= 1
         assert found.intervals[0, 0] <= change + 1 and found.intervals[0, 1] >= change - 1
@@ -38,16 +38,16 @@ def test_a_planted_change_is_found_within_one_step(change: int) -> None:
 
 def test_two_changes_are_found() -> None:
     w = spiked(legs(1, [30, 30, 30]), 30, 0.01, 1)
-    found = segments(w)
+    found = segments(w, null=0)
     assert np.abs(found.changes - np.array([30, 60])).max() <= 1
     assert found.table["steps"].sum() == 91 and len(found.fits) == 3
-    assert len(segments(w, penalty=1e6).changes) == 0
+    assert len(segments(w, penalty=1e6, null=0).changes) == 0
 
 
 @pytest.mark.parametrize("noise", [0.005, 0.02, 0.05])
 def test_one_circle_is_not_cut(noise: float) -> None:
     cut = [
-        len(segments(spiked(on_circle(frame(40, 2, s), np.linspace(0, 2, 90)), 30, noise, s)).changes)
+        len(segments(spiked(on_circle(frame(40, 2, s), np.linspace(0, 2, 90)), 30, noise, s), null=0).changes)
         for s in range(7)
     ]
     assert sum(c > 0 for c in cut) <= 1
@@ -59,7 +59,7 @@ def test_wider_noise_gives_wider_intervals() -> None:
             [
                 np.ptp(found.intervals[0])
                 for seed in range(4)
-                if len((found := segments(spiked(legs(seed, [45, 45]), 30, noise, seed))).changes)
+                if len((found := segments(spiked(legs(seed, [45, 45]), 30, noise, seed), null=0)).changes)
             ]
         )
         for noise in (0.005, 0.1)
@@ -96,15 +96,15 @@ def test_a_crossing_is_no_change(noise: float) -> None:
             + (6 + 4 * t)[:, None, None] * (left[1][:, None] * right[2])[None]
             + noise * rng.standard_normal((60, 30, 24))
         )
-        found = segments(w)
+        found = segments(w, null=0)
         assert found.count == len(found.table) == 1, (seed, found.changes)
 
 
 def test_at_most_so_many_segments() -> None:
     w = spiked(legs(1, [30, 30, 30]), 30, 0.01, 1)
-    found = segments(w, most=2)
+    found = segments(w, most=2, null=0)
     assert found.count == 3 and len(found.table) == 2
-    assert segments(w).rss < found.rss < found.rss_single
+    assert segments(w, null=0).rss < found.rss < found.rss_single
     with pytest.raises(OptionError, match="most"):
         segments(w, most=0)
 
@@ -132,11 +132,12 @@ def test_counts_of_walks_serve_both_sides_and_come_again_with_their_seed() -> No
     assert len(counts["left"]) == len(counts["right"]) == 12
     found = segments(w, side="left", null=12, seed=3)
     assert np.array_equal(found.null_counts, counts["left"])
-    assert segments(w).percentile is None and not len(segments(w).null_counts)
+    assert segments(w, null=0).percentile is None and not len(segments(w, null=0).null_counts)
 
 
 def test_walks_of_unit_vectors_are_not_known() -> None:
-    with pytest.raises(OptionError, match=r"give the weights \[T, out, in\], or null=0"):
-        segments(legs(0, [20, 20]), null=20)
+    with pytest.raises(OptionError, match=r"give the weights \[T, out, in\], or null_shape"):
+        walk_counts(legs(0, [20, 20]), 20)
+    assert segments(legs(0, [20, 20]), null=20).percentile is None
     with pytest.raises(OptionError, match="number of draws"):
         segments(legs(0, [20, 20]), null=-1)

@@ -73,7 +73,7 @@ def test_a_planted_crossing_is_found_at_its_step() -> None:
         value[:, None, None] * np.outer(u[i], v[i])
         for i, value in enumerate((9 - 4 * t, 6 + 3 * t, 3 + 0 * t))
     )
-    found = crossings(w, 3)
+    found = crossings(w, 3, null=0)
     cross = int(np.ceil(40 * 3 / 7))
     assert found.table[["up", "down", "rank"]].values.tolist() == [[1, 0, 0]]
     assert abs(found.table["step"][0] - cross) <= 1
@@ -87,7 +87,7 @@ def test_a_planted_crossing_is_found_at_its_step() -> None:
 
 
 def test_without_a_crossing_there_is_none() -> None:
-    found = crossings(rotating(turn=0.05), 4)
+    found = crossings(rotating(turn=0.05), 4, null=0)
     assert not len(found.table) and not len(found.leading_changes)
 
 

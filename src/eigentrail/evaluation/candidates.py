@@ -66,7 +66,7 @@ class Candidates:
             raise DataError(
                 f"{len(inputs)} inputs and {len(targets)} targets do not make a data set: give as many."
             )
-        named = dict(model.named_parameters())
+        named = self._parameters = dict(model.named_parameters())
         globs = [layers] if isinstance(layers, str) else layers
         self.names = list(named) if globs is None else _chosen(globs, list(named))
         if not self.names:
@@ -139,25 +139,40 @@ class Candidates:
         """Choose how many candidates and how many samples make a batch."""
         if self._batch is None:
             cpu = self._inputs.device.type == "cpu"
-            outputs, largest = self._first_call()
+            outputs, before, behind = self._first_call()
             self._check_classes(outputs)
-            room = (_CPU_ACTIVATION if cpu else _ACTIVATION) // largest
+            most = _CPU_ACTIVATION if cpu else _ACTIVATION
+            room = most // behind
             candidates = int(np.clip(min(_NUMBERS // self.n, room // _FEW_SAMPLES), 1, _CANDIDATES))
-            self._batch = candidates, int(np.clip(room // candidates, 1, _SAMPLES))
+            self._batch = candidates, int(np.clip(min(room // candidates, most // before), 1, _SAMPLES))
         return self._batch
 
-    def _first_call(self) -> tuple[Any, int]:
-        """Give the outputs for one sample, and how many numbers the largest output of a module holds."""
-        largest = 1
+    def _first_call(self) -> tuple[Any, int, int]:
+        """Give the outputs for one sample, and how many numbers the largest output of a module holds: two of these.
+
+        Before the first of the chosen parameters is used they are computed once for all candidates, behind it once
+        for each.
+        """
+        largest = {False: 1, True: 1}
+        chosen = {id(self._parameters[name]) for name in self.names}
+        reached = False
+
+        def reach(module: nn.Module, inputs: Any) -> None:
+            nonlocal reached
+            reached = True
 
         def note(module: nn.Module, inputs: Any, output: Any) -> None:
-            nonlocal largest
             sizes = [leaf.numel() for leaf in tree_leaves(output) if isinstance(leaf, torch.Tensor)]
-            largest = max(largest, *sizes, 1)
+            largest[reached] = max(largest[reached], *sizes, 1)
 
-        handles = [module.register_forward_hook(note) for module in self._model.modules()]
+        modules = list(self._model.modules())
+        owners = [
+            module for module in modules if any(id(one) in chosen for one in module.parameters(recurse=False))
+        ]
+        handles = [module.register_forward_hook(note) for module in modules]
+        handles += [module.register_forward_pre_hook(reach) for module in owners]
         try:
-            return self._model(self._inputs[:1]), largest
+            outputs = self._model(self._inputs[:1])
         except _REFUSALS as error:
             if isinstance(error, torch.OutOfMemoryError):
                 raise
@@ -168,6 +183,8 @@ class Candidates:
         finally:
             for handle in handles:
                 handle.remove()
+        # Parameters that another module uses than the one that holds them: nothing is known to be before them.
+        return outputs, largest[False], largest[True] if reached else max(largest.values())
 
     def _check_classes(self, outputs: Any) -> None:
         # Before the loss is called: on an accelerator an index out of range ends the whole process's use of it.

@@ -54,6 +54,23 @@ def he_normal(model: nn.Module) -> nn.Module:
 
 
 @torch.no_grad()
+def scaled_orthogonal(model: nn.Module, scale: float) -> nn.Module:
+    """Draw the weights of every layer as orthogonal matrices at a scale; biases become zero.
+
+    W^T W = scale^2 I where W [n_out, n_in] has at least as many rows as columns, else W W^T = scale^2 I: all singular
+    values are the scale. S3, part 2; Saxe et al. 2014.
+
+    Args:
+        model: a network; its linear and convolution layers are changed in place.
+        scale: epsilon in S3.
+
+    Returns:
+        The same network.
+    """
+    return _initialize(model, lambda weight: nn.init.orthogonal_(weight, gain=scale))
+
+
+@torch.no_grad()
 def _initialize(model: nn.Module, draw: Draw) -> nn.Module:
     for module in model.modules():
         if isinstance(module, (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)):

@@ -15,6 +15,7 @@ from torch import nn
 from eigentrail._names import import_object, look_up
 from eigentrail.errors import OptionError
 from eigentrail.networks.batch_norm_mlp import BatchNormMLP, BatchNormResidual
+from eigentrail.networks.deep_linear import DeepLinear
 from eigentrail.networks.lenet import lenet
 from eigentrail.networks.mini_alexnet import mini_alexnet, mini_alexnet_s0, mini_alexnet_small
 from eigentrail.networks.mlp import mlp50, mlp256
@@ -106,6 +107,10 @@ ENTRIES: dict[str, Entry] = {
     "vit": Entry(
         vit, "small ViT", "S4 B.1", _COLOUR, 10, 3_195_146, "torch",
         f"width 256 (32 for each of the 8 heads), 512 between the dense layers; {_TORCH}, positions N(0, 0.02^2)",
+    ),
+    "deep-linear": Entry(
+        partial(DeepLinear, depth=3, scale=0.1), "deep linear network", "S3", (30,), 30, 2700, "orthogonal",
+        "three layers and 30 inputs and outputs as in the figures, scale 0.1, which the source leaves open",
     ),
 }  # fmt: skip
 

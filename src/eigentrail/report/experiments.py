@@ -39,7 +39,7 @@ def experiment_sections(name: str, measured: Measured) -> list[Section]:
             "claims",
             "What became of the claims",
             tuple(_claims(measured)),
-            "Each claim of the source beside what was measured here, and beside chance.",
+            "Each claim of the source beside what was measured here, and beside chance or a rival explanation.",
         )
     ]
     if name in FIGURES and measured.data:
@@ -50,8 +50,10 @@ def experiment_sections(name: str, measured: Measured) -> list[Section]:
 def _claims(measured: Measured) -> list[Item]:
     counts = Counter(claim.verdict for claim in measured.claims)
     said = (
-        f"Of {len(measured.claims)} confrontations of a claim with a measurement {counts['holds']} hold, "
-        f"{counts['does not hold']} do not, and {counts['not decided']} are not decided."
+        f"Of {len(measured.claims)} confrontations of a claim with a measurement {counts['holds']} "
+        f"{'holds' if counts['holds'] == 1 else 'hold'}, {counts['does not hold']} "
+        f"{'does' if counts['does not hold'] == 1 else 'do'} not, and {counts['not decided']} "
+        f"{'is' if counts['not decided'] == 1 else 'are'} not decided."
     )
     rows = tuple((claim.verdict, _text(claim), None) for claim in measured.claims)
     table = measured.claims_table
@@ -65,6 +67,6 @@ def _claims(measured: Measured) -> list[Item]:
 
 
 def _text(claim: Claim) -> str:
-    beside = "" if claim.chance is None else f", by chance {number(claim.chance)}"
+    beside = "" if claim.chance is None else f", to compare with {number(claim.chance)}"
     told = "" if claim.observed is None else f" ({claim.quantity}: {number(claim.observed)}{beside})"
     return f"{claim.source}: {claim.claim.rstrip('.')}. Found: {claim.finding.rstrip('.')}{told}."

@@ -181,6 +181,12 @@ def leading_layer(table: pd.DataFrame) -> int:
     return max(range(len(table)), key=weight)
 
 
+def _loss_unit(stories: Sequence[RunStory]) -> str:
+    units = {"cross-entropy": "loss (cross-entropy, nats)", "squared-error": "loss (half the squared error)"}
+    names = {story.loss for story in stories}
+    return units.get(names.pop(), "loss") if len(names) == 1 else "loss"
+
+
 def learning_section(stories: Sequence[RunStory]) -> Section:
     """Show loss and accuracy over steps.
 
@@ -191,7 +197,7 @@ def learning_section(stories: Sequence[RunStory]) -> Section:
         A section; it says so where no metric was recorded.
     """
     kinds: dict[str, tuple[str, tuple[str, ...]]] = {
-        "loss": ("loss (cross-entropy, nats)", ("loss", "train_loss", "test_loss")),
+        "loss": (_loss_unit(stories), ("loss", "train_loss", "test_loss")),
         "accuracy": ("accuracy", ("train_accuracy", "test_accuracy")),
     }
     used = {name for _, names in kinds.values() for name in names} | {"lr"}

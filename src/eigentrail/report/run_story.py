@@ -44,6 +44,12 @@ class RunStory:
         return [str(choice) for choice in notes.get("chosen") or ()]
 
     @property
+    def loss(self) -> str:
+        """The name of the loss that it was trained with; the cross-entropy where the run does not tell."""
+        notes = self.run.manifest.notes if self.run.manifest else {}
+        return str((notes.get("training") or {}).get("loss", "cross-entropy"))
+
+    @property
     def evolution(self) -> xr.DataTree | None:
         """The evolution of its spectra, if that was analysed."""
         return self.results.get(EVOLUTION)

@@ -87,7 +87,10 @@ def _one(probe: Probe, run: Run, layer: str, seed: int) -> xr.DataTree:
     attrs: dict[str, Any] = {"parts": list(parts), "parameters": components.n}
     for kind, basis in bases.items():
         counts = spread_counts(basis.k)
-        found = [add_back(model, data, basis, names, counts=counts.tolist()) for data in parts.values()]
+        found = [
+            add_back(model, data, basis, names, counts=counts.tolist(), loss=probe.loss)
+            for data in parts.values()
+        ]
         nodes[f"/{kind}"] = xr.Dataset(
             {
                 "loss": (("part", "k"), np.stack([one["loss"].values for one in found])),

@@ -26,7 +26,7 @@ from eigentrail.studies.hessian.analysis import VERSION as CURVATURE_VERSION
 from eigentrail.studies.hessian.analysis import curvature_analysis, curvature_table
 from eigentrail.studies.landscapes import landscape_analysis, landscape_table
 from eigentrail.studies.layerwise import stored_layers
-from eigentrail.studies.leading_crossings import CROSSINGS, crossings_table
+from eigentrail.studies.leading_crossings import CROSSINGS, CROSSINGS_SHOWN, crossings_table
 from eigentrail.studies.overlapping import OVERLAP_SHOWN, overlap_table, overlapping
 from eigentrail.studies.principal import PCA_SHOWN, pca_table, principal_components
 from eigentrail.studies.scaling import loss_scaling_analysis, loss_scaling_table
@@ -134,9 +134,10 @@ ANALYSES: dict[str, Analysis] = {
         ),
         Analysis(
             CROSSINGS.name,
-            "where the leading singular directions change places",
+            "where the leading singular directions change places, beside random walks of the weights",
             CROSSINGS.compute,
             crossings_table,
+            CROSSINGS_SHOWN,
             quick=CROSSINGS.quick,
         ),
         Analysis(

@@ -8,16 +8,23 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
+from scipy.stats import spearmanr
 
 from eigentrail.studies.adding_back import add_back_table
 from eigentrail.studies.claims import Claim, decide
 from eigentrail.studies.landscapes import landscape_table
 from eigentrail.studies.scaling import loss_scaling_table
 from eigentrail.trajectories import Drift
+from eigentrail.trajectories.bending import Bend
+from eigentrail.trajectories.fits import fit_line
 
 _SAID = {"plain": "without weight decay", "decay": "with weight decay"}
 # How near an exponent of a power is to what is claimed, and a ratio to 1.
 _EXPONENT, _RATIO = 0.2, 0.1
+# How near a predicted variance is to the measured one; when a Ritz vector counts as an eigenvector; how many are a few.
+_FOURTH, _EIGENVECTOR, _FEW = 0.25, 0.1, 5
+# What is linear at first: what part of the long stretch, and how much of it a line explains.
+_EARLY, _LINEAR = 8, 0.99
 # As many components count as hundreds.
 _HUNDREDS = 100
 #: S1's overlap of the drift with the weights.
@@ -320,6 +327,152 @@ def _scaling(results: Mapping[str, Mapping[str, xr.DataTree]], layer: str) -> It
             f"{said}: {row['verdict'][:1].lower()}{row['verdict'][1:].rstrip('.')}; given for chance is the share that "
             f"the {other} fit explains",
         )
+
+
+def bend_claims(bends: Mapping[str, Bend], thetas: Mapping[str, xr.DataArray]) -> Iterator[Claim]:
+    """Confront figure 6.5, where the drift ceases to be linear after many epochs, with what was measured.
+
+    Args:
+        bends: of the long stretches, by kind.
+        thetas: the weights along their first component, with `epoch`.
+
+    Yields:
+        A claim for each kind.
+    """
+    for kind, found in bends.items():
+        if found.percentile is None:
+            continue
+        epochs = thetas[kind]["epoch"].values - thetas[kind]["epoch"].values[0]
+        steps = thetas[kind]["step"].values - thetas[kind]["step"].values[0]
+        until = float(epochs[np.searchsorted(steps, found.until)])
+        part = thetas[kind].isel(step=first_part(len(steps)))
+        first = fit_line(part["step"].values.astype(np.float64), part.values.astype(np.float64))
+        curve = found.exponential
+        decay = kind == "decay"
+        bent = found.percentile > 97.5 and (curve.rate > 2.0 * curve.rate_error or not decay)
+        walks = len(found.null)
+        told = "it bends no more than they do"
+        if found.percentile > 97.5:
+            more = int((found.null < found.gain).sum())
+            # An exponential leaves the line of its start by a tenth of the way where rate t / 2 is a tenth.
+            tenth = 0.2 / abs(curve.rate) / float(steps[-1]) * float(epochs[-1])
+            told = (
+                f"it bends more than {f'all {walks}' if more == walks else f'{more} of {walks}'} walks, "
+                + (
+                    f"for the first {until:.0f} epochs no more than they do"
+                    if until
+                    else "from the first epochs on"
+                )
+                + f"; it leaves the line of its start by a tenth after {tenth:.0f} epochs"
+            )
+        yield Claim(
+            "S1 6.3, figure 6.5",
+            "With weight decay the drift is linear at first and goes over to an exponential decay."
+            if decay
+            else "Without weight decay too the drift is linear at first and then ceases to be.",
+            decide(bent and first.r2 > _LINEAR),
+            "share of what a line leaves that an exponential explains",
+            found.gain,
+            float(np.median(found.null)),
+            f"{_SAID[kind]}, over {epochs[-1]:.0f} epochs at a constant rate, a line explains {found.linear.r2:.2%} of "
+            f"theta_1 ({first.r2:.2%} of its first eighth) and an exponential {curve.r2:.2%} (rate {curve.rate:.2g} ± "
+            f"{curve.rate_error:.1g} per step); beside straight lines with a random walk on top, of whose bends an "
+            f"exponential explains {np.median(found.null):.0%}, {told}",
+        )
+
+
+def first_part(count: int) -> slice:
+    """Choose what of a long stretch is its beginning.
+
+    Args:
+        count: how many steps it has.
+
+    Returns:
+        The first eighth, at least four steps.
+    """
+    return slice(max(4, count // _EARLY))
+
+
+def model_claims(table: pd.DataFrame, directions: Mapping[str, xr.Dataset]) -> Iterator[Claim]:
+    """Confront the quadratic model of 6.4 with what was measured.
+
+    Args:
+        table: a row for each training, with `model_variance`, `model_sum` and `model_line`.
+        directions: predicted and measured variances along the directions of the well, by kind.
+
+    Yields:
+        For each kind the variance of the drift with covariances, S1's sum without them, and the single directions.
+    """
+    for kind, said in _SAID.items():
+        rows = table[table["trial"].isin([kind, f"{kind}-rates"])].dropna(subset=["model_variance"])
+        if not len(rows):
+            continue
+        measured = rows["variance"].to_numpy(dtype=np.float64)
+        ratios = {
+            name: rows[f"model_{name}"].to_numpy(dtype=np.float64) / measured
+            for name in ("variance", "sum", "line")
+        }
+        rates = rows["lr"].to_numpy(dtype=np.float64)
+        told = ", ".join(
+            f"{rate:.3g}: {ratio:.2f}" for rate, ratio in sorted(zip(rates, ratios["variance"], strict=True))
+        )
+        middle = {name: float(np.median(found)) for name, found in ratios.items()}
+        share = float(np.median(ratios["sum"] / ratios["variance"]))
+        yield Claim(
+            "S1 6.4, eq. 6.11-6.12",
+            f"{said.capitalize()} decays in a quadratic well give the variance of the drift.",
+            decide(_within(ratios["variance"])),
+            "predicted variance, with covariances, over the measured one",
+            middle["variance"],
+            middle["line"],
+            f"{said} the predicted variance is {middle['variance']:.2f} times the measured one in the median of "
+            f"{len(rows)} rates (by rate {told}); in the column of chance, the first gradient for all steps, as if "
+            f"nothing were curved: {middle['line']:.2f} times",
+        )
+        yield Claim(
+            "S1 eq. 6.13",
+            f"{said.capitalize()} its variance is the sum of those along the directions, sum d_i^2 sigma_i^2.",
+            decide(_within(ratios["sum"] / ratios["variance"])),
+            "the sum over the same model's variance with covariances",
+            share,
+            1.0,
+            f"{said} the sum is {share:.2f} times what the same model gives with its covariances, and "
+            f"{middle['sum']:.2f} times the measured variance, where directions that decay alike count as one, which "
+            "makes the sum large; decays that run at the same time are correlated",
+        )
+        yield from _directions(directions.get(kind), said)
+
+
+def _directions(found: xr.Dataset | None, said: str) -> Iterator[Claim]:
+    if found is None:
+        return
+    # Of those that are no eigenvectors and of those that the model leaves at rest nothing can be said.
+    known = (found["residual"].values < _EIGENVECTOR) & (found["predicted"].values > 0.0)
+    if known.sum() < _FEW:
+        return
+    predicted, measured = (np.log10(found[name].values[known]) for name in ("predicted", "measured"))
+    test = spearmanr(predicted, measured)
+    ratio = 10.0 ** float(np.median(predicted - measured))
+    yield Claim(
+        "S1 eq. 6.12",
+        f"{said.capitalize()} the decay along each Hessian direction gives the variance there.",
+        decide(bool(test.pvalue < 0.01) and 0.5 <= ratio <= 2.0),
+        "median of predicted over measured variance",
+        ratio,
+        None,
+        f"{said}, along {int(known.sum())} eigenvectors, the predicted variance is {ratio:.2f} times the measured one "
+        f"in the median (between {10.0 ** float((predicted - measured).min()):.1g} and "
+        f"{10.0 ** float((predicted - measured).max()):.1g}); the rank correlation of both is {test.statistic:+.2f}, "
+        f"p = {test.pvalue:.2g} against any order",
+    )
+
+
+def _within(ratios: Any) -> bool | None:
+    """Tell whether ratios are 1 within a fourth, in the median; None where they scatter to either side of that."""
+    middle, spread = float(np.median(ratios)), np.percentile(ratios, [25.0, 75.0])
+    if abs(middle - 1.0) <= _FOURTH:
+        return True
+    return None if spread[0] <= 1.0 <= spread[1] else False
 
 
 def _row(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -15,15 +15,20 @@ from eigentrail.bases import overlap, singular
 from eigentrail.runs import Run
 from eigentrail.spectra import Spectrum
 from eigentrail.studies.claims import Measured, last_scores
-from eigentrail.studies.drift_claims import drift_claims
+from eigentrail.studies.drift_claims import bend_claims, drift_claims, first_part, model_claims
+from eigentrail.studies.drift_model import Well, model_row, variances, well_at
 from eigentrail.studies.experiment import Experiment, Trained, Trial
+from eigentrail.studies.motion import memory_of
 from eigentrail.training import TrainingSettings
 from eigentrail.trajectories import Drift, drift, variance_growth
+from eigentrail.trajectories.bending import Bend, bend
 
 #: The two kinds of training that are compared.
 KINDS = ("plain", "decay")
 # The measured stretch as a share of the training: ten epochs of the source's 200, more of a shorter training.
 _SHARE_FULL, _SHARE = 0.05, 0.125
+# The long stretch of figure 6.5, looked at once an epoch: the source's 600 epochs, as long as the training here.
+_LONG_FULL, _LONG = 3.0, 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +69,14 @@ class DriftStudy(Experiment):
                 Trial(kind, after, share, begins=begun, layers=watched),
                 Trial(f"{kind}-rates", after, share, lr=rates, begins=begun, layers=watched, shown=False),
                 Trial(f"{kind}-frozen", {**after, "frozen": self.later}, share, begins=begun, layers=watched),
+                Trial(
+                    f"{kind}-long",
+                    after,
+                    _LONG_FULL if full else _LONG,
+                    begins=begun,
+                    layers={self.studied: "epoch"},
+                    shown=False,
+                ),
             ]
         return plan
 
@@ -78,11 +91,16 @@ class DriftStudy(Experiment):
             tell: told about the progress.
 
         Returns:
-            A row for each training, the claims of S1's chapter 6, and `rates`, `growth` and `first` for the figures.
+            A row for each training, the claims of S1's chapter 6, and `rates`, `growth`, `first`, `long`, `bends`,
+            `model` and `directions` for the figures.
         """
         rows: list[dict[str, Any]] = []
         drifts: dict[str, Drift] = {}
         growth: dict[str, xr.DataArray] = {}
+        wells: dict[str, Well] = {}
+        thetas: dict[str, xr.DataArray] = {}
+        bends: dict[str, Bend] = {}
+        directions: dict[str, xr.Dataset] = {}
         for place, one in enumerate(trained):
             tell(f"drift of {one.trial.name}", place, len(trained))
             for run, settings, wild in zip(one.runs, one.settings, one.diverged, strict=True):
@@ -95,10 +113,25 @@ class DriftStudy(Experiment):
                     **last_scores(run),
                 }
                 if one.trial.begins is not None and not wild:
-                    x = run[self.studied]
-                    found = drift(x, momentum=settings.momentum)
+                    x, memory = run[self.studied], memory_of(run)
+                    found = drift(x, **asdict(memory))
                     row |= drift_row(found)
-                    if not one.trial.several:
+                    kind, _, variant = one.trial.name.partition("-")
+                    if variant == "long":
+                        bends[kind] = bend(x["step"].values, found.theta.values, **asdict(memory))
+                        row["linear_until"] = bends[kind].until
+                        row["bend_percentile"] = bends[kind].percentile
+                        thetas[kind] = found.theta
+                    elif variant != "frozen":
+                        if kind not in wells:
+                            tell(f"the quadratic model of {kind}", place, len(trained))
+                            wells[kind] = well_at(run, self.studied, settings.weight_decay)
+                        p1 = np.asarray(found.components.basis.directions())[0]
+                        how = (settings.lr, settings.momentum)
+                        row |= model_row(wells[kind], p1, *how, x.sizes["step"])
+                        if not variant:
+                            directions[kind] = variances(x, wells[kind], *how)
+                    if not one.trial.several and variant != "long":
                         drifts[one.trial.name] = found
                         growth[one.trial.name] = variance_growth(x)
                         row["variance_exponent"] = growth[one.trial.name].attrs["exponent"]
@@ -110,11 +143,18 @@ class DriftStudy(Experiment):
         first = {kind: first_component(drifts[kind], runs[kind], self.studied) for kind in KINDS}
         return Measured(
             table,
-            tuple(drift_claims(table, drifts, growth, first, results, self.studied)),
+            (
+                *drift_claims(table, drifts, growth, first, results, self.studied),
+                *bend_claims(bends, thetas),
+                *model_claims(table, directions),
+            ),
             {
                 "rates": _rates(table),
                 "growth": xr.Dataset({kind: _named(growth[kind], kind) for kind in KINDS}),
                 "first": xr.Dataset({kind: _over_singular(one, kind) for kind, one in first.items()}),
+                **{f"long-{kind}": _long(thetas[kind], one) for kind, one in bends.items()},
+                **{f"directions-{kind}": one for kind, one in directions.items()},
+                "model": _predictions(table),
             },
         )
 
@@ -183,6 +223,32 @@ def _rates(table: pd.DataFrame) -> xr.Dataset:
         for column in ("slope", "slope_error", "variance"):
             found[f"{kind}_{column}"] = (f"{kind}_lr", rows[column].to_numpy(dtype=np.float64))
         found[f"{kind}_lr"] = (f"{kind}_lr", rows["lr"].to_numpy(dtype=np.float64))
+    return xr.Dataset(found)
+
+
+def _long(theta: xr.DataArray, found: Bend) -> xr.Dataset:
+    times = theta["step"].values.astype(np.float64)
+    t = times - times[0]
+    curve = found.exponential
+    early = first_part(len(t))
+    line = np.polynomial.Polynomial.fit(t[early], theta.values[early], 1)
+    return xr.Dataset(
+        {
+            "theta": ("step", theta.values),
+            "line": ("step", line(t)),
+            "exponential": ("step", curve.amplitude * np.exp(-curve.rate * t) + curve.limit),
+        },
+        coords={"step": times, "epoch": ("step", theta["epoch"].values)},
+        attrs={"until": found.until},
+    )
+
+
+def _predictions(table: pd.DataFrame) -> xr.Dataset:
+    found = {}
+    for kind in KINDS:
+        rows = rates_of(table, kind).dropna(subset=["model_variance"])
+        for column in ("lr", "variance", "model_variance", "model_sum", "model_line"):
+            found[f"{kind}_{column}"] = (f"{kind}_rate", rows[column].to_numpy(dtype=np.float64))
     return xr.Dataset(found)
 
 

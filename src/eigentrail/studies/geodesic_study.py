@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -16,9 +16,11 @@ from eigentrail.errors import TrajectoryError
 from eigentrail.studies.claims import Measured, last_scores
 from eigentrail.studies.experiment import Experiment, Trained, Trial
 from eigentrail.studies.geodesic_claims import SPIKE, geodesic_claims
+from eigentrail.studies.motion import memory_of
 from eigentrail.training import TrainingSettings
 from eigentrail.trajectories import crossings, nulls, segments
 from eigentrail.trajectories.geodesic import first_spike
+from eigentrail.trajectories.memory import Memory
 from eigentrail.trajectories.rows import open_rows
 from eigentrail.trajectories.segments import walk_counts
 from eigentrail.trajectories.singular_path import singular_path
@@ -71,7 +73,7 @@ class GeodesicStudy(Experiment):
         rows: list[dict[str, Any]] = []
         first: dict[str, xr.Dataset] = {}
         from_spike: dict[tuple[str, int], xr.Dataset] = {}
-        cuts: dict[str, Float64[np.ndarray, " d"]] = {}
+        kinked: dict[str, KinkWalks] = {}
         starts: dict[str, list[xr.DataArray]] = {}
         for place, one in enumerate(trained):
             tell(f"paths at {one.trial.name}", place, len(trained))
@@ -85,20 +87,20 @@ class GeodesicStudy(Experiment):
                     **last_scores(run),
                 }
                 if not wild:
-                    x = run[self.studied]
+                    x, memory = run[self.studied], memory_of(run)
                     pool = first.get(one.trial.name)
-                    path = singular_path(x, null=nulls.ENOUGH if pool is None else 0)
+                    path = singular_path(x, null=nulls.ENOUGH if pool is None else 0, **asdict(memory))
                     pool = first.setdefault(one.trial.name, path)
                     starts.setdefault(one.trial.name, []).append(path["score_from"])
-                    if one.trial.name not in cuts:
-                        tell(f"segments of walks at {one.trial.name}", place, len(trained))
-                        cuts[one.trial.name] = _walks_cut(x)
-                    kinks = kinks_row(x, cuts[one.trial.name])
+                    if one.trial.name not in kinked:
+                        tell(f"segments and crossings of walks at {one.trial.name}", place, len(trained))
+                        kinked[one.trial.name] = walk_kinks(x, memory)
+                    kinks = kinks_row(x, kinked[one.trial.name])
                     spike = spike_step(x)
                     row |= {**path_row(path, pool), **kinks, "spike_step": spike}
                     if np.isfinite(spike):
                         tell(f"paths from the first spike at {one.trial.name}", place, len(trained))
-                        row |= _from_spike(x, one.trial.name, int(spike), from_spike)
+                        row |= _from_spike(x, one.trial.name, int(spike), from_spike, memory)
                 rows.append(row)
         tell("paths fitted", len(trained), len(trained))
         table = pd.DataFrame(rows)
@@ -121,12 +123,13 @@ class GeodesicStudy(Experiment):
 
 
 def _from_spike(
-    x: xr.DataArray, trial: str, spike: int, pools: dict[tuple[str, int], xr.Dataset]
+    x: xr.DataArray, trial: str, spike: int, pools: dict[tuple[str, int], xr.Dataset], memory: Memory
 ) -> dict[str, Any]:
     # S0 begins a path where the first spike is; the walks begin there with it.
     pool = pools.get((trial, spike))
     try:
-        path = singular_path(x, null=nulls.ENOUGH if pool is None else 0, start=spike, shares=(0.0,))
+        draws = nulls.ENOUGH if pool is None else 0
+        path = singular_path(x, null=draws, start=spike, shares=(0.0,), **asdict(memory))
     except TrajectoryError:  # too little is left behind the spike
         return {}
     return path_row(path, pools.setdefault((trial, spike), path), SPIKE)
@@ -164,41 +167,82 @@ def path_row(path: xr.Dataset, pool: xr.Dataset, begins: str = "") -> dict[str, 
     return row
 
 
-def _walks_cut(x: xr.DataArray) -> Float64[np.ndarray, " d"]:
+@dataclass(frozen=True)
+class KinkWalks:
+    """What random walks of the weights have of segments and crossings.
+
+    Attributes:
+        segments: [d] of how many geodesics the paths of their right vectors consist; none where paths are too short.
+        crossings: [2, d] exchanges among the leading places, and changes of the leading direction.
+    """
+
+    segments: Float64[np.ndarray, " d"]
+    crossings: Float64[np.ndarray, "2 d"]
+
+
+NO_WALKS = KinkWalks(np.zeros(0), np.zeros((2, 0)))
+
+
+def walk_kinks(x: xr.DataArray, memory: Memory) -> KinkWalks:
+    """Count segments and crossings of random walks with the step norms of a training.
+
+    Args:
+        x: [T, out, in] weights over steps.
+        memory: how the updates of the walks remember each other.
+
+    Returns:
+        The counts of 200 walks.
+    """
     try:
-        return walk_counts(x, nulls.ENOUGH)["right"]
+        cuts = walk_counts(x, nulls.ENOUGH, **asdict(memory))["right"]
     except TrajectoryError:  # too few steps to cut, which `kinks_row` takes as one segment
-        return np.zeros(0)
+        cuts = np.zeros(0)
+    return KinkWalks(cuts, crossings(x, min(_FOLLOWED, *x.shape[1:]), **asdict(memory)).chance.walks)
 
 
-def kinks_row(x: xr.DataArray, walks: Float64[np.ndarray, " d"] | None = None) -> dict[str, Any]:
+def kinks_row(x: xr.DataArray, walks: KinkWalks = NO_WALKS) -> dict[str, Any]:
     """Count the geodesics that a path consists of, and how often another direction becomes the leading one.
 
     Args:
         x: [T, out, in] weights over steps.
-        walks: [d] how many geodesics random walks of the weights consist of, counted in the same way.
+        walks: the same of random walks, counted in the same way; none where something else is the null.
 
     Returns:
         `segments`, `changes` (their first steps), `leading_changes` (how many), `leading_steps` (when), and
-        `changes_at_crossings`, how many changes lie next to one of them; with walks `segments_null` (their median) and
-        `segments_percentile`.
+        `changes_at_crossings`, how many changes lie next to one of them, with `changes_chance`, how many would if as
+        many were anywhere in the training; with walks `segments_null` (their median), `segments_percentile`,
+        `segments_p`, `leading_null` (their mean), `leading_percentile` and `leading_p`, the p-values being those of so
+        many or more.
     """
-    walked = np.zeros(0) if walks is None else walks
     beside: dict[str, Any] = {}
     try:
-        cut = segments(x, null=walked)
+        cut = segments(x, null=walks.segments)
         changes = [int(step) for step in cut.changes]
         low_high = cut.intervals
-        if len(walked):
-            beside = {"segments_null": float(np.median(walked)), "segments_percentile": cut.percentile}
+        if len(walks.segments):
+            beside |= {
+                "segments_null": float(np.median(walks.segments)),
+                "segments_percentile": cut.percentile,
+                "segments_p": nulls.p_value(cut.count, walks.segments),
+            }
     except TrajectoryError:
         changes, low_high = [], np.zeros((0, 2))
-    steps = crossings(x, min(_FOLLOWED, *x.shape[1:])).leading_changes
-    every = float(np.median(np.diff(x["step"].values)))
-    near = sum(
-        any(low - every <= step <= high + every for step in steps)
-        for low, high in np.asarray(low_high, float)
-    )
+    found = crossings(x, min(_FOLLOWED, *x.shape[1:]), null=walks.crossings)
+    steps, chance = found.leading_changes, found.chance
+    if chance.leading_p is not None:
+        beside |= {
+            "leading_null": float(chance.leading_null.mean()),
+            "leading_percentile": chance.leading_percentile,
+            "leading_p": chance.leading_p[0],
+        }
+    labels = x["step"].values
+    every = float(np.median(np.diff(labels)))
+    near, by_chance = 0, 0.0
+    for low, high in np.asarray(low_high, float):
+        near += any(low - every <= step <= high + every for step in steps)
+        # A change is seen at any step but the first.
+        within = float(((labels[1:] >= low - every) & (labels[1:] <= high + every)).mean())
+        by_chance += 1.0 - (1.0 - within) ** len(steps)
     return {
         "segments": len(changes) + 1,
         **beside,
@@ -206,6 +250,7 @@ def kinks_row(x: xr.DataArray, walks: Float64[np.ndarray, " d"] | None = None) -
         "leading_changes": len(steps),
         "leading_steps": " ".join(str(int(step)) for step in steps),
         "changes_at_crossings": near,
+        "changes_chance": by_chance,
     }
 
 

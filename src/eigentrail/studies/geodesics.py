@@ -17,6 +17,7 @@ from eigentrail.trajectories.geodesic import MOST_STEPS, first_spike
 from eigentrail.trajectories.geodesic_null import null_seconds
 from eigentrail.trajectories.great_circle import fit_great_circles
 from eigentrail.trajectories.leading_vectors import SIDES
+from eigentrail.trajectories.memory import Memory
 from eigentrail.trajectories.rows import open_rows
 from eigentrail.trajectories.segments import segments, walk_counts
 from eigentrail.trajectories.series import MatrixSeries
@@ -29,16 +30,15 @@ _LOOKED_AT = 200
 _FEWEST = 12
 # More segments than these are a path that bends all along rather than at kinks.
 _FEW = 4
-# Walks that are cut into segments: a count varies little from walk to walk.
-_CUT_WALKS = 50
 
 
-def layer_geodesics(series: MatrixSeries, progress: Progress) -> xr.DataTree:
+def layer_geodesics(series: MatrixSeries, progress: Progress, memory: Memory) -> xr.DataTree:
     """Fit great circles to the leading left and right singular vector of a layer, beside random walks.
 
     Args:
         series: the layer.
         progress: is told of the walks done.
+        memory: how the updates of the walks remember each other.
 
     Returns:
         Its node. The children are `first` and, where the first Marchenko-Pastur spike comes later and leaves
@@ -51,7 +51,8 @@ def layer_geodesics(series: MatrixSeries, progress: Progress) -> xr.DataTree:
         plane. `attrs["spike_step"]` is -1 without a spike.
     """
     x = matrix_path(series)
-    first = singular_path(x, seed=_SEED, progress=progress)
+    walking: dict[str, Any] = {"seed": _SEED, "momentum": memory.momentum, "nesterov": memory.nesterov}
+    first = singular_path(x, progress=progress, **walking)
     nodes: dict[str, Any] = {"/first": first}
     start: Literal["first", "spike"] = "first"
     spike, note = -1, ""
@@ -62,14 +63,14 @@ def layer_geodesics(series: MatrixSeries, progress: Progress) -> xr.DataTree:
         note = f"the path begins at the first step: {error}"
     left = int((series.steps >= spike).sum())
     if spike > series.steps[0] and left >= _FEWEST:
-        nodes["/spike"] = singular_path(x, seed=_SEED, start=spike, shares=(0.0,), progress=progress)
+        nodes["/spike"] = singular_path(x, start=spike, shares=(0.0,), progress=progress, **walking)
         start = "spike"
     elif spike > series.steps[0]:
         note = f"the path begins at the first step: the first spike appears at step {spike}, with {left} "
         note += "step left" if left == 1 else "steps left"
     cut_from = spike if start == "spike" else None
     try:
-        walks = walk_counts(x, _CUT_WALKS, seed=_SEED, start=cut_from, progress=progress)
+        walks = walk_counts(x, nulls.ENOUGH, start=cut_from, progress=progress, **walking)
     except EigentrailError:  # too few steps, which `segments` says for each side
         walks = {}
     for side in SIDES:
@@ -128,13 +129,13 @@ def _sphere_axes(
 
 
 def _seconds(series: MatrixSeries) -> float:
-    # Twice: the walks from the first step, and those from the first spike on.
-    return 2.0 * null_seconds(series.shape[1:], min(len(series.steps), MOST_STEPS), nulls.ENOUGH)
+    # Three times: the walks from the first step, those from the first spike on, and those that are cut.
+    return 3.0 * null_seconds(series.shape[1:], min(len(series.steps), MOST_STEPS), nulls.ENOUGH)
 
 
 GEODESIC = MatrixAnalysis(
     "geodesic",
-    5,
+    6,
     layer_geodesics,
     _seconds,
     f"the null of {nulls.ENOUGH} random walks",

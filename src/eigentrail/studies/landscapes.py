@@ -93,7 +93,7 @@ def _one(probe: Probe, run: Run, layer: str, seed: int) -> xr.DataTree:
     train = probe.parts["train"]
     offsets = np.linspace(-wide, wide, _POINTS)
     directions = [*rows, np.asarray(random(rows.shape[1], 1, seed).directions())[0]]
-    lines = [landscape(probe.model, None, train, one, names, offsets=offsets) for one in directions]
+    lines = [landscape(probe.model, probe.loss, train, one, names, offsets=offsets) for one in directions]
     penalties = [_penalty(probe, line, offsets) for line in lines]
     labels = [*(f"component {i + 1}" for i in range(len(rows))), "random"]
     nodes = {
@@ -118,7 +118,7 @@ def _one(probe: Probe, run: Run, layer: str, seed: int) -> xr.DataTree:
     if len(rows) > 1:
         path["y"] = ("step", scores[kept, 1])
         nodes["/plane"] = landscape(
-            probe.model, None, train, rows[:2], names, offsets=np.linspace(-reach, reach, _GRID)
+            probe.model, probe.loss, train, rows[:2], names, offsets=np.linspace(-reach, reach, _GRID)
         ).drop_attrs()
     nodes["/path"] = xr.Dataset(path, coords={"step": components.scores["step"].values[kept]})
     tree = xr.DataTree.from_dict(nodes)

@@ -16,6 +16,8 @@ from eigentrail.errors import TrajectoryError
 from eigentrail.runs import Run
 from eigentrail.runs.lazy import RowsArray, lazy_array
 from eigentrail.studies.layerwise import layer_by_layer
+from eigentrail.studies.motion import memory_of
+from eigentrail.trajectories.memory import Memory
 from eigentrail.trajectories.series import MatrixSeries, matrix_series
 
 # What an analysis that nobody asked for may take.
@@ -31,7 +33,7 @@ class MatrixAnalysis:
     Attributes:
         name: its name.
         version: the version of its own format.
-        one: analyses one matrix; is given what to tell of its work.
+        one: analyses one matrix; is given what to tell of its work, and how the updates of the run remember each other.
         seconds: estimates what that takes, on one core.
         about: what takes long, of a matrix of some rows and columns.
         arguments: all that the result depends on besides run and layer.
@@ -39,7 +41,7 @@ class MatrixAnalysis:
 
     name: str
     version: int
-    one: Callable[[MatrixSeries, Progress], xr.Dataset | xr.DataTree]
+    one: Callable[[MatrixSeries, Progress, Memory], xr.Dataset | xr.DataTree]
     seconds: Callable[[MatrixSeries], float]
     about: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
@@ -109,8 +111,7 @@ class MatrixAnalysis:
             telling = _Telling(report)
 
             def one(run: Run, layer: str) -> xr.Dataset | xr.DataTree:
-                del run
-                return self.one(series[layer], telling.within)
+                return self.one(series[layer], telling.within, memory_of(run))
 
             return layer_by_layer(
                 run,

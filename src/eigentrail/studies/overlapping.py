@@ -23,7 +23,7 @@ from eigentrail.trajectories.overlap_nulls import OverlapNull, singular_null, up
 from eigentrail.trajectories.rows import open_rows
 
 NAME = "overlap"
-VERSION = 2
+VERSION = 3
 OVERLAP_SHOWN = (
     *("name", "chance", "singular_largest", "singular_times_chance", "singular_percentile"),
     *(
@@ -124,7 +124,9 @@ def _with_singular(
         )
         return data, attributes
     thinned = _matrix(motion.thinned(_WALK_STEPS))
-    return _beside(data, "largest_singular", singular_null(thinned, draws, 0)), attributes
+    steps = open_rows(motion.thinned(_WALK_STEPS)).steps
+    beside = singular_null(thinned, draws, 0, motion.memory.colour_of(steps))
+    return _beside(data, "largest_singular", beside), attributes
 
 
 def _matrix(x: xr.DataArray) -> Float64[np.ndarray, "t n m"]:

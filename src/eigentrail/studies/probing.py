@@ -13,6 +13,7 @@ from torch import nn
 from eigentrail.errors import DataError
 from eigentrail.evaluation.of_run import samples_of
 from eigentrail.runs import Run
+from eigentrail.training.losses import Loss, loss_trained_with
 from eigentrail.trajectories import PrincipalComponents, joined
 from eigentrail.trajectories.geodesic import thinned
 from eigentrail.trajectories.pca import components_of as principal_components
@@ -69,6 +70,11 @@ class Probe:
                 found[part] = (inputs.to(dtype), targets)
             self._parts = found
         return self._parts
+
+    @property
+    def loss(self) -> Loss | None:
+        """The loss of the training; None for the cross-entropy."""
+        return loss_trained_with(self.run.manifest.notes if self.run.manifest is not None else {})
 
     @property
     def weight_decay(self) -> float:

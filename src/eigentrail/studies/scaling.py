@@ -48,7 +48,9 @@ def loss_scaling_analysis(
 
     def one(of: Run, layer: str) -> xr.Dataset:
         found = [
-            loss_scaling(probe.model, probe.parts["train"], own_layers(of, layer), weight_decay=decay)
+            loss_scaling(
+                probe.model, probe.parts["train"], own_layers(of, layer), loss=probe.loss, weight_decay=decay
+            )
             for decay in (0.0, probe.weight_decay)
         ]
         return _dataset(found, probe.weight_decay)

@@ -11,6 +11,7 @@ import xarray as xr
 from eigentrail._progress import Progress
 from eigentrail.studies.matrix_paths import MatrixAnalysis, matrix_path
 from eigentrail.trajectories.geodesic import thinned
+from eigentrail.trajectories.memory import Memory
 from eigentrail.trajectories.series import MatrixSeries
 from eigentrail.trajectories.subspaces import subspaces
 
@@ -20,17 +21,18 @@ _DRAWS = 50
 _STEPS = 100
 
 
-def layer_subspaces(series: MatrixSeries, progress: Progress) -> xr.Dataset:
+def layer_subspaces(series: MatrixSeries, progress: Progress, memory: Memory) -> xr.Dataset:
     """Follow the principal angles of the leading and trailing subspaces of a layer against its first step.
 
     Args:
         series: the layer.
         progress: not told: it takes seconds.
+        memory: not used: displacements have no order in time.
 
     Returns:
         What `subspaces` gives, at up to 100 steps; `attrs["k"]` is the dimension of the subspaces.
     """
-    del progress
+    del progress, memory
     x = matrix_path(series)
     if x.sizes["step"] > _STEPS:
         x = x.isel(step=thinned(x.sizes["step"], _STEPS))

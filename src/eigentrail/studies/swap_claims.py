@@ -70,7 +70,7 @@ def swap_claims(table: pd.DataFrame) -> Iterator[Claim]:
             _SOURCE,
             f"The leading vector follows a great {kind} {when}.",
             f"{when} the scores are {_list(swap[names[1]])}, where walks reach {swap[names[2]].median():.3f}; without "
-            f"a swap the percentiles are {_list(control[names[0]])}",
+            f"a swap the percentiles are {', '.join(f'{one:.0f}' for one in control[names[0]])}",
         )
     for column, claim, what in (
         ("change_near", "The path goes over to another geodesic at the swap.", "a change between geodesics"),

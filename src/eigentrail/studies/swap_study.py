@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -12,14 +12,15 @@ import xarray as xr
 from jaxtyping import Float64
 
 from eigentrail._progress import Progress
-from eigentrail.runs.schedules import Every
 from eigentrail.studies.claims import Measured, last_scores
 from eigentrail.studies.experiment import Experiment, Trained, Trial
 from eigentrail.studies.geodesic_study import kinks_row, path_row
+from eigentrail.studies.motion import memory_of
 from eigentrail.studies.swap_claims import swap_claims
 from eigentrail.training import TrainingSettings
 from eigentrail.trajectories import nulls
 from eigentrail.trajectories.geodesic import thinned
+from eigentrail.trajectories.memory import Memory
 from eigentrail.trajectories.singular_path import singular_path
 
 #: The parts of a path that are fitted.
@@ -35,7 +36,7 @@ class SwapStudy(Experiment):
 
     Attributes:
         seeds: for how many seeds, at the source's size and at that of two cores.
-        every: every how many steps the studied layer is recorded at the size of two cores.
+        every: every how many of its recorded steps the studied layer is looked at.
     """
 
     seeds: tuple[int, int] = (1, 3)
@@ -52,12 +53,11 @@ class SwapStudy(Experiment):
             The trials.
         """
         count = self.seeds[0 if full else 1]
-        layers: Mapping[str, Every] | None = None if full else {self.studied: self.every, "*": "epoch"}
         first = settings.phases[0]
         alone = {"phases": [{"start": first.start, "classes": list(first.classes)}]}
         return [
-            Trial("swap", seeds=count, layers=layers),
-            Trial("control", alone, seeds=count, layers=layers),
+            Trial("swap", seeds=count),
+            Trial("control", alone, seeds=count),
         ]
 
     def measure(
@@ -91,19 +91,28 @@ class SwapStudy(Experiment):
                     **_phases(run.metrics),
                 }
                 if not wild:
-                    x = run[self.studied]
+                    x = self._looked_at(run[self.studied])
+                    memory = memory_of(run)
                     found = {
-                        part: _fitted(_part(x, part, swap), (one.trial.name, part), pools) for part in PARTS
+                        part: _fitted(_part(x, part, swap), (one.trial.name, part), pools, memory)
+                        for part in PARTS
                     }
                     for part, path in found.items():
                         fits = path_row(path, pools[one.trial.name, part])
                         row |= {f"{part}_{name}": value for name, value in fits.items()}
-                    row |= kinks_row(x) | around(found["whole"], x, swap)
+                    # Where kinks lie is compared with the trainings without a swap, not with walks.
+                    kinks = kinks_row(x)
+                    row |= kinks | around(found["whole"], x, swap, kinks)
                     paths[f"{one.trial.name}-{settings.seed}"] = turning(found["whole"])
                 rows.append(row)
         tell("paths fitted", total, total)
         table = pd.DataFrame(rows)
         return Measured(table, tuple(swap_claims(table)), paths)
+
+    def _looked_at(self, x: xr.DataArray) -> xr.DataArray:
+        # The source's paths have a point an epoch; neighbouring steps hardly differ and each costs a decomposition.
+        last = x.sizes["step"] - 1
+        return x.isel(step=np.unique([*range(0, last, self.every), last]))
 
 
 def _part(x: xr.DataArray, part: str, swap: float) -> xr.DataArray:
@@ -116,8 +125,10 @@ def _part(x: xr.DataArray, part: str, swap: float) -> xr.DataArray:
     return x.isel(step=places[thinned(len(places), _STEPS)])
 
 
-def _fitted(x: xr.DataArray, key: tuple[str, str], pools: dict[tuple[str, str], xr.Dataset]) -> xr.Dataset:
-    path = singular_path(x, null=0 if key in pools else nulls.ENOUGH)
+def _fitted(
+    x: xr.DataArray, key: tuple[str, str], pools: dict[tuple[str, str], xr.Dataset], memory: Memory
+) -> xr.Dataset:
+    path = singular_path(x, null=0 if key in pools else nulls.ENOUGH, **asdict(memory))
     pools.setdefault(key, path)
     return path
 
@@ -157,13 +168,14 @@ def _angles(a: Float64[np.ndarray, "t n"], b: Float64[np.ndarray, "t n"]) -> Flo
     return np.asarray(2.0 * np.arcsin(np.clip(chord / 2.0, 0.0, 1.0)))
 
 
-def around(path: xr.Dataset, x: xr.DataArray, swap: float) -> dict[str, Any]:
+def around(path: xr.Dataset, x: xr.DataArray, swap: float, kinks: Mapping[str, Any]) -> dict[str, Any]:
     """Look at a path around the epoch of the swap.
 
     Args:
         path: the whole path.
         x: the weights over steps.
         swap: the epoch.
+        kinks: from `kinks_row`.
 
     Returns:
         `turned_before` and `turned_after`, the angle by which the right vector turned in the three epochs on either
@@ -184,7 +196,6 @@ def around(path: xr.Dataset, x: xr.DataArray, swap: float) -> dict[str, Any]:
     residual = path["residuals"].sel(side="right", dims=2).values
     near = residual[now : after + 1]
     steps, all_epochs = x["step"].values, x["epoch"].values
-    kinks = kinks_row(x)
 
     def inside(listed: str) -> bool:
         times = [all_epochs[np.searchsorted(steps, int(step))] for step in listed.split()]

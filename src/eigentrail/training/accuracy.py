@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import nn
-from torch.nn import functional as F
+
+from eigentrail.training.losses import losses_of
 
 _SAMPLES = 2000
 
@@ -16,7 +17,7 @@ class Score:
     """How well a network does.
 
     Attributes:
-        loss: the mean cross-entropy.
+        loss: the mean loss of a sample.
         accuracy: the share of samples whose largest output is that of their class, 0 to 1.
     """
 
@@ -37,13 +38,16 @@ def smallest_part(count: int) -> int:
 
 
 @torch.no_grad()
-def score(model: nn.Module, inputs: torch.Tensor, targets: torch.Tensor) -> Score:
+def score(
+    model: nn.Module, inputs: torch.Tensor, targets: torch.Tensor, loss: str = "cross-entropy"
+) -> Score:
     """Evaluate a network in eval mode; its mode is put back afterwards.
 
     Args:
         model: gives logits, [batch, classes].
         inputs: samples, [n, ...], n > 0; brought to the network's device in parts.
         targets: their classes, [n].
+        loss: "cross-entropy" or "squared-error", as in `TrainingSettings`.
 
     Returns:
         Loss and accuracy, means over all samples (the loss accumulated in float64).
@@ -51,13 +55,14 @@ def score(model: nn.Module, inputs: torch.Tensor, targets: torch.Tensor) -> Scor
     training = model.training
     device = next((parameter.device for parameter in model.parameters()), inputs.device)
     model.eval()
-    loss, correct = 0.0, 0
+    losses = losses_of(loss)
+    total, correct = 0.0, 0
     try:
         for start in range(0, len(inputs), _SAMPLES):
             logits = model(inputs[start : start + _SAMPLES].to(device))
             labels = targets[start : start + _SAMPLES].to(device)
-            loss += float(F.cross_entropy(logits, labels, reduction="none").double().sum())
+            total += float(losses(logits, labels).double().sum())
             correct += int((logits.argmax(1) == labels).sum())
     finally:
         model.train(training)
-    return Score(loss / len(inputs), correct / len(inputs))
+    return Score(total / len(inputs), correct / len(inputs))

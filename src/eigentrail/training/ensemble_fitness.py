@@ -8,13 +8,13 @@ from collections.abc import Sequence
 import torch
 from joblib import cpu_count
 from torch import nn
-from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from eigentrail.data import Data
 from eigentrail.training.device import random_state, set_random_state
 from eigentrail.training.ensemble_gradients import gradients_of
 from eigentrail.training.ensemble_stack import Stack
+from eigentrail.training.losses import loss_of
 from eigentrail.training.settings import TrainingSettings
 
 # What stacks, gradients and activations of one group may take.
@@ -45,7 +45,7 @@ def why_not_stacked(models: Sequence[nn.Module], data: Data, settings: TrainingS
     targets = data.train_targets[:_SAMPLES].to(device)
     before = random_state(device)
     try:
-        expected = [_alone(model, inputs, targets) for model in alone]
+        expected = [_alone(model, inputs, targets, settings.loss) for model in alone]
         after = random_state(device)
         if not all(torch.equal(state, after[name]) for name, state in before.items()):
             return "it draws random numbers while it trains"
@@ -54,7 +54,7 @@ def why_not_stacked(models: Sequence[nn.Module], data: Data, settings: TrainingS
             return "its parameters are not the same for every seed"
         stack = Stack(stacked, [torch.optim.SGD(model.parameters(), lr=1.0) for model in stacked])
         order = torch.arange(len(inputs), device=device).expand(len(models), -1)
-        losses, found = gradients_of(stack, inputs, targets)(order)
+        losses, found = gradients_of(stack, inputs, targets, settings.loss)(order)
         if not _agree(expected, losses, found, alone, stack):
             return "a step of the stack is not that of each network alone"
     except Exception as error:
@@ -86,7 +86,7 @@ def why_not_worth_it(model: nn.Module, data: Data, settings: TrainingSettings) -
     model = copy.deepcopy(model).train()
     inputs = data.train_inputs[:_SAMPLES].to(settings.torch_dtype)
     with FlopCounterMode(display=False) as counter:
-        _alone(model, inputs, data.train_targets[:_SAMPLES])
+        _alone(model, inputs, data.train_targets[:_SAMPLES], settings.loss)
     batch = min(settings.batch_size, len(data.train_inputs))
     operations = counter.get_total_flops() * batch / len(inputs)
     if operations <= _OPERATIONS:
@@ -149,9 +149,9 @@ def _descriptors() -> int:
 
 
 def _alone(
-    model: nn.Module, inputs: torch.Tensor, targets: torch.Tensor
+    model: nn.Module, inputs: torch.Tensor, targets: torch.Tensor, name: str
 ) -> tuple[float, list[torch.Tensor | None]]:
-    loss = F.cross_entropy(model(inputs), targets)
+    loss = loss_of(name)(model(inputs), targets)
     parameters = list(model.parameters())
     found = iter(torch.autograd.grad(loss, [p for p in parameters if p.requires_grad], allow_unused=True))
     return float(loss.detach()), [next(found) if p.requires_grad else None for p in parameters]

@@ -9,7 +9,9 @@ from torch.func import functional_call, vmap
 from torch.nn import functional as F
 
 from eigentrail.networks import MLP
+from eigentrail.training.ensemble_kernels import SameKernels
 from eigentrail.training.ensemble_stack import Stack
+from eigentrail.training.losses import losses_of
 
 Found: TypeAlias = tuple[torch.Tensor, list[torch.Tensor | None]]
 
@@ -18,7 +20,7 @@ class Gradients(Protocol):
     """What computes a step of all networks."""
 
     def __call__(self, chosen: torch.Tensor, inputs: torch.Tensor | None = None) -> Found:
-        """Compute the mean cross-entropy of each network's batch, and its gradient.
+        """Compute the mean loss of each network's batch, and its gradient.
 
         Args:
             chosen: the numbers of the samples of each network's batch, [K, batch], where the samples are.
@@ -29,21 +31,24 @@ class Gradients(Protocol):
         """
 
 
-def gradients_of(stack: Stack, inputs: torch.Tensor, targets: torch.Tensor) -> Gradients:
+def gradients_of(
+    stack: Stack, inputs: torch.Tensor, targets: torch.Tensor, loss: str = "cross-entropy"
+) -> Gradients:
     """Choose the program for the networks of a stack.
 
     Args:
         stack: the networks.
         inputs: all training samples, [n, ...]; batches are brought to the device of the networks.
         targets: their classes, [n], on the device of the networks.
+        loss: the name of the loss.
 
     Returns:
         A program written out by hand for perceptrons, which are so small that most of a step's time is Python's and
         autograd's; else the network itself, mapped over the stack by torch.func.
     """
-    if type(stack.models[0]) is MLP and all(stack.trained):
+    if type(stack.models[0]) is MLP and all(stack.trained) and loss == "cross-entropy":
         return DenseGradients(stack, inputs, targets)
-    return MappedGradients(stack, inputs, targets)
+    return MappedGradients(stack, inputs, targets, loss)
 
 
 class MappedGradients:
@@ -53,11 +58,13 @@ class MappedGradients:
         stack: the networks.
         inputs: all training samples, [n, ...].
         targets: their classes, [n].
+        loss: the name of the loss.
     """
 
-    def __init__(self, stack: Stack, inputs: torch.Tensor, targets: torch.Tensor):
+    def __init__(self, stack: Stack, inputs: torch.Tensor, targets: torch.Tensor, loss: str):
         self._inputs = inputs
         self._targets = targets
+        self._losses = losses_of(loss)
         self._base = stack.template
         # The same memory, seen by autograd.
         self._leaves = [
@@ -90,16 +97,17 @@ class MappedGradients:
         if inputs is None:
             inputs = self._inputs.index_select(0, flat).view(members, batch, *self._inputs.shape[1:])
         device = self._targets.device
-        logits = self._forward(self._named, self._buffers, inputs.to(device))
+        with SameKernels():
+            logits = self._forward(self._named, self._buffers, inputs.to(device))
         labels = self._targets.index_select(0, flat.to(device))
-        each = F.cross_entropy(logits.flatten(0, 1), labels, reduction="none")
+        each = self._losses(logits.flatten(0, 1), labels)
         losses = each.view(members, batch).mean(1)
         found = iter(torch.autograd.grad(losses.sum(), self._trained, allow_unused=True))
         return losses.detach(), [next(found) if leaf.requires_grad else None for leaf in self._leaves]
 
 
 class DenseGradients:
-    """Dense layers with ReLU between them, forwards and backwards as batched matrix products.
+    """Dense layers with ReLU between them and the cross-entropy, forwards and backwards as batched matrix products.
 
     Args:
         stack: `MLP` networks.
@@ -137,12 +145,12 @@ class DenseGradients:
         for weight, bias in zip(self._weights[:-1], self._biases[:-1], strict=True):
             hidden.append(torch.baddbmm(bias, hidden[-1], weight.mT).relu_())
         logits = torch.baddbmm(self._biases[-1], hidden[-1], self._weights[-1].mT)
-        logits -= logits.amax(2, keepdim=True)
-        own = (logits * labels).sum(2)
-        powers = logits.exp_()
-        total = powers.sum(2, keepdim=True)
-        losses = (total.squeeze(2).log() - own).mean(1)
-        back = powers.div_(total).sub_(labels).div_(batch)
+        logarithms = torch.log_softmax(logits, 2)
+        losses = (logarithms * labels).sum(2).mean(1).neg_()
+        # What autograd calls for a network alone, for the same rounding.
+        back = torch.ops.aten._log_softmax_backward_data(
+            labels.mul_(-1.0 / batch), logarithms, 2, logarithms.dtype
+        )
         gradients: list[torch.Tensor | None] = []
         for layer in range(self._depth - 1, -1, -1):
             gradients += [back.sum(1), torch.bmm(back.mT, hidden[layer])]

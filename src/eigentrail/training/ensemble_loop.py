@@ -113,7 +113,7 @@ class _Together:
         # Epochs are as long for one as for the other; the order of the samples is each one's own.
         self.calendar = trainees[0].prepared.calendar
         self.stack = Stack([one.model for one in trainees], [one.prepared.optimizer for one in trainees])
-        self.gradients = gradients_of(self.stack, samples.inputs, samples.targets)
+        self.gradients = gradients_of(self.stack, samples.inputs, samples.targets, self.shared.loss)
         self.recording = self._record()
         self.orders = torch.empty((len(trainees), 0), dtype=torch.int64)
         self.step = trainees[0].prepared.start
@@ -212,7 +212,7 @@ class _Together:
         self.stack.keep(kept)
         self._use([self.rates[k] for k in kept])
         self.orders = self.orders[kept]
-        self.gradients = gradients_of(self.stack, self.samples.inputs, self.samples.targets)
+        self.gradients = gradients_of(self.stack, self.samples.inputs, self.samples.targets, self.shared.loss)
         self.recording = self._record()
         return [None if gradient is None else gradient[kept] for gradient in gradients]
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import torch
 from torch import nn
@@ -64,10 +66,10 @@ class Stack:
             for o in self.optimizers
         ]
         parameters = [list(model.parameters()) for model in self.models]
-        self._rates = [_factor(value, [-rate for rate in rates]) for value in self.values]
+        self._rates = _alike([-rate for rate in rates])
         self._decays = [
-            _factor(value, [decays[k][id(parameters[k][i])] for k in range(len(rates))])
-            for i, value in enumerate(self.values)
+            _alike([decays[k][id(parameters[k][i])] for k in range(len(rates))])
+            for i in range(len(self.values))
         ]
 
     @torch.no_grad()
@@ -81,13 +83,11 @@ class Stack:
         for i, gradient in enumerate(gradients):
             if gradient is None:
                 continue
-            value, decay = self.values[i], self._decays[i]
-            if isinstance(decay, torch.Tensor) or decay:
-                _add(gradient, value, decay)
+            value, moved = self.values[i], gradient
+            _add(gradient, value, self._decays[i])
             if self.momentum:
-                _add(value, self.velocities[i].mul_(self.momentum).add_(gradient), self._rates[i])
-            else:
-                _add(value, gradient, self._rates[i])
+                moved = self.velocities[i].mul_(self.momentum).add_(gradient)
+            _add(value, moved, self._rates)
 
     def keep(self, kept: Sequence[int]) -> None:
         """Let go of all networks but some, which keep their state; rates must be set anew.
@@ -115,19 +115,28 @@ class Stack:
                 model.get_submodule(path)._buffers[last] = buffer[k]
 
 
-def _factor(value: torch.Tensor, numbers: Sequence[float]) -> float | torch.Tensor:
-    """Bring a number of each network into a form that multiplies a stack; one number where all are alike."""
-    if len(set(numbers)) == 1:
-        return numbers[0]
-    column = torch.tensor(numbers, dtype=torch.float64).to(value)
-    return column.view(-1, *[1] * (value.ndim - 1))
+# A number, and the neighbouring networks that it is meant for.
+_Share: TypeAlias = tuple[slice, float]
 
 
-def _add(goal: torch.Tensor, what: torch.Tensor, factor: float | torch.Tensor) -> None:
-    if isinstance(factor, torch.Tensor):
-        goal.addcmul_(what, factor)
-    else:
-        goal.add_(what, alpha=factor)
+def _alike(numbers: Sequence[float]) -> list[_Share]:
+    """Put neighbours of one number together; networks with 0 are left out."""
+    found, first = [], 0
+    for number, group in itertools.groupby(numbers):
+        last = first + len(list(group))
+        if number:
+            found.append((slice(first, last), number))
+        first = last
+    return found
+
+
+def _add(goal: torch.Tensor, what: torch.Tensor, shares: Sequence[_Share]) -> None:
+    # One number at a time: a product with a tensor of numbers would round otherwise than torch's SGD does.
+    for part, number in shares:
+        if part.stop - part.start == len(goal):
+            goal.add_(what, alpha=number)
+        else:
+            goal[part].add_(what[part], alpha=number)
 
 
 def _velocity(optimizer: torch.optim.Optimizer, parameter: torch.Tensor) -> torch.Tensor:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import torch
-from torch.nn import functional as F
 
 from eigentrail._progress import Progress, shown
 from eigentrail.training.device import random_state
 from eigentrail.training.divergence import check_finite
 from eigentrail.training.interruption import Interruption
+from eigentrail.training.losses import loss_of
 from eigentrail.training.preparing import Prepared
 from eigentrail.training.randomness import image_generator
 from eigentrail.training.resuming import training_state
@@ -32,6 +32,7 @@ class Loop:
         self._model, self._optimizer = prepared.model, prepared.optimizer
         self._calendar, self._recorder = prepared.calendar, prepared.recorder
         self._samples = samples
+        self._loss = loss_of(self._settings.loss)
         self._interruption = interruption
         self._step = prepared.start
 
@@ -74,7 +75,7 @@ class Loop:
     def _make_step(self, chosen: torch.Tensor) -> None:
         inputs, targets = self._samples.take(chosen)
         inputs = self._samples.augmented(inputs, image_generator(self._settings.seed, self._step))
-        loss = F.cross_entropy(self._model(inputs), targets)
+        loss = self._loss(self._model(inputs), targets)
         number = float(loss.detach())
         epoch = self._calendar.time(self._step + 1)
         # Before the update: the weights that are recorded last are those that gave this loss.

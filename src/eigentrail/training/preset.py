@@ -226,6 +226,7 @@ def other_settings(settings: TrainingSettings, source: TrainingSettings) -> list
 
 # What a reader wants to know, in this order.
 _WORDS = {
+    "loss": "loss",
     "epochs": "epochs",
     "batch_size": "batch size",
     "lr": "rate",

@@ -67,6 +67,7 @@ class Samples:
         self.test_inputs = data.test_inputs.to(self.home, dtype)
         self.test_targets = data.test_targets.to(device)
         self._augmentation = settings.augmentation
+        self._loss = settings.loss
         self._black = black_of(data)
         self._phases = [_of_classes(data.test_targets, phase) for phase in settings.phases]
 
@@ -104,11 +105,11 @@ class Samples:
         Returns:
             The scores.
         """
-        last = score(model, self.inputs, self.targets)
+        last = score(model, self.inputs, self.targets, self._loss)
         metrics = {"train_loss": last.loss, "train_accuracy": last.accuracy}
         losses = [last.loss]
         if len(self.test_inputs):
-            last = score(model, self.test_inputs, self.test_targets)
+            last = score(model, self.test_inputs, self.test_targets, self._loss)
             metrics |= {"test_loss": last.loss, "test_accuracy": last.accuracy}
             losses.append(last.loss)
         for number, there in enumerate(self._phases, start=1):

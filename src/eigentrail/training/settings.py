@@ -12,6 +12,7 @@ from eigentrail.data import Augmentation
 from eigentrail.data.checked import explained
 from eigentrail.errors import OptionError
 from eigentrail.training.device import checked_name
+from eigentrail.training.losses import LossName
 from eigentrail.training.phase import ClassPhase, check_order
 from eigentrail.training.schedule import Constant, Schedule, Step, as_schedule
 
@@ -42,7 +43,8 @@ class TrainingSettings(BaseModel):
             accuracies after an epoch are those of the images as they are.
         frozen: globs over parameter names, where a module's name stands for its weight: those keep the values that they
             begin with. Batch norm's running statistics are no parameters and go on.
-        loss: "cross-entropy", the mean over the samples of a batch.
+        loss: the mean over the samples of a batch of "cross-entropy", or of "squared-error", ||f(x) - y||^2 / 2 with y
+            the class in one-hot form, as S3 trains; its sum over N samples at a rate eta is this mean at N eta.
         seed: of the initial weights, of the order of the samples and of what the network draws.
         dtype: the precision of weights and inputs, "float32" or "float64". Initial weights are drawn in float32, so
             that both begin alike.
@@ -69,7 +71,7 @@ class TrainingSettings(BaseModel):
     phases: tuple[ClassPhase, ...] = ()
     augmentation: Augmentation | None = None
     frozen: tuple[str, ...] = ()
-    loss: Literal["cross-entropy"] = "cross-entropy"
+    loss: LossName = "cross-entropy"
     seed: int = Field(default=0, ge=0, lt=2**63)
     dtype: Literal["float32", "float64"] = "float32"
     device: str = "cpu"

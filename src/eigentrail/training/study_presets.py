@@ -29,6 +29,11 @@ STUDY_PRESETS: dict[str, Preset] = {
                 "title": "MiniAlexNet for many seeds and several rates, recorded after each epoch",
                 "data": "digits",
                 "layers": {"fc2.weight": "epoch", "*": EveryEpochs(every=50)},
+                "chosen": (
+                    *_SOURCES["minialexnet"].chosen,
+                    "the source's paths have a point after each epoch, and so have these: sixty trainings recorded as "
+                    "`minialexnet` is would take 2 TB (eighteen for two cores 3 GB)",
+                ),
                 "two_cores": TwoCores(
                     why="eighteen trainings of a perceptron whose FC2 is 256 x 128 take as long as one of MiniAlexNet",
                     network="mlp256",

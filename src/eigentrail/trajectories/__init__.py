@@ -1,5 +1,8 @@
 """What recorded weights do over the steps of a training."""
 
+from eigentrail.trajectories.bending import Bend as Bend
+from eigentrail.trajectories.bending import bend as bend
+from eigentrail.trajectories.crossing_null import CrossingChance as CrossingChance
 from eigentrail.trajectories.crossings import Crossings as Crossings
 from eigentrail.trajectories.crossings import crossings as crossings
 from eigentrail.trajectories.drift import Drift as Drift

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Float32, Float64, Int64
 from scipy.optimize import linear_sum_assignment
 
 from eigentrail.trajectories.directions import Directions, concatenate
+
+#: Overlaps of earlier appearances, each a step and a place there, with all directions of a step: [h, s].
+_Overlaps: TypeAlias = Callable[[list[tuple[int, int]], int], Float64[np.ndarray, "h s"]]
 
 #: The smallest overlap |u_i . u_j| |v_i . v_j| at which two spikes are taken for the same one.
 MINIMUM_OVERLAP = 0.3
@@ -60,9 +64,13 @@ class Tracks:
 
 @dataclass
 class _Track:
-    seen: list[Directions] = field(default_factory=list)
     places: list[tuple[int, int]] = field(default_factory=list)
     missed: list[int] = field(default_factory=list)
+
+    @property
+    def seen(self) -> list[tuple[int, int]]:
+        """Its last appearances."""
+        return self.places[-MEMORY:]
 
 
 def follow(found: Sequence[Directions | None], minimum: float = MINIMUM_OVERLAP) -> Tracks:
@@ -78,31 +86,70 @@ def follow(found: Sequence[Directions | None], minimum: float = MINIMUM_OVERLAP)
     Returns:
         The followed spikes, in the order of their births and ranks.
     """
+
+    def overlaps(history: list[tuple[int, int]], now: int) -> Float64[np.ndarray, "h s"]:
+        before = concatenate([_one(found[place], rank) for place, rank in history])
+        return before.overlaps(_known(found[now]))
+
+    tracks, deaths = _assigned([None if one is None else len(one) for one in found], overlaps, minimum)
+    return _collect(found, tracks, deaths)
+
+
+def follow_ranks(
+    left: Float32[np.ndarray, "t k n"], right: Float32[np.ndarray, "t k m"], minimum: float = MINIMUM_OVERLAP
+) -> Int64[np.ndarray, "t d"]:
+    """Follow singular directions as `follow` does, of one matrix with equally many at each step.
+
+    Args:
+        left: [T, k, rows] unit vectors u, the largest singular value first.
+        right: [T, k, cols] unit vectors v.
+        minimum: the smallest overlap of a pair.
+
+    Returns:
+        [T, D] the place of each direction among the singular values, 0 the largest; -1 where it is not among the k.
+    """
+
+    def overlaps(history: list[tuple[int, int]], now: int) -> Float64[np.ndarray, "h s"]:
+        steps, places = np.array(history).T
+        along = left[steps, places] @ left[now].T, right[steps, places] @ right[now].T
+        return np.asarray(np.abs(along[0] * along[1]), dtype=np.float64)
+
+    tracks, _ = _assigned([left.shape[1]] * len(left), overlaps, minimum)
+    return _ranks(len(left), tracks)
+
+
+def _one(found: Directions | None, rank: int) -> Directions:
+    one, only = _known(found), slice(rank, rank + 1)
+    return Directions(one.values[only], one.matrix[only], one.long[only], one.short[only])
+
+
+def _known(found: Directions | None) -> Directions:
+    assert found is not None
+    return found
+
+
+def _assigned(
+    counts: Sequence[int | None], overlaps: _Overlaps, minimum: float
+) -> tuple[list[_Track], dict[int, int]]:
+    """Assign the directions of each step, `counts` of them, to those before; give the tracks and their deaths."""
     tracks: list[_Track] = []
     active: list[int] = []
     deaths: dict[int, int] = {}
-    for place, now in enumerate(found):
-        if now is None:
+    for place, count in enumerate(counts):
+        if count is None:
             continue
         taken: dict[int, int] = {}
-        if active and len(now):
-            score = _scores([tracks[t] for t in active], now, minimum)
+        if active and count:
+            score = _scores([tracks[t].seen for t in active], place, overlaps, minimum)
             for row, column in zip(*linear_sum_assignment(-score), strict=True):
                 if score[row, column] > 0:
                     taken[int(column)] = active[int(row)]
-        for rank in range(len(now)):
+        for rank in range(count):
             if rank not in taken:
                 tracks.append(_Track())
                 taken[rank] = len(tracks) - 1
                 active.append(len(tracks) - 1)
             track = tracks[taken[rank]]
-            one = Directions(
-                now.values[rank : rank + 1],
-                now.matrix[rank : rank + 1],
-                now.long[rank : rank + 1],
-                now.short[rank : rank + 1],
-            )
-            track.seen = [*track.seen[-(MEMORY - 1) :], one]
             track.places.append((place, rank))
             track.missed.clear()
         alive = set(taken.values())
@@ -112,32 +159,39 @@ def follow(found: Sequence[Directions | None], minimum: float = MINIMUM_OVERLAP)
             if len(track.missed) >= PATIENCE:
                 deaths[number] = track.missed[0]
                 active.remove(number)
-                track.seen.clear()
     for number in active:
         if tracks[number].missed:
             deaths[number] = tracks[number].missed[0]
-    return _collect(found, tracks, deaths)
+    return tracks, deaths
 
 
-def _scores(tracks: list[_Track], now: Directions, minimum: float) -> Float64[np.ndarray, "t s"]:
-    counts = np.array([len(track.seen) for track in tracks])
-    history = concatenate([one for track in tracks for one in track.seen])
-    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
-    overlaps = history.overlaps(now)
-    mean = np.add.reduceat(overlaps, starts, axis=0) / counts[:, None]
-    recent = np.concatenate([np.arange(count) >= count - PATIENCE for count in counts])
-    best = np.maximum.reduceat(np.where(recent[:, None], overlaps, 0.0), starts, axis=0)
+def _scores(
+    seen: list[list[tuple[int, int]]], now: int, overlaps: _Overlaps, minimum: float
+) -> Float64[np.ndarray, "t s"]:
+    counts = np.array([len(one) for one in seen])
+    ends = np.cumsum(counts)
+    starts = ends - counts
+    found = overlaps([appearance for one in seen for appearance in one], now)
+    mean = np.add.reduceat(found, starts, axis=0) / counts[:, None]
+    recent = np.arange(ends[-1]) >= np.repeat(ends - PATIENCE, counts)
+    best = np.maximum.reduceat(np.where(recent[:, None], found, 0.0), starts, axis=0)
     return np.asarray(np.where(best >= minimum, mean, 0.0))
+
+
+def _ranks(steps: int, tracks: list[_Track]) -> Int64[np.ndarray, "t k"]:
+    ranks = np.full((steps, len(tracks)), -1, dtype=np.int64)
+    for number, track in enumerate(tracks):
+        for place, rank in track.places:
+            ranks[place, number] = rank
+    return ranks
 
 
 def _collect(found: Sequence[Directions | None], tracks: list[_Track], deaths: dict[int, int]) -> Tracks:
     values = np.full((len(found), len(tracks)), np.nan)
-    ranks = np.full((len(found), len(tracks)), -1, dtype=np.int64)
+    ranks = _ranks(len(found), tracks)
     for number, track in enumerate(tracks):
         for place, rank in track.places:
-            step = found[place]
-            assert step is not None
-            values[place, number], ranks[place, number] = step.values[rank], rank
+            values[place, number] = _known(found[place]).values[rank]
     births = np.array([track.places[0][0] for track in tracks], dtype=np.int64)
     ends = np.array([deaths.get(number, -1) for number in range(len(tracks))], dtype=np.int64)
     analysed = [place for place, step in enumerate(found) if step is not None]

@@ -18,6 +18,7 @@ from eigentrail.trajectories import nulls
 from eigentrail.trajectories.geodesic_null import given_null, matched_step, null_scores
 from eigentrail.trajectories.great_circle import align_signs, fit_great_circles
 from eigentrail.trajectories.leading_vectors import SIDES, FollowedVectors, Side, follow_vector
+from eigentrail.trajectories.memory import Memory
 from eigentrail.trajectories.rows import Rows, open_rows
 
 #: Steps that a path is thinned to, like the walks that it is compared with.
@@ -112,6 +113,8 @@ def geodesic(
     *,
     start: int | Literal["spike"] | None = None,
     steps: int = MOST_STEPS,
+    momentum: float = 0.0,
+    nesterov: bool = False,
 ) -> Geodesic:
     """Fit a great circle to the path of a singular vector, with the null of random walks in weight space.
 
@@ -129,10 +132,14 @@ def geodesic(
             walks of the same shape and norms; no scores are no null.
         seed: seed of the draws.
         null_shape: for unit vectors: (out, in) of the weights whose singular vectors they are. Their steps in weight
-            space are not known: walks of constant steps are matched to the length of the path.
+            space are not known: walks of constant steps are matched to the length of the path. Of weights the shape
+            is known, and another one is refused.
         start: first step to use, as labelled in `x`; "spike" for the first step with a Marchenko-Pastur spike; None
             for the first step.
         steps: how many steps the path and the walks are thinned to, at most 100.
+        momentum: of the optimizer (Adam's beta_1), per unit of the steps' labels; 0 to below 1. The steps of the walks
+            remember each other as it makes them: without it momentum passes for a geodesic.
+        nesterov: whether it is Nesterov's.
 
     Returns:
         The fit.
@@ -145,8 +152,10 @@ def geodesic(
     check_circle(dims, side)
     draws, pool = given_null(null, "scores")
     seed = seed_of(seed)
+    memory = Memory(momentum, nesterov)
     rows = open_rows(x, fewest=dims + 2)
     places = choose_places(rows, start, dims, steps)
+    colour = memory.colour_of(rows.steps[places]) if draws and pool is None else None
     labels = {
         name: value[places] if name == "step" else (value[0], value[1][places])
         for name, value in rows.coordinates.items()
@@ -163,7 +172,7 @@ def geodesic(
         norms = np.zeros(0)
         if shape is not None and pool is None and draws:
             length = float(_steps(vectors).sum())
-            norms, matched = matched_step(shape, len(places), length, which, side, seed)
+            norms, matched = matched_step(shape, len(places), length, which, side, seed, colour)
             notes.append(
                 "the walks have constant steps with the length of the observed path"
                 if matched
@@ -172,12 +181,13 @@ def geodesic(
         first = 1.0
     else:
         followed, first, norms, shape = follow_rows(rows, places, which)
+        _check_known_shape(null_shape, shape)
         vectors, ranks, overlaps = followed.side(side)[0], followed.ranks[0], followed.overlaps[0]
         check_path(vectors, dims)
     if pool is None:
         can = shape is not None and draws > 0
         pool = (
-            null_scores(shape, first, norms, draws, seed, dims, which, side)
+            null_scores(shape, first, norms, draws, seed, dims, which, side, colour)
             if can and shape is not None
             else np.zeros(0)
         )
@@ -263,16 +273,16 @@ def score_by_start(x: Any, starts: Any, **options: Any) -> xr.Dataset:
     Args:
         x: as of `geodesic`.
         starts: first steps.
-        **options: as of `geodesic`; without `null` no null model is drawn.
+        **options: as of `geodesic`. From each start on there are walks of their own: 200, unless `null` says otherwise.
 
     Returns:
-        `score`, `rss` and `percentile` (NaN without a null) over [start].
+        `score`, `rss`, `percentile` and `null_median` (NaN without a null) over [start], and `null_scores`
+        [start, draw].
 
     Raises:
         OptionError: `starts` are no steps, or an option is outside what it may be.
         TrajectoryError: as of `geodesic`.
     """
-    options = {"null": 0, **options}
     try:
         firsts = list(starts)
     except TypeError:
@@ -285,6 +295,16 @@ def score_by_start(x: Any, starts: Any, **options: Any) -> xr.Dataset:
             "percentile": (
                 "start",
                 np.array([np.nan if one.percentile is None else one.percentile for one in found]),
+            ),
+            "null_median": (
+                "start",
+                np.array([np.median(one.null_scores) if len(one.null_scores) else np.nan for one in found]),
+            ),
+            "null_scores": (
+                ("start", "draw"),
+                np.array([one.null_scores for one in found]).reshape(
+                    len(found), len(found[0].null_scores) if found else 0
+                ),
             ),
         },
         coords={"start": np.asarray(firsts)},
@@ -412,31 +432,53 @@ def follow_rows(
         TrajectoryError: the weights are zero, not finite or far too large at one of the steps.
     """
     shape = (rows.shape[0], rows.n // rows.shape[0])
-    smaller = min(shape)
-    if isinstance(which, bool) or not isinstance(which, (int, np.integer)) or not 0 <= which < smaller:
-        raise OptionError(f"which is the rank of a singular vector, 0 to {smaller - 1} here, not {which!r}.")
+    _check_rank(which, shape)
     norms: list[float] = []
-    last: list[np.ndarray[Any, Any]] = []
-
-    def matrices() -> Iterator[Float64[np.ndarray, "b n m"]]:
-        for place in places:
-            w = as_matrices(rows.read(place, place + 1), rows.shape)
-            if not w.any():
-                raise TrajectoryError(
-                    f"the weights are zero at step {rows.steps[place]} and have no singular vectors: "
-                    "start at a later step."
-                )
-            norms.append(_distance(w, last[-1] if last else np.zeros_like(w)))
-            if not max(norms[-1], float(np.abs(w).max())) < _LARGEST:
-                raise TrajectoryError(
-                    f"the weights at step {rows.steps[place]} are too large for double precision: divide those of all "
-                    "steps by one number."
-                )
-            last[:] = [w]
-            yield w
-
-    found = follow_vector(matrices(), int(which))
+    found = follow_vector(_matrices(rows, places, norms), int(which))
     return found, norms[0], np.array(norms[1:]), shape
+
+
+def step_norms(
+    rows: Rows, places: Int64[np.ndarray, " t"]
+) -> tuple[float, Float64[np.ndarray, " s"], tuple[int, int]]:
+    """Measure how far weights go from step to step.
+
+    Args:
+        rows: weights that are matrices.
+        places: numbers of the steps.
+
+    Returns:
+        The norm of the first matrix, those of the steps, and rows and columns.
+
+    Raises:
+        TrajectoryError: the weights are zero, not finite or far too large at one of the steps.
+    """
+    norms: list[float] = []
+    for _ in _matrices(rows, places, norms):
+        pass
+    return norms[0], np.array(norms[1:]), (rows.shape[0], rows.n // rows.shape[0])
+
+
+def _matrices(
+    rows: Rows, places: Int64[np.ndarray, " t"], norms: list[float]
+) -> Iterator[Float64[np.ndarray, "b n m"]]:
+    """Read the weights; the norms of the first ones and of each step are noted in `norms`."""
+    last: Float64[np.ndarray, "b n m"] | None = None
+    for place in places:
+        w = as_matrices(rows.read(place, place + 1), rows.shape)
+        if not w.any():
+            raise TrajectoryError(
+                f"the weights are zero at step {rows.steps[place]} and have no singular vectors: "
+                "start at a later step."
+            )
+        norms.append(_distance(w, np.zeros_like(w) if last is None else last))
+        if not max(norms[-1], float(np.abs(w).max())) < _LARGEST:
+            raise TrajectoryError(
+                f"the weights at step {rows.steps[place]} are too large for double precision: divide those of all "
+                "steps by one number."
+            )
+        last = w
+        yield w
 
 
 def _distance(a: Float64[np.ndarray, "..."], b: Float64[np.ndarray, "..."]) -> float:
@@ -468,6 +510,60 @@ def check_path(x: Float64[np.ndarray, "t n"], dims: int) -> None:
         raise TrajectoryError(
             "the direction does not move over these steps and has no great circle: choose a layer that is trained."
         )
+
+
+def _check_known_shape(null_shape: Any, shape: tuple[int, int]) -> None:
+    same = isinstance(null_shape, (tuple, list)) and tuple(null_shape) == shape
+    if null_shape is not None and not same:
+        raise OptionError(
+            f"null_shape is for unit vectors: the walks of these weights have their own shape, {shape}, leave it out "
+            f"instead of giving {written(null_shape)}."
+        )
+
+
+def walk_norms(
+    rows: Rows,
+    places: Int64[np.ndarray, " t"],
+    which: int,
+    side: Side,
+    null_shape: tuple[int, int] | None,
+    seed: int,
+    colour: Float64[np.ndarray, "s s"] | None = None,
+) -> tuple[float, Float64[np.ndarray, " s"], tuple[int, int]]:
+    """Find the step norms of the walks that a path is compared with.
+
+    Args:
+        rows: weights that are matrices, or unit vectors.
+        places: numbers of the steps.
+        which: rank of the followed vector at the first of them.
+        side: its side.
+        null_shape: as of `geodesic`; needed for unit vectors.
+        seed: of the walks that are tried for unit vectors.
+        colour: L of the covariance L L^T of the steps, see `Memory.colour`; None for independent ones.
+
+    Returns:
+        The norm of the first matrix, those of the steps, and rows and columns.
+
+    Raises:
+        OptionError: `null_shape` or `which` does not fit.
+        TrajectoryError: the weights are zero, not finite or far too large at one of the steps, or vectors are no unit
+            vectors.
+    """
+    if len(rows.shape) > 1:
+        start, norms, shape = step_norms(rows, places)
+        _check_known_shape(null_shape, shape)
+        _check_rank(which, shape)
+        return start, norms, shape
+    vectors, _, _ = _given_vectors(rows, places)
+    shape = _checked_shape(null_shape, rows.n, side)
+    length = float(_steps(vectors).sum())
+    return 1.0, matched_step(shape, len(places), length, which, side, seed, colour)[0], shape
+
+
+def _check_rank(which: Any, shape: tuple[int, int]) -> None:
+    smaller = min(shape)
+    if isinstance(which, bool) or not isinstance(which, (int, np.integer)) or not 0 <= which < smaller:
+        raise OptionError(f"which is the rank of a singular vector, 0 to {smaller - 1} here, not {which!r}.")
 
 
 def _checked_shape(shape: Any, n: int, side: Side) -> tuple[int, int]:

@@ -74,6 +74,7 @@ def null_scores(
     dims: int,
     which: int,
     side: Side,
+    colour: Float64[np.ndarray, "s s"] | None = None,
 ) -> Float64[np.ndarray, " d"]:
     """Let Gaussian matrices walk, follow their singular vector, fit its circle.
 
@@ -86,11 +87,12 @@ def null_scores(
         dims: as of the observed path.
         which: as of the observed path.
         side: as of the observed path.
+        colour: L of the covariance L L^T of the steps, see `Memory.colour`; None for independent ones.
 
     Returns:
         [draws] scores.
     """
-    found = all_null_scores(shape, start_norm, step_norms, draws, seed, which)
+    found = all_null_scores(shape, start_norm, step_norms, draws, seed, which, colour=colour)
     return np.asarray(found.scores[SIDES.index(side), dims - 1, 0])
 
 
@@ -103,6 +105,7 @@ def all_null_scores(
     which: int = 0,
     starts: Sequence[int] = (0,),
     progress: Progress = silent,
+    colour: Float64[np.ndarray, "s s"] | None = None,
 ) -> NullScores:
     """Let Gaussian matrices walk once, for both singular vectors and for both kinds of circle.
 
@@ -115,13 +118,14 @@ def all_null_scores(
         which: as of the observed path.
         starts: how many steps to leave out at the beginning of the same walks.
         progress: is told of the walks done.
+        colour: L of the covariance L L^T of the steps, see `Memory.colour`; None for independent ones.
 
     Returns:
         The scores.
     """
     parts = []
     done = 0
-    for walks in walked_vectors(shape, start_norm, step_norms, draws, seed, which):
+    for walks in walked_vectors(shape, start_norm, step_norms, draws, seed, which, colour):
         progress("random walks", done, draws)
         block = np.full((2, 2, len(starts), len(walks.values)), np.nan)
         for number, side in enumerate(SIDES):
@@ -137,7 +141,13 @@ def all_null_scores(
 
 
 def matched_step(
-    shape: tuple[int, int], count: int, length: float, which: int, side: Side, seed: int
+    shape: tuple[int, int],
+    count: int,
+    length: float,
+    which: int,
+    side: Side,
+    seed: int,
+    colour: Float64[np.ndarray, "s s"] | None = None,
 ) -> tuple[Float64[np.ndarray, " s"], bool]:
     """Find the constant step, in units of the start's norm, with which walks have paths of a given length.
 
@@ -148,6 +158,7 @@ def matched_step(
         which: as of the observed path.
         side: as of the observed path.
         seed: seed of the draws.
+        colour: L of the covariance L L^T of the steps, see `Memory.colour`; None for independent ones.
 
     Returns:
         [count - 1] step norms; and False where no step gives so long a path, then those of the longest are given.
@@ -157,7 +168,7 @@ def matched_step(
     def mean_length(log_step: float) -> float:
         steps = np.full(count - 1, np.exp(log_step))
         lengths = []
-        for walks in walked_vectors(shape, 1.0, steps, _TRIALS, seed + 1, which):
+        for walks in walked_vectors(shape, 1.0, steps, _TRIALS, seed + 1, which, colour):
             x = walks.side(side)
             chords = np.linalg.norm(np.diff(x, axis=1), axis=2)
             lengths.append(2.0 * np.arcsin(np.clip(chords / 2.0, 0.0, 1.0)).sum(axis=1))
@@ -181,6 +192,7 @@ def walked_vectors(
     draws: int,
     seed: int,
     which: int,
+    colour: Float64[np.ndarray, "s s"] | None = None,
 ) -> Iterator[FollowedVectors]:
     """Let Gaussian matrices walk and follow a singular vector of each.
 
@@ -191,6 +203,7 @@ def walked_vectors(
         draws: how many walks.
         seed: seed of the draws.
         which: rank of the followed vector at the first step.
+        colour: L of the covariance L L^T of the steps, see `Memory.colour`; None for independent ones.
 
     Yields:
         The vectors of some walks after the other, as many as memory allows; their singular values are in units of the
@@ -204,7 +217,7 @@ def walked_vectors(
     for first in range(0, draws, size):
         numbers = range(first, min(first + size, draws))
         yield follow_vector(
-            weight_walks(shape, start_norm, step_norms, numbers, seed), which, LeadingVectors()
+            weight_walks(shape, start_norm, step_norms, numbers, seed, colour), which, LeadingVectors()
         )
 
 

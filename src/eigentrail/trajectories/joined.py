@@ -8,7 +8,8 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Int64, Shaped
 
-from eigentrail.errors import TrajectoryError
+from eigentrail._numbers import written
+from eigentrail.errors import OptionError, TrajectoryError
 from eigentrail.runs import Run
 from eigentrail.runs.lazy import RowsArray, lazy_array
 
@@ -25,8 +26,11 @@ def joined(run: Run, layers: str | Sequence[str] | None = None) -> xr.DataArray:
         first entry and one past its last.
 
     Raises:
+        OptionError: `run` is no run.
         TrajectoryError: a layer appears later than the others, or they share no step.
     """
+    if not isinstance(run, Run):
+        raise OptionError(f"run is a recorded run, as et.open_run gives it, not {written(run)}.")
     names = run.select(layers)
     infos = [run.layers[name] for name in names]
     first = min(int(info.steps[0]) if len(info.steps) else 0 for info in infos)

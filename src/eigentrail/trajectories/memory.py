@@ -7,12 +7,14 @@ independent updates without any drift. A null for it has to remember as much.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.linalg
 from jaxtyping import Float64
 
-from eigentrail.errors import OptionError
+from eigentrail._numbers import written
+from eigentrail.errors import OptionError, TrajectoryError
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,8 @@ class Memory:
         number = isinstance(self.momentum, (int, float, np.floating)) and not isinstance(self.momentum, bool)
         if not number or not 0.0 <= self.momentum < 1.0:
             raise OptionError(f"momentum is the optimizer's, from 0 to below 1, not {self.momentum!r}.")
+        if not isinstance(self.nesterov, (bool, np.bool_)):
+            raise OptionError(f"nesterov is True or False, not {written(self.nesterov)}.")
 
     @property
     def correlation(self) -> float:
@@ -62,6 +66,25 @@ class Memory:
             h * beta / (1.0 - beta) - beta * (1.0 - beta**h) / (1.0 - beta) ** 2
         )
         return np.asarray(scipy.linalg.cholesky(-0.5 * np.diff(np.diff(spread, axis=0), axis=1), lower=True))
+
+    def colour_of(self, steps: Any) -> Float64[np.ndarray, "u u"] | None:
+        """Give `colour` for the labels of a trajectory.
+
+        Args:
+            steps: [T] labels of the steps.
+
+        Returns:
+            As of `colour`.
+
+        Raises:
+            TrajectoryError: there is momentum and the labels are not ascending.
+        """
+        if self.momentum == 0.0:
+            return None
+        times = np.asarray(steps, dtype=np.float64)
+        if not (np.diff(times) > 0).all():
+            raise TrajectoryError("the steps are not ascending: sort the trajectory by its steps.")
+        return self.colour(times)
 
 
 def whitened(

@@ -24,6 +24,7 @@ def weight_walks(
     step_norms: Float64[np.ndarray, " s"],
     draws: Sequence[int],
     seed: int,
+    colour: Float64[np.ndarray, "s s"] | None = None,
 ) -> Iterator[Float32[np.ndarray, "b n m"]]:
     """Let untrained matrices walk: Gaussian start, Gaussian steps, norms as observed.
 
@@ -33,6 +34,7 @@ def weight_walks(
         step_norms: [T - 1] Frobenius norms of the steps.
         draws: numbers of the walks; each number is a walk of its own, whichever others are drawn with it.
         seed: seed of the draws.
+        colour: L of the covariance L L^T of the steps, see `Memory.colour`; None for independent ones.
 
     Yields:
         The b walks at each of T steps, [b, rows, cols] in float32; the array is used again for the next step.
@@ -53,9 +55,35 @@ def weight_walks(
 
     walks = noise(start_norm)
     yield walks
-    for norm in step_norms:
-        walks += noise(float(norm))
+    if colour is None:
+        for norm in step_norms:
+            walks += noise(float(norm))
+            yield walks
+        return
+    # What a step has of the noise before it is what the step before it has, shortened, and the noise in between: the
+    # covariance falls by a factor with the lag. So one array carries all that is remembered.
+    own, next_, shorter = _recursion(colour)
+    memory = np.zeros_like(walks)
+    for place, norm in enumerate(step_norms):
+        fresh = noise(1.0)
+        step = own[place] * fresh + memory
+        sizes = np.sqrt(np.einsum("bnm,bnm->b", step, step))
+        walks += (np.float32(norm) / sizes)[:, None, None] * step
+        memory = shorter[place] * memory + next_[place] * fresh
         yield walks
+
+
+def _recursion(
+    colour: Float64[np.ndarray, "s s"],
+) -> tuple[Float32[np.ndarray, " s"], Float32[np.ndarray, " s"], Float32[np.ndarray, " s"]]:
+    """Write L as a recursion: step_t = own_t z_t + m_t, m_(t + 1) = shorter_t m_t + next_t z_t."""
+    rows = colour / np.linalg.norm(colour, axis=1, keepdims=True)
+    below = np.append(np.diagonal(rows, -1), 0.0)
+    shorter = np.zeros(len(rows))
+    # Where an earlier step is forgotten altogether there is nothing to shorten.
+    known = np.abs(below[:-2]) > np.finfo(np.float64).tiny
+    shorter[1:-1][known] = np.diagonal(rows, -2)[known] / below[:-2][known]
+    return np.diagonal(rows).astype(np.float32), below.astype(np.float32), shorter.astype(np.float32)
 
 
 def displaced(

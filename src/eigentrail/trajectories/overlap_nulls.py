@@ -81,7 +81,12 @@ def _share_in_updates(products: Float64[np.ndarray, "u u"], k: int) -> float:
     return float((inner[good] ** 2 / scale[good]).sum() / norm)
 
 
-def singular_null(x: Float64[np.ndarray, "t n m"], draws: int, seed: int) -> OverlapNull:
+def singular_null(
+    x: Float64[np.ndarray, "t n m"],
+    draws: int,
+    seed: int,
+    colour: Float64[np.ndarray, "u u"] | None = None,
+) -> OverlapNull:
     """Compare the largest overlap of the first component with a singular matrix of the last step.
 
     The walks are untrained Gaussian matrices with the observed norms of start and steps.
@@ -90,6 +95,7 @@ def singular_null(x: Float64[np.ndarray, "t n m"], draws: int, seed: int) -> Ove
         x: [T, rows, cols] the weights at some steps, at most a few dozen.
         draws: how many walks.
         seed: seed of the draws.
+        colour: L of the covariance L L^T of the steps, see `Memory.colour`; None for independent ones.
 
     Returns:
         max_j |<p_1, s_j>|, and that of the walks.
@@ -98,7 +104,7 @@ def singular_null(x: Float64[np.ndarray, "t n m"], draws: int, seed: int) -> Ove
     steps = np.sqrt(((x[1:] - x[:-1]) ** 2).sum(axis=(1, 2)))
     null = []
     for draw in range(draws):
-        walk = nulls.weight_walks(x.shape[1:], float(np.linalg.norm(x[0])), steps, [draw], seed)
+        walk = nulls.weight_walks(x.shape[1:], float(np.linalg.norm(x[0])), steps, [draw], seed, colour)
         null.append(_largest(np.stack([step[0].astype(np.float64) for step in walk])))
     drawn = np.array(null).reshape(draws)
     return OverlapNull(found, drawn, nulls.percentile(found, drawn) if draws else None)

@@ -93,9 +93,9 @@ def pca(
         TrajectoryError: there are fewer than 3 steps, the weights are constant, not finite, or far too large or small
             for double precision, or they move in fewer than k directions.
     """
-    if of not in ("weights", "updates"):
+    if not isinstance(of, str) or of not in ("weights", "updates"):
         raise OptionError(f'of is "weights" or "updates", not {written(of)}.')
-    if method not in ("exact", "randomized"):
+    if not isinstance(method, str) or method not in ("exact", "randomized"):
         raise OptionError(f'method is "exact" or "randomized", not {written(method)}.')
     if not 0.0 < real("tolerance", tolerance) < 1.0:
         raise OptionError(f"tolerance is between 0 and 1, not {tolerance}.")

@@ -117,7 +117,10 @@ def quadratic_model(
     Raises:
         OptionError: the shapes differ, a number is outside what it may be, or h = -2 lambda, where there is no limit.
     """
-    h, w0, mu = (to_float64(one) for one in (curvatures, start, minimum))
+    try:
+        h, w0, mu = (to_float64(one) for one in (curvatures, start, minimum))
+    except (TypeError, ValueError):
+        raise OptionError("curvatures, start and minimum are [k] numbers.") from None
     if h.ndim != 1 or h.shape != w0.shape or h.shape != mu.shape:
         raise OptionError(
             f"curvatures, start and minimum are [k], not of shapes {h.shape}, {w0.shape}, {mu.shape}."

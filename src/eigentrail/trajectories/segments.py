@@ -17,10 +17,11 @@ from eigentrail._progress import Progress, silent
 from eigentrail.errors import OptionError, TrajectoryError
 from eigentrail.trajectories import nulls
 from eigentrail.trajectories.change_points import cut, shortest_piece
-from eigentrail.trajectories.geodesic import MOST_STEPS, check_circle, choose_places, follow_rows, geodesic
+from eigentrail.trajectories.geodesic import MOST_STEPS, check_circle, choose_places, geodesic, walk_norms
 from eigentrail.trajectories.geodesic_null import given_null, walked_vectors
 from eigentrail.trajectories.great_circle import GreatCircles, fit_great_circles
 from eigentrail.trajectories.leading_vectors import SIDES, Side
+from eigentrail.trajectories.memory import Memory
 from eigentrail.trajectories.rows import open_rows
 
 
@@ -41,6 +42,7 @@ class Segments:
         null_counts: [draws] the same of random walks of the weights; empty without a null.
         percentile: where the count lies among them, 0 to 100; None without a null. Also a walk bends.
         vectors: the path [step, entry].
+        note: what should be known, in words; "" if nothing.
     """
 
     changes: np.ndarray[Any, Any]
@@ -54,6 +56,23 @@ class Segments:
     null_counts: Float64[np.ndarray, " d"]
     percentile: float | None
     vectors: xr.DataArray
+    note: str = ""
+
+    @property
+    def verdict(self) -> str:
+        """Whether the path consists of more circles than a random walk, in one sentence."""
+        circles = f"The path is cut into {self.count} great circle{'' if self.count == 1 else 's'}"
+        if self.percentile is None:
+            return f"{circles}, which says nothing without a null."
+        than = "as many as chance gives"
+        if self.percentile > 95.0:
+            than = "more than chance gives"
+        elif self.percentile < 5.0:
+            than = "fewer than chance gives"
+        return (
+            f"{circles}, {than}: random walks of the weights with the same steps into {np.median(self.null_counts):g} "
+            f"(median; percentile {self.percentile:.0f} of {len(self.null_counts)} draws)."
+        )
 
 
 def segments(
@@ -64,10 +83,13 @@ def segments(
     *,
     penalty: float = 1.0,
     most: int | None = None,
-    null: int | Any = 0,
+    null: int | Any = nulls.ENOUGH,
     seed: int = 0,
+    null_shape: tuple[int, int] | None = None,
     start: int | Literal["spike"] | None = None,
     steps: int = MOST_STEPS,
+    momentum: float = 0.0,
+    nesterov: bool = False,
 ) -> Segments:
     """Find the change points between great circles by exact optimal partitioning.
 
@@ -85,27 +107,37 @@ def segments(
         most: the largest number of segments; where the penalty gives more it is raised until they are no more. A smooth
             path that is no circle is cut into many.
         null: number of random walks of the weights that are cut in the same way, 0 for none; or their counts, from
-            `walk_counts` or an earlier call; no counts are no null.
+            `walk_counts` or an earlier call; no counts are no null. Unit vectors have walks with `null_shape` only,
+            else `note` says that there is no null.
         seed: of the walks.
+        null_shape: as of `geodesic`: for unit vectors, (out, in) of the weights whose singular vectors they are.
         start: as of `geodesic`.
         steps: how many steps the path is thinned to.
+        momentum: as of `geodesic`.
+        nesterov: as of `geodesic`.
 
     Returns:
         The segments; one where nothing changes.
 
     Raises:
-        OptionError: an argument is outside what it may be, or walks are asked for where `x` are vectors.
+        OptionError: an argument is outside what it may be.
         TrajectoryError: there are too few steps, or the vector does not move.
     """
     penalty = _checked_penalty(penalty)
     most = None if most is None else whole("most", most, 1)
     draws, pool = given_null(null, "counts")
-    path = geodesic(x, dims, which, side, null=0, start=start, steps=steps).vectors
-    if pool is None:
-        options: dict[str, Any] = {"penalty": penalty, "seed": seed, "start": start, "steps": steps}
-        pool = walk_counts(x, draws, dims, which, **options)[side] if draws else np.zeros(0)
+    path = geodesic(x, dims, which, side, null=0, null_shape=null_shape, start=start, steps=steps).vectors
     vectors = path.values
     _check_length(len(vectors), dims)
+    options: dict[str, Any] = {"penalty": penalty, "seed": seed, "start": start, "steps": steps}
+    options |= {"momentum": momentum, "nesterov": nesterov}
+    note = ""
+    if pool is None:
+        pool = np.zeros(0)
+        if draws and (len(open_rows(x).shape) > 1 or null_shape is not None):
+            pool = walk_counts(x, draws, dims, which, null_shape=null_shape, side=side, **options)[side]
+        elif draws:
+            note = "no null: the shape of the weights is not known; give null_shape=(out, in)"
     pieces = cut(vectors, dims, penalty, most)
     labels, edges = path["step"].values, pieces.edges
     intervals = [labels[pieces.interval(i)] for i in range(1, len(pieces.starts))]
@@ -122,6 +154,7 @@ def segments(
         null_counts=pool,
         percentile=nulls.percentile(pieces.count, pool) if len(pool) else None,
         vectors=path,
+        note=note,
     )
 
 
@@ -133,50 +166,60 @@ def walk_counts(
     *,
     penalty: float = 1.0,
     seed: int = 0,
+    null_shape: tuple[int, int] | None = None,
+    side: Side = "right",
     start: int | Literal["spike"] | None = None,
     steps: int = MOST_STEPS,
+    momentum: float = 0.0,
+    nesterov: bool = False,
     progress: Progress = silent,
 ) -> Mapping[Side, Float64[np.ndarray, " d"]]:
     """Count the segments of random walks of the weights, with the norms of the observed start and steps.
 
     Args:
-        x: weights [T, out, in], as of `geodesic`.
+        x: weights [T, out, in] or unit vectors [T, n], as of `geodesic`.
         draws: how many walks.
         dims: 1 for great circles, 2 for great 2-spheres.
         which: rank of the followed singular vector at the start.
         penalty: as of `segments`.
         seed: of the walks.
+        null_shape: as of `geodesic`, needed for unit vectors.
+        side: which vectors the unit vectors are.
         start: as of `geodesic`.
         steps: how many steps the path and the walks are thinned to.
+        momentum: as of `geodesic`.
+        nesterov: as of `geodesic`.
         progress: is told of the walks done.
 
     Returns:
         For each side the [draws] counts; none for a side of too few entries.
 
     Raises:
-        OptionError: an argument is outside what it may be, or `x` are vectors.
+        OptionError: an argument is outside what it may be, or `x` are vectors and their shape is not given.
         TrajectoryError: there are too few steps.
     """
-    check_circle(dims, "right")
+    check_circle(dims, side)
     draws, penalty, seed = whole("draws", draws), _checked_penalty(penalty), seed_of(seed)
+    memory = Memory(momentum, nesterov)
     rows = open_rows(x, fewest=dims + 2)
-    if len(rows.shape) < 2:
+    if len(rows.shape) < 2 and null_shape is None:
         raise OptionError(
-            "the walks of unit vectors are not known: give the weights [T, out, in], or null=0 for no walks."
+            "the walks of unit vectors are not known: give the weights [T, out, in], or null_shape=(out, in)."
         )
     places = choose_places(rows, start, dims, steps)
     _check_length(len(places), dims)
-    _, first, norms, shape = follow_rows(rows, places, which)
-    counts: dict[Side, list[int]] = {side: [] for side in SIDES}
+    colour = memory.colour_of(rows.steps[places])
+    first, norms, shape = walk_norms(rows, places, which, side, null_shape, seed, colour)
+    counts: dict[Side, list[int]] = {one: [] for one in SIDES}
     done = 0
-    for walks in walked_vectors(shape, first, norms, draws, seed, which):
+    for walks in walked_vectors(shape, first, norms, draws, seed, which, colour):
         progress("segments of random walks", done, draws)
-        for side in SIDES:
-            vectors = walks.side(side)
+        for one in SIDES:
+            vectors = walks.side(one)
             if vectors.shape[2] > dims + 1:
-                counts[side] += [cut(path, dims, penalty).count for path in vectors]
+                counts[one] += [cut(path, dims, penalty).count for path in vectors]
         done += len(walks.values)
-    return {side: np.array(found, dtype=np.float64) for side, found in counts.items()}
+    return {one: np.array(found, dtype=np.float64) for one, found in counts.items()}
 
 
 def _checked_penalty(penalty: Any) -> float:

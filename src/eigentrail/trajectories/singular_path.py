@@ -17,6 +17,7 @@ from eigentrail.trajectories.geodesic import MOST_STEPS, check_path, choose_plac
 from eigentrail.trajectories.geodesic_null import all_null_scores
 from eigentrail.trajectories.great_circle import fit_great_circles
 from eigentrail.trajectories.leading_vectors import SIDES
+from eigentrail.trajectories.memory import Memory
 from eigentrail.trajectories.rows import open_rows
 
 # Shares of the path that are left out at its beginning to see what the choice of the start does.
@@ -35,6 +36,8 @@ def singular_path(
     start: int | Literal["spike"] | None = None,
     steps: int = MOST_STEPS,
     shares: Sequence[float] = _SHARES,
+    momentum: float = 0.0,
+    nesterov: bool = False,
     progress: Progress = silent,
 ) -> xr.Dataset:
     """Fit the paths of the left and the right singular vector, with the null of random walks in weight space.
@@ -49,6 +52,8 @@ def singular_path(
         start: as of `geodesic`.
         steps: how many steps the path and the walks are thinned to, at most 100.
         shares: shares of the path to leave out at its beginning, the first one 0.
+        momentum: as of `geodesic`.
+        nesterov: as of `geodesic`.
         progress: is told of the walks done.
 
     Returns:
@@ -74,7 +79,7 @@ def singular_path(
     rows = open_rows(x, fewest=4)
     if len(rows.shape) < 2:
         raise TrajectoryError("weights of one dimension have no singular vectors: choose a weight matrix.")
-    draws, seed = nulls.check_draws(null), seed_of(seed)
+    draws, seed, memory = nulls.check_draws(null), seed_of(seed), Memory(momentum, nesterov)
     places = choose_places(rows, start, 2, steps)
     followed, first_norm, norms, shape = follow_rows(rows, places, which)
     count = len(places)
@@ -93,8 +98,9 @@ def singular_path(
     if len(still) == len(SIDES):
         raise still[0]
     if draws:
+        colour = memory.colour_of(rows.steps[places])
         drawn = all_null_scores(
-            shape, first_norm, norms, draws, seed, which, tuple(int(s) for s in starts), progress
+            shape, first_norm, norms, draws, seed, which, tuple(int(s) for s in starts), progress, colour
         ).scores
         out["null_scores"] = drawn[:, :, 0]
         _compare(drawn, rows.steps[places][starts], out)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 import xarray as xr
 from jaxtyping import Float64
@@ -20,11 +22,11 @@ def plots(measured: Measured) -> list[Plot]:
     """Draw what the study of the drift measured.
 
     Args:
-        measured: with `rates`, `growth` and `first`.
+        measured: with `rates`, `growth`, `first`, `model`, and for either kind `long-KIND` and `directions-KIND`.
 
     Returns:
         The figures: slope and variance over the rate, variance over time, the first component over the singular
-        matrices.
+        matrices, the drift over many epochs, predicted beside measured variances.
     """
     rates, growth, first = (measured.data[name] for name in ("rates", "growth", "first"))
     return [
@@ -56,7 +58,141 @@ def plots(measured: Measured) -> list[Plot]:
             "first. Orange: a random direction. Dotted: the last spike above the Marchenko-Pastur bulk.",
             "first-component",
         ),
+        *(
+            Plot(
+                over_epochs(measured.data[f"long-{kind}"], name),
+                measured.data[f"long-{kind}"].to_dataframe().reset_index(),
+                "Weights along the first component of a stretch as long as the training, at the last rate (S1 figure "
+                "6.5). Orange: the line through its first eighth, about as long as the other stretches.",
+                f"long-{kind}",
+            )
+            for kind, name, _ in _KINDS
+            if f"long-{kind}" in measured.data
+        ),
+        Plot(
+            predicted_drift(measured.data["model"]),
+            measured.table,
+            "Variance of the first component, a point for each rate. Circles: the quadratic model with the covariances "
+            "of its decays. Crosses: S1's sum without them (6.13). Orange: predicted as measured.",
+            "predicted-drift",
+        ),
+        Plot(
+            predicted_directions(measured.data),
+            pd.concat(
+                [
+                    measured.data[f"directions-{kind}"].to_dataframe().reset_index().assign(kind=kind)
+                    for kind, _, _ in _KINDS
+                    if f"directions-{kind}" in measured.data
+                ]
+            ),
+            "Variance along each direction of the quadratic model, steepest darkest. Orange: predicted as measured. "
+            "What lies below it moves by noise.",
+            "predicted-directions",
+        ),
     ]
+
+
+def over_epochs(data: xr.Dataset, name: str) -> go.Figure:
+    """Draw the drift over many epochs with its line and its exponential.
+
+    Args:
+        data: `theta`, `line`, `exponential` over [step], with `epoch`.
+        name: of the kind of training.
+
+    Returns:
+        The figure.
+    """
+    epochs = data["epoch"].values.astype(np.float64)
+    theta = data["theta"].values
+    line = data["line"].values
+    # A line that leaves the picture says no more.
+    low, high = theta.min(), theta.max()
+    line = np.where((line < low - 0.3 * (high - low)) | (line > high + 0.3 * (high - low)), np.nan, line)
+    return style.build(
+        [
+            style.line(epochs, theta, "θ₁", style.DATA, mode="markers", marker={"size": 5}),
+            style.line(epochs, line, "line through its first eighth", style.NULL, dash="dash", width=1.6),
+            style.line(epochs, data["exponential"].values, "exponential", style.SPIKE, width=1.6),
+        ],
+        title=f"The drift over many epochs, {name}",
+        xaxis=style.axis("epoch"),
+        yaxis=style.axis("θ₁ = w · p₁"),
+    )
+
+
+def predicted_drift(model: xr.Dataset) -> go.Figure:
+    """Draw the predicted variance of the drift against the measured one.
+
+    Args:
+        model: `KIND_variance`, `KIND_model_variance`, `KIND_model_sum` over `KIND_rate`.
+
+    Returns:
+        The figure.
+    """
+    traces: list[dict[str, Any]] = []
+    seen: list[Float64[np.ndarray, " r"]] = []
+    for kind, name, colour in _KINDS:
+        measured = model[f"{kind}_variance"].values
+        seen.append(measured)
+        for column, label, symbol in (
+            ("model_variance", "with covariances", "circle"),
+            ("model_sum", "sum without", "x"),
+        ):
+            predicted = model[f"{kind}_{column}"].values
+            seen.append(predicted)
+            marker = {"size": 8, "symbol": symbol, "color": colour}
+            traces.append(
+                style.line(measured, predicted, f"{name}, {label}", colour, mode="markers", marker=marker)
+            )
+    return _as_measured(traces, np.concatenate(seen), "Variance of the drift: predicted and measured")
+
+
+def predicted_directions(data: Mapping[str, xr.Dataset]) -> go.Figure:
+    """Draw the predicted variance along each direction against the measured one.
+
+    Args:
+        data: for either kind `directions-KIND` with `predicted`, `measured` and `curvature`.
+
+    Returns:
+        The figure.
+    """
+    traces: list[dict[str, Any]] = []
+    seen: list[Float64[np.ndarray, " k"]] = []
+    for kind, name, colour in _KINDS:
+        if f"directions-{kind}" not in data:
+            continue
+        one = data[f"directions-{kind}"]
+        order = np.argsort(-np.abs(one["curvature"].values))
+        measured, predicted = one["measured"].values[order], one["predicted"].values[order]
+        seen += [measured, predicted]
+        marker = {"size": 7, "color": colour, "opacity": np.linspace(1.0, 0.3, len(order)).tolist()}
+        hover = "curvature %{customdata:.3g}: predicted %{y:.3g}, measured %{x:.3g}<extra></extra>"
+        traces.append(
+            style.line(
+                measured,
+                predicted,
+                name,
+                colour,
+                mode="markers",
+                marker=marker,
+                customdata=one["curvature"].values[order],
+                hovertemplate=hover,
+            )
+        )
+    title = "Variance along the directions of the well: predicted and measured"
+    return _as_measured(traces, np.concatenate(seen), title)
+
+
+def _as_measured(traces: list[dict[str, Any]], seen: Float64[np.ndarray, " v"], title: str) -> go.Figure:
+    known = seen[np.isfinite(seen) & (seen > 0.0)]
+    ends = np.array([known.min(), known.max()]) if len(known) else np.array([1e-6, 1.0])
+    traces.append(style.line(ends, ends, "predicted as measured", style.NULL, dash="dash", width=1.4))
+    return style.build(
+        traces,
+        title=title,
+        xaxis=style.axis("measured variance", type="log", nticks=6),
+        yaxis=style.axis("predicted variance", type="log", nticks=6),
+    )
 
 
 def against_rate(rates: xr.Dataset, what: str, title: str, unit: str, power: float) -> go.Figure:

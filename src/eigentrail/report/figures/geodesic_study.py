@@ -51,7 +51,8 @@ def plots(measured: Measured) -> list[Plot]:
             kinks_by_rate(table),
             table,
             "Change points that lower the squared residuals by more than their penalty, beside those of random walks "
-            "with the same steps, and how often another followed direction gets the largest singular value.",
+            "with the same steps, and how often another followed direction gets the largest singular value, in the "
+            "trainings and in the walks.",
             "kinks",
         )
     )
@@ -174,16 +175,21 @@ def kinks_by_rate(table: pd.DataFrame) -> go.Figure:
                 "pointpos": 0,
             }
         )
-    if "segments_null" in rows:
-        walks = rows.groupby("lr")["segments_null"].median()
+    for column, label, dash in (
+        ("segments_null", "geodesics in random walks (median)", "dash"),
+        ("leading_null", "changes of the leading direction in random walks (mean)", "dot"),
+    ):
+        if column not in rows:
+            continue
+        walks = rows.groupby("lr")[column].median()
         traces.append(
             {
                 "type": "scatter",
                 "x": [f"{rate:g}" for rate in walks.index],
                 "y": walks.to_numpy(dtype=np.float64),
-                "name": "geodesics in random walks (median)",
+                "name": label,
                 "mode": "lines",
-                "line": {"color": style.NULL, "dash": "dash", "width": 1.4},
+                "line": {"color": style.NULL, "dash": dash, "width": 1.4},
             }
         )
     return style.build(

@@ -63,7 +63,7 @@ def eigen_of(place: Place, target: str, *, exact: bool, tell: Tell, model: nn.Mo
     """
     network = place.model if model is None else model
     layers = None if target == WHOLE else place.names(target)
-    curvature = Curvature(network, None, place.train, layers, dtype=torch.float64 if exact else None)
+    curvature = Curvature(network, place.loss, place.train, layers, dtype=torch.float64 if exact else None)
     facts: dict[str, Any] = {"samples": len(place.train[0]), "exact": exact, "seed": place.seed}
     if exact:
         tell(f"the Hessian of {curvature.n:,} parameters")

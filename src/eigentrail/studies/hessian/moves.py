@@ -36,7 +36,15 @@ def add_back_of(place: Place, target: str, eigen: Eigen) -> tuple[dict[str, xr.D
     counts = log_ranks(eigen.basis.k)
     orders = ["value", "magnitude"]
     found = [
-        add_back(place.model, place.test, eigen.basis, layers, counts=counts.tolist(), by=by)  # type: ignore[arg-type]
+        add_back(
+            place.model,
+            place.test,
+            eigen.basis,
+            layers,
+            counts=counts.tolist(),
+            by=by,  # type: ignore[arg-type]
+            loss=place.loss,
+        )
         for by in orders
     ]
     # k random directions hold k/n of the squared norm whatever their choice: up to a tenth is enough to compare.
@@ -47,6 +55,7 @@ def add_back_of(place: Place, target: str, eigen: Eigen) -> tuple[dict[str, xr.D
         random(eigen.basis.n, most, seed=place.seed),
         layers,
         counts=[int(c) for c in counts if c <= most],
+        loss=place.loss,
     )
     together = xr.concat([*found, chance], dim="order", join="outer", combine_attrs="override")
     together = together.assign_coords(order=[*orders, "random"])
@@ -89,7 +98,7 @@ def landscapes_of(place: Place, target: str, eigen: Eigen) -> tuple[dict[str, xr
         offsets = np.linspace(-reach, reach, _POINTS)
         curve = landscape(
             place.model,
-            None,
+            place.loss,
             place.train if len(place.train[0]) <= place.test_samples else _fewer(place),
             direction,
             layers,

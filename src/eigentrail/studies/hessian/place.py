@@ -18,6 +18,7 @@ from eigentrail._arrays import to_float64
 from eigentrail.errors import EigentrailError, RunError, TrajectoryError
 from eigentrail.evaluation.of_run import samples_of
 from eigentrail.runs import Run
+from eigentrail.training.losses import Loss, loss_trained_with
 from eigentrail.trajectories import joined
 
 # Operations of a forward pass over all samples of a Hessian that is not written out, and the fewest of these.
@@ -84,6 +85,11 @@ class Place:
             self.model(inputs[:1])
         most = max(_FEWEST, int(_OPERATIONS / max(counter.get_total_flops(), 1)))
         return self if most >= len(inputs) else replace(self, samples=most)
+
+    @property
+    def loss(self) -> Loss | None:
+        """The loss of the training; None for the cross-entropy."""
+        return loss_trained_with({"training": self.setting})
 
     @property
     def setting(self) -> dict[str, Any]:

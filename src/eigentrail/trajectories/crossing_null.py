@@ -1,0 +1,261 @@
+"""How often leading singular directions change places in matrices that only walk at random."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32, Float64, Int64
+
+from eigentrail._arrays import to_float64
+from eigentrail._numbers import written
+from eigentrail._progress import Progress, silent
+from eigentrail.errors import OptionError, SpectrumError
+from eigentrail.trajectories import nulls
+from eigentrail.trajectories.following import follow_ranks
+from eigentrail.trajectories.geodesic_null import null_seconds
+from eigentrail.trajectories.leading_iteration import LeadingVectors
+from eigentrail.trajectories.leading_vectors import leading_triples
+from eigentrail.trajectories.nulls import check_draws, weight_walks
+
+#: Directions are followed below the k-th too, so that one that leaves the first k is not lost.
+MARGIN = 4
+_MEMORY = 2**26
+# Probability below which a count is called more, or less, than chance gives.
+_LEVEL = 0.05
+
+
+@dataclass(frozen=True)
+class CrossingChance:
+    """How often leading directions change places, beside random walks of the weights.
+
+    Attributes:
+        steps: how many steps are compared; the walks have as many.
+        k: how many leading places are looked at.
+        exchanges: how often two directions exchange places among the first k.
+        leading_changes: how often another direction becomes the leading one.
+        exchanges_null: [draws] the exchanges of random walks; empty without a null.
+        leading_null: [draws] their changes of the leading direction; empty without a null.
+        exchanges_percentile: where the exchanges lie among those, 0 to 100; None without a null.
+        leading_percentile: the same of the changes of the leading direction.
+    """
+
+    steps: int
+    k: int
+    exchanges: int
+    leading_changes: int
+    exchanges_null: Float64[np.ndarray, " d"]
+    leading_null: Float64[np.ndarray, " d"]
+    exchanges_percentile: float | None
+    leading_percentile: float | None
+
+    @property
+    def walks(self) -> Float64[np.ndarray, "2 d"]:
+        """Both counts of the walks, to be given as `null` for weights of the same shape and step norms."""
+        return np.stack([self.exchanges_null, self.leading_null])
+
+    @property
+    def exchanges_p(self) -> tuple[float, float] | None:
+        """Probabilities of so many exchanges or more, and of so many or fewer, by chance; None without a null."""
+        return _tails(self.exchanges, self.exchanges_null)
+
+    @property
+    def leading_p(self) -> tuple[float, float] | None:
+        """The same of the changes of the leading direction."""
+        return _tails(self.leading_changes, self.leading_null)
+
+    @property
+    def verdict(self) -> str:
+        """Whether directions change places more often than chance gives, in one sentence."""
+        pairs = f"{self.exchanges or 'no'} pair{'' if self.exchanges == 1 else 's'}"
+        change = "changes" if self.exchanges == 1 else "change"
+        often = {0: "never", 1: "once"}.get(self.leading_changes, f"{self.leading_changes} times")
+        seen = (
+            f"At the {self.steps} steps compared with random walks {pairs} of the {self.k} leading directions {change} "
+            f"places and the leading one changes {often}"
+            if self.k > 1
+            else f"At the {self.steps} steps compared with random walks the leading direction changes {often}"
+        )
+        if not self.exchanges_p or not self.leading_p:
+            return f"{seen}, which says nothing without a null."
+        both = (self.exchanges_p, self.leading_p) if self.k > 1 else (self.leading_p,)
+        than = " and ".join(dict.fromkeys(_beside(one) for one in both))
+        means = [float(self.exchanges_null.mean()), float(self.leading_null.mean())]
+        places = [self.exchanges_percentile, self.leading_percentile][-len(both) :]
+        return (
+            f"{seen}, {than} than chance gives: walks with the same steps have "
+            f"{' and '.join(f'{one:.3g}' for one in means[-len(both) :])} on average (percentile"
+            f"{'s' if len(both) > 1 else ''} {' and '.join(f'{one:.0f}' for one in places if one is not None)} of "
+            f"{len(self.leading_null)} draws)."
+        )
+
+
+def _tails(count: int, walks: Float64[np.ndarray, " d"]) -> tuple[float, float] | None:
+    # Many walks have the very same count: a percentile that counts equal ones half would find too much too often.
+    return (nulls.p_value(count, walks), nulls.p_value(-count, -walks)) if len(walks) else None
+
+
+def _beside(tails: tuple[float, float]) -> str:
+    if tails[0] <= _LEVEL:
+        return "more often"
+    return "less often" if tails[1] <= _LEVEL else "neither more nor less often"
+
+
+def compare_crossings(
+    ranks: Int64[np.ndarray, "t d"], k: int, walks: Float64[np.ndarray, "2 d"]
+) -> CrossingChance:
+    """Set the crossings of followed directions beside those of random walks.
+
+    Args:
+        ranks: [T, D] the place of each direction, as of `follow_ranks`.
+        k: how many leading places to look at.
+        walks: [2, draws] counts of random walks, as of `walk_crossings`.
+
+    Returns:
+        Both counts with their percentiles.
+    """
+    return compare_counts(*count_crossings(ranks, k), len(ranks), k, walks)
+
+
+def compare_counts(
+    exchanges: int, leading_changes: int, steps: int, k: int, walks: Float64[np.ndarray, "2 d"]
+) -> CrossingChance:
+    """Set counts of crossings beside those of random walks.
+
+    Args:
+        exchanges: how often two directions exchange places among the first k.
+        leading_changes: how often another direction becomes the leading one.
+        steps: at how many steps.
+        k: how many leading places were looked at.
+        walks: [2, draws] counts of random walks, as of `walk_crossings`.
+
+    Returns:
+        Both counts with their percentiles.
+    """
+    known = walks.shape[1] > 0
+    return CrossingChance(
+        steps=steps,
+        k=k,
+        exchanges=exchanges,
+        leading_changes=leading_changes,
+        exchanges_null=walks[0],
+        leading_null=walks[1],
+        exchanges_percentile=nulls.percentile(exchanges, walks[0]) if known else None,
+        leading_percentile=nulls.percentile(leading_changes, walks[1]) if known else None,
+    )
+
+
+def count_crossings(ranks: Int64[np.ndarray, "t d"], k: int) -> tuple[int, int]:
+    """Count the exchanges among the first k places, and the changes of the leading direction.
+
+    Args:
+        ranks: [T, D] the place of each direction, 0 the largest; -1 where it has none.
+        k: how many places to look at.
+
+    Returns:
+        How many pairs are, from one step to the next, the other way round, the upper one then among the first k; and
+        at how many steps another direction leads.
+    """
+    both = (ranks[:-1] >= 0) & (ranks[1:] >= 0)
+    exchanges = 0
+    for old, new, there in zip(ranks[:-1], ranks[1:], both, strict=True):
+        before, now = old[there], new[there]
+        risen = (before[:, None] > before[None, :]) & (now[:, None] < now[None, :])
+        exchanges += int(risen[now < k].sum())
+    leading = (ranks == 0).argmax(axis=1)
+    return exchanges, int((np.diff(leading) != 0).sum())
+
+
+def walk_crossings(
+    shape: tuple[int, int],
+    start_norm: float,
+    step_norms: Float64[np.ndarray, " s"],
+    k: int,
+    draws: int,
+    seed: int,
+    minimum: float,
+    colour: Float64[np.ndarray, "s s"] | None = None,
+    progress: Progress = silent,
+) -> Float64[np.ndarray, "2 d"]:
+    """Let Gaussian matrices walk, follow their leading directions, and count how often they change places.
+
+    Args:
+        shape: rows and columns.
+        start_norm: Frobenius norm of the first matrix.
+        step_norms: [T - 1] Frobenius norms of the steps.
+        k: how many leading places to look at.
+        draws: how many walks.
+        seed: seed of the draws.
+        minimum: the smallest overlap of a direction with itself one step later.
+        colour: L of the covariance L L^T of the steps, see `Memory.colour`; None for independent ones.
+        progress: is told of the walks done.
+
+    Returns:
+        [2, draws] exchanges among the first k places, and changes of the leading direction.
+    """
+    # Directions have no scale, and walks are made in float32: a power of two loses no digit.
+    exponent = int(np.frexp(start_norm)[1])
+    start_norm, step_norms = float(np.ldexp(start_norm, -exponent)), np.ldexp(step_norms, -exponent)
+    kept = min(*shape, k + MARGIN)
+    per_walk = 4 * (4 * shape[0] * shape[1] + (len(step_norms) + 1) * kept * sum(shape))
+    size = max(1, min(draws, _MEMORY // per_walk))
+    counts: list[tuple[int, int]] = []
+    for first in range(0, draws, size):
+        progress("crossings of random walks", first, draws)
+        numbers = range(first, min(first + size, draws))
+        walks = weight_walks(shape, start_norm, step_norms, numbers, seed, colour)
+        left, right = _followed(walks, kept)
+        counts += [count_crossings(follow_ranks(u, v, minimum), k) for u, v in zip(left, right, strict=True)]
+    return np.array(counts, dtype=np.float64).reshape(-1, 2).T
+
+
+def _followed(walks: Any, kept: int) -> tuple[Float32[np.ndarray, "b t k n"], Float32[np.ndarray, "b t k m"]]:
+    solver = LeadingVectors()
+    left, right = [], []
+    for w in walks:
+        u, _, v = leading_triples(w, kept, solver)
+        left.append(u.astype(np.float32))
+        right.append(v.astype(np.float32))
+    return np.stack(left, axis=1), np.stack(right, axis=1)
+
+
+def given_walks(null: Any) -> tuple[int, Float64[np.ndarray, "2 d"] | None]:
+    """Read what was given as the null of crossings.
+
+    Args:
+        null: a number of draws, or the `walks` of an earlier call.
+
+    Returns:
+        How many draws there are, or are to be made; and those that were given, None where they are to be made.
+
+    Raises:
+        OptionError: it is neither.
+    """
+    if isinstance(null, (int, np.integer)):  # also True and False, which are refused there
+        return check_draws(null), None  # type: ignore[arg-type]
+    try:
+        pool = to_float64(null)
+    except (SpectrumError, TypeError, ValueError):
+        pool = np.zeros(())
+    if pool.ndim != 2 or len(pool) != 2 or not np.isfinite(pool).all():
+        raise OptionError(
+            "null is the number of draws of the null model, 0 or more, or the finite counts [2, draws] of an earlier "
+            f"call (chance.walks), not {written(null)}."
+        )
+    return pool.shape[1], pool
+
+
+def crossing_seconds(shape: tuple[int, ...], steps: int, draws: int) -> float:
+    """Estimate what the walks take, from measurements on one core of a server of 2023.
+
+    Args:
+        shape: rows and columns.
+        steps: how many steps a path has.
+        draws: how many walks.
+
+    Returns:
+        Seconds.
+    """
+    # Those of a geodesic's walks, and following several directions from step to step.
+    return null_seconds(shape, steps, draws) + draws * steps * (1.3e-4 + 1.5e-7 * sum(shape))
