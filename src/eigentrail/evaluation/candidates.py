@@ -148,10 +148,14 @@ class Candidates:
         return self._batch
 
     def _first_call(self) -> tuple[Any, int, int]:
-        """Give the outputs for one sample, and how many numbers the largest output of a module holds: two of these.
+        """Call the network with one sample.
 
-        Before the first of the chosen parameters is used they are computed once for all candidates, behind it once
-        for each.
+        Returns:
+            Its outputs, and how many numbers the largest output of a module holds: before the first of the chosen
+            parameters is used, where it is computed once for all candidates, and behind it, where it is once for each.
+
+        Raises:
+            DataError: the network does not take the inputs.
         """
         largest = {False: 1, True: 1}
         chosen = {id(self._parameters[name]) for name in self.names}
