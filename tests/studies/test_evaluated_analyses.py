@@ -10,13 +10,15 @@ import torch
 from torch import nn
 
 import eigentrail as et
+from eigentrail import data
 from eigentrail.cli.app import run as main
+from eigentrail.report.figures import add_back, landscape, loss_scaling
 from eigentrail.report.parts import evaluated
 from eigentrail.runs import Recorder, open_run
 from eigentrail.studies.adding_back import add_back_analysis, add_back_table, needed, spread_counts
-from eigentrail.studies.landscapes import landscape_table, well
+from eigentrail.studies.landscapes import landscape_analysis, landscape_table, well
 from eigentrail.studies.probing import WHOLE, components_of
-from eigentrail.studies.scaling import loss_scaling_table
+from eigentrail.studies.scaling import loss_scaling_analysis, loss_scaling_table
 
 
 @pytest.fixture(scope="module")
@@ -191,6 +193,27 @@ def test_adding_back_shows_accuracy_and_loss(digits: et.Run) -> None:
         np.testing.assert_array_equal(shown.y, node["singular"][what].sel(part="test"))
         [full] = [t for t in plot.figure.data if t.name == "full network"]
         assert full.y[0] == pytest.approx(node.attrs[f"{what}_full"][1])
+
+
+def test_figures_name_the_loss_that_was_trained(tmp_path: Path, digits: et.Run) -> None:
+    few = data.take(data.load("digits"), 200, 50)
+    squared = et.train(
+        "mlp50", few, tmp_path / "squared", loss="squared-error", lr=0.05, epochs=3, progress=False
+    )
+    for run, name, unit in ((squared, "half the squared error", ""), (digits, "cross-entropy", " (nats)")):
+        options = {"layers": ["fc3"], "progress": False}
+        back = add_back_analysis(run, **options)["fc3.weight"]
+        around = landscape_analysis(run, **options)["fc3.weight"]
+        scaled = loss_scaling_analysis(run, **options)
+        assert add_back.add_back_losses(back, "w").layout.yaxis.title.text == f"{name}, test{unit}"
+        plane = landscape.loss_plane(around, "w")
+        assert plane.layout.title.text.startswith(name.capitalize())
+        assert name in plane.data[0].colorbar.title.text
+        figure = loss_scaling.scaled_loss(scaled["fc3.weight"], "w")
+        assert figure.data[0].name == name and figure.layout.yaxis.title.text == f"loss{unit}"
+        assert f"At twice the weights the {name} " in loss_scaling_table(scaled)["verdict"][0]
+        lines = evaluated._landscape(around, "w", "stem")[0]
+        assert f"the loss is the {name} of training samples" in lines.caption
 
 
 def test_the_command_line_and_the_page_show_them(digits: et.Run, tmp_path: Path, capsys) -> None:

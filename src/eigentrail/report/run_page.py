@@ -20,6 +20,7 @@ from eigentrail.report.run_parts import part_items, part_sections, part_terms
 from eigentrail.report.run_story import RunStory, labelled, story_items
 from eigentrail.report.sections import DataTable, Deck, Facts, Item, Page, Plot, Prose, Section
 from eigentrail.report.untrusted import file_stem, plotly_text
+from eigentrail.training.losses import told_as
 
 ESSENTIALS = (
     "name", "run", "rows", "cols", "spikes_first", "spikes_last", "null_spikes_last", "births", "deaths", "crossings",
@@ -182,9 +183,8 @@ def leading_layer(table: pd.DataFrame) -> int:
 
 
 def _loss_unit(stories: Sequence[RunStory]) -> str:
-    units = {"cross-entropy": "loss (cross-entropy, nats)", "squared-error": "loss (half the squared error)"}
     names = {story.loss for story in stories}
-    return units.get(names.pop(), "loss") if len(names) == 1 else "loss"
+    return f"loss ({', '.join(filter(None, told_as(names.pop())))})" if len(names) == 1 else "loss"
 
 
 def learning_section(stories: Sequence[RunStory]) -> Section:

@@ -14,6 +14,7 @@ from eigentrail.report.numbers import cell
 from eigentrail.report.sections import Fact, Facts, Item, Listing, Prose
 from eigentrail.report.setting_words import changed_data, unusual_settings
 from eigentrail.runs import Run
+from eigentrail.training.losses import name_of_loss
 from eigentrail.trajectories import evolution_table
 from eigentrail.trajectories.narrative import describe_layer, verdict
 
@@ -46,8 +47,7 @@ class RunStory:
     @property
     def loss(self) -> str:
         """The name of the loss that it was trained with; the cross-entropy where the run does not tell."""
-        notes = self.run.manifest.notes if self.run.manifest else {}
-        return str((notes.get("training") or {}).get("loss", "cross-entropy"))
+        return name_of_loss(self.run.manifest.notes if self.run.manifest else {})
 
     @property
     def evolution(self) -> xr.DataTree | None:

@@ -84,7 +84,7 @@ def _one(probe: Probe, run: Run, layer: str, seed: int) -> xr.DataTree:
     bases["random"] = random(components.n, components.k, seed)
     names = own_layers(run, layer)
     nodes: dict[str, xr.Dataset] = {}
-    attrs: dict[str, Any] = {"parts": list(parts), "parameters": components.n}
+    attrs: dict[str, Any] = {"parts": list(parts), "parameters": components.n, "loss_name": probe.loss_name}
     for kind, basis in bases.items():
         counts = spread_counts(basis.k)
         found = [

@@ -122,7 +122,12 @@ def _one(probe: Probe, run: Run, layer: str, seed: int) -> xr.DataTree:
         ).drop_attrs()
     nodes["/path"] = xr.Dataset(path, coords={"step": components.scores["step"].values[kept]})
     tree = xr.DataTree.from_dict(nodes)
-    tree.attrs = {"norm": norm, "reach": wide, "parameters": rows.shape[1]}
+    tree.attrs = {
+        "norm": norm,
+        "reach": wide,
+        "parameters": rows.shape[1],
+        "loss_name": probe.loss_name,
+    }
     return tree
 
 

@@ -13,7 +13,7 @@ from torch import nn
 from eigentrail.errors import DataError
 from eigentrail.evaluation.of_run import samples_of
 from eigentrail.runs import Run
-from eigentrail.training.losses import Loss, loss_trained_with
+from eigentrail.training.losses import Loss, loss_trained_with, name_of_loss, told_as
 from eigentrail.trajectories import PrincipalComponents, joined
 from eigentrail.trajectories.geodesic import thinned
 from eigentrail.trajectories.pca import components_of as principal_components
@@ -77,11 +77,29 @@ class Probe:
         return loss_trained_with(self.run.manifest.notes if self.run.manifest is not None else {})
 
     @property
+    def loss_name(self) -> str:
+        """The name of the loss of the training."""
+        return name_of_loss(self.run.manifest.notes if self.run.manifest is not None else {})
+
+    @property
     def weight_decay(self) -> float:
         """The weight decay of the training, in torch's convention; 0 where the run does not tell."""
         notes: dict[str, Any] = self.run.manifest.notes if self.run.manifest is not None else {}
         settings = notes.get("training")
         return float(settings.get("weight_decay", 0.0)) if isinstance(settings, dict) else 0.0
+
+
+def loss_told(node: xr.DataTree) -> tuple[str, str]:
+    """Say what the loss of an analysis is.
+
+    Args:
+        node: a layer of the analysis.
+
+    Returns:
+        Its name in words, and its unit in brackets with a space before, or nothing.
+    """
+    name, unit = told_as(str(node.attrs.get("loss_name", "cross-entropy")))
+    return name, f" ({unit})" if unit else ""
 
 
 def probed_layers(run: Run, layers: str | Sequence[str] | None) -> list[str]:

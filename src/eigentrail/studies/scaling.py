@@ -12,11 +12,11 @@ from eigentrail._progress import Progress
 from eigentrail.evaluation import LossScaling, loss_scaling
 from eigentrail.runs import Run
 from eigentrail.studies.layerwise import layer_by_layer
-from eigentrail.studies.probing import SAMPLES, Probe, own_layers, probed_layers
+from eigentrail.studies.probing import SAMPLES, Probe, loss_told, own_layers, probed_layers
 
 NAME = "loss-scaling"
 VERSION = 1
-_CURVES = ("cross-entropy", "with decay")
+_CURVES = ("loss", "with decay")
 
 
 def loss_scaling_analysis(
@@ -37,8 +37,8 @@ def loss_scaling_analysis(
         samples: at most how many training samples are evaluated.
 
     Returns:
-        A node per layer with `loss` over [curve, alpha], the cross-entropy and the loss that the training lowers, with
-        the penalty of its weight decay added; `accuracy` over [alpha]; and over [curve] `rate` of the fit
+        A node per layer with `loss` over [curve, alpha], the loss without a penalty and that which the training lowers,
+        with the penalty of its weight decay added; `accuracy` over [alpha]; and over [curve] `rate` of the fit
         c exp(-rate alpha) to log L, `curvature` of the fit a + b alpha^2 to L, `exponential_loss_r2` and
         `quadratic_r2`, both shares of the variance of L, and `form`, the better one.
         Attribute `weight_decay`, torch's.
@@ -53,7 +53,7 @@ def loss_scaling_analysis(
             )
             for decay in (0.0, probe.weight_decay)
         ]
-        return _dataset(found, probe.weight_decay)
+        return _dataset(found, probe)
 
     return layer_by_layer(
         run,
@@ -66,7 +66,7 @@ def loss_scaling_analysis(
     )
 
 
-def _dataset(found: list[LossScaling], decay: float) -> xr.Dataset:
+def _dataset(found: list[LossScaling], probe: Probe) -> xr.Dataset:
     numbers = ("rate", "exponential_loss_r2", "curvature", "quadratic_r2")
     data: dict[str, Any] = {
         name: ("curve", np.array([getattr(one, name) for one in found])) for name in numbers
@@ -75,7 +75,9 @@ def _dataset(found: list[LossScaling], decay: float) -> xr.Dataset:
     data["loss"] = (("curve", "alpha"), np.stack([one.curve["loss"].values for one in found]))
     data["accuracy"] = ("alpha", found[0].curve["accuracy"].values)
     coords = {"curve": list(_CURVES), "alpha": found[0].curve["alpha"].values}
-    return xr.Dataset(data, coords=coords, attrs={"weight_decay": decay})
+    return xr.Dataset(
+        data, coords=coords, attrs={"weight_decay": probe.weight_decay, "loss_name": probe.loss_name}
+    )
 
 
 def loss_scaling_table(tree: xr.DataTree) -> pd.DataFrame:
@@ -85,8 +87,8 @@ def loss_scaling_table(tree: xr.DataTree) -> pd.DataFrame:
         tree: what `loss_scaling_analysis` gave.
 
     Returns:
-        A row per layer: `name`, `loss` and `accuracy` as they are, `loss_twice` at twice the weights; of the
-        cross-entropy `form`, `rate`, `exponential_r2`, `quadratic_r2`; `weight_decay`, and with its penalty
+        A row per layer: `name`, `loss_name`, `loss` and `accuracy` as they are, `loss_twice` at twice the weights; of
+        that loss `form`, `rate`, `exponential_r2`, `quadratic_r2`; `weight_decay`, and with its penalty
         `total_form`, `total_exponential_r2`, `total_quadratic_r2`; `verdict`.
     """
     rows = []
@@ -95,6 +97,7 @@ def loss_scaling_table(tree: xr.DataTree) -> pd.DataFrame:
         loss = node["loss"].values
         row: dict[str, Any] = {
             "name": child.attrs["name"],
+            "loss_name": loss_told(child)[0],
             "loss": float(loss[0, 0]),
             "accuracy": float(node["accuracy"].values[0]),
             "loss_twice": float(loss[0, -1]),
@@ -109,7 +112,8 @@ def loss_scaling_table(tree: xr.DataTree) -> pd.DataFrame:
             row[f"{prefix}quadratic_r2"] = float(node["quadratic_r2"].values[place])
         rows.append({**row, "verdict": _verdict(row)})
     columns = [
-        "name", "loss", "accuracy", "loss_twice", "form", "rate", "exponential_r2", "quadratic_r2", "weight_decay",
+        "name", "loss_name", "loss", "accuracy", "loss_twice", "form", "rate", "exponential_r2", "quadratic_r2",
+        "weight_decay",
         "total_form", "total_exponential_r2", "total_quadratic_r2", "verdict",
     ]  # fmt: skip
     return pd.DataFrame(rows, columns=columns)
@@ -118,7 +122,7 @@ def loss_scaling_table(tree: xr.DataTree) -> pd.DataFrame:
 def _verdict(row: dict[str, Any]) -> str:
     falls = row["loss_twice"] < row["loss"]
     text = (
-        f"At twice the weights the cross-entropy {'falls' if falls else 'rises'} from {row['loss']:.3g} to "
+        f"At twice the weights the {row['loss_name']} {'falls' if falls else 'rises'} from {row['loss']:.3g} to "
         f"{row['loss_twice']:.3g}; the better fit is {row['form']} (R² {row['exponential_r2']:.3f} exponential, "
         f"{row['quadratic_r2']:.3f} quadratic)"
     )

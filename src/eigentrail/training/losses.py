@@ -25,6 +25,31 @@ def loss_of(name: str) -> Loss:
     return F.cross_entropy if name == "cross-entropy" else _mean_squared_error
 
 
+def told_as(name: str) -> tuple[str, str]:
+    """Say what a loss is.
+
+    Args:
+        name: as for `loss_of`.
+
+    Returns:
+        Its name in words, and its unit; without one, an empty text.
+    """
+    return ("half the squared error", "") if name == "squared-error" else ("cross-entropy", "nats")
+
+
+def name_of_loss(notes: Mapping[str, Any]) -> str:
+    """Find the name of the loss that a recorded training lowered.
+
+    Args:
+        notes: of the run's manifest.
+
+    Returns:
+        The name; that of the cross-entropy where the run does not tell.
+    """
+    settings = notes.get("training")
+    return str(settings.get("loss", "cross-entropy")) if isinstance(settings, Mapping) else "cross-entropy"
+
+
 def losses_of(name: str) -> Loss:
     """Find a loss, not yet averaged.
 
@@ -46,8 +71,7 @@ def loss_trained_with(notes: Mapping[str, Any]) -> Loss | None:
     Returns:
         The loss; None for the cross-entropy, and where the run does not tell.
     """
-    settings = notes.get("training")
-    name = settings.get("loss", "cross-entropy") if isinstance(settings, Mapping) else "cross-entropy"
+    name = name_of_loss(notes)
     return None if name == "cross-entropy" else loss_of(name)
 
 

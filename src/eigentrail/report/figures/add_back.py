@@ -11,7 +11,7 @@ import xarray as xr
 
 from eigentrail.report.figures import style
 from eigentrail.report.untrusted import plotly_text
-from eigentrail.studies.probing import part_of
+from eigentrail.studies.probing import loss_told, part_of
 
 _BASES = {
     "components": ("principal components", style.DATA),
@@ -44,14 +44,14 @@ def add_back_losses(node: xr.DataTree, name: str) -> go.Figure:
         name: whose curves they are.
 
     Returns:
-        The traces of `add_back_curves`, of the cross-entropy on a logarithmic axis.
+        The traces of `add_back_curves`, of the loss on a logarithmic axis.
     """
     return _curves(node, name, "loss")
 
 
 def _curves(node: xr.DataTree, name: str, what: str) -> go.Figure:
     parts = list(node.attrs["parts"])
-    shape = "%{y:.1%}" if what == "accuracy" else "%{y:.4g} nats"
+    shape = "%{y:.1%}" if what == "accuracy" else "%{y:.4g}"
     traces: list[dict[str, Any]] = []
     most = 1
     for kind, (label, colour) in _BASES.items():
@@ -86,7 +86,8 @@ def _curves(node: xr.DataTree, name: str, what: str) -> go.Figure:
         upright = style.axis(f"accuracy, {parts[-1]}", tickformat=".0%", range=[0, 1.02])
     else:
         title = "Loss while adding back"
-        upright = style.axis(f"cross-entropy, {parts[-1]} (nats)", type="log", nticks=6)
+        loss, unit = loss_told(node)
+        upright = style.axis(f"{loss}, {parts[-1]}{unit}", type="log", nticks=6)
     ticks = [10**i for i in range(int(np.log10(most)) + 1)]
     return style.build(
         traces,

@@ -11,7 +11,7 @@ import xarray as xr
 
 from eigentrail.report.figures import style
 from eigentrail.report.untrusted import plotly_text
-from eigentrail.studies.probing import part_of
+from eigentrail.studies.probing import loss_told, part_of
 
 
 def has_penalty(node: xr.DataTree) -> bool:
@@ -40,6 +40,7 @@ def loss_lines(node: xr.DataTree, name: str) -> go.Figure:
     lines = part_of(node, "lines")
     x = lines["offset"].values
     penalised = has_penalty(node)
+    loss, unit = loss_told(node)
     with_decay = "with decay penalty " if penalised else ""
     traces: list[dict[str, Any]] = []
     for place, direction in enumerate(lines["direction"].values):
@@ -52,7 +53,7 @@ def loss_lines(node: xr.DataTree, name: str) -> go.Figure:
                 style.NULL if chance else (style.DATA, style.OTHER, style.FIT)[place],
                 dash="dash" if chance else "solid",
                 customdata=np.stack([lines["accuracy"].values[place], lines["loss"].values[place]], axis=1),
-                hovertemplate=f"{direction}: %{{x:.3g}} away, loss {with_decay}%{{y:.4g}}, cross-entropy "
+                hovertemplate=f"{direction}: %{{x:.3g}} away, loss {with_decay}%{{y:.4g}}, {loss} "
                 "%{customdata[1]:.4g}, accuracy %{customdata[0]:.1%}<extra></extra>",
             )
         )
@@ -63,7 +64,9 @@ def loss_lines(node: xr.DataTree, name: str) -> go.Figure:
         title=f"Loss along the components: {plotly_text(name, 60)}",
         xaxis=style.axis("distance from the last weights"),
         yaxis=style.axis(
-            "loss with decay penalty (nats)" if penalised else "cross-entropy (nats)", type="log", nticks=6
+            f"loss with decay penalty{unit}" if penalised else f"{loss}{unit}",
+            type="log",
+            nticks=6,
         ),
         shapes=[{**band, "x0": min(start, 0.0), "x1": max(start, 0.0), "fillcolor": "rgba(63,135,207,0.10)"}],
     )
@@ -77,9 +80,10 @@ def loss_plane(node: xr.DataTree, name: str) -> go.Figure:
         name: its name.
 
     Returns:
-        Contours of log10 of the cross-entropy, without a penalty of the weight decay; the trajectory ends at (0, 0).
+        Contours of log10 of the loss, without a penalty of the weight decay; the trajectory ends at (0, 0).
     """
     plane, path = part_of(node, "plane"), part_of(node, "path")
+    which, unit = loss_told(node)
     loss = np.maximum(plane["loss"].values, 1e-12)
     contour = {
         "type": "contour",
@@ -90,8 +94,8 @@ def loss_plane(node: xr.DataTree, name: str) -> go.Figure:
         "colorscale": "Viridis",
         "contours": {"coloring": "heatmap"},
         "line": {"width": 0.5},
-        "colorbar": {"title": {"text": "log₁₀ of<br>cross-entropy<br>(nats)"}, "thickness": 12},
-        "hovertemplate": "(%{x:.3g}, %{y:.3g}): cross-entropy %{customdata:.4g} nats<extra></extra>",
+        "colorbar": {"title": {"text": f"log₁₀ of<br>{which}<br>{unit.strip()}"}, "thickness": 12},
+        "hovertemplate": f"(%{{x:.3g}}, %{{y:.3g}}): {which} %{{customdata:.4g}}<extra></extra>",
     }
     way = style.line(path["x"].values, path["y"].values, "trajectory", style.SPIKE, width=2)
     end: dict[str, Any] = {
@@ -104,7 +108,7 @@ def loss_plane(node: xr.DataTree, name: str) -> go.Figure:
     }
     return style.build(
         [contour, way, end],
-        title=f"Cross-entropy in the plane of two components: {plotly_text(name, 50)}",
+        title=f"{which.capitalize()} in the plane of two components: {plotly_text(name, 50)}",
         xaxis=style.axis("along component 1"),
         yaxis=style.axis("along component 2"),
     )

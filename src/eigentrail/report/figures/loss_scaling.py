@@ -11,6 +11,7 @@ import xarray as xr
 
 from eigentrail.report.figures import style
 from eigentrail.report.untrusted import plotly_text
+from eigentrail.studies.probing import loss_told
 
 _COLOURS = (style.DATA, style.SPIKE)
 
@@ -23,7 +24,7 @@ def scaled_loss(tree: xr.DataTree, name: str) -> go.Figure:
         name: whose weights are scaled.
 
     Returns:
-        For the cross-entropy, and with the penalty of a weight decay, the loss and the fits c exp(-rate alpha) and
+        For the loss, and with the penalty of a weight decay, the loss and the fits c exp(-rate alpha) and
         a + b alpha^2.
     """
     node = tree.to_dataset()
@@ -31,7 +32,7 @@ def scaled_loss(tree: xr.DataTree, name: str) -> go.Figure:
     traces: list[dict[str, Any]] = []
     for place in range(1 if not tree.attrs["weight_decay"] else 2):
         loss = node["loss"].values[place]
-        label = ("cross-entropy", "with the penalty of weight decay")[place]
+        label = (loss_told(tree)[0], "with the penalty of weight decay")[place]
         traces.append(style.line(alpha, loss, label, _COLOURS[place], mode="markers", marker={"size": 6}))
         base = float((loss - node["curvature"].values[place] * alpha**2).mean())
         quadratic = base + float(node["curvature"].values[place]) * alpha**2
@@ -50,7 +51,7 @@ def scaled_loss(tree: xr.DataTree, name: str) -> go.Figure:
         traces,
         title=f"Loss of scaled weights: {plotly_text(name, 60)}",
         xaxis=style.axis("factor α"),
-        yaxis=style.axis("loss (nats)", type="log", nticks=6),
+        yaxis=style.axis(f"loss{loss_told(tree)[1]}", type="log", nticks=6),
     )
 
 
@@ -61,14 +62,14 @@ def scaled_data(tree: xr.DataTree) -> pd.DataFrame:
         tree: a layer of the analysis.
 
     Returns:
-        `alpha`, `cross_entropy`, `with_decay`, `accuracy`.
+        `alpha`, `loss`, `with_decay`, `accuracy`.
     """
     node = tree.to_dataset()
     loss = node["loss"].values
     return pd.DataFrame(
         {
             "alpha": node["alpha"].values,
-            "cross_entropy": loss[0],
+            "loss": loss[0],
             "with_decay": loss[1],
             "accuracy": node["accuracy"].values,
         }

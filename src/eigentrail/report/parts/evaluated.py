@@ -13,7 +13,7 @@ from eigentrail.report.run_story import RunStory
 from eigentrail.report.sections import Item, Listing, Plot, Section
 from eigentrail.report.untrusted import file_stem
 from eigentrail.studies.analyses import ANALYSES
-from eigentrail.studies.probing import WHOLE
+from eigentrail.studies.probing import WHOLE, loss_told
 
 _SHOWN = 4
 _LISTED = 40
@@ -25,7 +25,7 @@ _ADD_BACK = (
     "Solid: held-out samples, dotted: training samples. Orange: as many random directions, what chance brings back."
 )
 _BACK_LOSS = (
-    "The cross-entropy of the same networks, without a penalty of the weight decay. Solid: held-out samples, dotted: "
+    "The loss of the same networks, without a penalty of the weight decay. Solid: held-out samples, dotted: "
     "training samples. It also tells apart networks that classify alike."
 )
 # What is moved, of the whole network and of a layer.
@@ -35,21 +35,21 @@ _MOVED = {
 }
 # What the loss is, with a weight decay and without.
 _LINES_LOSS = {
-    True: "the loss is the cross-entropy of training samples with the penalty of the weight decay, what the training "
+    True: "the loss is the {loss} of training samples with the penalty of the weight decay, what the training "
     "lowers",
-    False: "the loss is the cross-entropy of training samples; the training has no weight decay",
+    False: "the loss is the {loss} of training samples; the training has no weight decay",
 }
 _LINES = (
     "Shaded: where the training came from along component 1. A well is a loss that rises on both sides; along the "
     "random direction it does what chance does."
 )
 _PLANE_LOSS = {
-    True: "the loss is the cross-entropy alone, without the penalty of the weight decay",
+    True: "the loss is the {loss} alone, without the penalty of the weight decay",
     False: _LINES_LOSS[False],
 }
 _PLANE = "The trajectory is projected onto the plane, so it had other losses."
 _SCALING = (
-    "A network that classifies everything becomes more confident when its weights grow: the cross-entropy falls "
+    "A network that classifies everything becomes more confident when its weights grow: a cross-entropy falls "
     "exponentially. The penalty of a weight decay grows as α². Lines are least-squares fits."
 )
 
@@ -70,12 +70,13 @@ def _add_back(node: xr.DataTree, name: str, stem: str) -> list[Item]:
 
 def _landscape(node: xr.DataTree, name: str, stem: str) -> list[Item]:
     moved, decays = _MOVED[node.attrs["name"] == WHOLE], landscape.has_penalty(node)
-    lines = f"{moved}; {_LINES_LOSS[decays]}. {_LINES}"
+    loss = loss_told(node)[0]
+    lines = f"{moved}; {_LINES_LOSS[decays].format(loss=loss)}. {_LINES}"
     items: list[Item] = [
         Plot(landscape.loss_lines(node, name), landscape.lines_data(node), lines, f"{stem}-landscape")
     ]
     if "plane" in node.children:
-        plane = f"{moved}; {_PLANE_LOSS[decays]}. {_PLANE}"
+        plane = f"{moved}; {_PLANE_LOSS[decays].format(loss=loss)}. {_PLANE}"
         items.append(
             Plot(landscape.loss_plane(node, name), landscape.plane_data(node), plane, f"{stem}-plane")
         )
