@@ -43,7 +43,7 @@ def test_crossings_are_judged_beside_those_of_walks(p: float, verdict: str) -> N
     rows = pd.concat([rows, rows.assign(trial="rate-2", lr=2.0)])
     claims = {claim.claim: claim for claim in geodesic_claims(rows, {}, {}, "rate-1")}
     crossing = claims["Leading singular values cross more often than those of a random walk."]
-    assert crossing.verdict == verdict and "0.4 times on average" in crossing.finding
+    assert crossing.verdict == verdict and "0.4 on average" in crossing.finding
     assert claims["Such a path consists of more geodesics than that of a random walk."].verdict == verdict
     near = claims["A path goes over to another geodesic because leading singular values cross."]
     # Ten trainings with one change and a quarter of a crossing beside it by chance.

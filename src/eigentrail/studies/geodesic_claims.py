@@ -95,6 +95,11 @@ def _range(values: pd.Series) -> str:
     return f"{values.min():.3f} to {values.max():.3f}"
 
 
+def _counts(values: pd.Series) -> str:
+    low, high = values.min(), values.max()
+    return f"{low}" if low == high else f"{low} to {high}"
+
+
 def _walk(rows: pd.DataFrame) -> Claim:
     circle, sphere = float(rows["right_1_null"].median()), float(rows["right_2_null"].median())
     return Claim(
@@ -202,17 +207,16 @@ def _rates(table: pd.DataFrame) -> Iterator[Claim]:
             _strict(large["segments_p"]),
             "S0 slides 29-31",
             "Such a path consists of more geodesics than that of a random walk.",
-            f"at the largest rate the paths are cut into {large['segments'].min()} to {large['segments'].max()} great "
-            f"circles, random walks with the same steps into {large['segments_null'].median():g}",
+            f"at the largest rate the paths are cut into {_counts(large['segments'])} great circles, random walks with "
+            f"the same steps into {large['segments_null'].median():g}",
         )
     if "leading_p" in large and large["leading_p"].notna().any():
         yield above_chance(
             _strict(large["leading_p"]),
             "S0 slides 31-32",
             "Leading singular values cross more often than those of a random walk.",
-            f"at the largest rate the leading direction changes {large['leading_changes'].min()} to "
-            f"{large['leading_changes'].max()} times, that of random walks with the same steps "
-            f"{large['leading_null'].mean():.3g} times on average",
+            f"at the largest rate the changes of the leading direction are {_counts(large['leading_changes'])}, those "
+            f"of random walks with the same steps {large['leading_null'].mean():.3g} on average",
         )
     changes = int((rows["segments"] - 1).sum())
     near = int(rows["changes_at_crossings"].sum())
