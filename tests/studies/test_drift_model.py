@@ -170,3 +170,12 @@ def test_the_long_stretch_is_told_to_bend_or_not(rate: float, verdicts: tuple[st
     drawn = _long(theta, found)
     np.testing.assert_allclose(drawn["exponential"], y, atol=0.15 * np.ptp(y))
     assert drawn.attrs["until"] == found.until
+
+
+def test_a_model_that_fails_at_some_rates_does_not_hold() -> None:
+    for missed, verdict in ((1, "not decided"), (2, "does not hold")):
+        rows = table(1.05, 0.9)
+        decay = rows.index[rows["trial"].str.startswith("decay")]
+        rows.loc[decay[-missed:], "model_variance"] = 1e-3 * rows.loc[decay[-missed:], "variance"]
+        found = {c.claim.split(" decays")[0]: c.verdict for c in model_claims(rows, {}) if "6.11" in c.source}
+        assert found == {"Without weight decay": "holds", "With weight decay": verdict}
