@@ -30,14 +30,14 @@ def wells(seed: int, n: int = 40) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("seed", range(3))
 def test_krylov_directions_carry_the_whole_motion(seed: int) -> None:
     matrix, mu, w0 = wells(seed)
-    values, vectors, residuals = krylov(lambda v: matrix @ v, matrix @ (w0 - mu), 48)
+    values, vectors, residuals = krylov(lambda rows: rows @ torch.from_numpy(matrix), matrix @ (w0 - mu), 48)
     # Four different curvatures: four directions, each an eigenvector, and nothing is left of the gradient.
     np.testing.assert_allclose(values, [2.0, 0.7, 0.2, 0.003], rtol=1e-9)
     np.testing.assert_allclose(vectors @ vectors.T, np.eye(4), atol=1e-9)
     assert residuals.max() < 1e-9
     gradient = matrix @ (w0 - mu)
     np.testing.assert_allclose(vectors.T @ (vectors @ gradient), gradient, atol=1e-9)
-    few = krylov(lambda v: matrix @ v, gradient, 2)
+    few = krylov(lambda rows: rows @ torch.from_numpy(matrix), gradient, 2)
     assert len(few[0]) == 2 and few[2].max() > 1e-6
 
 
@@ -97,7 +97,7 @@ def test_the_variances_of_gradient_descent_are_predicted(
 
 def test_gradients_of_one_direction_make_the_sum_and_the_covariance_equal() -> None:
     matrix, mu, w0 = wells(0)
-    values, vectors, residuals = krylov(lambda v: matrix @ v, matrix @ (w0 - mu), 48)
+    values, vectors, residuals = krylov(lambda rows: rows @ torch.from_numpy(matrix), matrix @ (w0 - mu), 48)
     well = drift_model.Well(vectors, values, residuals, vectors @ w0, vectors @ matrix @ (w0 - mu), 0.0)
     for place in range(len(values)):
         found = model_row(well, vectors[place], 0.01, 0.0, 200)
@@ -179,3 +179,9 @@ def test_a_model_that_fails_at_some_rates_does_not_hold() -> None:
         rows.loc[decay[-missed:], "model_variance"] = 1e-3 * rows.loc[decay[-missed:], "variance"]
         found = {c.claim.split(" decays")[0]: c.verdict for c in model_claims(rows, {}) if "6.11" in c.source}
         assert found == {"Without weight decay": "holds", "With weight decay": verdict}
+
+
+def test_a_long_stretch_too_short_for_a_bend_is_not_decided() -> None:
+    claims = list(bend_claims({}, {}))
+    assert [claim.verdict for claim in claims] == ["not decided"] * 2
+    assert all("fewer than 8 epochs" in claim.finding for claim in claims)

@@ -19,10 +19,14 @@ class Tridiagonal:
     Attributes:
         diagonal: [j].
         off: [j - 1].
+        left: length of what the last product has outside of the space; next to nothing where the space is invariant.
+        vectors: [j, n] orthonormal, those of the space; None where they were not asked for.
     """
 
     diagonal: Float64[np.ndarray, " j"]
     off: Float64[np.ndarray, " j_1"]
+    left: float
+    vectors: torch.Tensor | None = None
 
     def rule(self, depth: int) -> tuple[Float64[np.ndarray, " j"], Float64[np.ndarray, " j"]]:
         """Give nodes and weights of the quadrature rule of some depth.
@@ -38,7 +42,9 @@ class Tridiagonal:
         return nodes, mixes[0] ** 2
 
 
-def tridiagonals(apply: Apply, starts: torch.Tensor, depth: int, known: torch.Tensor) -> list[Tridiagonal]:
+def tridiagonals(
+    apply: Apply, starts: torch.Tensor, depth: int, known: torch.Tensor, *, keep: bool = False
+) -> list[Tridiagonal]:
     """Run Lanczos from several vectors side by side, in the complement of a known subspace.
 
     Args:
@@ -46,6 +52,7 @@ def tridiagonals(apply: Apply, starts: torch.Tensor, depth: int, known: torch.Te
         starts: [p, n], not zero.
         depth: at most so many steps; a run that finds an invariant subspace ends earlier, its rule is exact.
         known: [k, n] orthonormal rows to stay orthogonal to.
+        keep: whether to give the vectors, too.
 
     Returns:
         One tridiagonal matrix a start.
@@ -81,4 +88,7 @@ def tridiagonals(apply: Apply, starts: torch.Tensor, depth: int, known: torch.Te
             break
         kept = torch.from_numpy(going).to(rows.device)
         rows = unit_rows(rest[kept])
-    return [Tridiagonal(diagonal[i, : length[i]], off[i, : max(length[i] - 1, 0)]) for i in range(p)]
+    return [
+        Tridiagonal(diagonal[i, :j], off[i, : j - 1], float(off[i, j - 1]), basis[i, :j] if keep else None)
+        for i, j in enumerate(length.tolist())
+    ]

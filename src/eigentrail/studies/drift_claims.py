@@ -15,7 +15,7 @@ from eigentrail.studies.claims import Claim, decide
 from eigentrail.studies.landscapes import landscape_table
 from eigentrail.studies.scaling import loss_scaling_table
 from eigentrail.trajectories import Drift
-from eigentrail.trajectories.bending import Bend
+from eigentrail.trajectories.bending import FEWEST, Bend
 from eigentrail.trajectories.fits import fit_line
 
 _SAID = {"plain": "without weight decay", "decay": "with weight decay"}
@@ -23,6 +23,10 @@ _SAID = {"plain": "without weight decay", "decay": "with weight decay"}
 _EXPONENT, _RATIO = 0.2, 0.1
 # How near a predicted variance is to the measured one; when a Ritz vector counts as an eigenvector; how many are a few.
 _FOURTH, _EIGENVECTOR, _FEW = 0.25, 0.1, 5
+_BEND = {
+    "plain": "Without weight decay too the drift is linear at first and then ceases to be.",
+    "decay": "With weight decay the drift is linear at first and goes over to an exponential decay.",
+}
 # What is linear at first: what part of the long stretch, and how much of it a line explains.
 _EARLY, _LINEAR = 8, 0.99
 # As many components count as hundreds.
@@ -339,8 +343,18 @@ def bend_claims(bends: Mapping[str, Bend], thetas: Mapping[str, xr.DataArray]) -
     Yields:
         A claim for each kind.
     """
-    for kind, found in bends.items():
-        if found.percentile is None:
+    for kind, said in _SAID.items():
+        found = bends.get(kind)
+        if found is None or found.percentile is None:
+            yield Claim(
+                "S1 6.3, figure 6.5",
+                _BEND[kind],
+                "not decided",
+                "share of what a line leaves that an exponential explains",
+                None,
+                None,
+                f"not measured: {said} the long stretch diverged or has fewer than {FEWEST} epochs",
+            )
             continue
         epochs = thetas[kind]["epoch"].values - thetas[kind]["epoch"].values[0]
         steps = thetas[kind]["step"].values - thetas[kind]["step"].values[0]
@@ -367,14 +381,12 @@ def bend_claims(bends: Mapping[str, Bend], thetas: Mapping[str, xr.DataArray]) -
             )
         yield Claim(
             "S1 6.3, figure 6.5",
-            "With weight decay the drift is linear at first and goes over to an exponential decay."
-            if decay
-            else "Without weight decay too the drift is linear at first and then ceases to be.",
+            _BEND[kind],
             decide(bent and first.r2 > _LINEAR),
             "share of what a line leaves that an exponential explains",
             found.gain,
             float(np.median(found.null)),
-            f"{_SAID[kind]}, over {epochs[-1]:.0f} epochs at a constant rate, a line explains {found.linear.r2:.2%} of "
+            f"{said}, over {epochs[-1]:.0f} epochs at a constant rate, a line explains {found.linear.r2:.2%} of "
             f"theta_1 ({first.r2:.2%} of its first eighth) and an exponential {curve.r2:.2%} (rate {curve.rate:.2g} ± "
             f"{curve.rate_error:.1g} per step); beside straight lines with a random walk on top, of whose bends an "
             f"exponential explains {np.median(found.null):.0%}, {told}",

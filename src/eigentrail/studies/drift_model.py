@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +11,8 @@ from jaxtyping import Float64
 
 from eigentrail._arrays import to_float64
 from eigentrail.curvature import Curvature
+from eigentrail.curvature.krylov import Apply
+from eigentrail.curvature.quadrature import tridiagonals
 from eigentrail.evaluation.of_run import samples_of
 from eigentrail.runs import Run
 from eigentrail.trajectories import QuadraticModel, quadratic_model
@@ -97,10 +98,7 @@ def well_at(run: Run, layer: str, weight_decay: float, directions: int = _DIRECT
     weights = to_float64(dict(model.named_parameters())[layer]).ravel()
     gradient = to_float64(curvature.gradient()).ravel()
 
-    def apply(vector: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, " n"]:
-        return to_float64(curvature @ torch.from_numpy(vector))
-
-    values, vectors, residuals = krylov(apply, gradient + weight_decay * weights, directions)
+    values, vectors, residuals = krylov(curvature.apply, gradient + weight_decay * weights, directions)
     # Exactly flat directions have no minimum; along them there is no gradient either but rounding.
     steep = np.abs(values) > _ROUNDING * np.abs(values).max()
     values, vectors, residuals = values[steep], vectors[steep], residuals[steep]
@@ -115,35 +113,24 @@ def well_at(run: Run, layer: str, weight_decay: float, directions: int = _DIRECT
 
 
 def krylov(
-    apply: Any, start: Float64[np.ndarray, " n"], count: int
+    apply: Apply, start: Float64[np.ndarray, " n"], count: int
 ) -> tuple[Float64[np.ndarray, " k"], Float64[np.ndarray, "k n"], Float64[np.ndarray, " k"]]:
-    """Find the directions into which a symmetric operator leads from a vector, by Lanczos, orthogonalised twice.
+    """Find the directions into which a symmetric operator leads from a vector.
 
     Args:
-        apply: the operator, [n] -> [n].
+        apply: the operator, [j, n] -> [j, n] in float64.
         start: [n] the vector, not zero.
         count: at most how many products.
 
     Returns:
         Ritz values, largest first, Ritz vectors [k, n], and the residual of each, ||A v - value v||.
     """
-    basis = [start / np.linalg.norm(start)]
-    diagonal: list[float] = []
-    beside: list[float] = []
-    while True:
-        image = apply(basis[-1])
-        diagonal.append(float(image @ basis[-1]))
-        rows = np.array(basis)
-        for _ in range(2):
-            image = image - rows.T @ (rows @ image)
-        beside.append(float(np.linalg.norm(image)))
-        if len(basis) == min(count, len(start)) or beside[-1] <= _ROUNDING * np.abs(diagonal).max():
-            break
-        basis.append(image / beside[-1])
-    small = np.diag(diagonal) + np.diag(beside[:-1], 1) + np.diag(beside[:-1], -1)
+    row = torch.from_numpy(np.ascontiguousarray(start))[None]
+    [space] = tridiagonals(apply, row, min(count, len(start)), row[:0], keep=True)
+    small = np.diag(space.diagonal) + np.diag(space.off, 1) + np.diag(space.off, -1)
     values, turn = np.linalg.eigh(small)
     values, turn = values[::-1], turn[:, ::-1]
-    return values, turn.T @ np.array(basis), np.abs(beside[-1] * turn[-1])
+    return values, turn.T @ to_float64(space.vectors), np.abs(space.left * turn[-1])
 
 
 def model_row(

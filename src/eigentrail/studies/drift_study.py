@@ -21,7 +21,7 @@ from eigentrail.studies.experiment import Experiment, Trained, Trial
 from eigentrail.studies.motion import memory_of
 from eigentrail.training import TrainingSettings
 from eigentrail.trajectories import Drift, drift, variance_growth
-from eigentrail.trajectories.bending import Bend, bend
+from eigentrail.trajectories.bending import FEWEST, Bend, bend
 
 #: The two kinds of training that are compared.
 KINDS = ("plain", "decay")
@@ -112,11 +112,13 @@ class DriftStudy(Experiment):
                     "steps": int(run.steps[-1]),
                     **last_scores(run),
                 }
-                if one.trial.begins is not None and not wild:
+                kind, _, variant = one.trial.name.partition("-")
+                # It is as long as the training was, an epoch a step.
+                brief = variant == "long" and run[self.studied].sizes["step"] < FEWEST
+                if one.trial.begins is not None and not wild and not brief:
                     x, memory = run[self.studied], memory_of(run)
                     found = drift(x, **asdict(memory))
                     row |= drift_row(found)
-                    kind, _, variant = one.trial.name.partition("-")
                     if variant == "long":
                         bends[kind] = bend(x["step"].values, found.theta.values, **asdict(memory))
                         row["linear_until"] = bends[kind].until

@@ -17,7 +17,9 @@ from eigentrail.trajectories import nulls
 from eigentrail.trajectories.fits import ExponentialFit, LinearFit, fit_exponential, fit_line
 from eigentrail.trajectories.memory import Memory
 
-_FEWEST, _LENGTHS = 8, 10
+#: Points that a bend is looked for in, at least.
+FEWEST = 8
+_LENGTHS = 10
 # Rates over the whole duration: from what cannot be told from a line to what is over in a fiftieth of it. A motion that
 # becomes faster is looked for up to a factor of e^8.
 _RATES = np.geomspace(1e-2, 50.0, 120)
@@ -85,15 +87,15 @@ def bend(
     except (TypeError, ValueError):
         raise TrajectoryError(f"t and y are [T] numbers, not {written(t)} and {written(y)}.") from None
     draws, seed, memory = nulls.check_draws(null), seed_of(seed), Memory(momentum, nesterov)
-    if times.ndim != 1 or times.shape != values.shape or len(times) < _FEWEST:
+    if times.ndim != 1 or times.shape != values.shape or len(times) < FEWEST:
         raise TrajectoryError(
-            f"a bend is looked for in {_FEWEST} points t and y or more, not in shapes {times.shape} and {values.shape}."
+            f"a bend is looked for in {FEWEST} points t and y or more, not in shapes {times.shape} and {values.shape}."
         )
     if not (np.isfinite(times).all() and np.isfinite(values).all() and (np.diff(times) > 0).all()):
         raise TrajectoryError("t and y are finite and t is ascending: leave other points out.")
     if not np.ptp(values) > 0.0:
         raise TrajectoryError("the number does not move and has no bend.")
-    lengths = np.unique(np.round(np.geomspace(_FEWEST, len(times), _LENGTHS)).astype(int))
+    lengths = np.unique(np.round(np.geomspace(FEWEST, len(times), _LENGTHS)).astype(int))
     percentiles = np.full(len(lengths), np.nan)
     gain, drawn = 0.0, np.zeros(0)
     for place, length in enumerate(lengths):

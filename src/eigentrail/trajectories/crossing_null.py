@@ -8,16 +8,13 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
 
-from eigentrail._arrays import to_float64
-from eigentrail._numbers import written
 from eigentrail._progress import Progress, silent
-from eigentrail.errors import OptionError, SpectrumError
 from eigentrail.trajectories import nulls
 from eigentrail.trajectories.following import follow_ranks
 from eigentrail.trajectories.geodesic_null import null_seconds
 from eigentrail.trajectories.leading_iteration import LeadingVectors
 from eigentrail.trajectories.leading_vectors import leading_triples
-from eigentrail.trajectories.nulls import check_draws, weight_walks
+from eigentrail.trajectories.nulls import weight_walks
 
 #: Directions are followed below the k-th too, so that one that leaves the first k is not lost.
 MARGIN = 4
@@ -218,32 +215,6 @@ def _followed(walks: Any, kept: int) -> tuple[Float32[np.ndarray, "b t k n"], Fl
         left.append(u.astype(np.float32))
         right.append(v.astype(np.float32))
     return np.stack(left, axis=1), np.stack(right, axis=1)
-
-
-def given_walks(null: Any) -> tuple[int, Float64[np.ndarray, "2 d"] | None]:
-    """Read what was given as the null of crossings.
-
-    Args:
-        null: a number of draws, or the `walks` of an earlier call.
-
-    Returns:
-        How many draws there are, or are to be made; and those that were given, None where they are to be made.
-
-    Raises:
-        OptionError: it is neither.
-    """
-    if isinstance(null, (int, np.integer)):  # also True and False, which are refused there
-        return check_draws(null), None  # type: ignore[arg-type]
-    try:
-        pool = to_float64(null)
-    except (SpectrumError, TypeError, ValueError):
-        pool = np.zeros(())
-    if pool.ndim != 2 or len(pool) != 2 or not np.isfinite(pool).all():
-        raise OptionError(
-            "null is the number of draws of the null model, 0 or more, or the finite counts [2, draws] of an earlier "
-            f"call (chance.walks), not {written(null)}."
-        )
-    return pool.shape[1], pool
 
 
 def crossing_seconds(shape: tuple[int, ...], steps: int, draws: int) -> float:

@@ -17,7 +17,6 @@ from eigentrail.trajectories.crossing_null import (
     MARGIN,
     CrossingChance,
     compare_crossings,
-    given_walks,
     walk_crossings,
 )
 from eigentrail.trajectories.directions import Directions
@@ -110,7 +109,7 @@ def crossings(
     k = int(k)
     if not 0.0 <= real("minimum", minimum) <= 1.0:
         raise OptionError(f"minimum is an overlap, 0 to 1, not {minimum}.")
-    draws, walks = given_walks(null)
+    draws, walks = nulls.given(null, "counts [2, draws]", kinds=2)
     seed, steps = seed_of(seed), whole("steps", steps, 3, MOST_STEPS)
     memory = Memory(momentum, nesterov)
     found: list[Directions | None] = []

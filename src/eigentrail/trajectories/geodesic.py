@@ -15,7 +15,7 @@ from eigentrail._numbers import real, seed_of, whole, written
 from eigentrail.errors import OptionError, TrajectoryError
 from eigentrail.spectra import Spectrum
 from eigentrail.trajectories import nulls
-from eigentrail.trajectories.geodesic_null import given_null, matched_step, null_scores
+from eigentrail.trajectories.geodesic_null import matched_step, null_scores
 from eigentrail.trajectories.great_circle import align_signs, fit_great_circles
 from eigentrail.trajectories.leading_vectors import SIDES, FollowedVectors, Side, follow_vector
 from eigentrail.trajectories.memory import Memory
@@ -150,7 +150,7 @@ def geodesic(
             antipodal, or weights are zero, not finite or far too large.
     """
     check_circle(dims, side)
-    draws, pool = given_null(null, "scores")
+    draws, pool = nulls.given(null, "scores")
     seed = seed_of(seed)
     memory = Memory(momentum, nesterov)
     rows = open_rows(x, fewest=dims + 2)

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
 
-from eigentrail._arrays import to_float64
-from eigentrail._numbers import written
 from eigentrail._progress import Progress, silent
-from eigentrail.errors import OptionError, SpectrumError
 from eigentrail.trajectories.great_circle import score_products
 from eigentrail.trajectories.leading_iteration import LeadingVectors
 from eigentrail.trajectories.leading_vectors import SIDES, FollowedVectors, Side, follow_vector
-from eigentrail.trajectories.nulls import check_draws, weight_walks
+from eigentrail.trajectories.nulls import weight_walks
 
 _MEMORY = 2**26
 _TOLERANCE = 1e-6
@@ -36,33 +32,6 @@ class NullScores:
 
     scores: Float64[np.ndarray, "2 2 k d"]
     starts: tuple[int, ...]
-
-
-def given_null(null: Any, what: str) -> tuple[int, Float64[np.ndarray, " d"] | None]:
-    """Read what was given as the null of a path.
-
-    Args:
-        null: a number of draws, or what an earlier call drew.
-        what: what that are, for the error.
-
-    Returns:
-        How many draws there are, or are to be made; and those that were given, None where they are to be made.
-
-    Raises:
-        OptionError: it is neither.
-    """
-    if isinstance(null, (int, np.integer)):  # also True and False, which are refused there
-        return check_draws(null), None  # type: ignore[arg-type]
-    try:
-        pool = to_float64(null)
-    except (SpectrumError, TypeError, ValueError):
-        pool = np.zeros(())
-    if pool.ndim == 0 or not np.isfinite(pool).all():
-        raise OptionError(
-            f"null is the number of draws of the null model, 0 or more, or the finite {what} of an earlier call, not "
-            f"{written(null)}."
-        )
-    return pool.size, pool.ravel()
 
 
 def null_scores(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float32, Float64, Int64
 
-from eigentrail.errors import OptionError
+from eigentrail._arrays import to_float64
+from eigentrail._numbers import written
+from eigentrail.errors import OptionError, SpectrumError
 from eigentrail.trajectories.memory import whitened
 
 #: Draws below which a percentile is called coarse.
@@ -16,6 +19,36 @@ ENOUGH = 200
 
 # Of few updates there are few patterns of signs, and one of them is the observed one, summed in another order.
 _ROUNDING = 1e-9
+
+
+def given(null: Any, what: str, kinds: int | None = None) -> tuple[int, Float64[np.ndarray, "..."] | None]:
+    """Read what was given as a null.
+
+    Args:
+        null: a number of draws, or what an earlier call drew.
+        what: what that is, for the error.
+        kinds: how many rows [kinds, draws] it has; None for [draws] in any shape.
+
+    Returns:
+        How many draws there are, or are to be made; and those that were given, None where they are to be made.
+
+    Raises:
+        OptionError: it is neither.
+    """
+    if isinstance(null, (int, np.integer)):  # also True and False, which are refused there
+        return check_draws(null), None  # type: ignore[arg-type]
+    try:
+        pool = to_float64(null)
+    except (SpectrumError, TypeError, ValueError):
+        pool = np.zeros(())
+    fits = pool.ndim > 0 if kinds is None else pool.ndim == 2 and len(pool) == kinds
+    if not fits or not np.isfinite(pool).all():
+        raise OptionError(
+            f"null is the number of draws of the null model, 0 or more, or the finite {what} of an earlier call, not "
+            f"{written(null)}."
+        )
+    pool = pool.ravel() if kinds is None else pool
+    return pool.shape[-1], pool
 
 
 def weight_walks(

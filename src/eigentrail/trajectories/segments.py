@@ -18,7 +18,7 @@ from eigentrail.errors import OptionError, TrajectoryError
 from eigentrail.trajectories import nulls
 from eigentrail.trajectories.change_points import cut, shortest_piece
 from eigentrail.trajectories.geodesic import MOST_STEPS, check_circle, choose_places, geodesic, walk_norms
-from eigentrail.trajectories.geodesic_null import given_null, walked_vectors
+from eigentrail.trajectories.geodesic_null import walked_vectors
 from eigentrail.trajectories.great_circle import GreatCircles, fit_great_circles
 from eigentrail.trajectories.leading_vectors import SIDES, Side
 from eigentrail.trajectories.memory import Memory
@@ -125,7 +125,7 @@ def segments(
     """
     penalty = _checked_penalty(penalty)
     most = None if most is None else whole("most", most, 1)
-    draws, pool = given_null(null, "counts")
+    draws, pool = nulls.given(null, "counts")
     path = geodesic(x, dims, which, side, null=0, null_shape=null_shape, start=start, steps=steps).vectors
     vectors = path.values
     _check_length(len(vectors), dims)
