@@ -25,7 +25,7 @@ STUDIES: dict[str, Study] = {
             "mlp50",
             "mlp50",
             "spikes are born; how near the bulk stays to Marchenko-Pastur (S0's first claim)",
-            "1 minute, 5 on MNIST; full: 1 hour",
+            "2 minutes, 5 on MNIST; full: 1 hour",
             "75 MB, 0.4 GB on MNIST; full: 6 GB",
             changes={"digits": {"lr": 0.1, "weight_decay": 1e-3, "epochs": 60}, OTHER: _SHORT},
             chosen={
@@ -38,7 +38,7 @@ STUDIES: dict[str, Study] = {
             "mlp50-plain",
             "mlp50",
             "the same at the source's own rate 0.01 without weight decay: what 4500 slow steps can and cannot move",
-            "1 minute, 5 on MNIST; full: 1 hour",
+            "2 minutes, 5 on MNIST; full: 1 hour",
             "125 MB, 0.4 GB on MNIST; full: 6 GB",
             changes={"digits": {"epochs": 100}, OTHER: _SHORT},
             chosen={
