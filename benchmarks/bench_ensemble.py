@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from eigentrail import data, networks
 from eigentrail.runs import Run
@@ -89,8 +90,33 @@ def deviations(network: str, samples: data.Data, dtype: str, seeds: int, device:
     return row.replace("0.0e+00", "0")
 
 
+class Launches(TorchDispatchMode):
+    """Count the operations that torch is asked for; those that only look at a tensor otherwise are left out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.count += not (func.is_view or func.overloadpacket is torch.ops.aten.detach)
+        return func(*args, **(kwargs or {}))
+
+
+def launches(network: str, samples: data.Data, members: int, **settings: Any) -> tuple[int, int]:
+    """Count the operations of an epoch of a single training, evaluation included, and of all members' together."""
+
+    def count(work: Any, epochs: int, many: int) -> int:
+        with tempfile.TemporaryDirectory() as folder, Launches() as found:
+            work(Path(folder) / "runs", many, network, samples, epochs=epochs, every="epoch", **settings)
+        return found.count
+
+    # The difference leaves out what is done once.
+    single = count(alone, 2, 1) - count(alone, 1, 1)
+    return single, count(together, 2, members) - count(together, 1, members)
+
+
 def main() -> None:
-    """Print the rows of the table."""
+    """Print the rows of the tables."""
     parser = argparse.ArgumentParser(description="Many trainings at once against one after the other.")
     parser.add_argument("--members", type=int, default=20)
     parser.add_argument("--epochs", type=int, default=5)
@@ -115,6 +141,16 @@ def main() -> None:
         for dtype in ("float64", "float32"):
             how = {"lr": 0.1, "batch_size": batch_size}
             print(deviations(network, samples, dtype, options.seeds, options.device, **how), flush=True)
+    print(
+        f"\n| network | operations of an epoch alone | of {options.members} together | share | goal on a GPU |"
+    )
+    print("|---|---|---|---|---|")
+    for network in (options.network, "mlp-bn-2-40", "res-bn-2-40"):
+        single, many = launches(network, samples, options.members, device=options.device)
+        print(
+            f"| {network} | {single:,} | {many:,} | **{many / single / options.members:.3f}** | 0.1 |",
+            flush=True,
+        )
     if not options.rounds:
         return
     print(

@@ -80,19 +80,15 @@ def test_the_settings_of_the_rank_paper() -> None:
 
 # Where the net is not recorded every 50 steps, or no layer at every step, the preset says why, with what it would take.
 NO_LAYER = {
-    ("batch-size", True): "31 TB",
-    ("batch-size", False): "15 GB",
     ("geodesic", True): "2 TB",
     ("geodesic", False): "3 GB",
 }
 NOT_THE_NET = {
     ("batch-size", True): "690 GB",
     ("geodesic", True): "2 TB",
-    ("geodesic", False): "3 GB",
     ("res-bn", True): "250 GB",
     ("vgg16", True): "1.8 TB",
     ("resnet18", True): "1.4 TB",
-    ("vit", True): "80 GB",
 }
 
 
@@ -150,7 +146,7 @@ def test_what_is_not_recorded_would_take_what_is_said(images: Data) -> None:
     for name in training.names():
         preset = training.preset(name)
         if preset.data == "cifar10":
-            assert taken(name, True, preset.layers, images) < 60e9
+            assert taken(name, True, preset.layers, images) < 100e9
             assert taken(name, False, preset.layers_for("cifar10", False), images) < 3.5e9
 
 

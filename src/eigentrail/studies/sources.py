@@ -129,6 +129,6 @@ SOURCES: tuple[Study, ...] = (
         "vit",
         "the first steps of a small vision transformer; full: how weight decay lowers its ranks",
         "7 minutes; full: 7 days",
-        "410 MB; full: 18 GB",
+        "410 MB; full: 95 GB",
     ),
 )

@@ -214,16 +214,16 @@ _ALL = (
         "S2",
         "mini-alexnet-s0",
         settings=TrainingSettings(lr=0.01, batch_size=32, epochs=100),
-        layers={"*": "epoch"},
+        layers={"fc3.weight": 1, "*": "epoch"},
         # The largest batches make 60 steps, so every 50 would be too few.
-        two_cores=_small(2000, 2000, network="lenet", epochs=15, layers={"*": 25}),
+        two_cores=_small(2000, 2000, network="lenet", epochs=15, layers={"fc3.weight": 1, "*": 25}),
         chosen=(
             "the source shows spectra by batch size and names no settings: a constant rate of 0.01, neither momentum "
             "nor weight decay, the same number of epochs for all",
             "at equal epochs a smaller batch also makes more steps: the table says how many",
-            "the picture shows spectra of trained networks: recorded are the ends of epochs (every 25 steps for "
-            "two cores), for the eight batch sizes make 4.9 million steps, of which FC1 alone would take 31 TB "
-            "(15 GB for two cores) and the whole net every 50 steps 690 GB",
+            "the picture shows spectra of trained networks: recorded are the last layer at every step and the net at "
+            "ends of epochs (every 25 steps for two cores), for the eight batch sizes make 4.9 million steps, of which "
+            "FC1 would take 31 TB (15 GB for two cores) and the whole net every 50 steps 690 GB",
             _SCALING,
             _LAST,
         ),
@@ -313,10 +313,9 @@ _ALL = (
         "vit",
         "small vision transformer on CIFAR-10",
         "vit",
-        _layers("patches.weight", 1),
+        {"patches.weight": 1, "*": 50},
         _small(1280, 200, epochs=3, layers={"patches.weight": 1, "blocks.2.fc1.weight": 1, "*": 40}),
         "batch size 32",
-        _rarer("the layer that takes the patches", "80 GB"),
         lr=4e-2,
         batch_size=32,
         epochs=200,

@@ -40,7 +40,7 @@ STUDY_PRESETS: dict[str, Preset] = {
                     train_samples=2000,
                     test_samples=500,
                     settings={"epochs": 50},
-                    layers={"fc2.weight": "epoch", "*": EveryEpochs(every=40)},
+                    layers={"fc2.weight": "epoch", "*": 50},
                 ),
             }
         ),
