@@ -130,8 +130,12 @@ def test_a_run_finds_its_samples_again_but_calls_nobodys_code_by_itself(
     assert inputs.shape == (40, 1, 8, 8) and targets.tolist() == [0, 1, 2, 3] * 10
     # Elsewhere the file alone names it.
     monkeypatch.setattr(own, "_asked", set())
-    with pytest.raises(DataError, match=rf'load it once with eigentrail.data.load\("{path}"\)'):
+    with pytest.raises(
+        DataError, match=rf"names {path} .*open the run with trust=True \(eigentrail analyze --trust\)"
+    ):
         samples_of(run)
+    assert torch.equal(samples_of(et.open_run(tmp_path / "run", trust=True))[0], inputs)
+    monkeypatch.setattr(own, "_asked", set())
     told = run.manifest.data
     assert torch.equal(data.rebuild(told, trust=True).train_inputs, inputs)
     monkeypatch.setattr(own, "_asked", set())

@@ -90,7 +90,7 @@ def test_models_are_built_again(tmp_path: Path) -> None:
     assert torch.equal(run.model(5).two.weight, model.two.weight)
     assert not torch.equal(run.model(4).two.weight, model.two.weight)
     run = recorded(tmp_path / "b", model, rebuild=functools.partial(build_small, 5))
-    with pytest.raises(RunError, match=r"names the function .*build_small .* pass trust=True"):
+    with pytest.raises(RunError, match=r"names the function .*build_small .* open the run with trust=True"):
         run.model(5)
     assert torch.equal(run.model(5, trust=True).two.weight, model.two.weight)
     run = recorded(tmp_path / "c", model)
@@ -108,7 +108,10 @@ def test_models_are_built_again(tmp_path: Path) -> None:
         (BuildSpec(target="torch.nn:NoSuchLayer"), "cannot be imported"),
         (BuildSpec(target="torch.nn:Linear", args=[1]), "does not build the network"),
         (BuildSpec(target="os:system", args=["false"]), "trust=True"),
-        (BuildSpec(target="this:s"), "import this first if you trust it"),
+        (
+            BuildSpec(target="this:s"),
+            "open the run with trust=True .eigentrail analyze --trust. or import this first",
+        ),
         (BuildSpec(target="eigentrail.networks.registry:build", args=["os:system", [1], 2]), "trust=True"),
         (f"{build_nothing.__module__}:build_nothing", "gives a str, not a network"),
     ],
@@ -116,7 +119,7 @@ def test_models_are_built_again(tmp_path: Path) -> None:
 def test_builds_that_fail(tmp_path: Path, build: BuildSpec | str, sentence: str) -> None:
     run = recorded(tmp_path / "run", Small(), rebuild=build)
     with pytest.raises(RunError, match=sentence):
-        run.model(5, trust="trust" not in sentence)
+        run.model(5, trust="trust=True" not in sentence)
     assert "this" not in sys.modules  # a module that nobody trusts is not even imported
 
 

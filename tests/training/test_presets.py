@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import fnmatch
 from pathlib import Path
 from typing import Any
@@ -148,6 +149,27 @@ def test_what_is_not_recorded_would_take_what_is_said(images: Data) -> None:
         if preset.data == "cifar10":
             assert taken(name, True, preset.layers, images) < 100e9
             assert taken(name, False, preset.layers_for("cifar10", False), images) < 3.5e9
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["mlp256", "lenet", "mini-alexnet-s1", "resnet20", "minialexnet", "class-swap", "geodesic", "batch-size"]
+    + ["mlp-bn", "res-bn", "vgg16", "resnet18", "vit"],
+)
+def test_the_list_of_studies_says_what_the_source_s_size_takes(images: Data, name: str) -> None:
+    study = STUDIES[name]
+    preset = training.preset(study.preset)
+    settings = preset.settings_for("cifar10")
+    model = networks.build(preset.network, images.input_shape, images.classes)
+    trials = study.trials(settings, True) if hasattr(study, "trials") else []
+    of_each = [(trial.seeds, settings.changed(**trial.changes)) for trial in trials] or [(1, settings)]
+    needed = sum(
+        count * bytes_of_training(model, images, changed, preset.layers_for("cifar10"))
+        for count, changed in of_each
+    )
+    found = re.search(r"full: ([\d.]+) GB$", study.disk)
+    assert found is not None
+    assert float(found[1]) * 1e9 == pytest.approx(needed, rel=0.1)
 
 
 def test_the_swap_of_s0() -> None:

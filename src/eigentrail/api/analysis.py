@@ -43,8 +43,9 @@ class RunAnalysis:
         """Give the summary as plain values, as `--format json` prints it.
 
         Returns:
-            `run`, `status`, `first_step`, `last_step`, `steps`, `metrics` (the last value of each), and for each
-            analysis its table as a list of rows; never NaN or infinite.
+            `run`, `status`, `first_step`, `last_step`, `steps`, `metrics` (the last value of each), for each
+            analysis its table as a list of rows, and `skipped`: for each analysis what was left out, as
+            "name: reason". Never NaN or infinite.
         """
         steps = self.run.steps
         last = {}
@@ -61,6 +62,9 @@ class RunAnalysis:
         }
         for name, table in self.tables.items():
             document[name] = table.to_dict(orient="records")
+        document["skipped"] = {
+            name: list(result.attrs.get("skipped", [])) for name, result in self.results.items()
+        }
         plain: dict[str, Any] = _plain(document)
         return plain
 
@@ -97,6 +101,7 @@ def analyze(
     layers: str | list[str] | None = None,
     jobs: int = 1,
     progress: bool | Progress | None = None,
+    trust: bool = False,
 ) -> RunAnalysis:
     """Analyse a run; what was computed before is not computed again.
 
@@ -108,6 +113,8 @@ def analyze(
         layers: globs over parameter names, a module's name stands for its weight; None for all.
         jobs: processes that work in parallel, -1 for one per core.
         progress: True to show it, False for silence, a callable to report to, None for a bar on terminals.
+        trust: of a folder, as for `open_run`: True to import and call whatever the run names to build its network and
+            to load its samples. A run that is open already has its own.
 
     Returns:
         The results; `attrs["skipped"]` of each lists what was left out, and that of the first one also the checkpoints
@@ -117,7 +124,7 @@ def analyze(
     wanted: dict[str, Compute] = {
         one.name: one.quick or one.compute if only is None else one.compute for one in choose_analyses(only)
     }
-    opened = run if isinstance(run, Run) else open_run(run)
+    opened = run if isinstance(run, Run) else open_run(run, trust=trust)
     results = {
         name: compute(opened, layers=layers, jobs=jobs, progress=progress)
         for name, compute in {**wanted, **besides}.items()

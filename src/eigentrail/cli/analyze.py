@@ -37,6 +37,13 @@ List = Annotated[
     bool,
     typer.Option("--list", is_eager=True, callback=_listed, help="Say which analyses there are, and stop."),
 ]
+Trust = Annotated[
+    bool,
+    typer.Option(
+        "--trust",
+        help="Import and call what the run names for its network and samples: code that may be others'.",
+    ),
+]
 Jobs = Annotated[int, typer.Option("--jobs", metavar="N", help="Parallel processes; -1: all cores.")]
 
 
@@ -46,12 +53,15 @@ def analyze(
     layers: opt.Layers = None,
     format: Annotated[Format, typer.Option("--format", help="How the result is printed.")] = Format.TABLE,
     jobs: Jobs = 1,
+    trust: Trust = False,
     quiet: opt.Quiet = False,
     list_: List = False,
 ) -> int:
     """Analyse a recorded training; results are kept in the run and computed once."""
     del list_
-    found = run_analysis(run, only or None, layers=layers or None, jobs=jobs, progress=not quiet)
+    if trust:
+        opt.import_from_here()
+    found = run_analysis(run, only or None, layers=layers or None, jobs=jobs, progress=not quiet, trust=trust)
     if format is Format.JSON:
         typer.echo(found.to_json())
     else:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+
+def import_from_here() -> None:
+    """Let modules be found beside which a command is called: last, so that they hide none."""
+    sys.path.append(str(Path.cwd()))
 
 
 class Format(StrEnum):

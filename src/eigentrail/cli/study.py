@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -53,8 +52,7 @@ def study(
         print_studies()
         return 0
     if data is not None and ":" in data:
-        # Modules beside which the command is called are found last.
-        sys.path.append(str(Path.cwd()))
+        opt.import_from_here()
     try:
         done = run_study(
             name,

@@ -39,8 +39,8 @@ def rebuild(told: Mapping[str, Any], path: str | os.PathLike[str] | None = None,
     own = is_import_path(name)
     if own and not (trust or was_asked(name)):
         raise DataError(
-            f'the run names {name} for its samples: if you trust it, load it once with eigentrail.data.load("{name}"), '
-            f"or {mend}"
+            f"the run names {name} for its samples: if you trust that, open the run with trust=True "
+            f"(eigentrail analyze --trust), or {mend}"
         )
     if not own and name not in names():
         raise DataError(

@@ -33,7 +33,7 @@ def samples_of(
         Inputs [n, ...] and class numbers [n].
 
     Raises:
-        DataError: the run does not say what it was trained on, or that is not found; the part is empty.
+        DataError: the run does not say what it was trained on, or that is not trusted or not found; the part is empty.
         OptionError: `part` is neither.
     """
     if part not in ("train", "test"):
@@ -45,7 +45,7 @@ def samples_of(
             told = run.manifest.data if run.manifest is not None else None
             if not told:
                 raise DataError(f"{run.path} does not say what it was trained on: give the data")
-            found = datasets.rebuild(told)
+            found = datasets.rebuild(told, trust=run.trusted)
         else:
             found = datasets.as_data(data)
         inputs = found.train_inputs if part == "train" else found.test_inputs

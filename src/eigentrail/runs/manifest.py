@@ -82,8 +82,8 @@ class BuildSpec(BaseModel):
         known = module.startswith("torch.nn.") or module in {"torch.nn", *sys.modules}
         if not (trust or known or self.target == _OWN_NETWORKS):
             raise RunError(
-                f"the run names {self.target} to build its network: import {module} first if you trust it, pass "
-                "trust=True, or a network with into=..."
+                f"the run names {self.target} to build its network: if you trust that, open the run with trust=True "
+                f"(eigentrail analyze --trust) or import {module} first; or pass a network with into=..."
             )
         try:
             found: Any = importlib.import_module(module)
@@ -97,8 +97,8 @@ class BuildSpec(BaseModel):
         ours = self.target == _OWN_NETWORKS
         if not (trust or ours or (inspect.isclass(found) and issubclass(found, nn.Module))):
             raise RunError(
-                f"the run names the function {self.target} to build its network: pass trust=True to call it, or a "
-                "network with into=..."
+                f"the run names the function {self.target} to build its network: if you trust that, open the run with "
+                "trust=True (eigentrail analyze --trust); or pass a network with into=..."
             )
         try:
             built = found(*self.args, **self.kwargs)

@@ -12,7 +12,9 @@ from eigentrail.runs.recorded import RecordedRun
 from eigentrail.runs.run import Run
 
 
-def open_run(path: str | os.PathLike[str], *, analyses: str | os.PathLike[str] | None = None) -> Run:
+def open_run(
+    path: str | os.PathLike[str], *, analyses: str | os.PathLike[str] | None = None, trust: bool = False
+) -> Run:
     """Open a recorded training, finished, interrupted or still going on, or a folder of numbered checkpoints.
 
     Args:
@@ -20,6 +22,9 @@ def open_run(path: str | os.PathLike[str], *, analyses: str | os.PathLike[str] |
             weights are read from.
         analyses: the folder where results are stored: in the run by default, for a folder of checkpoints in memory
             only, because nothing is written beside somebody's files.
+        trust: True to import and call whatever the run names to build its network and to load its samples, here and in
+            every analysis of it. Without it a run, which may come from somebody else, gets only what is eigentrail's
+            own, torch's, or imported already.
 
     Returns:
         The run as it is committed now; `refresh` looks again.
@@ -34,7 +39,9 @@ def open_run(path: str | os.PathLike[str], *, analyses: str | os.PathLike[str] |
             f"{folder} is {'no folder' if folder.exists() else 'not there'}: give the folder of a run"
         )
     if (folder / manifest.FILE).is_file():
-        return RecordedRun(folder, results)
+        run: Run = RecordedRun(folder, results)
+        run.trusted = trust
+        return run
     if (folder / trajectory.FOLDER).is_dir():
         raise RunError(f"{folder} has a trajectory and no {manifest.FILE}; the run's folder is damaged")
     return CheckpointFolder(folder, results)

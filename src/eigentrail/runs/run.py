@@ -62,6 +62,7 @@ class Run(ABC):
         manifest: what the run says about itself; None for a folder of checkpoints.
         skipped: what could not be read, each with its reason.
         analyses: the results stored with the run.
+        trusted: whether its user trusts what it names for its network and samples, see `open_run`.
     """
 
     path: Path
@@ -70,6 +71,7 @@ class Run(ABC):
     manifest: Manifest | None
     skipped: list[Skipped]
     analyses: Analyses
+    trusted: bool = False
 
     @property
     @abstractmethod
@@ -211,8 +213,8 @@ class Run(ABC):
         Args:
             step: one of `steps`.
             into: a network to load the weights into; None to build one as the run says.
-            trust: True to import and call whatever the run names to build its network; without it only
-                eigentrail's own networks, torch's, and classes in modules that are imported already.
+            trust: True to import and call whatever the run names to build its network; without it, and without that of
+                `open_run`, only eigentrail's own networks, torch's, and classes in modules that are imported already.
 
         Returns:
             The network, on the CPU if it was built here; in the mode (train or eval) it was built in.
@@ -222,7 +224,7 @@ class Run(ABC):
                 the run does not say how to build its network.
         """
         store = self.store(step)
-        model = self._build(trust) if into is None else into
+        model = self._build(trust or self.trusted) if into is None else into
         known = {alias: name for name, entry in store.entries.items() for alias in (name, *entry.aliases)}
         # A tied tensor counts as there if any of its names is.
         state = model.state_dict(keep_vars=True)

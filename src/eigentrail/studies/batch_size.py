@@ -8,7 +8,7 @@ BATCH_SIZE = Sweep(
     "batch-size",
     "batch-size",
     "smaller batches, further phases: the spectrum of FC1 and the generalisation gap at batch sizes 500 to 2",
-    "9 minutes; full: 3 days",
+    "4 minutes; full: 3 days",
     "820 MB; full: 45 GB",
     setting="batch_size",
     values=(500, 250, 100, 32, 16, 8, 4, 2),

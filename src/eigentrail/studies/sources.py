@@ -27,7 +27,7 @@ GEODESIC = GeodesicStudy(
     "geodesic",
     "S0: paths of the leading singular vectors for six seeds at three rates, beside random walks; full: twenty seeds",
     "3 minutes, 8 on CIFAR-10; full: 17 days",
-    "0.4 GB; full: 4 GB",
+    "0.4 GB, 5 GB on CIFAR-10; full: 21 GB",
     only=("evolution", "geodesic", "crossings", "subspaces"),
     studied="fc2.weight",
 )
@@ -69,7 +69,7 @@ SOURCES: tuple[Study, ...] = (
         "resnet20",
         "the thesis's ResNet 20 with batch norm and momentum",
         "2 minutes; full: 17 hours",
-        "40 MB; full: 1.7 GB",
+        "40 MB; full: 2 GB",
     ),
     Study(
         "minialexnet",

@@ -1,0 +1,92 @@
+"""Code that a run names is imported where its user says so, and nowhere else."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import eigentrail as et
+from eigentrail.errors import DataError, RunError
+from eigentrail.evaluation.of_run import samples_of
+
+MINE = """
+import pathlib
+import torch
+from torch import nn
+from eigentrail import data
+
+pathlib.Path(__file__).with_name("imported").touch()
+
+def few():
+    return data.take(data.load("digits"), 60, 20)
+
+def network(width):
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, width), nn.ReLU(), nn.Linear(width, 10))
+"""
+
+TRAIN = """
+import eigentrail as et
+from eigentrail.networks import NetworkSpec
+import mine_trusted
+et.train(mine_trusted.network(12), "mine_trusted:few", "run", rebuild="mine_trusted:build", epochs=2, progress=False)
+"""
+
+
+def call(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    code = "import sys; from eigentrail.cli import main; sys.argv[0] = 'eigentrail'; sys.exit(main())"
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments], cwd=folder, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    found = tmp_path_factory.mktemp("trusted")
+    (found / "mine_trusted.py").write_text(MINE + "\n\ndef build():\n    return network(12)\n")
+    subprocess.run([sys.executable, "-c", TRAIN], cwd=found, check=True)
+    (found / "imported").unlink()
+    return found
+
+
+def test_analyses_import_what_a_run_names_only_when_told_so(folder: Path) -> None:
+    only = ("analyze", "run", "--only", "add-back", "--layers", "1.weight", "-q")
+    refused = call(folder, *only)
+    assert not (folder / "imported").exists()
+    said = (refused.stdout + refused.stderr).replace("\n", " ")
+    assert "open the run with trust=True" in " ".join(said.split())
+    assert "Traceback" not in said
+    done = call(folder, *only, "--trust", "--format", "json")
+    assert done.returncode == 0, done.stderr
+    assert (folder / "imported").exists()
+    told = json.loads(done.stdout)
+    assert len(told["add-back"]) == 1
+    assert told["skipped"] == {"add-back": []}
+
+
+def test_json_says_what_was_left_out(folder: Path) -> None:
+    document = json.loads(
+        call(folder, "analyze", "run", "--only", "evolution,pca", "--format", "json").stdout
+    )
+    assert set(document["skipped"]) == {"evolution", "pca"}
+    found = et.analyze(folder / "run", only=["evolution"], progress=False)
+    assert document["skipped"]["evolution"] == found.results["evolution"].attrs["skipped"]
+    # Biases have no spectrum.
+    assert any(text.startswith("1.bias") for text in document["skipped"]["evolution"])
+
+
+def test_a_run_that_is_opened_with_trust_builds_its_network(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(folder))
+    run = et.open_run(folder / "run")
+    with pytest.raises(RunError, match="names mine_trusted:build to build its network: if you trust that"):
+        run.model(int(run.steps[-1]))
+    with pytest.raises(DataError, match="names mine_trusted:few for its samples: if you trust that"):
+        samples_of(run)
+    trusted = et.open_run(folder / "run", trust=True)
+    assert trusted.model(int(trusted.steps[-1]))[1].weight.shape == (12, 64)
+    assert len(samples_of(trusted)[0]) == 60
