@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 import fnmatch
+import re
 from pathlib import Path
 from typing import Any
 
@@ -153,8 +153,21 @@ def test_what_is_not_recorded_would_take_what_is_said(images: Data) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["mlp256", "lenet", "mini-alexnet-s1", "resnet20", "minialexnet", "class-swap", "geodesic", "batch-size"]
-    + ["mlp-bn", "res-bn", "vgg16", "resnet18", "vit"],
+    [
+        "mlp256",
+        "lenet",
+        "mini-alexnet-s1",
+        "resnet20",
+        "minialexnet",
+        "class-swap",
+        "geodesic",
+        "batch-size",
+        "mlp-bn",
+        "res-bn",
+        "vgg16",
+        "resnet18",
+        "vit",
+    ],
 )
 def test_the_list_of_studies_says_what_the_source_s_size_takes(images: Data, name: str) -> None:
     study = STUDIES[name]
