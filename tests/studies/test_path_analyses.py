@@ -286,6 +286,8 @@ def test_unasked_only_what_takes_seconds_is_made(
         "200 random walks" in note and "--only geodesic" in note and "20 x 16" in note
         for note in tree.attrs["skipped"]
     )
+    monkeypatch.undo()
+    assert list(GEODESIC.quick(small, progress=False, share=1e-6).children) == []
     # What is kept already costs nothing.
     assert "circle.weight" in GEODESIC.quick(run, layers="circle", progress=False).children
 

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 import eigentrail as et
+from eigentrail.api.run_report import report_runs
 from eigentrail.cli.app import run as command
 from eigentrail.report.packing import unsqueeze
 from eigentrail.runs import Recorder, Run, open_run
@@ -260,13 +261,27 @@ def test_unasked_only_what_takes_seconds_is_made(
 ) -> None:
     fresh = record(tmp_path / "run", planted(30))
     monkeypatch.setattr(motion, "_QUICK_NUMBERS", 30 * 390)
-    chosen, skipped = motion_names(fresh, None, "pca", principal.VERSION, quick=True)
+    chosen, skipped = motion_names(fresh, None, "pca", principal.VERSION, share=1.0)
     assert chosen == ["a"]
     assert [one.split(":")[0] for one in skipped] == ["b", WHOLE]
     assert all("--only pca" in one for one in skipped)
     assert motion_names(fresh, None, "pca", principal.VERSION)[0] == ["a", "b", WHOLE]
     et.analyze(fresh, "pca", layers="b", progress=False)  # what is stored costs nothing
-    assert motion_names(fresh, None, "pca", principal.VERSION, quick=True)[0] == ["a", "b"]
+    assert motion_names(fresh, None, "pca", principal.VERSION, share=1.0)[0] == ["a", "b"]
+
+
+def test_several_runs_on_a_page_share_what_takes_seconds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = [record(tmp_path / name, planted(30)) for name in ("one", "other")]
+    monkeypatch.setattr(motion, "_QUICK_NUMBERS", 30 * 390)
+    assert motion_names(runs[0], None, "pca", principal.VERSION, share=1.0)[0] == ["a"]
+    assert motion_names(runs[0], None, "pca", principal.VERSION, share=0.5)[0] == []
+    page = report_runs(runs, tmp_path / "page.html", progress=False)
+    assert "ask for it with --only pca" in page.read_text()
+    for run in runs:
+        made = {path.name.split("-")[0] for path in (run.path / "analyses").iterdir()}
+        assert "evolution" in made and "pca" not in made
 
 
 @pytest.mark.parametrize(

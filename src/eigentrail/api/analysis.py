@@ -7,6 +7,7 @@ import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,7 @@ def analyze(
     jobs: int = 1,
     progress: bool | Progress | None = None,
     trust: bool = False,
+    share: float = 1.0,
 ) -> RunAnalysis:
     """Analyse a run; what was computed before is not computed again.
 
@@ -115,6 +117,8 @@ def analyze(
         progress: True to show it, False for silence, a callable to report to, None for a bar on terminals.
         trust: of a folder, as for `open_run`: True to import and call whatever the run names to build its network and
             to load its samples. A run that is open already has its own.
+        share: of the time that an analysis may take which is not named: a minute and a half on one core, or more where
+            `evolution` needs it.
 
     Returns:
         The results; `attrs["skipped"]` of each lists what was left out, and that of the first one also the checkpoints
@@ -122,7 +126,8 @@ def analyze(
     """
     besides = {one.name: one.compute for one in choose_analyses(also)} if also else {}
     wanted: dict[str, Compute] = {
-        one.name: one.quick or one.compute if only is None else one.compute for one in choose_analyses(only)
+        one.name: partial(one.quick, share=share) if only is None and one.quick is not None else one.compute
+        for one in choose_analyses(only)
     }
     opened = run if isinstance(run, Run) else open_run(run, trust=trust)
     results = {

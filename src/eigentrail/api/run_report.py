@@ -31,7 +31,8 @@ def report_runs(
     """Write the self-contained page of one run or of several compared; what is not analysed yet is analysed.
 
     Args:
-        runs: runs, folders of runs, or what `analyze` returned.
+        runs: runs, folders of runs, or what `analyze` returned. Several share the time that a page of one may take;
+            what is left out is told, and what was made before is there.
         path: the HTML file to write, or a folder for `report.html`. None: `report.html` in the folder of a
             recorded run, in the working directory for several runs and for a folder of checkpoints, in which nothing
             is written.
@@ -55,7 +56,9 @@ def report_runs(
     if not given:
         raise OptionError("name at least one run to report on")
     known = [
-        one if isinstance(one, RunAnalysis) else analyze(one, layers=layers, jobs=jobs, progress=progress)
+        one
+        if isinstance(one, RunAnalysis)
+        else analyze(one, layers=layers, jobs=jobs, progress=progress, share=1.0 / len(given))
         for one in given
     ]
     called = [""] * len(known) if labels is None or len(known) == 1 else list(labels)

@@ -204,7 +204,7 @@ def learning_section(stories: Sequence[RunStory]) -> Section:
     others = [str(n) for s in stories for n in s.run.metrics.data_vars if str(n) not in used]
     kinds |= {name: (name.replace("_", " "), (name,)) for name in dict.fromkeys(others[:4])}
     batches = "Grey: batches before their update, block by block. Others: all samples, after each epoch."
-    epochs = "Over all samples, after each epoch; dotted: test samples."
+    epochs = "Over all samples, after each epoch; dotted, in the colours of their runs: test samples."
     plots: list[Item] = []
     for kind, (unit, names) in kinds.items():
         drawn = [
@@ -251,6 +251,7 @@ def _metric_curves(story: RunStory, number: int, runs: int, names: Sequence[str]
                 known["epoch"].values[rows].astype(np.float64),
                 colour,
                 0 if runs == 1 else 2 * name.startswith("test"),
+                listed=runs == 1 or not name.startswith("test"),
             )
         )
     return found

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Protocol
 
 import pandas as pd
@@ -53,6 +52,32 @@ class Compute(Protocol):
         """
 
 
+class Quick(Protocol):
+    """What makes of an analysis only what takes seconds."""
+
+    def __call__(
+        self,
+        run: Run,
+        *,
+        layers: str | list[str] | None,
+        jobs: int,
+        progress: Progress | bool | None,
+        share: float,
+    ) -> xr.DataTree:
+        """Analyse a run.
+
+        Args:
+            run: the run.
+            layers: globs over parameter names; None for all that the analysis is made for.
+            jobs: processes that work in parallel.
+            progress: as everywhere.
+            share: of the seconds that it may take.
+
+        Returns:
+            The result over steps; `attrs["skipped"]` says what is left out.
+        """
+
+
 @dataclass(frozen=True)
 class Analysis:
     """One analysis.
@@ -75,7 +100,7 @@ class Analysis:
     tabulate: Callable[[xr.DataTree], pd.DataFrame]
     shown: tuple[str, ...] | None = None
     default: bool = True
-    quick: Compute | None = None
+    quick: Quick | None = None
     version: int | None = None
 
     def stored(self, run: Run, layers: str | Sequence[str] | None = None) -> xr.DataTree | None:
@@ -106,7 +131,7 @@ ANALYSES: dict[str, Analysis] = {
             principal_components,
             pca_table,
             PCA_SHOWN,
-            quick=partial(principal_components, quick=True),
+            quick=principal_components,
         ),
         Analysis(
             "drift",
@@ -114,7 +139,7 @@ ANALYSES: dict[str, Analysis] = {
             drifting,
             drift_table,
             DRIFT_SHOWN,
-            quick=partial(drifting, quick=True),
+            quick=drifting,
         ),
         Analysis(
             "overlap",
@@ -122,7 +147,7 @@ ANALYSES: dict[str, Analysis] = {
             overlapping,
             overlap_table,
             OVERLAP_SHOWN,
-            quick=partial(overlapping, quick=True),
+            quick=overlapping,
         ),
         Analysis(
             GEODESIC.name,

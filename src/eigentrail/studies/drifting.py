@@ -29,7 +29,7 @@ def drifting(
     layers: str | list[str] | None = None,
     jobs: int = 1,
     progress: Progress | bool | None = None,
-    quick: bool = False,
+    share: float | None = None,
 ) -> xr.DataTree:
     """Describe the motion of each layer along its first component, beside random walks.
 
@@ -38,7 +38,7 @@ def drifting(
         layers: globs over parameter names; None for all weights with two or more dimensions and the whole network.
         jobs: one process does the work, whatever this is.
         progress: True to show it, False for silence, a callable to report to, None for a bar on terminals.
-        quick: True to leave out what does not take seconds.
+        share: a number to leave out what does not take seconds, 1, or that share of them; None for all.
 
     Returns:
         A node per layer, and "(whole network)": `theta` and `norm` [step]; `straightness_null`, `share_null` and
@@ -47,7 +47,7 @@ def drifting(
         known; `verdict`, `growth`, `noise`, `curved`.
     """
     del jobs
-    names, skipped = motion_names(run, layers, NAME, VERSION, quick=quick)
+    names, skipped = motion_names(run, layers, NAME, VERSION, share=share)
     return layer_by_layer(run, NAME, _one, layers=names, version=VERSION, skipped=skipped, progress=progress)
 
 

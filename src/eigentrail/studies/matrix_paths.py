@@ -76,6 +76,7 @@ class MatrixAnalysis:
         layers: str | list[str] | None = None,
         jobs: int = 1,
         progress: Progress | bool | None = None,
+        share: float = 1.0,
     ) -> xr.DataTree:
         """Analyse the matrices for which it takes seconds, and those whose result is stored.
 
@@ -84,6 +85,7 @@ class MatrixAnalysis:
             layers: globs over parameter names; None for all matrices.
             jobs: not used.
             progress: as everywhere.
+            share: of these seconds.
 
         Returns:
             The same; the other layers are in `attrs["skipped"]` with what they take and how to ask for them.
@@ -94,7 +96,7 @@ class MatrixAnalysis:
         total = 0.0
         for name, one in sorted(series.items(), key=lambda item: self.seconds(item[1])):
             seconds = 0.0 if self._kept(run, name) else self.seconds(one)
-            if seconds <= _SECONDS_A_LAYER and total + seconds <= _SECONDS:
+            if seconds <= share * _SECONDS_A_LAYER and total + seconds <= share * _SECONDS:
                 chosen.add(name)
                 total += seconds
             else:

@@ -85,7 +85,7 @@ def thinned_places(count: int, most: int) -> np.ndarray[tuple[int], np.dtype[np.
 
 
 def motion_names(
-    run: Run, layers: str | list[str] | None, analysis: str, version: int, *, quick: bool = False
+    run: Run, layers: str | list[str] | None, analysis: str, version: int, *, share: float | None = None
 ) -> tuple[list[str], list[str]]:
     """Name the trajectories of a run that are looked at.
 
@@ -95,7 +95,8 @@ def motion_names(
             there are none) and, if there are several tensors, the whole network.
         analysis: for which analysis.
         version: the version of its format.
-        quick: True for those only that take seconds together, or whose result is stored.
+        share: 1 for those only that take seconds together, or whose result is stored; another number for such a share
+            of these seconds; None for all.
 
     Returns:
         The names, in the run's order, the whole network last; and what is left out, as "name: reason".
@@ -104,14 +105,14 @@ def motion_names(
     if layers is None:
         matrices = [name for name in names if len(run.layers[name].shape) > 1]
         names = [*(matrices or names), *([WHOLE] if len(names) > 1 else [])]
-    if not quick:
+    if share is None:
         return names, []
     chosen, skipped, read, done = [], [], 0, 0.0
     for name in names:
         infos = list(run.layers.values()) if name == WHOLE else [run.layers[name]]
         count, n = min(len(info.steps) for info in infos), sum(int(np.prod(info.shape)) for info in infos)
         products = _products(count, n)
-        if read + count * n <= _QUICK_NUMBERS and done + products <= _QUICK_PRODUCTS:
+        if read + count * n <= share * _QUICK_NUMBERS and done + products <= share * _QUICK_PRODUCTS:
             read, done = read + count * n, done + products
         elif not is_stored(run, analysis, name, version):
             skipped.append(

@@ -50,7 +50,7 @@ def overlapping(
     layers: str | list[str] | None = None,
     jobs: int = 1,
     progress: Progress | bool | None = None,
-    quick: bool = False,
+    share: float | None = None,
 ) -> xr.DataTree:
     """Lay the components of each layer's weights over its singular matrices and over those of its updates.
 
@@ -59,7 +59,7 @@ def overlapping(
         layers: globs over parameter names; None for all weights with two or more dimensions and the whole network.
         jobs: one process does the work, whatever this is.
         progress: True to show it, False for silence, a callable to report to, None for a bar on terminals.
-        quick: True to leave out what does not take seconds.
+        share: a number to leave out what does not take seconds, 1, or that share of them; None for all.
 
     Returns:
         A node per layer, and "(whole network)". `with_singular` [component, singular], |<p_i, s_j>| with the largest
@@ -71,7 +71,7 @@ def overlapping(
         leading ten components of the updates, beside walks with the observed updates and random signs.
     """
     del jobs
-    names, skipped = motion_names(run, layers, NAME, VERSION, quick=quick)
+    names, skipped = motion_names(run, layers, NAME, VERSION, share=share)
     return layer_by_layer(run, NAME, _one, layers=names, version=VERSION, skipped=skipped, progress=progress)
 
 

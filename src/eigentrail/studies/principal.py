@@ -37,7 +37,7 @@ def principal_components(
     layers: str | list[str] | None = None,
     jobs: int = 1,
     progress: Progress | bool | None = None,
-    quick: bool = False,
+    share: float | None = None,
 ) -> xr.DataTree:
     """Find the directions along which the layers of a run move, and those of their updates.
 
@@ -46,7 +46,7 @@ def principal_components(
         layers: globs over parameter names; None for all weights with two or more dimensions and the whole network.
         jobs: one process does the work, whatever this is.
         progress: True to show it, False for silence, a callable to report to, None for a bar on terminals.
-        quick: True to leave out what does not take seconds.
+        share: a number to leave out what does not take seconds, 1, or that share of them; None for all.
 
     Returns:
         A node per layer, and "(whole network)", with the children `weights` and `updates` (the latter only where they
@@ -57,7 +57,7 @@ def principal_components(
         [draw, leading], that of walks with the observed updates and random signs.
     """
     del jobs
-    names, skipped = motion_names(run, layers, NAME, VERSION, quick=quick)
+    names, skipped = motion_names(run, layers, NAME, VERSION, share=share)
     return layer_by_layer(run, NAME, _one, layers=names, version=VERSION, skipped=skipped, progress=progress)
 
 

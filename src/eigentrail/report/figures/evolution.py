@@ -16,6 +16,9 @@ from eigentrail.report.untrusted import plotly_text
 
 STEP = "step"
 _DASHES = ("solid", "dash", "dot", "dashdot")
+# Of a figure on a page, in pixels: its height, how wide its legend may be, and what an entry takes of that.
+_HEIGHT, _LEGEND, _ENTRY, _LETTER, _ROW = 345, 510, 46, 6.2, 18
+_ROWS = 3
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,7 @@ class Curve:
         epochs: [T] completed epochs, NaN where they are not known; shown on hovering.
         colour: which colour of the cycle.
         dash: which dash of the cycle.
+        listed: whether it stands in the legend; False where another curve's colour tells whose it is.
     """
 
     label: str
@@ -37,6 +41,7 @@ class Curve:
     epochs: Float64[np.ndarray, " t"]
     colour: int = 0
     dash: int = 0
+    listed: bool = True
 
 
 def log_menu() -> list[dict[str, Any]]:
@@ -117,7 +122,15 @@ def over_steps(
         yaxis=style.axis(unit, **yaxis),
         updatemenus=log_menu(),
         margin={"b": 58},
+        **_taller([str(trace["name"]) for trace in traces if trace.get("showlegend", True)]),
     )
+
+
+def _taller(entries: Sequence[str]) -> dict[str, int]:
+    """Give a figure with a long legend a height of its own, so that what it shows keeps its room."""
+    across = max(1, int(_LEGEND / (_ENTRY + _LETTER * max(map(len, entries), default=1))))
+    more = -(-len(entries) // across) - _ROWS
+    return {"height": _HEIGHT + _ROW * more} if more > 0 else {}
 
 
 def _trace(curve: Curve, stairs: bool, digits: str) -> dict[str, Any]:
@@ -136,6 +149,8 @@ def _trace(curve: Curve, stairs: bool, digits: str) -> dict[str, Any]:
         hovertemplate=f"{hover}<extra></extra>",
         **options,
     )
+    if not curve.listed:
+        line |= {"showlegend": False}
     if stairs:
         line["line"]["shape"] = "hv"
     if len(curve.steps) <= 3:

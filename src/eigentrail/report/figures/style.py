@@ -18,7 +18,7 @@ SPIKE = "#d6457f"
 FIT = "#8a68d6"
 OTHER = "#1c9a86"
 MUTED = "#858b95"
-CYCLE = (DATA, NULL, OTHER, SPIKE, FIT, "#5f9a3c", "#a5794f", "#5a8fa8", MUTED, "#b1873a")
+CYCLE = (DATA, NULL, OTHER, SPIKE, FIT, "#5f9a3c", "#a5794f", "#8f8a1f", MUTED, "#c9665c")
 
 PHASE_COLOURS = {
     "random-like": MUTED,
