@@ -137,7 +137,12 @@ def main() -> None:
             together(Path(folder) / "start", 2, options.network, samples, epochs=1, device=options.device)
     print("| network | precision | members, largest | beyond | an ulp away, largest | beyond | at most |")
     print("|---|---|---|---|---|---|---|")
-    for network, batch_size in ((options.network, 32), ("mlp-bn-2-40", 100), ("res-bn-2-30", 32)):
+    for network, batch_size in (
+        (options.network, 32),
+        ("mlp-bn-2-40", 100),
+        ("res-bn-2-30", 32),
+        ("lenet", 32),
+    ):
         for dtype in ("float64", "float32"):
             how = {"lr": 0.1, "batch_size": batch_size}
             print(deviations(network, samples, dtype, options.seeds, options.device, **how), flush=True)

@@ -10,6 +10,9 @@ from typing import Any
 
 from eigentrail.errors import EigentrailError
 
+#: What goes wrong in somebody's own code, a `sys.exit` of it too; Ctrl-C is none of it.
+FOREIGN = (Exception, SystemExit)
+
 
 def bare(name: str) -> str:
     """Take from a name what people write in several ways.
@@ -85,7 +88,7 @@ def import_object(path: str, what: str, error: type[EigentrailError]) -> Any:
         found: Any = importlib.import_module(module)
         for part in attribute.split("."):
             found = getattr(found, part)
-    except Exception as cause:
+    except FOREIGN as cause:
         raise error(
             f'the {what} "{path}" cannot be imported ({first_line(cause)}): write "package.module:name" of a module '
             "that Python finds"
@@ -102,4 +105,6 @@ def first_line(error: BaseException) -> str:
     Returns:
         Its first line; its kind where it says nothing.
     """
+    if isinstance(error, SystemExit):
+        return "it ends the program, as sys.exit() does"
     return next(iter(str(error).strip().splitlines()), "") or type(error).__name__

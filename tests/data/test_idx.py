@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import struct
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +68,15 @@ def test_small_mnist_is_read_and_normalised(small_mnist: Path) -> None:
     expected = (images / 255 - (images / 255).mean()) / (images / 255).std()
     np.testing.assert_allclose(loaded.train_inputs[:, 0].numpy(), expected, atol=1e-6)
     np.testing.assert_array_equal(loaded.normalization.undo(loaded.train_inputs)[:, 0].numpy(), images)
+
+
+def test_files_without_images_are_one_sentence_and_no_warning(small_mnist: Path) -> None:
+    write_idx(small_mnist / "mnist" / "train-images-idx3-ubyte.gz", np.zeros((0, 28, 28)))
+    write_idx(small_mnist / "mnist" / "train-labels-idx1-ubyte.gz", np.zeros(0))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(DataError, match=r"^mnist has no training samples$"):
+            data.load("mnist", small_mnist)
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,8 @@ def breaks():
     raise OSError("no such\\nfolder")
 def name():
     return "digits"
+def leaves():
+    raise SystemExit(0)
 number = 7
 """
 
@@ -59,6 +61,7 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixtur
     name = f"own_data_{abs(hash(request.node.name))}"
     (tmp_path / f"{name}.py").write_text(MODULE)
     (tmp_path / f"broken_{name}.py").write_text("1 / 0\n")
+    (tmp_path / f"bye_{name}.py").write_text("import sys\nsys.exit()\n")
     monkeypatch.syspath_prepend(tmp_path)
     return name
 
@@ -91,6 +94,10 @@ def test_a_changed_data_set_keeps_what_was_done_to_it_in_words(mine: str) -> Non
         ("gone", "has no attribute 'gone'"),
         ("needs", r"needs\(\) does not give a data set \(TypeError: .*called without arguments"),
         ("breaks", r"breaks\(\) does not give a data set \(OSError: no such\)"),
+        (
+            "leaves",
+            r"leaves\(\) does not give a data set \(SystemExit: it ends the program, as sys.exit\(\) does",
+        ),
         ("name", "is a str: give a pair"),
         ("number", "is a int: give a pair"),
     ],
@@ -107,6 +114,10 @@ def test_modules_that_cannot_be_imported(mine: str, tmp_path: Path) -> None:
         data.load("no_such_module:make")
     with pytest.raises(DataError, match=f'data set "broken_{mine}:x" cannot be imported .division by zero'):
         data.load(f"broken_{mine}:x")
+    with pytest.raises(
+        DataError, match=f'"bye_{mine}:x" cannot be imported .it ends the program, as sys.exit'
+    ):
+        data.load(f"bye_{mine}:x")
     for text in (f"{mine}:", ":make", "my module:make"):
         with pytest.raises(DataError, match=r'your own is given as "package\.module:name"'):
             data.as_data(text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 import torch
 from image_files import png, write_parquet
 from scipy.io import savemat
+from scipy.sparse import eye_array, issparse
 
 from eigentrail import data
 from eigentrail.data import Data
@@ -104,6 +106,15 @@ class Hostile:
             lambda path: write_batch(path, pixels(2), [0, 10]),
             "labels sample 1 as class 10, outside its 10 classes",
         ),
+        (
+            lambda path: write_batch(path, pixels(2), [0, 2**70]),
+            f"labels sample 1 as class {2**70}, outside its 10 classes .0 to 9.; 1 such",
+        ),
+        (lambda path: write_batch(path, pixels(2), [-(2**70), 0]), f"sample 0 as class {-(2**70)}, outside"),
+        (
+            lambda path: write_batch(path, pixels(2), [0, 2**20_000]),
+            r"sample 1 as class 2\^20000 and more, outside",
+        ),
         (lambda path: write_batch(path, pixels(2), [0]), "holds 2 images and 1 labels"),
         (lambda path: write_batch(path, pixels(2), ["a", 1]), '"labels" of .* is no list of class numbers'),
         (lambda path: write_batch(path, pixels(2)[:, :, :16], [0, 1]), r"has shape \(2, 1536\)"),
@@ -145,6 +156,16 @@ def test_svhn_from_matlab_files(tmp_path: Path) -> None:
         ({"X": np.zeros((28, 28, 3, 2), np.uint8), "y": [[1], [2]]}, r"shape \(28, 28, 3, 2\)"),
         ({"X": np.zeros((32, 32, 3, 2), np.uint8), "y": [[1], [2], [3]]}, "2 images and 3 labels"),
         ({"X": np.zeros((32, 32, 3, 2), np.uint8), "y": [[1], [11]]}, "labels sample 1 as class 11"),
+        (
+            {"X": np.zeros((32, 32, 3, 2), np.uint8), "y": np.array([1, 2**63 + 5], np.uint64)},
+            "labels sample 1 as class 9223372036854775813, which is no number of a class",
+        ),
+        (
+            {"X": np.zeros((32, 32, 3, 2), np.uint8), "y": eye_array(2)},
+            '"y" of .* is a cs._.*, no plain array',
+        ),
+        ({"X": eye_array(2), "y": [[1], [2]]}, '"X" of .* is a cs._.*, no plain array'),
+        ({"X": np.zeros((32, 32, 3, 0), np.uint8), "y": np.zeros((0, 1), np.uint8)}, "no training samples"),
         (None, "cannot be read as a MATLAB file"),
     ],
 )
@@ -155,7 +176,8 @@ def test_bad_matlab_files(tmp_path: Path, content: dict[str, object] | None, sai
             savemat(path, {"X": np.zeros((32, 32, 3, 50), np.uint8), "y": np.ones((50, 1), np.uint8)})
             path.write_bytes(path.read_bytes()[:5000])
         else:
-            savemat(path, {k: np.asarray(v) for k, v in content.items()})
+            savemat(path, {k: v if issparse(v) else np.asarray(v) for k, v in content.items()})
+    warnings.simplefilter("error", RuntimeWarning)
     with pytest.raises(DataError, match=said) as caught:
         data.load("svhn", tmp_path)
     assert "\n" not in str(caught.value)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -141,4 +143,48 @@ def test_a_grey_picture_is_read_as_colour(tmp_path: Path) -> None:
 def test_other_columns(tmp_path: Path, table: pa.Table, said: str) -> None:
     pq.write_table(table, tmp_path / "x.parquet")
     with pytest.raises(DataError, match=said):
+        read_images([tmp_path / "x.parquet"], side=32)
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.int64(), pa.list_(pa.uint8())])
+def test_bytes_that_are_none(tmp_path: Path, kind: pa.DataType) -> None:
+    path = tmp_path / "x.parquet"
+    value = {pa.string(): "text", pa.int64(): 7}.get(kind, [1, 2])
+    rows = pa.array([{"bytes": value, "path": None}], pa.struct([("bytes", kind), ("path", pa.string())]))
+    pq.write_table(pa.table([rows, pa.array([1])], names=["img", "label"]), path)
+    with pytest.raises(
+        DataError, match=r'column "img" of .*x\.parquet holds bytes of type .*, not encoded pictures'
+    ):
+        read_images([path], side=32)
+
+
+@pytest.mark.parametrize("kind", [pa.large_binary(), pa.binary_view()])
+def test_bytes_of_another_width(tmp_path: Path, kind: pa.DataType) -> None:
+    path = tmp_path / "x.parquet"
+    rows = pa.array(
+        [{"bytes": png(IMAGE), "path": None}], pa.struct([("bytes", kind), ("path", pa.string())])
+    )
+    pq.write_table(pa.table([rows, pa.array([1], pa.uint64())], names=["img", "label"]), path)
+    images, labels = read_images([path], side=32)
+    assert (images[0] == IMAGE.transpose(2, 0, 1)).all()
+    assert labels.tolist() == [1]
+
+
+def test_labels_of_64_bits_without_a_sign_are_told_as_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "x.parquet"
+    rows = pa.array([{"bytes": png(IMAGE)}] * 2, pa.struct([("bytes", pa.binary())]))
+    labels = pa.array([1, 2**63 + 5], pa.uint64())
+    pq.write_table(pa.table([rows, labels], names=["img", "label"]), path)
+    with pytest.raises(
+        DataError, match=r"x\.parquet labels sample 1 as class 9223372036854775813, which is no"
+    ):
+        read_images([path], side=32)
+
+
+def test_a_picture_that_announces_too_many_pixels(tmp_path: Path) -> None:
+    content = bytearray(png(IMAGE))
+    content[16:24] = struct.pack(">II", 30_000, 30_000)
+    content[29:33] = struct.pack(">I", zlib.crc32(bytes(content[12:29])))
+    write_parquet(tmp_path / "x.parquet", [bytes(content)], [1])
+    with pytest.raises(DataError, match=r"image 0 of .* is no PNG"):
         read_images([tmp_path / "x.parquet"], side=32)

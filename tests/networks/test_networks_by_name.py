@@ -107,6 +107,12 @@ def anything(**given):
 def breaks(classes):
     raise ValueError("no such size")
 
+def breaks_at_length(classes):
+    raise ValueError("no\\nsuch size")
+
+def leaves(classes):
+    raise SystemExit(0)
+
 def not_a_network(classes):
     return classes
 
@@ -117,6 +123,7 @@ number = 3
 @pytest.fixture
 def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     (tmp_path / "my_networks.py").write_text(OWN)
+    (tmp_path / "my_bye.py").write_text("import sys\nsys.exit()\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     yield "my_networks"
     sys.modules.pop("my_networks", None)
@@ -148,6 +155,10 @@ def test_a_recorded_run_imports_nobodys_code_by_itself(own: str) -> None:
         ("no_such_module:f", "No module named 'no_such_module'"),
         (":f", "cannot be imported"),
         ("my_networks:breaks", r"breaks\(classes=4\) does not build a network: ValueError: no such size"),
+        ("my_networks:breaks_at_length", "does not build a network: ValueError: no$"),
+        ("my_networks:leaves", r"leaves\(classes=4\) does not build .*SystemExit: it ends the program"),
+        ("my_bye:f", r"cannot be imported \(it ends the program, as sys.exit\(\) does\)"),
+        (7, "a network is given by its name, not 7"),
         ("my_networks:not_a_network", "gives a int, not an nn.Module"),
         ("my_networks:number", "is a int: name a class or function"),
     ],
@@ -162,6 +173,47 @@ def test_unknown_and_broken_ones_are_one_clear_sentence(own: str, name: str, sai
 def test_sizes_must_be_positive(shape: tuple[int, ...], classes: int) -> None:
     with pytest.raises(OptionError):
         networks.build("mlp50", shape, classes)
+
+
+@pytest.mark.parametrize("name", ["mlp50", "my_networks:from_data"])
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"classes": "ten"}, "classes is a whole number, at least 1, not 'ten'"),
+        ({"classes": 2.7}, "classes is a whole number, at least 1, not 2.7"),
+        ({"input_shape": 64}, r"input_shape is the shape of one sample, such as \(3, 32, 32\), not 64"),
+        ({"input_shape": "28"}, "input_shape is the shape of one sample.* not '28'"),
+        ({"input_shape": (1, 8.5)}, "a side of input_shape is a whole number, at least 1, not 8.5"),
+        ({"seed": 2**64}, "seed is a whole number, 0 to 9223372036854775807, not 18446744073709551616"),
+        ({"seed": "x"}, "seed is a whole number"),
+    ],
+)
+def test_arguments_of_another_kind(own: str, name: str, given: dict[str, object], said: str) -> None:
+    with pytest.raises(OptionError, match=said) as caught:
+        networks.build(name, **{"input_shape": (1, 8), "classes": 3, **given})
+    assert "\n" not in str(caught.value)
+
+
+def test_single_numbers_are_no_samples_of_a_known_network() -> None:
+    with pytest.raises(OptionError, match=r"mlp50 takes samples of one side or more.*give inputs \[n, 1\]"):
+        networks.build("mlp50", (), 7)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({}, "^NetworkSpec needs classes: give classes=...$"),
+        (
+            {"classes": "ten"},
+            r"^NetworkSpec\(classes='ten'\) cannot be used: input should be a valid integer",
+        ),
+        ({"classes": 3, "depth": 4}, 'there is no setting of NetworkSpec "depth"'),
+    ],
+)
+def test_a_spec_that_cannot_be(given: dict[str, object], said: str) -> None:
+    with pytest.raises(OptionError, match=said) as caught:
+        networks.NetworkSpec(name="mlp50", input_shape=(1, 8, 8), **given)
+    assert "\n" not in str(caught.value)
 
 
 def test_the_documents_list_every_network_with_its_count() -> None:

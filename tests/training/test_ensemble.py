@@ -115,7 +115,7 @@ def test_a_grid_of_rates_and_decays(tmp_path: Path, few: Data) -> None:
     assert sorted(run.path for run in again) == sorted(run.path for run in found)
     assert again.select(lr=0.1)[0].path == found[0].path
     assert repr(again) == f"<Ensemble {tmp_path / 'grid'}: 8 runs: 8 finished>"
-    with pytest.raises(OptionError, match="no training setting rate"):
+    with pytest.raises(OptionError, match='no training setting "rate": did you mean lr'):
         found.select(rate=1)
 
 

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from eigentrail.data.dataset import check_labels
+from eigentrail.data.dataset import outside
 from eigentrail.errors import DataError
 
 _LARGEST = 2**30
@@ -113,10 +113,11 @@ def read_batches(
             raise DataError(
                 f"{path} holds {len(found)} images and {len(numbers)} labels: delete it and fetch it again"
             )
-        targets = torch.tensor(numbers, dtype=torch.int64)
-        check_labels(targets, classes, str(path))
+        # Before they are a tensor: a pickle's numbers may be of any size.
+        if wrong := [place for place, number in enumerate(numbers) if not 0 <= number < classes]:
+            raise DataError(outside(str(path), wrong[0], numbers[wrong[0]], classes, len(wrong)))
         images.append(found.reshape(-1, 3, side, side))
-        labels.append(targets)
+        labels.append(torch.tensor(numbers, dtype=torch.int64))
     return np.concatenate(images), torch.cat(labels)
 
 

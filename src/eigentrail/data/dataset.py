@@ -7,7 +7,9 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.utils.data import TensorDataset
 
 from eigentrail.data.normalization import Normalization
@@ -52,10 +54,16 @@ class Data:
             ("test", self.test_inputs, self.test_targets),
         ):
             where = f"the {part} part of {self.name}"
+            check_dense(inputs, f"{where} has inputs that are")
+            check_dense(targets, f"{where} has targets that are")
             if targets.ndim != 1 or targets.dtype != torch.int64:
                 raise DataError(
                     f"{where} has targets of shape {tuple(targets.shape)} and type {targets.dtype}: give "
                     "one class number, an integer, for each sample"
+                )
+            if not inputs.ndim:
+                raise DataError(
+                    f"{where} has inputs that are one number: give one sample or more, inputs [n, ...]"
                 )
             if len(inputs) != len(targets):
                 raise DataError(
@@ -164,7 +172,83 @@ def check_labels(targets: torch.Tensor, classes: int, where: str) -> None:
     wrong = ((targets < 0) | (targets >= classes)).nonzero()
     if len(wrong):
         first = int(wrong[0])
+        raise DataError(outside(where, first, int(targets[first]), classes, len(wrong)))
+
+
+def outside(where: str, place: int, number: int, classes: int, count: int) -> str:
+    """Say that labels are outside the classes.
+
+    Args:
+        where: what is checked.
+        place: the first such sample.
+        number: its label.
+        classes: the number of classes.
+        count: how many such samples there are.
+
+    Returns:
+        The sentence.
+    """
+    return (
+        f"{where} labels sample {place} as class {_told(number)}, outside its {classes} classes (0 to "
+        f"{classes - 1}); {count} such in all"
+    )
+
+
+def too_large(where: str, place: int, number: int) -> str:
+    """Say that a label is larger than any number of a class can be.
+
+    Args:
+        where: what is checked.
+        place: the sample.
+        number: its label.
+
+    Returns:
+        The sentence.
+    """
+    return (
+        f"{where} labels sample {place} as class {_told(number)}, which is no number of a class: count the classes "
+        "from 0"
+    )
+
+
+def _told(number: int) -> str:
+    # Python refuses to write numbers of thousands of digits.
+    return str(number) if number.bit_length() <= 128 else f"2^{number.bit_length() - 1} and more"
+
+
+def int64_labels(labels: NDArray[Any], where: str, start: int = 0) -> NDArray[np.int64]:
+    """Bring integer labels of any width into int64.
+
+    Args:
+        labels: integers.
+        where: what they belong to, for the error.
+        start: the number of the first sample.
+
+    Returns:
+        The same numbers.
+
+    Raises:
+        DataError: one does not fit, which else would become another number.
+    """
+    if labels.dtype == np.uint64:
+        wrong = np.flatnonzero(labels > np.iinfo(np.int64).max)
+        if len(wrong):
+            raise DataError(too_large(where, start + int(wrong[0]), int(labels.ravel()[wrong[0]])))
+    return labels.astype(np.int64)
+
+
+def check_dense(tensor: torch.Tensor, what: str) -> None:
+    """Make sure that a tensor holds all its numbers.
+
+    Args:
+        tensor: the tensor.
+        what: the beginning of the error, up to and with its verb.
+
+    Raises:
+        DataError: it is a sparse or a nested one.
+    """
+    if isinstance(tensor, torch.Tensor) and (tensor.layout != torch.strided or tensor.is_nested):
+        kind = "nested" if tensor.is_nested else "sparse"
         raise DataError(
-            f"{where} labels sample {first} as class {int(targets[first])}, outside its {classes} classes (0 to "
-            f"{classes - 1}); {len(wrong)} such in all"
+            f"{what} {kind}: give dense tensors of one shape (.to_dense() makes them of sparse ones)"
         )

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from eigentrail.data.dataset import Data
 from eigentrail.data.normalization import Normalization
+from eigentrail.errors import DataError
 
 Part = tuple[NDArray[np.uint8], torch.Tensor]
 
@@ -27,7 +28,13 @@ def make_images(name: str, train: Part, test: Part, class_names: Sequence[str]) 
 
     Returns:
         The data set.
+
+    Raises:
+        DataError: there is no image in the training set.
     """
+    if not len(train[0]):
+        # Nothing can be measured on them.
+        raise DataError(f"{name} has no training samples")
     normalization = Normalization.of(train[0], scale=255)
     what = "pixels have" if train[0].shape[1] == 1 else "each colour has"
     return Data(

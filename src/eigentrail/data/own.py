@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+import itertools
+import operator
 import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
-from eigentrail._names import first_line, import_object
-from eigentrail.data.dataset import DTYPES, Data
+from eigentrail._names import FOREIGN, first_line, import_object
+from eigentrail._numbers import written
+from eigentrail.data.dataset import DTYPES, Data, check_dense, int64_labels, too_large
 from eigentrail.errors import DataError
 
 _IMPORT_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 # Samples of a Dataset that are read at once.
 _AT_ONCE = 256
+
+# So many classes in a row without a sample: their labels are rather marks, such as 255, or no class numbers at all.
+_EMPTY_CLASSES = 100
+
+_MOST_CLASSES = 1_000_000
+_LARGEST = 2**63 - 1
 
 # What has been asked for by import path in this process.
 _asked: set[str] = set()
@@ -53,7 +63,7 @@ def load_own(path: str) -> Data:
     if callable(found) and not isinstance(found, Dataset):
         try:
             found = found()
-        except Exception as error:
+        except FOREIGN as error:
             raise DataError(
                 f"{path}() does not give a data set ({type(error).__name__}: {first_line(error)}): name an object, or "
                 "a class or function that is called without arguments"
@@ -111,13 +121,15 @@ def from_tensors(
             (input, target), which is read once, in order.
         test: the held-out part, likewise; None for none.
         name: what to call it.
-        classes: the number of classes or their names; one more than the largest label by default.
+        classes: the number of classes or their names; one more than the largest label by default, which is refused
+            where a hundred classes in a row or more would have no sample.
 
     Returns:
         The data set.
 
     Raises:
-        DataError: it is no such thing, or inputs and targets do not belong together.
+        DataError: it is no such thing, inputs and targets do not belong together, or the labels do not tell the
+            number of classes.
     """
     train_inputs, train_targets = _tensors(train, f"the training part of {name}")
     if test is None:
@@ -125,12 +137,44 @@ def from_tensors(
     else:
         test_inputs, test_targets = _tensors(test, f"the test part of {name}")
     if classes is None:
-        largest = max((int(part.max()) for part in (train_targets, test_targets) if part.numel()), default=0)
-        classes = max(largest, 0) + 1
-    names = tuple(map(str, range(classes))) if isinstance(classes, int) else tuple(classes)
+        classes = _count_classes(train_targets, test_targets, name)
+    names = _class_names(classes, name)
     return Data(
         name, train_inputs, train_targets, test_inputs, test_targets, names, about="inputs as they were given"
     )
+
+
+def _count_classes(train: torch.Tensor, test: torch.Tensor, name: str) -> int:
+    # Negative labels, and targets that are no labels, are left to the checks of the data set.
+    parts = [part for part in (train, test) if part.dtype == torch.int64]
+    there = sorted({-1}.union(*(torch.unique(part[part >= 0]).tolist() for part in parts)))
+    for below, label in itertools.pairwise(there):
+        if label - below > _EMPTY_CLASSES:
+            part, targets = ("training", train) if bool((train == label).any()) else ("test", test)
+            place = int((targets.flatten() == label).nonzero()[0])
+            raise DataError(
+                f"the {part} part of {name} labels sample {place} as class {label} and no sample as class {below + 1} "
+                f"to {label - 1}: give the number of classes, eigentrail.data.from_tensors(..., classes=...), or take "
+                "out samples whose label is no class"
+            )
+    return max(there[-1], 0) + 1
+
+
+def _class_names(classes: Any, name: str) -> tuple[str, ...]:
+    try:
+        count = 0 if isinstance(classes, bool) else operator.index(classes)
+    except TypeError:
+        try:
+            if not isinstance(classes, (str, bytes)):
+                return tuple(classes)
+        except TypeError:
+            pass
+        count = 0
+    if not 1 <= count <= _MOST_CLASSES:
+        raise DataError(
+            f"classes={written(classes)} of {name}: give the number of classes, 1 to {_MOST_CLASSES}, or their names"
+        )
+    return tuple(map(str, range(count)))
 
 
 def _tensors(source: Any, where: str) -> tuple[torch.Tensor, torch.Tensor]:
@@ -145,14 +189,28 @@ def _tensors(source: Any, where: str) -> tuple[torch.Tensor, torch.Tensor]:
         raise DataError(f"{where} is {kind}: give a pair (inputs, targets) or a Dataset of such pairs")
     try:
         inputs, targets = (torch.as_tensor(part) for part in source)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise DataError(f"{where} cannot be made tensors: {error}") from error
+    except FOREIGN as error:
+        raise DataError(f"{where} cannot be made tensors: {first_line(error)}") from error
+    check_dense(inputs, f"{where} has inputs that are")
+    check_dense(targets, f"{where} has targets that are")
+    if not inputs.ndim or not targets.ndim:
+        what = "targets" if inputs.ndim else "inputs"
+        raise DataError(
+            f"{where} has {what} that are one number: give inputs [n, ...] and targets [n], or a Dataset of samples"
+        )
     if inputs.dtype not in DTYPES and not inputs.is_complex():
         inputs = inputs.float()
     if not targets.is_floating_point() and targets.dtype != torch.bool and not targets.is_complex():
-        targets = targets.long()
+        targets = _long(targets, where)
     # A copy in memory of torch's own: later changes of the caller's arrays do not reach a training.
     return inputs.detach().clone(), targets.detach().clone()
+
+
+def _long(targets: torch.Tensor, where: str, start: int = 0) -> torch.Tensor:
+    if targets.dtype != torch.uint64:
+        return targets.long()
+    # torch compares no such numbers.
+    return torch.from_numpy(np.asarray(int64_labels(targets.cpu().numpy(), where, start)))
 
 
 def read_pair(source: Dataset[Any] | DataLoader[Any]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -177,10 +235,12 @@ def read_pair(source: Dataset[Any] | DataLoader[Any]) -> tuple[torch.Tensor, tor
         if not pairs:
             raise DataError("there are no samples in the data")
         inputs, targets = (torch.cat(parts) for parts in zip(*pairs, strict=True))
-    except (TypeError, ValueError, RuntimeError) as error:
+    except DataError:
+        raise
+    except FOREIGN as error:
         raise DataError(
-            f"the samples of the data do not go into one tensor ({first_line(error)}): give pairs of inputs of one "
-            "shape and targets"
+            f"the samples of the data do not go into one tensor ({type(error).__name__}: {first_line(error)}): give "
+            "pairs of inputs of one shape and targets"
         ) from error
     finally:
         if kept is not None:
@@ -195,6 +255,8 @@ def _pair_of(batch: Any) -> tuple[torch.Tensor, torch.Tensor]:
             f"a batch of the data is a {type(batch).__name__}{many}: give pairs (inputs, targets)"
         )
     inputs, targets = (torch.as_tensor(part) for part in batch)
+    check_dense(inputs, "the inputs of the data are")
+    check_dense(targets, "the targets of the data are")
     # A loader that does not make batches gives single samples.
     return (inputs, targets) if targets.ndim else (inputs[None], targets[None])
 
@@ -204,23 +266,59 @@ def _collect(source: Dataset[Any], where: str) -> tuple[torch.Tensor, torch.Tens
         count = len(source)  # type: ignore[arg-type]
     except TypeError as error:
         raise DataError(f"{where} is a Dataset without a length: collect its samples into tensors") from error
+    except FOREIGN as error:
+        raise DataError(
+            f"{where} does not tell its length ({type(error).__name__}: {first_line(error)}): mend its __len__"
+        ) from error
     if not count:
         raise DataError(f"{where} is empty")
     inputs, targets = [], []
     for place in range(count):
-        sample = source[place]
+        try:
+            sample = source[place]
+        except FOREIGN as error:
+            raise DataError(
+                f"sample {place} of {where}, which tells of {count} samples, cannot be read ({type(error).__name__}: "
+                f"{first_line(error)}): mend its __getitem__ or its __len__"
+            ) from error
         if not isinstance(sample, (tuple, list)) or len(sample) != 2:
             raise DataError(
                 f"sample {place} of {where} is a {type(sample).__name__}: give pairs (input, target)"
             )
         try:
-            inputs.append(torch.as_tensor(sample[0]))
-            targets.append(torch.as_tensor(sample[1]))
-        except (TypeError, ValueError, RuntimeError) as error:
-            raise DataError(f"sample {place} of {where} cannot be made a tensor: {error}") from error
+            inputs.append(_tensor(sample[0]))
+            if type(sample[1]) is int and sample[1] > _LARGEST:
+                raise DataError(too_large(where, place, sample[1]))
+            targets.append(_tensor(sample[1]))
+        except DataError:
+            raise
+        except FOREIGN as error:
+            raise DataError(
+                f"sample {place} of {where} cannot be made a tensor: {first_line(error)}"
+            ) from error
+        check_dense(inputs[-1], f"the input of sample {place} of {where} is")
+        check_dense(targets[-1], f"the target of sample {place} of {where} is")
+        if targets[-1].dtype == torch.uint64:
+            targets[-1] = _long(targets[-1], where, place)
         if inputs[-1].shape != inputs[0].shape:
             raise DataError(
                 f"sample {place} of {where} has shape {tuple(inputs[-1].shape)}, the first one "
                 f"{tuple(inputs[0].shape)}: they must be the same"
             )
-    return torch.stack(inputs), torch.stack(targets)
+        if targets[-1].shape != targets[0].shape:
+            raise DataError(
+                f"sample {place} of {where} has a target of shape {tuple(targets[-1].shape)}, the first one of "
+                f"{tuple(targets[0].shape)}: give one class number for each sample"
+            )
+    try:
+        return torch.stack(inputs), torch.stack(targets)
+    except RuntimeError as error:
+        raise DataError(
+            f"the samples of {where} do not go into one tensor ({first_line(error)}): give all of one type, on one "
+            "device"
+        ) from error
+
+
+def _tensor(part: Any) -> torch.Tensor:
+    # torch takes numpy's arrays of all integers, but not all its single ones.
+    return torch.as_tensor(np.asarray(part) if isinstance(part, np.generic) else part)

@@ -14,10 +14,16 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from eigentrail.data.dataset import check_labels
+from eigentrail.data.dataset import check_labels, int64_labels
 from eigentrail.errors import DataError
 
 _ROWS = 2048
+_BINARY = (
+    pa.types.is_binary,
+    pa.types.is_large_binary,
+    pa.types.is_binary_view,
+    pa.types.is_fixed_size_binary,
+)
 _SHARD = re.compile(r"-(\d+)-of-(\d+)\.parquet$")
 
 
@@ -127,7 +133,8 @@ def read_images(
                 raise DataError(
                     f"{path} lacks an image or a label between rows {rows} and {rows + len(batch)}"
                 )
-            labels.append(batch.column(label).to_numpy(zero_copy_only=False).astype(np.int64))
+            numbers = batch.column(label).to_numpy(zero_copy_only=False)
+            labels.append(int64_labels(numbers, str(path), rows))
             pixels = np.empty((len(batch), side, side, len(mode)), np.uint8)
             for row, encoded in enumerate(batch.column(image).field("bytes").to_pylist()):
                 picture = _decode(encoded, side, f"image {rows + row} of {path}", mode)
@@ -152,6 +159,11 @@ def _batches(path: Path, image: str, label: str) -> Iterator[pa.RecordBatch]:
             kind = schema.field(image).type
             if not pa.types.is_struct(kind) or kind.get_field_index("bytes") < 0:
                 raise DataError(f'the column "{image}" of {path} is {kind}, not a struct of encoded bytes')
+            if not any(is_kind(kind.field("bytes").type) for is_kind in _BINARY):
+                raise DataError(
+                    f'the column "{image}" of {path} holds bytes of type {kind.field("bytes").type}, not encoded '
+                    "pictures: give the files of the data set"
+                )
             if not pa.types.is_integer(schema.field(label).type):
                 raise DataError(
                     f'the column "{label}" of {path} is {schema.field(label).type}, not class numbers'
@@ -173,7 +185,7 @@ def _decode(encoded: bytes | None, side: int, where: str, mode: str) -> NDArray[
                 width, height = picture.size
                 raise DataError(f"{where} has {height} x {width} pixels where {side} x {side} belong")
             return np.asarray(picture if picture.mode == mode else picture.convert(mode))
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
         raise DataError(
             f"{where} is no PNG that can be decoded: delete the file and fetch it again"
         ) from error

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from eigentrail.data.dataset import Data, check_labels
+from eigentrail.data.dataset import Data, check_labels, int64_labels
 from eigentrail.data.images import DIGITS, Part, make_images
 from eigentrail.data.locate import Layout, find_folder
 from eigentrail.data.parquet import read_part
@@ -55,6 +55,9 @@ def _read_matlab(path: Path) -> Part:
     for name in ("X", "y"):
         if name not in content:
             raise DataError(f'{path} has no "{name}": give the files of the cropped digits')
+        if not isinstance(content[name], np.ndarray):
+            kind = type(content[name]).__name__
+            raise DataError(f'"{name}" of {path} is a {kind}, no plain array: delete it and fetch it again')
     images, labels = content["X"], content["y"].ravel()
     if images.ndim != 4 or images.shape[:3] != (_SIDE, _SIDE, 3) or images.dtype != np.uint8:
         raise DataError(
@@ -65,7 +68,7 @@ def _read_matlab(path: Path) -> Part:
             f"{path} holds {images.shape[3]} images and {len(labels)} labels of type {labels.dtype}: a whole number "
             "belongs to each image"
         )
-    targets = torch.tensor(labels.astype(np.int64))
+    targets = torch.tensor(int64_labels(labels, str(path)))
     targets[targets == 10] = 0
     check_labels(targets, 10, str(path))
     return np.ascontiguousarray(images.transpose(3, 2, 0, 1)), targets

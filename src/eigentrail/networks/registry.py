@@ -12,7 +12,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from eigentrail._names import import_object, look_up
+from eigentrail._names import FOREIGN, first_line, import_object, look_up
+from eigentrail._numbers import seed_of, whole, written
 from eigentrail.errors import OptionError
 from eigentrail.networks.batch_norm_mlp import BatchNormMLP, BatchNormResidual
 from eigentrail.networks.deep_linear import DeepLinear
@@ -140,6 +141,8 @@ def resolve(name: str) -> str:
     Raises:
         OptionError: there is none such; the nearest names are offered.
     """
+    if not isinstance(name, str):
+        raise OptionError(f"a network is given by its name, not {written(name)}")
     if ":" in name:
         return name
     if (sized := _SIZED_NAME.fullmatch(name.strip())) is not None:
@@ -161,18 +164,19 @@ def build(name: str, input_shape: Sequence[int], classes: int, seed: int = 0) ->
             called with those of the arguments `input_shape` and `classes` that it takes.
         input_shape: the shape of one sample.
         classes: the number of classes.
-        seed: of the weights.
+        seed: of the weights, from 0 to 2^63 - 1.
 
     Returns:
         The network, in training mode.
 
     Raises:
-        OptionError: there is no such network, or the factory builds none from these arguments.
+        OptionError: there is no such network, the factory builds none from these arguments, or they are no numbers of
+            the kind.
     """
     known = resolve(name)
     if ":" not in known:
         return build_known(known, input_shape, classes, seed)
-    shape, count = _sizes(input_shape, classes)
+    (shape, count), seed = _sizes(input_shape, classes), seed_of(seed)
     with torch.random.fork_rng(devices=[]):
         # The processor's alone: `torch.manual_seed` would change the generators of GPUs as well.
         torch.default_generator.manual_seed(seed)
@@ -188,14 +192,23 @@ def build_known(name: str, input_shape: Sequence[int], classes: int, seed: int =
         name: one of `names()`.
         input_shape: the shape of one sample.
         classes: the number of classes.
-        seed: of the weights.
+        seed: of the weights, from 0 to 2^63 - 1.
 
     Returns:
         The network, in training mode.
+
+    Raises:
+        OptionError: there is no such network, or it cannot be built from these arguments.
     """
-    # An import path is an unknown name here.
-    known = resolve(name) if ":" not in name else look_up(name, ENTRIES, "network", OptionError)
-    shape, count = _sizes(input_shape, classes)
+    known = resolve(name)
+    if ":" in known:
+        # An import path is an unknown name here.
+        known = look_up(name, ENTRIES, "network", OptionError)
+    (shape, count), seed = _sizes(input_shape, classes), seed_of(seed)
+    if not shape:
+        raise OptionError(
+            f"{known} takes samples of one side or more, not single numbers: give inputs [n, 1]"
+        )
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         return _factory(known)(shape, count)
@@ -233,9 +246,16 @@ def _factory(known: str) -> Factory:
 
 
 def _sizes(input_shape: Sequence[int], classes: int) -> tuple[tuple[int, ...], int]:
-    if classes < 1:
-        raise OptionError(f"classes={classes}: a network needs at least one class")
-    return tuple(int(side) for side in input_shape), int(classes)
+    try:
+        sides = None if isinstance(input_shape, (str, bytes)) else list(input_shape)
+    except TypeError:
+        sides = None
+    if sides is None:
+        raise OptionError(
+            f"input_shape is the shape of one sample, such as (3, 32, 32), not {written(input_shape)}"
+        )
+    shape = tuple(whole("a side of input_shape", side, 1) for side in sides)
+    return shape, whole("classes", classes, 1)
 
 
 def _build_own(path: str, input_shape: tuple[int, ...], classes: int) -> nn.Module:
@@ -243,10 +263,10 @@ def _build_own(path: str, input_shape: tuple[int, ...], classes: int) -> nn.Modu
     arguments = accepted_arguments(factory, input_shape, classes)
     try:
         built = factory(**arguments)
-    except Exception as error:
+    except FOREIGN as error:
         told = ", ".join(f"{key}={value}" for key, value in arguments.items())
         raise OptionError(
-            f"{path}({told}) does not build a network: {type(error).__name__}: {error}"
+            f"{path}({told}) does not build a network: {type(error).__name__}: {first_line(error)}"
         ) from error
     if not isinstance(built, nn.Module):
         raise OptionError(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
 from torch import nn
 
+from eigentrail.data.checked import Checked
 from eigentrail.networks.registry import accepted_arguments, build, import_factory, resolve
 
 
-class NetworkSpec(BaseModel):
+class NetworkSpec(Checked):
     """A network by name: all that building it again takes.
 
     Attributes:
@@ -18,9 +18,10 @@ class NetworkSpec(BaseModel):
         input_shape: the shape of one sample.
         classes: the number of classes.
         seed: of the initial weights.
-    """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    Raises:
+        OptionError: one of them is lacking or no such thing.
+    """
 
     name: str
     input_shape: tuple[int, ...]

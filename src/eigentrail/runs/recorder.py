@@ -69,7 +69,7 @@ class Recorder:
         data: what the run is trained on, as plain data.
         optimizer: the optimizer, whose class and settings are kept.
         seed: the seed, kept.
-        notes: anything else to keep, as plain data.
+        notes: anything else to keep, as plain data; for a run that goes on, beside what is kept of it.
         resume: True to go on with the run in the folder after its last step (a new run is begun where there is
             none); a number to go on from that step: later ones are taken back, and analyses stored in the run
             with them.
@@ -394,6 +394,8 @@ class Recorder:
             self._manifest, commit, upto = found
             check_same(self.path, self._manifest, self._spec, specs, self._sources, self._model, commit, upto)
         self._say_estimate()
+        # What is told of a run that goes on is true of it now: it may be asked for more epochs.
+        self._manifest.notes |= self._about["notes"]
         self._manifest.status, self._manifest.error = "running", None
         self._manifest.sessions.append(manifest.new_session(upto))
         self._manifest.packages = manifest.package_versions()

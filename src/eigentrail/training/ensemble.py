@@ -19,7 +19,7 @@ from eigentrail.data import Data, as_data
 from eigentrail.errors import OptionError, RunError, RunWarning
 from eigentrail.networks import NetworkSpec
 from eigentrail.runs import open_run
-from eigentrail.runs.manifest import FILE
+from eigentrail.runs.manifest import FILE, Manifest
 from eigentrail.runs.schedules import Every
 from eigentrail.training.device import find_device, random_state, undisturbed
 from eigentrail.training.disk import bytes_of_training, say_disk
@@ -27,9 +27,18 @@ from eigentrail.training.ensemble_fitness import members_at_once, why_not_stacke
 from eigentrail.training.ensemble_loop import Trainee, train_together
 from eigentrail.training.ensemble_members import Member, plan_members
 from eigentrail.training.ensemble_processes import train_apart
-from eigentrail.training.ensemble_result import Ensemble, diverged
+from eigentrail.training.ensemble_result import Ensemble, told_diverged
 from eigentrail.training.interruption import Interruption
-from eigentrail.training.preparing import Recording, build_network, check_fits, freeze, place, prepare
+from eigentrail.training.preparing import (
+    Recording,
+    build_network,
+    check_fits,
+    description,
+    freeze,
+    place,
+    prepare,
+)
+from eigentrail.training.resuming import check_same_training
 from eigentrail.training.samples import Samples
 from eigentrail.training.settings import TrainingSettings
 
@@ -125,16 +134,18 @@ def train_many(
         aloud = progress is not False and not callable(progress)
         if aloud:
             _say(line)
+        left = [one for one in members if not (resume and _is_diverged(network, samples, folder, one))]
         with shown(f"training {len(members)} networks", progress) as tell:
-            if size:
-                _stacked(network, samples, folder, members, size, recording, resume, tell)
+            if not left:
+                tell("all have diverged before", len(members), len(members))
+            elif size:
+                _stacked(network, samples, folder, left, size, recording, resume, tell)
             else:
                 how_said = f"{len(members)} networks: {said}"
                 if aloud:
                     _say(how_said)
                 else:
                     tell(how_said, 0, len(members))
-                left = [one for one in members if not (resume and _is_diverged(folder / one.name))]
                 for name, text in train_apart(
                     network, samples, folder, left, recording, resume, tell
                 ).items():
@@ -201,8 +212,6 @@ def _stacked(
             by_step: dict[int, list[Trainee]] = {}
             for one in members[first : first + size]:
                 path = folder / one.name
-                if resume and _is_diverged(path):
-                    continue
                 model, spec = _build(network, data, one.settings)
                 own = replace(recording, notes=one.notes)
                 prepared = prepare(model, spec, data, path, one.settings, own, resume)
@@ -215,8 +224,18 @@ def _stacked(
                     raise KeyboardInterrupt
 
 
-def _is_diverged(path: Path) -> bool:
-    return (path / FILE).is_file() and diverged(open_run(path))
+def _is_diverged(network: Any, data: Data, folder: Path, member: Member) -> bool:
+    """Tell whether a member has diverged before, in this very training."""
+    path = folder / member.name
+    if not (path / FILE).is_file():
+        return False
+    found = Manifest.read(path)
+    if not told_diverged(found):
+        return False
+    check_same_training(
+        path, found, data, member.settings, description(*_build(network, data, member.settings))
+    )
+    return True
 
 
 def _say(line: str) -> None:

@@ -10,6 +10,7 @@ from joblib import cpu_count
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from eigentrail._names import first_line
 from eigentrail.data import Data
 from eigentrail.training.device import random_state, set_random_state
 from eigentrail.training.ensemble_gradients import gradients_of
@@ -59,7 +60,7 @@ def why_not_stacked(models: Sequence[nn.Module], data: Data, settings: TrainingS
             return "a step of the stack is not that of each network alone"
     except Exception as error:
         # Whatever a network does that torch.func refuses; alone it will train, or say itself what is wrong.
-        return f"torch.func cannot map it ({str(error).strip().splitlines()[0] or type(error).__name__})"
+        return f"torch.func cannot map it ({first_line(error)})"
     finally:
         set_random_state(before, device)
     return None

@@ -1,9 +1,9 @@
-"""Dense layers and batch norm of a stack by the kernels that a network alone calls.
+"""Dense layers, convolutions and batch norm of a stack by the kernels that a network alone calls.
 
-torch.func maps a dense layer and a batch norm over a stack as other operations than a network alone performs: the
-gradient of a weight as the transpose of another product, scale and shift of a batch norm after the norm instead of with
-it. Their rounding differs in the last bit, and a ReLU whose input lies within rounding of 0 makes much of that. Here
-both are computed for the whole stack as each network computes them alone, which gives the same bits on processors.
+torch.func maps these over a stack as other operations than a network alone performs: the gradient of a weight as the
+transpose of another product, scale and shift of a batch norm after the norm instead of with it, convolutions of all
+networks as groups of one. Their rounding differs in the last bit, and a ReLU whose input lies within rounding of 0
+makes much of that. Here they are computed as each network computes them alone, which gives the same bits on processors.
 """
 
 from __future__ import annotations
@@ -14,16 +14,17 @@ import torch
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
+_CONVOLUTIONS = (torch.conv1d, torch.conv2d, torch.conv3d)
 # Channels that processors take at once. Those that are left over at the end are computed by other instructions, so that
 # they must be at the end for a stack as well.
 _VECTOR = 8
 
 
 class SameKernels(TorchFunctionMode):
-    """Within it `torch.vmap` maps dense layers and batch norms to the same kernels as outside of it."""
+    """Within it `torch.vmap` maps dense layers, convolutions and batch norms to the same kernels as outside of it."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Take the place of the two functions, and of no other.
+        """Take the place of these functions, and of no other.
 
         Args:
             func: the function that is called.
@@ -40,6 +41,8 @@ class SameKernels(TorchFunctionMode):
             return _linear(*args, **kwargs)
         if func is F.batch_norm:
             return _batch_norm(*args, **kwargs)
+        if func in _CONVOLUTIONS:
+            return _convolution(func, *args, **kwargs)
         return func(*args, **kwargs)
 
 
@@ -58,6 +61,27 @@ def _linear(inputs: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | Non
             stacked.reshape(members, -1, width), weights, biases
         )
     return _mapped(found.view(members, *middle, -1), level)
+
+
+def _convolution(
+    func: Any,
+    inputs: torch.Tensor,
+    weight: torch.Tensor,
+    bias: torch.Tensor | None = None,
+    *rest: Any,
+    **more: Any,
+) -> torch.Tensor:
+    level = _level(inputs, weight, bias)
+    # One by one on a processor: as groups of one they take longer there, too. On a GPU, fewer launches count.
+    if level is None or inputs.device.type != "cpu":
+        found: torch.Tensor = func(inputs, weight, bias, *rest, **more)
+        return found
+    stacked, weights, biases = (_stacked(one) for one in (inputs, weight, bias))
+    each = [
+        func(stacked[k], weights[k], None if biases is None else biases[k], *rest, **more)
+        for k in range(len(stacked))
+    ]
+    return _mapped(torch.stack(each), level)
 
 
 def _batch_norm(

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import math
 import os
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, overload
 
 import pandas as pd
 
-from eigentrail.errors import OptionError, RunError
+from eigentrail.errors import RunError, RunWarning
 from eigentrail.runs import Run, open_run
-from eigentrail.runs.manifest import FILE
+from eigentrail.runs.checkpoints import steps_of
+from eigentrail.runs.manifest import FILE, Manifest
+from eigentrail.runs.trajectory import FOLDER as TRAJECTORY
+from eigentrail.runs.trajectory import read_commit
 from eigentrail.training.divergence import DivergenceError
 from eigentrail.training.ensemble_members import is_several
 from eigentrail.training.resuming import NOTE
-from eigentrail.training.settings import TrainingSettings
+from eigentrail.training.settings import TrainingSettings, check_setting
 
 _LAST = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
 
@@ -80,10 +84,7 @@ class Ensemble(Sequence[Run]):
             OptionError: there is no such setting.
         """
         for name in settings:
-            if name not in TrainingSettings.model_fields:
-                raise OptionError(
-                    f"there is no training setting {name}: there are {', '.join(TrainingSettings.model_fields)}"
-                )
+            check_setting(name)
         wanted = {name: list(value) if is_several(value) else [value] for name, value in settings.items()}
         for name in wanted:
             if isinstance(settings[name], str):
@@ -135,8 +136,19 @@ def diverged(run: Run) -> bool:
     Returns:
         True if its training diverged.
     """
-    error = run.manifest.error if run.manifest is not None else None
-    return error is not None and error.startswith(f"{DivergenceError.__name__}:")
+    return run.manifest is not None and told_diverged(run.manifest)
+
+
+def told_diverged(manifest: Manifest) -> bool:
+    """Tell the same by what a run says about itself.
+
+    Args:
+        manifest: of the run.
+
+    Returns:
+        True if its training diverged.
+    """
+    return manifest.error is not None and manifest.error.startswith(f"{DivergenceError.__name__}:")
 
 
 def open_ensemble(path: str | os.PathLike[str]) -> Ensemble:
@@ -156,7 +168,14 @@ def open_ensemble(path: str | os.PathLike[str]) -> Ensemble:
     for inner in sorted(folder.iterdir()) if folder.is_dir() else []:
         if not (inner / FILE).is_file():
             continue
-        run = open_run(inner)
+        try:
+            run = open_run(inner)
+        except RunError as error:
+            # A crash between the first file and the initial weights leaves such a folder; resume=True begins it anew.
+            if steps_of(inner) or read_commit(inner / TRAJECTORY) is not None:
+                raise
+            warnings.warn(f"{error}; it is left out", RunWarning, stacklevel=2)
+            continue
         told = run.manifest.notes.get(NOTE) if run.manifest is not None else None
         if told is not None:
             found.append((run, TrainingSettings(**told)))

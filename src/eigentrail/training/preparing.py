@@ -24,6 +24,7 @@ from eigentrail.runs.selection import match, no_match
 from eigentrail.training.accuracy import smallest_part
 from eigentrail.training.calendar import Calendar
 from eigentrail.training.device import seed_random
+from eigentrail.training.losses import losses_of
 from eigentrail.training.optimizers import make_optimizer
 from eigentrail.training.randomness import network_seed
 from eigentrail.training.resuming import NOTE, load_latest
@@ -103,6 +104,19 @@ def build_network(
             f"network is a {type(network).__name__}: give a name, a NetworkSpec or an nn.Module"
         )
     return spec.build(), spec
+
+
+def description(model: nn.Module, spec: NetworkSpec | None) -> Any:
+    """Describe a network as its run keeps it.
+
+    Args:
+        model: the network.
+        spec: how to build it again; None where that is not known.
+
+    Returns:
+        Plain data.
+    """
+    return type(model).__qualname__ if spec is None else spec.model_dump(mode="json")
 
 
 def place(model: nn.Module, settings: TrainingSettings, device: torch.device) -> nn.Module:
@@ -193,31 +207,47 @@ def check_fits(model: nn.Module, data: Data, settings: TrainingSettings) -> None
     model.eval()
     try:
         outputs = model(samples)
-    except (RuntimeError, ValueError, IndexError, TypeError) as error:
-        reason = str(error).splitlines()[0]
+    except Exception as error:
         raise DataError(
             f"the network {type(model).__name__} does not take the samples of {data.name}, which have shape "
-            f"{data.input_shape}: {reason}"
+            f"{data.input_shape}: {first_line(error)}"
         ) from error
     finally:
         model.train()
+    _check_logits(model, outputs, len(samples), data)
+    _check_training(model, data, settings, device)
+
+
+def _check_logits(model: nn.Module, outputs: Any, count: int, data: Data, mode: str = "") -> None:
     shape = tuple(outputs.shape) if isinstance(outputs, torch.Tensor) else type(outputs).__name__
-    if not isinstance(shape, tuple) or len(shape) != 2 or shape[0] != len(samples) or shape[1] < data.classes:
+    if not isinstance(shape, tuple) or len(shape) != 2 or shape[0] != count or shape[1] < data.classes:
         raise DataError(
-            f"the network {type(model).__name__} gives {shape} for {len(samples)} samples of {data.name}, which has "
+            f"the network {type(model).__name__} gives {shape} for {count} samples of {data.name}{mode}, which has "
             f"{data.classes} classes: it must give one logit per class, [batch, classes]"
         )
-    if Calendar(settings, data.train_targets).smallest_batch == 1:
-        _check_single(model, data, settings, device)
 
 
-def _check_single(model: nn.Module, data: Data, settings: TrainingSettings, device: torch.device) -> None:
-    sample = data.train_inputs[:1].to(device, settings.torch_dtype)
+def _check_training(model: nn.Module, data: Data, settings: TrainingSettings, device: torch.device) -> None:
+    """Try a batch as it is trained on, of a single sample where there is such a batch."""
+    count = min(2, Calendar(settings, data.train_targets).smallest_batch)
+    samples = data.train_inputs[:count].to(device, settings.torch_dtype)
+    targets = data.train_targets[:count].to(device)
+    # A copy: batch norm's statistics move, and gradients are left.
+    tried = copy.deepcopy(model).train()
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         try:
-            # A copy: batch norm's statistics move.
-            copy.deepcopy(model).train()(sample)
-        except (RuntimeError, ValueError, IndexError) as error:
+            with torch.enable_grad():
+                outputs = tried(samples)
+                _check_logits(model, outputs, count, data, " while it trains")
+                torch.autograd.backward(losses_of(settings.loss)(outputs, targets).sum())
+        except DataError:
+            raise
+        except Exception as error:
+            if count > 1:
+                raise DataError(
+                    f"the network {type(model).__name__} takes the samples of {data.name} and cannot be trained on "
+                    f"them: {first_line(error)}"
+                ) from error
             where = "" if settings.batch_size == 1 else ", which the last batch of an epoch would be"
             mend = "" if settings.batch_size == 1 else ", or drop_last=True"
             raise DataError(
@@ -254,7 +284,7 @@ def prepare(
     Raises:
         RunError: the folder holds the run of another training.
     """
-    described = type(model).__qualname__ if spec is None else spec.model_dump(mode="json")
+    described = description(model, spec)
     rebuild = recording.rebuild
     if spec is not None:
         target, arguments = spec.rebuilding()

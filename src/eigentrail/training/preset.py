@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, Literal, TypeAlias
 
@@ -11,6 +12,7 @@ from eigentrail import data as datasets
 from eigentrail.data import Data
 from eigentrail.errors import OptionError
 from eigentrail.runs.schedules import EveryEpochs
+from eigentrail.training.phase import ClassPhase
 from eigentrail.training.settings import TrainingSettings
 
 #: When a layer is recorded: every so many steps, at the end of every epoch, or of every so many.
@@ -216,7 +218,12 @@ def other_settings(settings: TrainingSettings, source: TrainingSettings) -> list
         if ours == theirs:
             continue
         if name == "phases":
-            ours, theirs = (" and ".join(str(one.start) for one in each) or "none" for each in (ours, theirs))
+            alike = [one.classes for one in ours] == [one.classes for one in theirs]
+            ours, theirs = (_phases(each, classes=not alike) for each in (ours, theirs))
+        elif name == "frozen":
+            ours, theirs = (", ".join(each) or "none" for each in (ours, theirs))
+        elif isinstance(ours, bool):
+            ours, theirs = ("yes" if each else "no" for each in (ours, theirs))
         elif not isinstance(ours, (int, float, str)):
             found.append(f"another {words}")
             continue
@@ -236,8 +243,17 @@ _WORDS = {
     "phases": "phases of classes from epochs",
     "schedule": "schedule",
     "augmentation": "augmentation",
+    "frozen": "frozen layers",
+    "drop_last": "a short last batch dropped:",
     "dtype": "precision",
 }
+
+
+def _phases(phases: Sequence[ClassPhase], *, classes: bool) -> str:
+    told = [
+        f"{one.start} ({', '.join(map(str, one.classes))})" if classes else str(one.start) for one in phases
+    ]
+    return " and ".join(told) or "none"
 
 
 def _other_data(ours: str, theirs: str) -> list[str]:

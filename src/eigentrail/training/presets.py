@@ -25,6 +25,9 @@ from eigentrail.training.study_presets import STUDY_PRESETS
 #: The sources' trainings, and those of studies of several trainings.
 PRESETS: dict[str, Preset] = {**SOURCES, **STUDY_PRESETS}
 
+# What may be given as several values.
+_GRIDS = ("lr", "weight_decay")
+
 __all__ = ["PRESETS", "Preset", "names", "preset", "train_preset"]
 
 
@@ -84,6 +87,9 @@ def train_preset(
 
     Returns:
         The run, or the ensemble; notes hold the preset's name, source and choices.
+
+    Raises:
+        OptionError: there is no such preset, or arguments contradict each other.
     """
     chosen = preset(name)
     whole, folder = None, None
@@ -95,8 +101,10 @@ def train_preset(
     fixed = {
         key: arguments.pop(key)
         for key in [*arguments]
-        if key in TrainingSettings.model_fields and not is_several(arguments[key])
+        if key in TrainingSettings.model_fields and not (key in _GRIDS and is_several(arguments[key]))
     }
+    if seed is not None and arguments.get("seeds") is not None:
+        raise OptionError("seed and seeds are both given: put the seed among the seeds")
     settings = chosen.settings_asked(chosen.settings_for(which, full), epochs)
     if arguments.get("resume"):
         settings = keep_phases(Path(path), settings)
@@ -112,9 +120,7 @@ def train_preset(
         }
 
     recorded = chosen.layers_for(which, full) if layers is None else layers
-    if arguments.get("seeds") is not None or any(
-        is_several(arguments.get(name)) for name in ("lr", "weight_decay")
-    ):
+    if arguments.get("seeds") is not None or any(is_several(arguments.get(name)) for name in _GRIDS):
         return train_many(
             chosen.network_for(full), samples, path, settings, layers=recorded, notes=told, **arguments
         )

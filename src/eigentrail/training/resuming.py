@@ -109,7 +109,7 @@ def load_latest(
     if not (path / FILE).is_file():
         return None
     found = Manifest.read(path)
-    _check_same(path, found, data, settings, network)
+    check_same_training(path, found, data, settings, network)
     kept = states.steps_of(path)
     if not kept:
         return None
@@ -127,7 +127,21 @@ def load_latest(
     return Resumption(step, finished=step == total and found.status == "finished")
 
 
-def _check_same(path: Path, found: Manifest, data: Data, settings: TrainingSettings, network: Any) -> None:
+def check_same_training(
+    path: Path, found: Manifest, data: Data, settings: TrainingSettings, network: Any
+) -> None:
+    """Make sure that a run is one of the training that is to go on.
+
+    Args:
+        path: the run's folder.
+        found: what the run says about itself.
+        data: the data set.
+        settings: the settings.
+        network: the network's description, as the run keeps it.
+
+    Raises:
+        RunError: it is one of another training; the text says what is different.
+    """
     before = found.notes.get(NOTE)
     if before is None:
         raise RunError(f"{path} holds a run of another training loop: only that loop can go on with it")

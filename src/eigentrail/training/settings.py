@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from eigentrail._names import none_such
 from eigentrail.data import Augmentation
@@ -99,6 +100,21 @@ class TrainingSettings(BaseModel):
         check_order(phases)
         return phases
 
+    @model_validator(mode="after")
+    def _rates_are_numbers(self) -> TrainingSettings:
+        # A rate only rises or only falls.
+        for epoch in (0, self.epochs - 1):
+            try:
+                rate = self.lr_in(epoch)
+            except OverflowError:
+                rate = math.inf
+            if rate > torch.finfo(self.torch_dtype).max:
+                raise ValueError(
+                    f"the rate of epoch {epoch} is {rate:g}, which {self.dtype} does not hold: choose a smaller rate "
+                    "or another schedule"
+                )
+        return self
+
     def changed(self, **changes: Any) -> TrainingSettings:
         """Take some settings anew.
 
@@ -172,15 +188,32 @@ class TrainingSettings(BaseModel):
 _MEANT = {"learning_rate": "lr", "rate": "lr"}
 
 
+def check_setting(name: str) -> None:
+    """Make sure that there is a setting of a name.
+
+    Args:
+        name: the name.
+
+    Raises:
+        OptionError: there is none; the nearest one is offered.
+    """
+    if name not in TrainingSettings.model_fields:
+        raise OptionError(_no_setting(name))
+
+
+def _no_setting(name: str) -> str:
+    if name in _MEANT:
+        return f'there is no training setting "{name}": did you mean {_MEANT[name]}?'
+    return none_such(name, TrainingSettings.model_fields, "training setting")
+
+
 def _sentence(error: ValidationError) -> str:
     name, said = explained(error)
     # The tag of a schedule's kind is no name that anybody writes.
     tags = ("constant", "step", "exponential", "cosine")
     name = ".".join(part for part in name.split(".") if part not in tags) or "the settings"
     if said is None:
-        if name in _MEANT:
-            return f'there is no training setting "{name}": did you mean {_MEANT[name]}?'
-        return none_such(name, TrainingSettings.model_fields, "training setting")
+        return _no_setting(name)
     given = error.errors()[0]["input"]
     shown = "" if isinstance(given, dict) else f"={given!r}"
     return f"{name}{shown} cannot be used: {said}"
