@@ -6,11 +6,13 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import pytest
 
 from eigentrail.cli.app import run
+from eigentrail.errors import RunError, RunWarning
 from eigentrail.runs import open_run
 from eigentrail.studies import find_study, run_study
 
@@ -68,6 +70,9 @@ def test_list_says_source_what_time_and_disk(capsys) -> None:
         (["study", "--epochs", "many"], "epochs"),
         (["analyze", "nowhere"], "nowhere is not there"),
         (["report", "nowhere"], "nowhere is not there"),
+        (["study", "--jobs", "0", "--epochs", "1", "--out", "x"], "jobs must be a number of processes"),
+        (["analyze", "nowhere", "--jobs", "0"], "jobs must be a number of processes"),
+        (["report", "nowhere", "--jobs", "0"], "jobs must be a number of processes"),
         (["report"], "RUN"),
         (["analyze"], "Missing argument"),
     ],
@@ -137,6 +142,19 @@ def test_a_study_that_diverges_says_when_and_keeps_the_run(tmp_path: Path, monke
     assert open_run(tmp_path / "run").status == "interrupted"
     assert run(["report", str(tmp_path / "run"), "-q"]) == 0
     assert "diverged" in (tmp_path / "run" / "report.html").read_text()
+
+
+def test_the_packages_own_warnings_are_one_line_and_others_are_pythons(monkeypatch, capsys) -> None:
+    def warn(*told: object, **more: object) -> None:
+        warnings.warn("seed0: the loss\nbecame nan", RunWarning, stacklevel=1)
+        warnings.warn("something else", UserWarning, stacklevel=1)
+        raise RunError("it ends")
+
+    monkeypatch.setattr("eigentrail.cli.study.run_study", warn)
+    with pytest.warns(UserWarning, match="something else") as told:
+        assert run(["study", "-q"]) == 2
+    assert len(told) == 1
+    assert capsys.readouterr().err == "note: seed0: the loss became nan\neigentrail: it ends\n"
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends SIGINT to a process")

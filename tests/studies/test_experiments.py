@@ -258,7 +258,7 @@ def test_how_several_networks_are_trained_is_told_once_and_only_if_asked(
     monkeypatch.setattr("eigentrail.training.ensemble_processes.cpu_count", lambda: 1)
     monkeypatch.setattr("eigentrail.training.ensemble_fitness._OPERATIONS", 1e5)
     monkeypatch.setattr("eigentrail.studies.experiment._PAUSE", 0.0)
-    chosen = replace(STUDIES["geodesic"], factors=(1.0,))
+    chosen = replace(STUDIES["geodesic"], factors=(1.0,), fewest=1)
     plan = [Trial(f"rate-{number}", seeds=2) for number in (1, 2)]
     object.__setattr__(chosen, "trials", lambda settings, full: plan)
     run_trials(chosen, tmp_path / "loud", "digits", epochs=1, progress=True)

@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
+import xarray as xr
 
-from eigentrail._progress import shown
+from eigentrail._progress import Progress, shown
 from eigentrail.api.analysis import RunAnalysis, analyze
 from eigentrail.api.run_report import PAGE, report_runs
+from eigentrail.errors import EigentrailError, OptionError, RunError, RunWarning
 from eigentrail.report.experiments import experiment_sections
 from eigentrail.runs import Run
-from eigentrail.studies import Experiment, Study, Trained, find_study, run_study, run_trials
+from eigentrail.studies import (
+    Experiment,
+    Measured,
+    Study,
+    Trained,
+    choose_analyses,
+    find_study,
+    run_study,
+    run_trials,
+)
 
 
 @dataclass(frozen=True)
@@ -48,6 +61,7 @@ class SweepResult:
         claims: a row for each claim of the source that was looked at: `source`, `claim`, `verdict` ("holds", "does not
             hold" or "not decided"), `quantity`, `observed`, `chance`, `finding`.
         page: the path of the page that compares them.
+        missing: why the claims, or a table with numbers, could not be had; empty where they could.
     """
 
     study: Experiment
@@ -56,6 +70,7 @@ class SweepResult:
     table: pd.DataFrame
     claims: pd.DataFrame
     page: Path
+    missing: str = ""
 
 
 def study(
@@ -84,27 +99,37 @@ def study(
         progress: True to show it, False for silence, None for bars on terminals.
 
     Returns:
-        The run, its analyses and the page; of a study of several trainings all of them, and a table.
+        The run, its analyses and the page; of a study of several trainings all of them, and a table. What cannot be
+        measured of a training is told in a warning, in its row of the table and on the page.
+
+    Raises:
+        OptionError: there is no such study, or an argument is outside what it may be.
     """
+    if jobs == 0:
+        raise OptionError("jobs must be a number of processes, or -1 for one per core")
     chosen = find_study(name)
     if isinstance(chosen, Experiment):
         folder, trained = run_trials(
             chosen, out, data, epochs=epochs, seed=seed, full=full, device=device, progress=progress
         )
-        found = {
-            one.trial.name: analyze(
-                one.runs[0],
-                chosen.only,
-                also=chosen.analyses,
-                layers=list(chosen.analysed or [chosen.studied]),
-                jobs=jobs,
-                progress=progress,
-            )
-            for one in trained
-            if one.trial.shown
-        }
+        found: dict[str, RunAnalysis] = {}
+        made: dict[str, _Made] = {}
+        left_out = [pair for one in trained for pair in one.left_out]
+        for one in trained:
+            if one.trial.shown and one.runs:
+                name = one.trial.name
+                found[name], made[name] = _analysed(chosen, one, jobs, progress)
+                if not one.diverged[0]:
+                    reasons = dict.fromkeys(made[name].why.values())
+                    left_out += [(name, f"{made[name].layers}: {why}") for why in reasons]
         with shown(f"{chosen.name}: measuring", progress) as tell:
-            measured = chosen.measure(trained, {name: one.results for name, one in found.items()}, tell)
+            measured = _measured(chosen, trained, made, tell)
+        for who, why in measured.left_out:
+            if (who, why) not in left_out:
+                left_out.append((who, why))
+        for who, why in left_out[sum(len(one.left_out) for one in trained) :]:
+            warnings.warn(f"{who} is not measured: {why}", RunWarning, stacklevel=2)
+        measured = replace(measured, left_out=tuple(left_out))
         measured.table.to_csv(folder / "comparison.csv", index=False)
         if measured.claims:
             measured.claims_table.to_csv(folder / "claims.csv", index=False)
@@ -114,7 +139,15 @@ def study(
             labels=list(found),
             first=experiment_sections(chosen.name, measured),
         )
-        return SweepResult(chosen, trained, list(found.values()), measured.table, measured.claims_table, page)
+        return SweepResult(
+            chosen,
+            trained,
+            list(found.values()),
+            measured.table,
+            measured.claims_table,
+            page,
+            measured.missing,
+        )
     run = run_study(chosen, out, data, epochs=epochs, seed=seed, full=full, device=device, progress=progress)
     analysis = analyze(
         run,
@@ -124,3 +157,58 @@ def study(
         progress=progress,
     )
     return StudyResult(chosen, analysis, analysis.report())
+
+
+class _Made(dict[str, xr.DataTree]):
+    """The analyses of a trial; asking for one that could not be made is the error that says why.
+
+    Args:
+        trial: the trial's name.
+        layers: the layers that are analysed.
+        results: what was made.
+        why: why the others were not, by analysis.
+    """
+
+    def __init__(
+        self, trial: str, layers: str, results: Mapping[str, xr.DataTree], why: Mapping[str, str]
+    ) -> None:
+        super().__init__(results)
+        self._trial, self.layers, self.why = trial, layers, why
+
+    def __missing__(self, name: str) -> xr.DataTree:
+        raise RunError(f"{self._trial} has no {name}: {self.why[name]}")
+
+
+def _analysed(study: Experiment, one: Trained, jobs: int, progress: bool | None) -> tuple[RunAnalysis, _Made]:
+    """Analyse the first run of a trial; where an analysis cannot be made the others are there."""
+    run, layers = one.runs[0], list(study.analysed or [study.studied])
+    results: dict[str, xr.DataTree] = {}
+    why: dict[str, str] = {}
+    if one.diverged[0]:
+        why = dict.fromkeys(study.analyses, "the training diverged")
+    # The weights of a training that diverged are worth a look, but no expensive one.
+    for names in (study.only, *(() if why else ((name,) for name in study.analyses))):
+        try:
+            results |= analyze(run, names, layers=layers, jobs=jobs, progress=progress).results
+        except EigentrailError as error:
+            why |= dict.fromkeys((each.name for each in choose_analyses(names)), str(error))
+    return RunAnalysis(run, results), _Made(one.trial.name, ", ".join(layers), results, why)
+
+
+def _measured(
+    study: Experiment, trained: list[Trained], results: Mapping[str, _Made], tell: Progress
+) -> Measured:
+    """Measure; where that fails as a whole the trainings are told without numbers."""
+    try:
+        return study.measure(trained, results, tell)
+    except EigentrailError as error:
+        rows = [
+            {
+                "trial": one.trial.name,
+                "status": "diverged" if wild else run.status,
+                "steps": int(run.steps[-1]),
+            }
+            for one in trained
+            for run, wild in zip(one.runs, one.diverged, strict=True)
+        ]
+        return Measured(pd.DataFrame(rows), missing=f"{study.studied}: {error}")

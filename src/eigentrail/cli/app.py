@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, TextIO
 
 import typer
 
@@ -15,7 +18,8 @@ from eigentrail.cli import inspect as inspect_command
 from eigentrail.cli import report as report_command
 from eigentrail.cli import selftest as selftest_command
 from eigentrail.cli import study as study_command
-from eigentrail.errors import EigentrailError
+from eigentrail.cli.tables import note
+from eigentrail.errors import EigentrailError, EigentrailWarning
 
 # Newer Typers carry a Click of their own: this is the base of all errors of a call, in either.
 _CallError: type[Exception] = next(
@@ -67,7 +71,8 @@ def run(arguments: list[str] | None = None) -> int:
         The exit code.
     """
     try:
-        result = app(args=arguments, prog_name="eigentrail", standalone_mode=False)
+        with _warnings_as_notes():
+            result = app(args=arguments, prog_name="eigentrail", standalone_mode=False)
         code = result if isinstance(result, int) else 0
     except _CallError as error:
         if type(error).__name__ == "NoArgsIsHelpError":
@@ -86,6 +91,29 @@ def run(arguments: list[str] | None = None) -> int:
     if code == _INTERRUPTED:
         return _complain("interrupted; what was already written to the output folder is kept", 1)
     return code
+
+
+@contextmanager
+def _warnings_as_notes() -> Iterator[None]:
+    """Show the package's own warnings as one line each: where in its code they arise says nothing to a user."""
+    with warnings.catch_warnings():
+        usual = warnings.showwarning
+
+        def show(
+            message: Warning | str,
+            category: type[Warning],
+            filename: str,
+            lineno: int,
+            file: TextIO | None = None,
+            line: str | None = None,
+        ) -> None:
+            if issubclass(category, EigentrailWarning):
+                note(f"note: {_one_line(str(message))}")
+            else:
+                usual(message, category, filename, lineno, file, line)
+
+        warnings.showwarning = show
+        yield
 
 
 def _one_line(text: str) -> str:

@@ -72,6 +72,14 @@ def study(
         note("interrupted: the same command goes on with it")
         return 1
     if isinstance(done, SweepResult):
+        if done.missing:
+            why = done.missing.rstrip(".")
+            note(
+                f"study {done.study.name}: nothing can be said, because {why}; the page shows how the trainings "
+                "went: if they did not learn, give inputs of mean 0 and variance 1, or train longer"
+            )
+            typer.echo(str(done.page))
+            return 1
         if len(done.claims):
             print_claims(done.claims)
             note(f"{done.page.with_name('comparison.csv')} and claims.csv beside it hold all numbers")

@@ -30,18 +30,31 @@ def experiment_sections(name: str, measured: Measured) -> list[Section]:
         measured: what it found.
 
     Returns:
-        The claims and the study's figures; none for a study without claims.
+        What could not be measured, and the claims and the study's figures; none where nothing is left out of a study
+        without claims.
     """
+    told = [("the claims", measured.missing)] if measured.missing else []
+    rows = tuple((who, why, None) for who, why in (*told, *measured.left_out))
+    sections = []
+    if rows:
+        sections.append(
+            Section(
+                "not-measured",
+                "What could not be measured",
+                (Listing(("Training", "Reason"), rows),),
+                "The learning curves below show what is there of these trainings.",
+            )
+        )
     if not measured.claims:
-        return []
-    sections = [
+        return sections
+    sections.append(
         Section(
             "claims",
             "What became of the claims",
             tuple(_claims(measured)),
             "Each claim of the source beside what was measured here, and beside chance or a rival explanation.",
         )
-    ]
+    )
     if name in FIGURES and measured.data:
         sections.append(Section("measured", "What was measured", tuple(FIGURES[name](measured))))
     return sections

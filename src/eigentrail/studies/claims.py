@@ -47,11 +47,15 @@ class Measured:
         table: a row for each training.
         claims: the claims that were looked at; none for a study that only compares.
         data: what the study's own figures show, by name.
+        left_out: the trainings that could not be measured, each with the reason.
+        missing: why the claims, or a table with numbers, could not be had; empty where they could.
     """
 
     table: pd.DataFrame
     claims: tuple[Claim, ...] = ()
     data: Mapping[str, xr.Dataset] = field(default_factory=dict)
+    left_out: tuple[tuple[str, str], ...] = ()
+    missing: str = ""
 
     @property
     def claims_table(self) -> pd.DataFrame:

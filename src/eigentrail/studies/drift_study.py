@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,12 +12,13 @@ import xarray as xr
 
 from eigentrail._progress import Progress
 from eigentrail.bases import overlap, singular
+from eigentrail.errors import EigentrailError
 from eigentrail.runs import Run
 from eigentrail.spectra import Spectrum
 from eigentrail.studies.claims import Measured, last_scores
 from eigentrail.studies.drift_claims import bend_claims, drift_claims, first_part, model_claims
 from eigentrail.studies.drift_model import Well, model_row, variances, well_at
-from eigentrail.studies.experiment import Experiment, Trained, Trial
+from eigentrail.studies.experiment import Experiment, Trained, Trial, called, why_lacking
 from eigentrail.studies.motion import memory_of
 from eigentrail.training import TrainingSettings
 from eigentrail.trajectories import Drift, drift, variance_growth
@@ -95,70 +96,95 @@ class DriftStudy(Experiment):
             `model` and `directions` for the figures.
         """
         rows: list[dict[str, Any]] = []
-        drifts: dict[str, Drift] = {}
-        growth: dict[str, xr.DataArray] = {}
-        wells: dict[str, Well] = {}
-        thetas: dict[str, xr.DataArray] = {}
-        bends: dict[str, Bend] = {}
-        directions: dict[str, xr.Dataset] = {}
+        left_out: list[tuple[str, str]] = []
+        found = _Found()
         for place, one in enumerate(trained):
             tell(f"drift of {one.trial.name}", place, len(trained))
+            if one.why:
+                rows.append({"trial": one.trial.name, "status": "not trained", "note": one.why})
             for run, settings, wild in zip(one.runs, one.settings, one.diverged, strict=True):
-                row = {
+                row: dict[str, Any] = {
                     "trial": one.trial.name,
+                    "status": "diverged" if wild else run.status,
                     "lr": settings.lr,
                     "weight_decay": settings.weight_decay,
                     "frozen": " ".join(settings.frozen),
                     "steps": int(run.steps[-1]),
                     **last_scores(run),
                 }
-                kind, _, variant = one.trial.name.partition("-")
-                # It is as long as the training was, an epoch a step.
-                brief = variant == "long" and run[self.studied].sizes["step"] < FEWEST
-                if one.trial.begins is not None and not wild and not brief:
-                    x, memory = run[self.studied], memory_of(run)
-                    found = drift(x, **asdict(memory))
-                    row |= drift_row(found)
-                    if variant == "long":
-                        bends[kind] = bend(x["step"].values, found.theta.values, **asdict(memory))
-                        row["linear_until"] = bends[kind].until
-                        row["bend_percentile"] = bends[kind].percentile
-                        thetas[kind] = found.theta
-                    elif variant != "frozen":
-                        if kind not in wells:
-                            tell(f"the quadratic model of {kind}", place, len(trained))
-                            wells[kind] = well_at(run, self.studied, settings.weight_decay)
-                        p1 = np.asarray(found.components.basis.directions())[0]
-                        how = (settings.lr, settings.momentum)
-                        row |= model_row(wells[kind], p1, *how, x.sizes["step"])
-                        if not variant:
-                            directions[kind] = variances(x, wells[kind], *how)
-                    if not one.trial.several and variant != "long":
-                        drifts[one.trial.name] = found
-                        growth[one.trial.name] = variance_growth(x)
-                        row["variance_exponent"] = growth[one.trial.name].attrs["exponent"]
-                        row["train_loss_before"] = float(run.metrics["train_loss"].dropna("step")[0])
+                if one.trial.begins is not None and not wild:
+                    try:
+                        row |= self._watched(one.trial, run, settings, found)
+                    except EigentrailError as error:
+                        row["note"] = f"{self.studied}: {error}"
+                        left_out.append((called(one.trial, settings), row["note"]))
                 rows.append(row)
         tell("drift measured", len(trained), len(trained))
         table = pd.DataFrame(rows)
-        runs = {one.trial.name: one.runs[0] for one in trained}
-        first = {kind: first_component(drifts[kind], runs[kind], self.studied) for kind in KINDS}
+        needed = [f"{kind}{variant}" for kind in KINDS for variant in ("", "-frozen")]
+        if lacking := [name for name in needed if name not in found.drifts]:
+            return Measured(table, left_out=tuple(left_out), missing=why_lacking(lacking, trained, left_out))
+        runs = {one.trial.name: one.runs[0] for one in trained if one.runs}
+        first = {kind: first_component(found.drifts[kind], runs[kind], self.studied) for kind in KINDS}
         return Measured(
             table,
             (
-                *drift_claims(table, drifts, growth, first, results, self.studied),
-                *bend_claims(bends, thetas),
-                *model_claims(table, directions),
+                *drift_claims(table, found.drifts, found.growth, first, results, self.studied),
+                *bend_claims(found.bends, found.thetas),
+                *model_claims(table, found.directions),
             ),
             {
                 "rates": _rates(table),
-                "growth": xr.Dataset({kind: _named(growth[kind], kind) for kind in KINDS}),
+                "growth": xr.Dataset({kind: _named(found.growth[kind], kind) for kind in KINDS}),
                 "first": xr.Dataset({kind: _over_singular(one, kind) for kind, one in first.items()}),
-                **{f"long-{kind}": _long(thetas[kind], one) for kind, one in bends.items()},
-                **{f"directions-{kind}": one for kind, one in directions.items()},
+                **{f"long-{kind}": _long(found.thetas[kind], one) for kind, one in found.bends.items()},
+                **{f"directions-{kind}": one for kind, one in found.directions.items()},
                 "model": _predictions(table),
             },
+            tuple(left_out),
         )
+
+    def _watched(self, trial: Trial, run: Run, settings: TrainingSettings, known: _Found) -> dict[str, Any]:
+        """Measure one watched stretch; what more than its row needs is kept once all of it is measured."""
+        kind, _, variant = trial.name.partition("-")
+        x = run[self.studied]
+        # It is as long as the training was, an epoch a step.
+        if variant == "long" and x.sizes["step"] < FEWEST:
+            return {}
+        memory = memory_of(run)
+        found = drift(x, **asdict(memory))
+        row = drift_row(found)
+        if variant == "long":
+            bent = bend(x["step"].values, found.theta.values, **asdict(memory))
+            row |= {"linear_until": bent.until, "bend_percentile": bent.percentile}
+            known.bends[kind], known.thetas[kind] = bent, found.theta
+            return row
+        how = (settings.lr, settings.momentum)
+        if variant != "frozen":
+            if kind not in known.wells:
+                known.wells[kind] = well_at(run, self.studied, settings.weight_decay)
+            p1 = np.asarray(found.components.basis.directions())[0]
+            row |= model_row(known.wells[kind], p1, *how, x.sizes["step"])
+        if not trial.several:
+            growth = variance_growth(x)
+            row["variance_exponent"] = growth.attrs["exponent"]
+            row["train_loss_before"] = float(run.metrics["train_loss"].dropna("step")[0])
+            if not variant:
+                known.directions[kind] = variances(x, known.wells[kind], *how)
+            known.drifts[trial.name], known.growth[trial.name] = found, growth
+        return row
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What the claims need besides the rows: by trial, and by kind."""
+
+    drifts: dict[str, Drift] = field(default_factory=dict)
+    growth: dict[str, xr.DataArray] = field(default_factory=dict)
+    wells: dict[str, Well] = field(default_factory=dict)
+    thetas: dict[str, xr.DataArray] = field(default_factory=dict)
+    bends: dict[str, Bend] = field(default_factory=dict)
+    directions: dict[str, xr.Dataset] = field(default_factory=dict)
 
 
 def drift_row(found: Drift) -> dict[str, Any]:

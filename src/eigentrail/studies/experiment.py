@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+import warnings
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,14 +17,14 @@ from torch import nn
 from eigentrail import data as datasets
 from eigentrail._progress import Progress, shown, silent
 from eigentrail.data import Data
-from eigentrail.errors import RunError
-from eigentrail.runs import Manifest, Run
+from eigentrail.errors import OptionError, RunError, RunWarning
+from eigentrail.runs import Manifest, Run, open_run
 from eigentrail.runs.manifest import FILE
 from eigentrail.runs.schedules import Every
 from eigentrail.studies.claims import Measured
 from eigentrail.studies.running import NOTE, default_folder
 from eigentrail.studies.study import Study
-from eigentrail.training import Ensemble, TrainingSettings, train, train_many
+from eigentrail.training import DivergenceError, Ensemble, TrainingSettings, train, train_many
 from eigentrail.training.resuming import keep_phases
 
 _BEGINS = "begins"
@@ -63,19 +64,99 @@ class Trial:
 
 @dataclass(frozen=True)
 class Trained:
-    """A trial that was carried out.
+    """A trial that was carried out, or that could not begin.
 
     Attributes:
         trial: what it is.
-        runs: its runs, ordered by rate, then by seed.
+        runs: its runs, ordered by rate, then by seed; none where it could not begin.
         settings: the settings of each.
         diverged: whether the loss of each was no number any more at some step.
+        why: why it could not begin; empty where it could.
     """
 
     trial: Trial
     runs: tuple[Run, ...]
     settings: tuple[TrainingSettings, ...]
     diverged: tuple[bool, ...]
+    why: str = ""
+
+    @property
+    def usable(self) -> bool:
+        """Whether at least one of its runs did not diverge."""
+        return not all(self.diverged)
+
+    @property
+    def left_out(self) -> tuple[tuple[str, str], ...]:
+        """What of it there is nothing to measure, each with the reason."""
+        if self.why:
+            return ((self.trial.name, self.why),)
+        return tuple(
+            (called(self.trial, settings), said_of_divergence(run))
+            for run, settings, wild in zip(self.runs, self.settings, self.diverged, strict=True)
+            if wild
+        )
+
+
+class AllDivergedError(DivergenceError):
+    """All trainings of a study diverged.
+
+    Args:
+        study: the study's name.
+        trained: its trainings; the first one with runs is told of.
+    """
+
+    def __init__(self, study: str, trained: Sequence[Trained]):
+        one = next(one for one in trained if one.runs)
+        run = one.runs[0]
+        all_of_them = "" if len(trained) == 1 and len(one.runs) == 1 else "all trainings diverged; "
+        RunError.__init__(
+            self,
+            f"study {study}: {all_of_them}{called(one.trial, one.settings[0])}: {said_of_divergence(run)}, or inputs "
+            "of mean 0 and variance 1",
+        )
+        self.step = int(run.steps[-1]) + 1
+        self.path = run.path
+
+
+def called(trial: Trial, settings: TrainingSettings) -> str:
+    """Name a training of a trial.
+
+    Args:
+        trial: the trial.
+        settings: those of the training.
+
+    Returns:
+        The trial's name; with rate and seed where it has several trainings.
+    """
+    return f"{trial.name} (rate {settings.lr:g}, seed {settings.seed})" if trial.several else trial.name
+
+
+def why_lacking(names: Sequence[str], trained: Sequence[Trained], left_out: Sequence[tuple[str, str]]) -> str:
+    """Tell why the claims have no ground.
+
+    Args:
+        names: the trials that they need and that could not be measured.
+        trained: all trials.
+        left_out: what could not be measured of those that did not diverge, with the reasons.
+
+    Returns:
+        The reason of the first one.
+    """
+    told = [*(pair for one in trained for pair in one.left_out), *left_out]
+    return next(f"{who}: {why}" for who, why in told if who.partition(" (")[0] in names)
+
+
+def said_of_divergence(run: Run) -> str:
+    """Tell how a training diverged.
+
+    Args:
+        run: its run.
+
+    Returns:
+        What its recorder noted.
+    """
+    error = run.manifest.error if run.manifest is not None else None
+    return error.partition(": ")[2] if error else "the training diverged"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,10 +166,12 @@ class Experiment(Study):
     Attributes:
         studied: the layer that is looked at.
         only: the analyses that are made besides those of `analyses`; None for those that every run has.
+        fewest: how many epochs it needs at least.
     """
 
     studied: str
     only: tuple[str, ...] | None = None
+    fewest: int = 1
 
     @abstractmethod
     def trials(self, settings: TrainingSettings, full: bool) -> Sequence[Trial]:
@@ -114,7 +197,8 @@ class Experiment(Study):
             tell: told about the progress.
 
         Returns:
-            Table, claims, and what the study's figures show.
+            Table, claims, and what the study's figures show; of a training that diverged or cannot be measured a row
+            without numbers.
         """
 
 
@@ -131,6 +215,8 @@ def run_trials(
 ) -> tuple[Path, list[Trained]]:
     """Carry the trainings of a study out, recorded, each in a folder of its own; what is there already is kept.
 
+    A training that diverges is told in a warning, and so are those that would begin with its weights; the others go on.
+
     Args:
         study: which.
         path: the folder for the runs' folders; None for `runs/STUDY-DATA-sSEED`.
@@ -145,7 +231,9 @@ def run_trials(
         The folder and the trials, in their order.
 
     Raises:
+        OptionError: the epochs are too few for what is measured.
         RunError: the folder holds trainings that began elsewhere.
+        AllDivergedError: all trainings diverged.
     """
     preset = study.training
     which, source = datasets.resolve(data, preset.source_data if full else preset.data)
@@ -156,6 +244,11 @@ def run_trials(
         )
     settings = study.settings(which, full, epochs).changed(seed=seed, device=device)
     settings = keep_phases(folder, settings)
+    if settings.epochs < study.fewest:
+        raise OptionError(
+            f"--epochs {settings.epochs}: the study {study.name} needs at least {study.fewest} epochs for what it "
+            f"measures: give --epochs {study.fewest} or more"
+        )
     samples = preset.samples_for(datasets.load(which, source), full)
     notes = {
         NOTE: study.name,
@@ -180,13 +273,25 @@ def run_trials(
                 "notes": notes,
             }
             if trial.begins is not None:
+                if not done[trial.begins].usable:
+                    why = f"not trained: it begins with the last weights of {trial.begins}, which diverged"
+                    warnings.warn(f"{trial.name}: {why}", RunWarning, stacklevel=2)
+                    done[trial.name] = Trained(trial, (), (), (), why)
+                    continue
                 first = done[trial.begins].runs[0]
                 network = _network_of(first)
                 arguments["rebuild"] = first.manifest.model.build if first.manifest else None
                 arguments["notes"] = {**notes, _BEGINS: {"with": trial.begins, "step": int(first.steps[-1])}}
-            done[trial.name] = _carry_out(trial, network, samples, folder / trial.name, own, arguments)
+            one = _carry_out(trial, network, samples, folder / trial.name, own, arguments)
+            if not trial.several and not one.usable and len(plan) > 1:
+                told = said_of_divergence(one.runs[0])
+                warnings.warn(f"{trial.name}: {told}; the others go on", RunWarning, stacklevel=2)
+            done[trial.name] = one
         tell("trained", len(plan), len(plan))
-    return folder, list(done.values())
+    trained = list(done.values())
+    if not any(one.usable for one in trained):
+        raise AllDivergedError(study.name, trained)
+    return folder, trained
 
 
 class _Within:
@@ -235,7 +340,10 @@ def _carry_out(
         if (there / FILE).is_file():
             _check_began(there, arguments["notes"].get(_BEGINS))
     if not trial.several:
-        run = train(network, samples, folder, settings, **arguments)
+        try:
+            run = train(network, samples, folder, settings, **arguments)
+        except DivergenceError:
+            return Trained(trial, (open_run(folder),), (settings,), (True,))
         return Trained(trial, (run,), (settings,), (False,))
     found: Ensemble = train_many(
         network,

@@ -12,9 +12,9 @@ import xarray as xr
 from jaxtyping import Float64
 
 from eigentrail._progress import Progress
-from eigentrail.errors import TrajectoryError
+from eigentrail.errors import EigentrailError, TrajectoryError
 from eigentrail.studies.claims import Measured, last_scores
-from eigentrail.studies.experiment import Experiment, Trained, Trial
+from eigentrail.studies.experiment import Experiment, Trained, Trial, called, why_lacking
 from eigentrail.studies.geodesic_claims import SPIKE, geodesic_claims
 from eigentrail.studies.motion import memory_of
 from eigentrail.training import TrainingSettings
@@ -41,6 +41,8 @@ class GeodesicStudy(Experiment):
 
     factors: tuple[float, ...] = (0.1, 1.0, 5.0)
     seeds: tuple[int, int] = (20, 6)
+    # A path has a point after each epoch and one before the first; a great 2-sphere is fitted to four.
+    fewest: int = 3
 
     def trials(self, settings: TrainingSettings, full: bool) -> list[Trial]:
         """Plan the trainings: all seeds at each rate.
@@ -74,11 +76,12 @@ class GeodesicStudy(Experiment):
         first: dict[str, xr.Dataset] = {}
         from_spike: dict[tuple[str, int], xr.Dataset] = {}
         kinked: dict[str, KinkWalks] = {}
+        left_out: list[tuple[str, str]] = []
         starts: dict[str, list[xr.DataArray]] = {}
         for place, one in enumerate(trained):
             tell(f"paths at {one.trial.name}", place, len(trained))
             for run, settings, wild in zip(one.runs, one.settings, one.diverged, strict=True):
-                row = {
+                row: dict[str, Any] = {
                     "trial": one.trial.name,
                     "lr": settings.lr,
                     "seed": settings.seed,
@@ -86,29 +89,38 @@ class GeodesicStudy(Experiment):
                     "steps": int(run.steps[-1]),
                     **last_scores(run),
                 }
-                if not wild:
-                    x, memory = run[self.studied], memory_of(run)
-                    pool = first.get(one.trial.name)
+                rows.append(row)
+                if wild:
+                    continue
+                x, memory = run[self.studied], memory_of(run)
+                pool = first.get(one.trial.name)
+                try:
                     path = singular_path(x, null=nulls.ENOUGH if pool is None else 0, **asdict(memory))
-                    pool = first.setdefault(one.trial.name, path)
-                    starts.setdefault(one.trial.name, []).append(path["score_from"])
                     if one.trial.name not in kinked:
                         tell(f"segments and crossings of walks at {one.trial.name}", place, len(trained))
                         kinked[one.trial.name] = walk_kinks(x, memory)
                     kinks = kinks_row(x, kinked[one.trial.name])
-                    spike = spike_step(x)
-                    row |= {**path_row(path, pool), **kinks, "spike_step": spike}
-                    if np.isfinite(spike):
-                        tell(f"paths from the first spike at {one.trial.name}", place, len(trained))
-                        row |= _from_spike(x, one.trial.name, int(spike), from_spike, memory)
-                rows.append(row)
+                except EigentrailError as error:
+                    row["note"] = f"{self.studied}: {error}"
+                    left_out.append((called(one.trial, settings), row["note"]))
+                    continue
+                pool = first.setdefault(one.trial.name, path)
+                starts.setdefault(one.trial.name, []).append(path["score_from"])
+                spike = spike_step(x)
+                row |= {**path_row(path, pool), **kinks, "spike_step": spike}
+                if np.isfinite(spike):
+                    tell(f"paths from the first spike at {one.trial.name}", place, len(trained))
+                    row |= _from_spike(x, one.trial.name, int(spike), from_spike, memory)
         tell("paths fitted", len(trained), len(trained))
         table = pd.DataFrame(rows)
         names = [one.trial.name for one in trained if one.trial.name in first]
         usual = f"rate-{trained[self.factors.index(1.0)].settings[0].lr:g}"
+        if usual not in first:
+            return Measured(table, left_out=tuple(left_out), missing=why_lacking([usual], trained, left_out))
+        known = pd.DataFrame([row for row in rows if "segments" in row])
         return Measured(
             table,
-            tuple(geodesic_claims(table, first, starts, usual)),
+            tuple(geodesic_claims(known, first, starts, usual)),
             {
                 name: xr.Dataset(
                     {
@@ -119,6 +131,7 @@ class GeodesicStudy(Experiment):
                 )
                 for name in names
             },
+            tuple(left_out),
         )
 
 

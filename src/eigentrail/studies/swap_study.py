@@ -12,8 +12,9 @@ import xarray as xr
 from jaxtyping import Float64
 
 from eigentrail._progress import Progress
+from eigentrail.errors import EigentrailError
 from eigentrail.studies.claims import Measured, last_scores
-from eigentrail.studies.experiment import Experiment, Trained, Trial
+from eigentrail.studies.experiment import Experiment, Trained, Trial, called, why_lacking
 from eigentrail.studies.geodesic_study import kinks_row, path_row
 from eigentrail.studies.motion import memory_of
 from eigentrail.studies.swap_claims import swap_claims
@@ -78,11 +79,12 @@ class SwapStudy(Experiment):
         rows: list[dict[str, Any]] = []
         paths: dict[str, xr.Dataset] = {}
         pools: dict[tuple[str, str], xr.Dataset] = {}
+        left_out: list[tuple[str, str]] = []
         total = sum(len(one.runs) for one in trained)
         for one in trained:
             for run, settings, wild in zip(one.runs, one.settings, one.diverged, strict=True):
                 tell(f"paths of {one.trial.name}, seed {settings.seed}", len(rows), total)
-                row = {
+                row: dict[str, Any] = {
                     "trial": one.trial.name,
                     "seed": settings.seed,
                     "status": "diverged" if wild else run.status,
@@ -90,24 +92,36 @@ class SwapStudy(Experiment):
                     **last_scores(run),
                     **_phases(run.metrics),
                 }
-                if not wild:
-                    x = self._looked_at(run[self.studied])
-                    memory = memory_of(run)
+                rows.append(row)
+                if wild:
+                    continue
+                x = self._looked_at(run[self.studied])
+                memory = memory_of(run)
+                measured: dict[str, Any] = {}
+                try:
                     found = {
                         part: _fitted(_part(x, part, swap), (one.trial.name, part), pools, memory)
                         for part in PARTS
                     }
                     for part, path in found.items():
                         fits = path_row(path, pools[one.trial.name, part])
-                        row |= {f"{part}_{name}": value for name, value in fits.items()}
+                        measured |= {f"{part}_{name}": value for name, value in fits.items()}
                     # Where kinks lie is compared with the trainings without a swap, not with walks.
                     kinks = kinks_row(x)
-                    row |= kinks | around(found["whole"], x, swap, kinks)
-                    paths[f"{one.trial.name}-{settings.seed}"] = turning(found["whole"])
-                rows.append(row)
+                    measured |= kinks | around(found["whole"], x, swap, kinks)
+                except EigentrailError as error:
+                    row["note"] = f"{self.studied}: {error}"
+                    left_out.append((called(one.trial, settings), row["note"]))
+                    continue
+                row |= measured
+                paths[f"{one.trial.name}-{settings.seed}"] = turning(found["whole"])
         tell("paths fitted", total, total)
         table = pd.DataFrame(rows)
-        return Measured(table, tuple(swap_claims(table)), paths)
+        known = [row for row in rows if "heading" in row]
+        there = {row["trial"] for row in known}
+        if lacking := [one.trial.name for one in trained if one.trial.name not in there]:
+            return Measured(table, left_out=tuple(left_out), missing=why_lacking(lacking, trained, left_out))
+        return Measured(table, tuple(swap_claims(pd.DataFrame(known))), paths, tuple(left_out))
 
     def _looked_at(self, x: xr.DataArray) -> xr.DataArray:
         # The source's paths have a point an epoch; neighbouring steps hardly differ and each costs a decomposition.
