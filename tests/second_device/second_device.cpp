@@ -136,6 +136,23 @@ const std::set<std::string>& may_mix() {
   return s;
 }
 
+// Change a value of an operation if it is a tensor or a list of tensors.
+template <class F>
+void change(c10::IValue& v, F f) {
+  if (v.isTensor()) {
+    v = f(v.toTensor());
+  } else if (v.isTensorList()) {
+    c10::List<Tensor> changed;
+    for (Tensor t : v.toTensorList()) changed.push_back(f(t));
+    v = changed;
+  } else if (v.isOptionalTensorList()) {
+    c10::List<std::optional<Tensor>> changed;
+    for (std::optional<Tensor> t : v.toOptionalTensorList())
+      changed.push_back(t.has_value() ? std::optional<Tensor>(f(*t)) : t);
+    v = changed;
+  }
+}
+
 void fallback(const c10::OperatorHandle& op, c10::DispatchKeySet, torch::jit::Stack* stack) {
   const auto& schema = op.schema();
   const auto n = schema.arguments().size();
@@ -143,19 +160,8 @@ void fallback(const c10::OperatorHandle& op, c10::DispatchKeySet, torch::jit::St
   Seen seen;
   for (size_t i = 0; i < n; ++i) {
     auto& v = (*stack)[begin + i];
-    if (v.isTensor())
-      v = into(v.toTensor(), seen);
-    else if (v.isTensorList()) {
-      c10::List<Tensor> l;
-      for (Tensor t : v.toTensorList()) l.push_back(into(t, seen));
-      v = l;
-    } else if (v.isOptionalTensorList()) {
-      c10::List<std::optional<Tensor>> l;
-      for (std::optional<Tensor> t : v.toOptionalTensorList())
-        l.push_back(t.has_value() ? std::optional<Tensor>(into(*t, seen)) : t);
-      v = l;
-    } else if (v.isDevice())
-      v = c10::Device(c10::kCPU);
+    change(v, [&](const Tensor& t) { return into(t, seen); });
+    if (v.isDevice()) v = c10::Device(c10::kCPU);
   }
   // Indices may be the processor's, as for CUDA.
   TORCH_CHECK(!(seen.mixed && !seen.pairs.empty()) || may_mix().count(schema.name()) ||
@@ -177,16 +183,7 @@ void fallback(const c10::OperatorHandle& op, c10::DispatchKeySet, torch::jit::St
   }
   const auto m = schema.returns().size();
   const auto first = stack->size() - m;
-  for (size_t i = 0; i < m; ++i) {
-    auto& v = (*stack)[first + i];
-    if (v.isTensor())
-      v = back(v.toTensor(), seen);
-    else if (v.isTensorList()) {
-      c10::List<Tensor> l;
-      for (Tensor t : v.toTensorList()) l.push_back(back(t, seen));
-      v = l;
-    }
-  }
+  for (size_t i = 0; i < m; ++i) change((*stack)[first + i], [&](const Tensor& t) { return back(t, seen); });
 }
 
 Tensor empty(c10::IntArrayRef size, std::optional<at::ScalarType> dtype, std::optional<at::Layout> layout,

@@ -88,6 +88,7 @@ def test_each_member_is_its_single_training(
 
 def test_a_whole_epoch_of_digits_in_single_precision(tmp_path: Path, digits: Data) -> None:
     found = train("mlp50", digits, tmp_path / "many", seeds=range(3), epochs=5, lr=0.05, every=45)
+    assert [own.seed for own in found.settings] == [0, 1, 2]
     for run, own in zip(found, found.settings, strict=True):
         near(run, train("mlp50", digits, tmp_path / f"one{own.seed}", own, every=45), 1e-5)
 
@@ -260,9 +261,9 @@ def test_phases_and_changed_images(tmp_path: Path, few: Data) -> None:
         phases=[{"start": 1, "classes": range(5)}, {"start": 2, "classes": range(5, 10)}],
         augmentation={"crop": 1},
     )  # fmt: skip
-    for run, own in zip(
-        *(lambda e: (e, e.settings))(train("mlp50", few, tmp_path / "m", shared, seeds=[0, 1])), strict=True
-    ):
+    found = train("mlp50", few, tmp_path / "m", shared, seeds=[0, 1])
+    assert found.how == "stacked"
+    for run, own in zip(found, found.settings, strict=True):
         near(run, train("mlp50", few, tmp_path / f"one{own.seed}", own), 1e-10)
 
 

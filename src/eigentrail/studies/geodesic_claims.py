@@ -141,6 +141,23 @@ def _start(
 
 def _rates(table: pd.DataFrame) -> Iterator[Claim]:
     rows = table[table["status"] != "diverged"]
+    yield _slow(rows)
+    large = rows[rows["lr"] == rows["lr"].max()]
+    lower = [part for _, part in rows[rows["lr"] < rows["lr"].max()].groupby("lr")]
+    if lower:
+        yield _largest(
+            large, lower, "segments", "S0 slides 29-31", "At large rates a path follows several geodesics.",
+            "geodesics in a path",
+        )  # fmt: skip
+        yield _largest(
+            large, lower, "leading_changes", "S0 slides 31-32", "At large rates the leading singular values cross.",
+            "changes of the leading direction",
+        )  # fmt: skip
+    yield from _beside_walks(large)
+    yield _changes(rows)
+
+
+def _slow(rows: pd.DataFrame) -> Claim:
     said = []
     # S0's paths begin at the first spike; where there is none, at the first step.
     fitted = rows["right_2_percentile"]
@@ -157,7 +174,7 @@ def _rates(table: pd.DataFrame) -> Iterator[Claim]:
     done = fitted[rows["train_accuracy"] >= _LEARNED].dropna()
     shares = [float((part > _ABOVE).mean()) if len(part) else None for part in (slow, done)]
     a, b = shares
-    yield Claim(
+    return Claim(
         "S0 slide 20",
         "Leading vectors follow geodesics where the rate is so small that the weights do not converge within the run.",
         decide(None if a is None or b is None else a > b + 0.25),
@@ -166,42 +183,32 @@ def _rates(table: pd.DataFrame) -> Iterator[Claim]:
         b,
         f"{'; '.join(said)}; the chance column is the share among trainings that have learned all",
     )
-    large = rows[rows["lr"] == rows["lr"].max()]
-    lower = [part for _, part in rows[rows["lr"] < rows["lr"].max()].groupby("lr")]
-    for column, source, claim, what in (
-        (
-            "segments",
-            "S0 slides 29-31",
-            "At large rates a path follows several geodesics.",
-            "geodesics in a path",
-        ),
-        (
-            "leading_changes",
-            "S0 slides 31-32",
-            "At large rates the leading singular values cross.",
-            "changes of the leading direction",
-        ),
-    ):
-        if not lower:
-            break
-        mean = float(large[column].mean())
-        # The one that comes nearest: at large rates means at these more than at all others.
-        near_by = max(lower, key=lambda part: float(part[column].mean()))
-        other = float(near_by[column].mean())
-        error = float(
-            np.sqrt(sum(part[column].var(ddof=1) / len(part) for part in (large, near_by) if len(part) > 1))
-        )
-        means = ", ".join(f"{part['lr'].iloc[0]:g}: {part[column].mean():.1f}" for part in (*lower, large))
-        yield Claim(
-            source,
-            claim,
-            decide(mean > other if abs(mean - other) > 2.0 * error else None),
-            f"mean number of {what} at the largest rate",
-            mean,
-            other,
-            f"the mean numbers of {what} by rate are {means}; the error of the difference between the largest rate and "
-            f"the one with most of the others is {error:.1f}",
-        )
+
+
+def _largest(
+    large: pd.DataFrame, lower: Sequence[pd.DataFrame], column: str, source: str, claim: str, what: str
+) -> Claim:
+    mean = float(large[column].mean())
+    # The one that comes nearest: at large rates means at these more than at all others.
+    near_by = max(lower, key=lambda part: float(part[column].mean()))
+    other = float(near_by[column].mean())
+    error = float(
+        np.sqrt(sum(part[column].var(ddof=1) / len(part) for part in (large, near_by) if len(part) > 1))
+    )
+    means = ", ".join(f"{part['lr'].iloc[0]:g}: {part[column].mean():.1f}" for part in (*lower, large))
+    return Claim(
+        source,
+        claim,
+        decide(mean > other if abs(mean - other) > 2.0 * error else None),
+        f"mean number of {what} at the largest rate",
+        mean,
+        other,
+        f"the mean numbers of {what} by rate are {means}; the error of the difference between the largest rate and "
+        f"the one with most of the others is {error:.1f}",
+    )
+
+
+def _beside_walks(large: pd.DataFrame) -> Iterator[Claim]:
     if "segments_p" in large and large["segments_p"].notna().any():
         yield above_chance(
             _strict(large["segments_p"]),
@@ -218,10 +225,13 @@ def _rates(table: pd.DataFrame) -> Iterator[Claim]:
             f"at the largest rate the changes of the leading direction are {_counts(large['leading_changes'])}, those "
             f"of random walks with the same steps {large['leading_null'].mean():.3g} on average",
         )
+
+
+def _changes(rows: pd.DataFrame) -> Claim:
     changes = int((rows["segments"] - 1).sum())
     near = int(rows["changes_at_crossings"].sum())
     by_chance = float(rows["changes_chance"].sum())
-    yield Claim(
+    return Claim(
         "S0 slide 31",
         "A path goes over to another geodesic because leading singular values cross.",
         decide(None if changes < 5 else near > 0.5 * changes),
