@@ -85,3 +85,16 @@ def written(value: Any) -> str:
     """
     text = " ".join(repr(value).split())
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def check_jobs(jobs: int) -> None:
+    """Make sure that there is somebody to do the work.
+
+    Args:
+        jobs: how many processes; -1 for one per core.
+
+    Raises:
+        OptionError: there are none.
+    """
+    if jobs == 0:
+        raise OptionError("jobs must be a number of processes, or -1 for one per core")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import eigentrail as et
-from eigentrail.errors import DataError, RunError
+from eigentrail.errors import DataError, OptionError, RunError
 from eigentrail.evaluation.of_run import samples_of
 
 MINE = """
@@ -65,6 +65,36 @@ def test_analyses_import_what_a_run_names_only_when_told_so(folder: Path) -> Non
     told = json.loads(done.stdout)
     assert len(told["add-back"]) == 1
     assert told["skipped"] == {"add-back": []}
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("import sys\nsys.exit()", "it ends the program"),
+        ("1 / 0", "division by zero"),
+        (
+            "def build():\n    raise SystemExit(3)\n\ndef few():\n    raise KeyError('x')",
+            "it ends the program",
+        ),
+        ("build = few = 5", "not callable"),
+    ],
+)
+def test_code_that_a_run_names_and_that_fails_is_one_sentence(folder: Path, code: str, said: str) -> None:
+    elsewhere = folder / "elsewhere"
+    elsewhere.mkdir(exist_ok=True)
+    (elsewhere / "mine_trusted.py").write_text(code + "\n")
+    done = call(
+        elsewhere, "analyze", "../run", "--only", "landscape", "--layers", "1.weight", "-q", "--trust"
+    )
+    told = " ".join((done.stdout + done.stderr).split())
+    assert said in told and "mine_trusted:" in told
+    assert "Traceback" not in told
+
+
+def test_a_share_of_time_is_no_less_than_nothing(folder: Path) -> None:
+    for share in (-1.0, float("nan")):
+        with pytest.raises(OptionError, match=f"share={share}: give a share of the usual time"):
+            et.analyze(folder / "run", share=share, progress=False)
 
 
 def test_json_says_what_was_left_out(folder: Path) -> None:

@@ -14,7 +14,9 @@ from typing import Any
 import pandas as pd
 import xarray as xr
 
+from eigentrail._numbers import check_jobs
 from eigentrail._progress import Progress
+from eigentrail.errors import OptionError
 from eigentrail.runs import Run, open_run
 from eigentrail.studies.analyses import ANALYSES, Compute, choose_analyses
 from eigentrail.studies.motion import WHOLE
@@ -123,7 +125,13 @@ def analyze(
     Returns:
         The results; `attrs["skipped"]` of each lists what was left out, and that of the first one also the checkpoints
         of a folder in which a layer is lacking or has another shape.
+
+    Raises:
+        OptionError: an argument is outside what it may be.
     """
+    check_jobs(jobs)
+    if not share >= 0:
+        raise OptionError(f"share={share}: give a share of the usual time, 0 or more")
     besides = {one.name: one.compute for one in choose_analyses(also)} if also else {}
     wanted: dict[str, Compute] = {
         one.name: partial(one.quick, share=share) if only is None and one.quick is not None else one.compute

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import torch
 
+from eigentrail._numbers import check_jobs
 from eigentrail._progress import Progress, shown
 from eigentrail.api.inspected_layer import InspectedLayer, inspect_layer
 from eigentrail.api.layer_result import LayerResult
@@ -153,8 +154,7 @@ def _checked_options(
         raise OptionError(f"level must lie between 0 and 1, got {level:g}; 0.01 is the usual choice")
     if bootstrap < 0:
         raise OptionError(f"bootstrap must be 0 or a number of draws, got {bootstrap}")
-    if jobs == 0:
-        raise OptionError("jobs must be a number of processes, or -1 for one per core")
+    check_jobs(jobs)
     if seed < 0:
         raise OptionError(f"seed must not be negative, got {seed}")
     if device not in {"cpu", "cuda"} and not device.startswith("cuda:"):

@@ -11,10 +11,11 @@ from pathlib import Path
 import pandas as pd
 import xarray as xr
 
+from eigentrail._numbers import check_jobs
 from eigentrail._progress import Progress, shown
 from eigentrail.api.analysis import RunAnalysis, analyze
 from eigentrail.api.run_report import PAGE, report_runs
-from eigentrail.errors import EigentrailError, OptionError, RunError, RunWarning
+from eigentrail.errors import EigentrailError, RunError, RunWarning
 from eigentrail.report.experiments import experiment_sections
 from eigentrail.runs import Run
 from eigentrail.studies import (
@@ -105,8 +106,7 @@ def study(
     Raises:
         OptionError: there is no such study, or an argument is outside what it may be.
     """
-    if jobs == 0:
-        raise OptionError("jobs must be a number of processes, or -1 for one per core")
+    check_jobs(jobs)
     chosen = find_study(name)
     if isinstance(chosen, Experiment):
         folder, trained = run_trials(

@@ -10,20 +10,12 @@ import typer
 from eigentrail.api.analysis import analyze as run_analysis
 from eigentrail.cli import options as opt
 from eigentrail.cli.run_tables import print_analyses, print_analysis
-from eigentrail.errors import OptionError
 
 
 def _listed(wanted: bool) -> None:
     if wanted:
         print_analyses()
         raise typer.Exit
-
-
-def _some_jobs(jobs: int) -> int:
-    # The sentence of the analyses, before anything else is done.
-    if jobs == 0:
-        raise OptionError("jobs must be a number of processes, or -1 for one per core")
-    return jobs
 
 
 class Format(StrEnum):
@@ -52,10 +44,7 @@ Trust = Annotated[
         help="Import and call what the run names for its network and samples: code that may be others'.",
     ),
 ]
-Jobs = Annotated[
-    int,
-    typer.Option("--jobs", metavar="N", callback=_some_jobs, help="Parallel processes; -1: all cores."),
-]
+Jobs = Annotated[int, typer.Option("--jobs", metavar="N", help="Parallel processes; -1: all cores.")]
 
 
 def analyze(

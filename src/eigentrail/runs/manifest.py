@@ -19,6 +19,7 @@ import torch
 from pydantic import BaseModel, Field, ValidationError
 from torch import nn
 
+from eigentrail._names import FOREIGN, first_line
 from eigentrail.errors import OptionError, RunError
 from eigentrail.runs.files import replace_file
 from eigentrail.runs.schedules import Schedule
@@ -89,10 +90,10 @@ class BuildSpec(BaseModel):
             found: Any = importlib.import_module(module)
             for part in name.split("."):
                 found = getattr(found, part)
-        except (ImportError, AttributeError, ValueError) as error:
+        except FOREIGN as error:
             raise RunError(
-                f"the network's {self.target} cannot be imported ({error}): make it importable, or pass a network "
-                "with model(step, into=...)"
+                f"the network's {self.target} cannot be imported ({first_line(error)}): make it importable, or pass a "
+                "network with model(step, into=...)"
             ) from error
         ours = self.target == _OWN_NETWORKS
         if not (trust or ours or (inspect.isclass(found) and issubclass(found, nn.Module))):
@@ -102,9 +103,9 @@ class BuildSpec(BaseModel):
             )
         try:
             built = found(*self.args, **self.kwargs)
-        except (TypeError, ValueError, RuntimeError) as error:
+        except FOREIGN as error:
             raise RunError(
-                f"{self.target} does not build the network from the recorded arguments: {error}"
+                f"{self.target} does not build the network from the recorded arguments: {first_line(error)}"
             ) from error
         if not isinstance(built, nn.Module):
             raise RunError(f"{self.target} gives a {type(built).__name__}, not a network")

@@ -13,6 +13,7 @@ import xarray as xr
 from jaxtyping import Int64
 from threadpoolctl import threadpool_limits
 
+from eigentrail._numbers import check_jobs
 from eigentrail._progress import Progress, shown
 from eigentrail.errors import OptionError, RunWarning
 from eigentrail.runs import Run
@@ -81,8 +82,7 @@ def evolution(
         raise OptionError(f"points={points}: give a number of steps, at least {FEWEST_POINTS}")
     if not 0 < level < 1:
         raise OptionError(f"level must lie between 0 and 1, got {level:g}; 0.01 is the usual choice")
-    if jobs == 0:
-        raise OptionError("jobs must be a number of processes, or -1 for one per core")
+    check_jobs(jobs)
     found, skipped = matrix_series(run, layers, conv)
     works = [_Work(run, series, conv, int(points), level) for series in found]
     total = sum(len(work.chunks) for work in works)
