@@ -1,0 +1,7 @@
+"""What chance gives: the null models, and the one place where an observed number is compared with their draws."""
+
+from eigentrail.chance.comparing import LEVEL as LEVEL
+from eigentrail.chance.comparing import Compared as Compared
+from eigentrail.chance.comparing import Side as Side
+from eigentrail.chance.comparing import adjust as adjust
+from eigentrail.chance.comparing import compare as compare

@@ -1,0 +1,153 @@
+"""Compare an observed number with the draws of its null model: percentile, p-value, correction, words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import Float64
+
+from eigentrail.errors import OptionError
+
+#: The level at which something is called more than chance. It stands nowhere else.
+LEVEL = 0.05
+
+Side = Literal["greater", "less", "two"]
+
+# Of few updates there are few patterns of signs, and one of them is the observed one, summed in another order.
+_ROUNDING = 1e-9
+
+
+@dataclass(frozen=True)
+class Compared:
+    """An observed number beside the draws of its null model.
+
+    Attributes:
+        observed: the number.
+        median: the median of the draws.
+        low: their 5% quantile.
+        high: their 95% quantile.
+        draws: how many there are.
+        above: how many draws lie above the observed number.
+        percentile: where the number lies among them, 0 to 100, equal ones counting half.
+        p: (1 + draws at least as extreme) / (1 + draws); twice the smaller tail, at most 1, for two sides.
+        side: which way "extreme" is.
+    """
+
+    observed: float
+    median: float
+    low: float
+    high: float
+    draws: int
+    above: int
+    percentile: float
+    p: float
+    side: Side
+
+    @property
+    def beyond(self) -> bool:
+        """Whether it is more than chance, before any correction for how many were asked."""
+        return self.p <= LEVEL
+
+    @property
+    def percentile_text(self) -> str:
+        """The percentile as far as the draws can tell: "> 99.5" above all of 200 draws, never "100"."""
+        resolution = 100.0 / self.draws
+        if self.percentile >= 100.0 - 0.5 * resolution:
+            return f"> {100.0 - resolution:.4g}"
+        if self.percentile <= 0.5 * resolution:
+            return f"< {resolution:.4g}"
+        return f"{self.percentile:.3g}"
+
+    @property
+    def words(self) -> str:
+        """The comparison in words: the null's median and how many of the draws lie beyond."""
+        return f"null median {self.median:.3g}, p = {p_text(self.p, self.draws)}"
+
+
+def p_text(p: float, draws: int = 0) -> str:
+    """Write a p-value; the smallest that the draws can give is a bound.
+
+    Args:
+        p: the p-value.
+        draws: how many draws it was counted from; 0 for a closed form.
+
+    Returns:
+        Two significant digits, with "<=" at the bound.
+    """
+    if draws and p <= 1.0 / (draws + 1) * (1 + 1e-9):
+        return f"≤ {p:.2g}"
+    return "< 1e-12" if p < 1e-12 else f"{p:.2g}"
+
+
+def compare(observed: float, null: Any, side: Side = "greater") -> Compared:
+    """Compare a number with the draws of its null model.
+
+    Args:
+        observed: the number; finite.
+        null: [draws] the same statistic of each draw; draws that are not finite are left out.
+        side: "greater" where only large numbers speak against chance, "less" for small ones, "two" for both.
+
+    Returns:
+        The comparison.
+
+    Raises:
+        OptionError: there is no finite draw, the number is not finite, or there is no such side.
+    """
+    draws: Float64[np.ndarray, " d"] = np.asarray(null, dtype=np.float64).ravel()
+    draws = draws[np.isfinite(draws)]
+    if side not in {"greater", "less", "two"}:
+        raise OptionError(f'side is "greater", "less" or "two", not {side!r}')
+    if not len(draws):
+        raise OptionError("a comparison with chance needs at least one finite draw of the null model")
+    if not math.isfinite(observed):
+        raise OptionError(f"a comparison with chance needs a finite number, not {observed!r}")
+    equal = np.isclose(draws, observed, rtol=_ROUNDING, atol=0.0)
+    above = int(((draws > observed) & ~equal).sum())
+    below = int(((draws < observed) & ~equal).sum())
+    same = int(equal.sum())
+    upper = (1 + above + same) / (1 + len(draws))
+    lower = (1 + below + same) / (1 + len(draws))
+    p = {"greater": upper, "less": lower, "two": min(1.0, 2.0 * min(upper, lower))}[side]
+    low, median, high = np.quantile(draws, [0.05, 0.5, 0.95])
+    return Compared(
+        float(observed),
+        float(median),
+        float(low),
+        float(high),
+        len(draws),
+        above,
+        100.0 * (below + 0.5 * same) / len(draws),
+        float(p),
+        side,
+    )
+
+
+def adjust(p: Sequence[float]) -> Float64[np.ndarray, " k"]:
+    """Correct p-values for how many were asked, whatever their dependence.
+
+    Args:
+        p: [k] p-values of one family.
+
+    Returns:
+        [k] p-values after Benjamini and Yekutieli (2001): those below q are a set with false discovery rate q.
+
+    Raises:
+        OptionError: one is not a probability.
+    """
+    values = np.asarray(list(p), dtype=np.float64)
+    if not len(values):
+        return values
+    if not ((values >= 0.0) & (values <= 1.0)).all():
+        raise OptionError("p-values lie from 0 to 1")
+    count = len(values)
+    order = np.argsort(values)
+    harmonic = (1.0 / np.arange(1, count + 1)).sum()
+    scaled = values[order] * count * harmonic / np.arange(1, count + 1)
+    corrected = np.minimum(1.0, np.minimum.accumulate(scaled[::-1])[::-1])
+    out = np.empty(count)
+    out[order] = corrected
+    return out

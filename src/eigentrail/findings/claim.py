@@ -1,0 +1,282 @@
+"""A claim of a source as data: a statistic, one value of it for each seed, and the rule that decides it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.stats
+
+from eigentrail.chance import LEVEL
+from eigentrail.errors import OptionError
+from eigentrail.findings.finding import Verdict
+
+#: Fewer seeds decide nothing.
+FEWEST_SEEDS = 3
+_MOST_SEEDS = 1000
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How the values of a statistic over seeds decide a claim.
+
+    The test is Student's t of the differences from the bar, one-sided for an inequality, an interval within bounds
+    (two one-sided tests) for an equality.
+
+    Attributes:
+        text: the rule in words.
+        margin: from the values and what chance gives for each, the numbers that are positive where the claim holds;
+            several rows for several conditions that must hold together.
+    """
+
+    text: str
+    margin: Callable[
+        [np.ndarray[Any, np.dtype[np.float64]], np.ndarray[Any, np.dtype[np.float64]]],
+        np.ndarray[Any, np.dtype[np.float64]],
+    ]
+
+
+def greater_than_chance(by: float = 0.0) -> Rule:
+    """The statistic is larger than what chance gives.
+
+    Args:
+        by: by how much at least.
+
+    Returns:
+        The rule.
+    """
+    return Rule(
+        "greater than chance" + (f" by {by:g}" if by else ""), lambda x, chance: (x - chance - by)[None]
+    )
+
+
+def greater_than(bar: float) -> Rule:
+    """The statistic is larger than a number.
+
+    Args:
+        bar: the number.
+
+    Returns:
+        The rule.
+    """
+    return Rule(f"greater than {bar:g}", lambda x, _: (x - bar)[None])
+
+
+def less_than(bar: float) -> Rule:
+    """The statistic is smaller than a number.
+
+    Args:
+        bar: the number.
+
+    Returns:
+        The rule.
+    """
+    return Rule(f"less than {bar:g}", lambda x, _: (bar - x)[None])
+
+
+def equals(value: float, within: float) -> Rule:
+    """The statistic equals a number.
+
+    Args:
+        value: the number.
+        within: the largest deviation that still counts as equal.
+
+    Returns:
+        The rule.
+    """
+    slack = within + 1e-9 * max(1.0, abs(value))
+    return Rule(
+        f"equals {value:g} within {within:g}", lambda x, _: np.stack([x - value + slack, value + slack - x])
+    )
+
+
+def increasing() -> Rule:
+    """The statistic, a sequence for each seed, rises from each entry to the next.
+
+    Returns:
+        The rule.
+    """
+    return Rule("rises throughout", lambda x, _: np.diff(np.atleast_2d(x), axis=-1).T)
+
+
+def decreasing() -> Rule:
+    """The statistic, a sequence for each seed, falls from each entry to the next.
+
+    Returns:
+        The rule.
+    """
+    return Rule("falls throughout", lambda x, _: -np.diff(np.atleast_2d(x), axis=-1).T)
+
+
+@dataclass(frozen=True)
+class ClaimResult:
+    """What became of a claim.
+
+    Attributes:
+        claim: the claim.
+        verdict: yes (holds), no (its opposite is shown) or undecided.
+        values: the statistic for each seed.
+        chance: what chance gives for each; empty where the rule needs none.
+        mean: mean of the statistic over seeds.
+        interval: its 95% confidence interval (Student's t).
+        p: p-value of the test that the claim holds, one-sided; None with fewer than three seeds.
+        seeds: how many there are.
+        seeds_needed: about how many would decide at the observed effect and spread (power .8); None where decided, or
+            where no number below a thousand would.
+    """
+
+    claim: Claim
+    verdict: Verdict
+    values: tuple[Any, ...]
+    chance: tuple[Any, ...]
+    mean: float | None
+    interval: tuple[float, float] | None
+    p: float | None
+    seeds: int
+    seeds_needed: int | None
+
+    @property
+    def sentence(self) -> str:
+        """The verdict in words."""
+        said = {
+            Verdict.YES: "holds",
+            Verdict.NO: "does not hold",
+            Verdict.UNDECIDED: "not decided",
+        }[self.verdict]
+        where = f" ({self.claim.statistic}: {self.mean:.3g}" if self.mean is not None else " ("
+        if self.interval is not None:
+            where += f", 95% {self.interval[0]:.3g} to {self.interval[1]:.3g}"
+        more = ""
+        if self.verdict is Verdict.UNDECIDED and self.seeds_needed:
+            more = f"; about {self.seeds_needed} seeds would decide"
+        return f"{said}{where}, {self.seeds} seed{'' if self.seeds == 1 else 's'}{more})"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give it as plain values: a row of claims.csv.
+
+        Returns:
+            A dict without NaN or infinite numbers.
+        """
+        low, high = self.interval if self.interval is not None else (None, None)
+        chance = np.asarray(self.chance, dtype=np.float64)
+        return {
+            "id": self.claim.id,
+            "source": self.claim.source,
+            "claim": self.claim.statement,
+            "statistic": self.claim.statistic,
+            "rule": self.claim.rule.text,
+            "verdict": {"yes": "holds", "no": "does not hold", "undecided": "not decided"}[self.verdict],
+            "value": self.mean,
+            "low": low,
+            "high": high,
+            "chance": float(np.mean(chance)) if chance.size else None,
+            "p": self.p,
+            "seeds": self.seeds,
+            "seeds_needed": self.seeds_needed,
+        }
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim of a source.
+
+    Attributes:
+        id: a short name, unique in the ledger ("s0-leading-geodesic").
+        source: document and place ("S0 slide 20").
+        statement: the source's words, in plain English.
+        statistic: what is measured for each seed, in the field's terms.
+        rule: how the values over seeds decide.
+        needs: names of the analyses that the statistic is taken from.
+    """
+
+    id: str
+    source: str
+    statement: str
+    statistic: str
+    rule: Rule
+    needs: tuple[str, ...] = ()
+
+    def decide(self, values: Sequence[Any], chance: Sequence[Any] = (), level: float = LEVEL) -> ClaimResult:
+        """Decide the claim from one value for each seed.
+
+        Args:
+            values: [seeds] the statistic for each seed ([seeds, k] for the rules about sequences); those that are
+                not finite are left out.
+            chance: [seeds] what chance gives for each, for rules that compare with it; a single value serves all.
+            level: of each one-sided test.
+
+        Returns:
+            The verdict with its numbers: "undecided" with fewer than three seeds or where the spread allows both.
+
+        Raises:
+            OptionError: there is no value of chance for each seed.
+        """
+        x = np.asarray(list(values), dtype=np.float64)
+        null = np.asarray(list(chance), dtype=np.float64)
+        if null.size and len(null) not in {1, len(x)}:
+            raise OptionError(
+                f"claim {self.id}: {len(null)} values of chance for {len(x)} seeds: give one for each"
+            )
+        spread_null = np.broadcast_to(null, x.shape[:1]) if null.size else np.zeros(x.shape[:1])
+        finite = np.isfinite(x).all(axis=tuple(range(1, x.ndim))) & np.isfinite(spread_null)
+        x, spread_null = x[finite], spread_null[finite]
+        seeds = len(x)
+        mean = float(x.mean()) if x.size else None
+        interval = _interval(x) if x.ndim == 1 else None
+        if seeds < FEWEST_SEEDS:
+            return ClaimResult(
+                self,
+                Verdict.UNDECIDED,
+                tuple(x.tolist()),
+                tuple(null.tolist()),
+                mean,
+                interval,
+                None,
+                seeds,
+                FEWEST_SEEDS,
+            )
+        margins = self.rule.margin(x, spread_null)
+        holds = max(_p_positive(row) for row in margins)
+        # The claim fails where one of its conditions is shown to be violated; the level is shared among them.
+        fails = min(1.0, len(margins) * min(_p_positive(-row) for row in margins))
+        verdict = Verdict.YES if holds <= level else Verdict.NO if fails <= level else Verdict.UNDECIDED
+        needed = None if verdict is not Verdict.UNDECIDED else _seeds_needed(margins, level)
+        return ClaimResult(
+            self, verdict, tuple(x.tolist()), tuple(null.tolist()), mean, interval, holds, seeds, needed
+        )
+
+
+def _interval(x: np.ndarray[Any, np.dtype[np.float64]]) -> tuple[float, float] | None:
+    if len(x) < FEWEST_SEEDS:
+        return None
+    half = float(scipy.stats.t.ppf(0.975, len(x) - 1) * x.std(ddof=1) / math.sqrt(len(x)))
+    return float(x.mean()) - half, float(x.mean()) + half
+
+
+def _p_positive(x: np.ndarray[Any, np.dtype[np.float64]]) -> float:
+    error = float(x.std(ddof=1)) / math.sqrt(len(x))
+    centre = float(x.mean())
+    if error <= 1e-12 * abs(centre) or error == 0.0:
+        # The same value for every seed: the difference is beyond any error of the mean.
+        return 0.0 if centre > 0.0 else 1.0
+    return float(scipy.stats.t.sf(centre / error, len(x) - 1))
+
+
+def _seeds_needed(margins: np.ndarray[Any, np.dtype[np.float64]], level: float) -> int | None:
+    needed = 0
+    for row in margins:
+        spread = float(row.std(ddof=1))
+        if spread == 0.0:
+            continue
+        size = abs(float(row.mean())) / spread
+        count = FEWEST_SEEDS
+        while count <= _MOST_SEEDS:
+            bar = scipy.stats.t.ppf(1.0 - level, count - 1)
+            if scipy.stats.nct.sf(bar, count - 1, size * math.sqrt(count)) >= 0.8:
+                break
+            count = max(count + 1, int(1.15 * count))
+        needed = max(needed, count)
+    return None if needed == 0 or needed > _MOST_SEEDS else needed
