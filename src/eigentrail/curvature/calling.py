@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from eigentrail.curvature.chance import chance_kept
 from eigentrail.curvature.point import Point
-from eigentrail.curvature.samples import Batch, Samples
+from eigentrail.data.random_state import chance_kept
+from eigentrail.data.samples import Batch, Samples
 from eigentrail.errors import CurvatureError, DataError, EigentrailError
 
 # Samples of the first call.

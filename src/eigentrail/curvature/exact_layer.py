@@ -23,7 +23,7 @@ from eigentrail.curvature.khatri_rao import KhatriRaoSum
 from eigentrail.curvature.layer_blocks import LayerBlocks, mirror, reflect
 from eigentrail.curvature.layer_pass import LayerPass, NotClosedError, layer_pass
 from eigentrail.curvature.point import Point
-from eigentrail.curvature.samples import Batch
+from eigentrail.data.samples import Batch
 
 Batches: TypeAlias = Callable[[], Iterable[Batch]]
 # Products that must find groups separate in a first batch of few: a single one may draw a half that happens to be.

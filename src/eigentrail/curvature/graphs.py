@@ -9,7 +9,7 @@ from torch.utils import _pytree as pytree
 
 from eigentrail.curvature.calling import refusals
 from eigentrail.curvature.point import Point
-from eigentrail.curvature.samples import Batch
+from eigentrail.data.samples import Batch
 from eigentrail.errors import CurvatureError
 
 _NO_PATH = (

@@ -16,8 +16,8 @@ from eigentrail.curvature.calling import refusals
 from eigentrail.curvature.determinism import not_finite
 from eigentrail.curvature.graphs import Outputs
 from eigentrail.curvature.point import Point
-from eigentrail.curvature.samples import Batch
 from eigentrail.curvature.tail import Cut, GaussNewtonTail, Tail, cut
+from eigentrail.data.samples import Batch
 from eigentrail.errors import CurvatureError
 
 

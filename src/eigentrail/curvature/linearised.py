@@ -9,7 +9,7 @@ import torch
 
 from eigentrail.curvature.graphs import Outputs
 from eigentrail.curvature.point import Point
-from eigentrail.curvature.samples import Batch
+from eigentrail.data.samples import Batch
 
 
 def rehearse(point: Point, batch: Batch) -> None:

@@ -27,12 +27,12 @@ from eigentrail.curvature.numbers import all_finite
 from eigentrail.curvature.parameters import choose
 from eigentrail.curvature.point import Loss, Point
 from eigentrail.curvature.products import GRAPHS, WAYS, Plan, Products, Way
-from eigentrail.curvature.reading import read
-from eigentrail.curvature.samples import Batch, Samples
 from eigentrail.curvature.second_derivative import check_second_derivative
-from eigentrail.curvature.setting import full_precision
 from eigentrail.curvature.trace import Method, Trace, stochastic_trace
+from eigentrail.data.reading import read
+from eigentrail.data.samples import Batch, Samples
 from eigentrail.errors import CurvatureError, DataError, OptionError
+from eigentrail.evaluation.modes import full_precision
 from eigentrail.runs import Run
 from eigentrail.spectra import Spectrum
 

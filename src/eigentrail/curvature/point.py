@@ -13,8 +13,8 @@ from torch.func import functional_call
 from torch.nn import functional as F
 
 from eigentrail.curvature.parameters import Parameters
-from eigentrail.curvature.samples import Batch
 from eigentrail.curvature.setting import setting
+from eigentrail.data.samples import Batch
 from eigentrail.errors import CurvatureError, OptionError
 
 Loss: TypeAlias = Callable[[Any, Any], torch.Tensor]

@@ -10,11 +10,11 @@ import torch
 from eigentrail.curvature.graphs import GaussNewtonGraph, HessianGraph
 from eigentrail.curvature.linearised import LinearisedGaussNewton, LinearisedHessian, rehearse
 from eigentrail.curvature.point import Point
-from eigentrail.curvature.samples import Samples
-from eigentrail.curvature.setting import full_precision
 from eigentrail.curvature.tape import FEW, Tape, measure
 from eigentrail.curvature.work import Work, count_work
+from eigentrail.data.samples import Samples
 from eigentrail.errors import CurvatureError
+from eigentrail.evaluation.modes import full_precision
 
 Way: TypeAlias = Literal["cached", "linearised", "recomputed"]
 WAYS = ("cached", "linearised", "recomputed")

@@ -10,11 +10,11 @@ import torch
 
 from eigentrail.curvature.graphs import gradient
 from eigentrail.curvature.point import Point
-from eigentrail.curvature.samples import Batch, Samples
-from eigentrail.curvature.setting import full_precision
 from eigentrail.curvature.tape import FEW
 from eigentrail.curvature.work import Traffic
+from eigentrail.data.samples import Batch, Samples
 from eigentrail.errors import CurvatureError
+from eigentrail.evaluation.modes import full_precision
 
 Vector: TypeAlias = tuple[torch.Tensor, ...]
 

@@ -10,20 +10,7 @@ import torch
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-
-@contextmanager
-def full_precision() -> Iterator[None]:
-    """Leave automatic mixed precision and inference mode, which also reach into backward passes.
-
-    Yields:
-        Nothing.
-    """
-    with ExitStack() as stack:
-        stack.enter_context(torch.inference_mode(False))
-        for kind in ("cpu", "cuda"):
-            if torch.is_autocast_enabled(kind):
-                stack.enter_context(torch.autocast(kind, enabled=False))
-        yield
+from eigentrail.evaluation.modes import eval_mode, full_precision
 
 
 @contextmanager
@@ -32,8 +19,7 @@ def setting(model: nn.Module, loss: Any = None) -> Iterator[None]:
 
     That is done after errors, too. Attention takes the MATH kernel and never the fast path of inference, recurrent
     layers leave cuDNN and oneDNN, compiled parts run as written, automatic mixed precision is off and gradients are on:
-    the others have no second derivative, or a slow one. The flags of the modules are set one by one, for `model.eval()`
-    may do more than that (some adapters merge their weights).
+    the others have no second derivative, or a slow one.
 
     Args:
         model: the network.
@@ -45,23 +31,17 @@ def setting(model: nn.Module, loss: Any = None) -> Iterator[None]:
     modules = list(model.modules())
     if isinstance(loss, nn.Module):
         modules += list(loss.modules())
-    training = [(module, module.training) for module in modules]
     held = [
         (p, p.requires_grad, p.grad)
         for module in modules
         for p in module._parameters.values()
         if p is not None
     ]
-    buffers = [
-        (b, b.detach().clone(), b._version)
-        for module in modules
-        for b in module._buffers.values()
-        if b is not None and not b.is_meta
-    ]
     fast = torch.backends.mha.get_fastpath_enabled()
     recurrent = any(isinstance(module, nn.RNNBase) for module in modules)
     with ExitStack() as stack:
         stack.enter_context(full_precision())
+        stack.enter_context(eval_mode(modules))
         stack.enter_context(torch.enable_grad())
         stack.enter_context(sdpa_kernel(SDPBackend.MATH))
         stack.enter_context(torch.compiler.set_stance("force_eager"))
@@ -72,22 +52,14 @@ def setting(model: nn.Module, loss: Any = None) -> Iterator[None]:
                 stack.enter_context(_unfused(module))
         try:
             torch.backends.mha.set_fastpath_enabled(False)
-            for module, _ in training:
-                module.training = False
             yield
         finally:
             torch.backends.mha.set_fastpath_enabled(fast)
-            for module, flag in training:
-                module.training = flag
             for parameter, required, grad in held:
                 if parameter.requires_grad != required:
                     parameter.requires_grad_(required)
                 if parameter.grad is not grad:
                     parameter.grad = grad
-            with torch.no_grad():
-                for buffer, value, version in buffers:
-                    if buffer._version != version:
-                        buffer.copy_(value)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from eigentrail.curvature.point import Point
-from eigentrail.curvature.samples import Batch, Samples
+from eigentrail.data.samples import Batch, Samples
 from eigentrail.errors import CurvatureError
 
 #: Samples of the batches that are measured, at most.

@@ -1,4 +1,4 @@
-"""The samples that a curvature is over, in batches that stay the same from product to product."""
+"""Samples in batches that stay the same from pass to pass."""
 
 from __future__ import annotations
 

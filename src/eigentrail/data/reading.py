@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, IterableDataset, TensorDataset, default_collate
 
-from eigentrail.curvature.chance import chance_kept, seed_all
-from eigentrail.curvature.samples import Chunk, chunk_of
-from eigentrail.data import Data
+from eigentrail.data.dataset import Data
+from eigentrail.data.random_state import chance_kept, seed_all
+from eigentrail.data.samples import Chunk, chunk_of
 from eigentrail.errors import DataError
 
 _BATCH = 256
@@ -41,6 +41,28 @@ def read(
     Raises:
         DataError: it is none of these, or gives other values each time.
     """
+    chunks, divisible = stream(data, augmentations, seed, batch_size)
+    return list(chunks), divisible
+
+
+def stream(
+    data: Any, augmentations: int | None = None, seed: int = 0, batch_size: int | None = None
+) -> tuple[Iterator[Chunk], bool]:
+    """Read samples one batch after the other, so that no more than one need be held.
+
+    Args:
+        data: as for `read`.
+        augmentations: as for `read`.
+        seed: of those.
+        batch_size: samples of a batch where a data set is read.
+
+    Returns:
+        The samples in the batches they come in, and whether these may be divided freely. The random generators of the
+        caller are put back when the last batch was taken.
+
+    Raises:
+        DataError: it is none of what can be read; what a batch shows is raised when it is read.
+    """
     if augmentations is not None and (
         isinstance(augmentations, bool)
         or not isinstance(augmentations, (int, np.integer))
@@ -59,24 +81,28 @@ def read(
                 "augmentations freezes what a data set draws, and tensors draw nothing: give the data set that "
                 "augments, or leave it out."
             )
-        return [chunk_of(data)], True
-    with chance_kept():
-        if isinstance(data, DataLoader):
-            return list(_of_loader(data, augmentations, seed)), False
-        if isinstance(data, IterableDataset):
-            loader: DataLoader[Any] = DataLoader(data, batch_size=batch_size or _BATCH)
-            return list(_of_loader(loader, augmentations, seed)), True
-        if isinstance(data, Sequence) and (not data or isinstance(data[0], Mapping) or _is_pair(data[0], 1)):
-            return [chunk_of(item) for item in data], False
-        if hasattr(data, "__getitem__") and hasattr(data, "__len__"):
-            size = batch_size or _BATCH
-            places = [range(low, min(low + size, len(data))) for low in range(0, len(data), size)]
-            return list(_by_number(data, places, default_collate, augmentations, seed)), True
-        if isinstance(data, Iterable):
-            return list(_one_by_one(data, augmentations, seed)), False
+        return iter([chunk_of(data)]), True
+    if isinstance(data, DataLoader):
+        return _kept(_of_loader(data, augmentations, seed)), False
+    if isinstance(data, IterableDataset):
+        loader: DataLoader[Any] = DataLoader(data, batch_size=batch_size or _BATCH)
+        return _kept(_of_loader(loader, augmentations, seed)), True
+    if isinstance(data, Sequence) and (not data or isinstance(data[0], Mapping) or _is_pair(data[0], 1)):
+        return map(chunk_of, data), False
+    if hasattr(data, "__getitem__") and hasattr(data, "__len__"):
+        size = batch_size or _BATCH
+        places = [range(low, min(low + size, len(data))) for low in range(0, len(data), size)]
+        return _kept(_by_number(data, places, default_collate, augmentations, seed)), True
+    if isinstance(data, Iterable):
+        return _kept(_one_by_one(data, augmentations, seed)), False
     raise DataError(
         f"data is {type(data).__name__}: give a pair (inputs, targets) of tensors, a data set or a loader."
     )
+
+
+def _kept(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
+    with chance_kept():
+        yield from chunks
 
 
 def _is_pair(data: Any, axes: int = 0) -> bool:
