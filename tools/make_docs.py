@@ -76,8 +76,8 @@ def screenshot(page: Path, picture: Path, width: int, height: int) -> None:
 def pictures() -> None:
     """Draw every picture of the docs."""
     import eigentrail as et
-    from eigentrail.report.figures import density
-    from eigentrail.report.figures.evolution_values import singular_values
+    from eigentrail.figures import density
+    from eigentrail.figures.evolution_values import singular_values
     from eigentrail.studies.catalogue import find_study
     from eigentrail.studies.running import run_study
 

@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 
 from conftest import IMG, network
+from eigentrail.figures.density import density_data
 from eigentrail.report import inspection_page, write_page
-from eigentrail.report.figures.density import density_data
 
 pytestmark = pytest.mark.browser
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from eigentrail.report.numbers import ABSENT, cell, is_absent, number
+from eigentrail._cells import ABSENT, cell, is_absent, number
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
-from eigentrail.report.figures import style
+from eigentrail.figures import style
 from eigentrail.report.packing import (
     Packer,
     curve_points,

@@ -14,8 +14,8 @@ import torch
 from torch import nn
 
 from conftest import IMG, SCRIPT
-from eigentrail.report.figures import evolution_density, evolution_phases, evolution_values, sorted_values
-from eigentrail.report.figures.evolution import Curve, over_steps, thinned
+from eigentrail.figures import evolution_density, evolution_phases, evolution_values, sorted_values
+from eigentrail.figures.evolution import Curve, over_steps, thinned
 from eigentrail.report.glossary import GROUPS, lookup
 from eigentrail.report.packing import unsqueeze
 from eigentrail.report.run_page import leading_layer, run_page

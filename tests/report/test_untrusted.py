@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eigentrail.report.untrusted import csv_cell, csv_text, file_stem, json_for_script, plotly_text, printable
+from eigentrail._untrusted import csv_cell, csv_text, file_stem, json_for_script, plotly_text, printable
 
 
 @given(st.text())

@@ -12,7 +12,7 @@ from torch import nn
 import eigentrail as et
 from eigentrail import data
 from eigentrail.cli.app import run as main
-from eigentrail.report.figures import add_back, landscape, loss_scaling
+from eigentrail.figures import add_back, landscape, loss_scaling
 from eigentrail.report.parts import evaluated
 from eigentrail.runs import Recorder, open_run
 from eigentrail.studies.adding_back import add_back_analysis, add_back_table, needed, spread_counts

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from eigentrail.api.analysis import analyze
 from eigentrail.cli.app import app
-from eigentrail.report.figures.sphere import sphere, sphere_data
+from eigentrail.figures.sphere import sphere, sphere_data
 from eigentrail.report.packing import unsqueeze
 from eigentrail.runs import Recorder, Run, open_run
 from eigentrail.studies import geodesics, matrix_paths

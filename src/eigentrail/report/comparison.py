@@ -7,15 +7,15 @@ from typing import Any, Protocol
 
 import pandas as pd
 
-from eigentrail.report.figures import comparison, density, overview
+from eigentrail._cells import cell, is_absent
+from eigentrail._untrusted import file_stem
+from eigentrail.figures import comparison, density, overview
 from eigentrail.report.glossary import GROUPS, lookup
 from eigentrail.report.inspection import number_fact, skipped_section, summary_items
-from eigentrail.report.numbers import cell, is_absent
 from eigentrail.report.packing import curve_points, row_limit
 from eigentrail.report.page import render
 from eigentrail.report.sections import DataTable, Deck, Facts, Item, Page, Plot, Prose, Section, frame_rows
 from eigentrail.report.tables import COMPARISON_ESSENTIALS, warnings_of
-from eigentrail.report.untrusted import file_stem
 from eigentrail.spectra.spectrum import Spectrum
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 
-from eigentrail.report.figures import drift_study, geodesic_study, hessian_study, swap_study
-from eigentrail.report.figures.verdicts import verdict_bars
-from eigentrail.report.numbers import number
+from eigentrail._cells import number
+from eigentrail.figures.verdicts import verdict_bars
 from eigentrail.report.sections import Item, Listing, Plot, Prose, Section
+from eigentrail.report.study_figures import drift_study, geodesic_study, hessian_study, swap_study
 from eigentrail.studies.claims import Claim, Measured
 
 #: The figures of each study, by its name.

@@ -9,10 +9,11 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from eigentrail.report.figures import density, ks, levels, overview, tail, vectors
-from eigentrail.report.figures.overview import PHASE_ORDER
+from eigentrail._cells import ABSENT, cell, is_absent
+from eigentrail._untrusted import file_stem
+from eigentrail.figures import density, ks, levels, overview, tail, vectors
+from eigentrail.figures.overview import PHASE_ORDER
 from eigentrail.report.glossary import GROUPS, lookup
-from eigentrail.report.numbers import ABSENT, cell, is_absent
 from eigentrail.report.packing import curve_points, row_limit
 from eigentrail.report.page import render
 from eigentrail.report.sections import (
@@ -29,7 +30,6 @@ from eigentrail.report.sections import (
     frame_rows,
 )
 from eigentrail.report.tables import ESSENTIALS, reason, warnings_of, worst_first
-from eigentrail.report.untrusted import file_stem
 from eigentrail.spectra.spectrum import Spectrum
 
 # The tables of tail and fit distance have a row per eigenvalue and nine columns together.

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from eigentrail.report.figures import style
+from eigentrail._untrusted import csv_cell, json_for_script
+from eigentrail.figures import style
 from eigentrail.report.sections import Plot
-from eigentrail.report.untrusted import csv_cell, json_for_script
 
 FIGURE_DIGITS, DATA_DIGITS = 4, 7
 CURVE_POINTS = 300

@@ -12,16 +12,16 @@ from typing import Any
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from eigentrail._cells import ABSENT, cell
 from eigentrail._files import write_bytes
+from eigentrail._untrusted import csv_text, json_for_script
 from eigentrail.errors import OptionError
-from eigentrail.report.figures import style
+from eigentrail.figures import style
 from eigentrail.report.glossary import GROUPS, lookup
-from eigentrail.report.numbers import ABSENT, cell
 from eigentrail.report.packing import CURVE_POINTS, Packer, data_piece, figure_json, squeeze
 from eigentrail.report.sections import DataTable, Deck, Item, Page, Plot, Section, frame_rows
 from eigentrail.report.tables import reason, table_piece
 from eigentrail.report.templates import environment, text
-from eigentrail.report.untrusted import csv_text, json_for_script
 
 ALL_ROWS = 1_000_000
 

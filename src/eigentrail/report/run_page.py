@@ -9,18 +9,18 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from eigentrail.report.figures import evolution as curves
-from eigentrail.report.figures import evolution_density, evolution_phases, evolution_values, sorted_values
-from eigentrail.report.figures.evolution import Curve
+from eigentrail._cells import is_absent
+from eigentrail._untrusted import file_stem, plotly_text
+from eigentrail.figures import evolution as curves
+from eigentrail.figures import evolution_density, evolution_phases, evolution_values, sorted_values
+from eigentrail.figures.evolution import Curve
+from eigentrail.figures.loss_words import told_as
 from eigentrail.report.inspection import number_fact
 from eigentrail.report.left_out import left_out_section
-from eigentrail.report.numbers import is_absent
 from eigentrail.report.page import render
 from eigentrail.report.run_parts import part_items, part_sections, part_terms
 from eigentrail.report.run_story import RunStory, labelled, story_items
 from eigentrail.report.sections import DataTable, Deck, Facts, Item, Page, Plot, Prose, Section
-from eigentrail.report.untrusted import file_stem, plotly_text
-from eigentrail.training.losses import told_as
 
 ESSENTIALS = (
     "name", "run", "rows", "cols", "spikes_first", "spikes_last", "null_spikes_last", "births", "deaths", "crossings",

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from eigentrail.report.numbers import cell
+from eigentrail._cells import cell
 from eigentrail.report.sections import Fact, Facts, Item, Listing, Prose
 from eigentrail.report.setting_words import changed_data, unusual_settings
 from eigentrail.runs import Run

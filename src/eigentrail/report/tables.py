@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from eigentrail._cells import ABSENT, cell, is_absent
 from eigentrail.report.glossary import lookup
-from eigentrail.report.numbers import ABSENT, cell, is_absent
 from eigentrail.report.sections import DataTable, frame_rows
 from eigentrail.report.templates import environment
 

@@ -12,17 +12,10 @@ from jaxtyping import Int64
 from eigentrail._progress import Progress
 from eigentrail.bases import Basis, random, singular
 from eigentrail.evaluation import add_back
+from eigentrail.figures.loss_words import part_of
 from eigentrail.runs import Run
 from eigentrail.studies.layerwise import layer_by_layer
-from eigentrail.studies.probing import (
-    SAMPLES,
-    WHOLE,
-    Probe,
-    components_of,
-    own_layers,
-    part_of,
-    probed_layers,
-)
+from eigentrail.studies.probing import SAMPLES, WHOLE, Probe, components_of, own_layers, probed_layers
 
 NAME = "add-back"
 VERSION = 2

@@ -12,17 +12,10 @@ from jaxtyping import Float64
 from eigentrail._progress import Progress
 from eigentrail.bases import random
 from eigentrail.evaluation import landscape
+from eigentrail.figures.loss_words import part_of
 from eigentrail.runs import Run
 from eigentrail.studies.layerwise import layer_by_layer
-from eigentrail.studies.probing import (
-    SAMPLES,
-    Probe,
-    components_of,
-    own_layers,
-    part_of,
-    probed_layers,
-    trajectory_of,
-)
+from eigentrail.studies.probing import SAMPLES, Probe, components_of, own_layers, probed_layers, trajectory_of
 from eigentrail.trajectories.geodesic import thinned
 
 NAME = "landscape"

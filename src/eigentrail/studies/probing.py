@@ -13,7 +13,7 @@ from torch import nn
 from eigentrail.errors import DataError
 from eigentrail.evaluation.of_run import samples_of
 from eigentrail.runs import Run
-from eigentrail.training.losses import Loss, loss_trained_with, name_of_loss, told_as
+from eigentrail.training.losses import Loss, loss_trained_with, name_of_loss
 from eigentrail.trajectories import PrincipalComponents, joined
 from eigentrail.trajectories.geodesic import thinned
 from eigentrail.trajectories.pca import components_of as principal_components
@@ -89,19 +89,6 @@ class Probe:
         return float(settings.get("weight_decay", 0.0)) if isinstance(settings, dict) else 0.0
 
 
-def loss_told(node: xr.DataTree) -> tuple[str, str]:
-    """Say what the loss of an analysis is.
-
-    Args:
-        node: a layer of the analysis.
-
-    Returns:
-        Its name in words, and its unit in brackets with a space before, or nothing.
-    """
-    name, unit = told_as(str(node.attrs.get("loss_name", "cross-entropy")))
-    return name, f" ({unit})" if unit else ""
-
-
 def probed_layers(run: Run, layers: str | Sequence[str] | None) -> list[str]:
     """Choose what is analysed.
 
@@ -161,18 +148,3 @@ def trajectory_of(run: Run, name: str) -> xr.DataArray:
     """
     x = joined(run) if name == WHOLE else run[name]
     return x if len(x) <= MOST_STEPS else x.isel(step=thinned(len(x), MOST_STEPS))
-
-
-def part_of(node: xr.DataTree, name: str) -> xr.Dataset:
-    """Take a child of a layer's node.
-
-    Args:
-        node: the node.
-        name: the child.
-
-    Returns:
-        Its arrays.
-    """
-    child = node[name]
-    assert isinstance(child, xr.DataTree)
-    return child.to_dataset(inherit=False)

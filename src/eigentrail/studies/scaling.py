@@ -10,9 +10,10 @@ import xarray as xr
 
 from eigentrail._progress import Progress
 from eigentrail.evaluation import LossScaling, loss_scaling
+from eigentrail.figures.loss_words import loss_told
 from eigentrail.runs import Run
 from eigentrail.studies.layerwise import layer_by_layer
-from eigentrail.studies.probing import SAMPLES, Probe, loss_told, own_layers, probed_layers
+from eigentrail.studies.probing import SAMPLES, Probe, own_layers, probed_layers
 
 NAME = "loss-scaling"
 VERSION = 1

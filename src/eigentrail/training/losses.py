@@ -25,18 +25,6 @@ def loss_of(name: str) -> Loss:
     return F.cross_entropy if name == "cross-entropy" else _mean_squared_error
 
 
-def told_as(name: str) -> tuple[str, str]:
-    """Say what a loss is.
-
-    Args:
-        name: as for `loss_of`.
-
-    Returns:
-        Its name in words, and its unit; without one, an empty text.
-    """
-    return ("half the squared error", "") if name == "squared-error" else ("cross-entropy", "nats")
-
-
 def name_of_loss(notes: Mapping[str, Any]) -> str:
     """Find the name of the loss that a recorded training lowered.
 

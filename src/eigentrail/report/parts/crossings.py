@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import xarray as xr
 
-from eigentrail.report.figures.crossings import crossing_data, crossing_timeline
+from eigentrail._untrusted import file_stem, plotly_text
+from eigentrail.figures.crossings import crossing_data, crossing_timeline
 from eigentrail.report.run_part import RunPart, layer_node
 from eigentrail.report.run_story import RunStory
 from eigentrail.report.sections import Item, Listing, Plot, Section
-from eigentrail.report.untrusted import file_stem, plotly_text
 from eigentrail.studies.leading_crossings import CROSSINGS, crossings_table
 
 _LISTED, _MOST_RUNS, _EVENTS = 40, 4, 24

@@ -9,7 +9,8 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from eigentrail.report.figures import (
+from eigentrail._untrusted import file_stem
+from eigentrail.figures import (
     hessian_moves,
     hessian_overlaps,
     hessian_spectrum,
@@ -19,7 +20,6 @@ from eigentrail.report.figures import (
 from eigentrail.report.run_part import RunPart, layer_node
 from eigentrail.report.run_story import RunStory
 from eigentrail.report.sections import Item, Listing, Plot, Section
-from eigentrail.report.untrusted import file_stem
 from eigentrail.studies.analyses import ANALYSES
 from eigentrail.studies.hessian.place import WHOLE
 

@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from eigentrail.report.figures import drift as figures
-from eigentrail.report.figures.evolution import Curve, curve_table, over_steps, thinned
+from eigentrail._untrusted import file_stem, plotly_text
+from eigentrail.figures import drift as figures
+from eigentrail.figures.evolution import Curve, curve_table, over_steps, thinned
 from eigentrail.report.parts.motions import MOST_RUNS, layer_facts, listing, main_nodes, motion_nodes
 from eigentrail.report.run_part import RunPart, layer_node
 from eigentrail.report.run_story import RunStory
 from eigentrail.report.sections import Item, Plot, Section
-from eigentrail.report.untrusted import file_stem, plotly_text
 from eigentrail.studies.drifting import NAME, drift_table
 
 _CURVES = 10

@@ -7,13 +7,14 @@ from collections.abc import Callable, Sequence
 import pandas as pd
 import xarray as xr
 
-from eigentrail.report.figures import add_back, landscape, loss_scaling
+from eigentrail._untrusted import file_stem
+from eigentrail.figures import add_back, landscape, loss_scaling
+from eigentrail.figures.loss_words import loss_told
 from eigentrail.report.run_part import RunPart, layer_node
 from eigentrail.report.run_story import RunStory
 from eigentrail.report.sections import Item, Listing, Plot, Section
-from eigentrail.report.untrusted import file_stem
 from eigentrail.studies.analyses import ANALYSES
-from eigentrail.studies.probing import WHOLE, loss_told
+from eigentrail.studies.probing import WHOLE
 
 _SHOWN = 4
 _LISTED = 40

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import pandas as pd
 import xarray as xr
 
-from eigentrail.report.figures import geodesics as figures
-from eigentrail.report.figures.sphere import sphere, sphere_data
+from eigentrail._untrusted import file_stem, plotly_text
+from eigentrail.figures import geodesics as figures
+from eigentrail.figures.sphere import sphere, sphere_data
 from eigentrail.report.run_part import RunPart, layer_node
 from eigentrail.report.run_story import RunStory
 from eigentrail.report.sections import Item, Listing, Plot, Prose, Section
-from eigentrail.report.untrusted import file_stem, plotly_text
 from eigentrail.studies.geodesics import GEODESIC, geodesic_table
 
 # Browsers draw a handful of turning scenes at a time.

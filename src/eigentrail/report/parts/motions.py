@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 import pandas as pd
 import xarray as xr
 
+from eigentrail._cells import is_absent
 from eigentrail.report.inspection import number_fact
-from eigentrail.report.numbers import is_absent
 from eigentrail.report.run_story import RunStory
 from eigentrail.report.sections import Facts, Listing
 from eigentrail.studies.motion import WHOLE

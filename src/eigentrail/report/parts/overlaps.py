@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import pandas as pd
 import xarray as xr
 
-from eigentrail.report.figures.drift import walk_histogram
-from eigentrail.report.figures.overlap_maps import overlap_map, overlap_rows
+from eigentrail._untrusted import file_stem, plotly_text
+from eigentrail.figures.drift import walk_histogram
+from eigentrail.figures.overlap_maps import overlap_map, overlap_rows
 from eigentrail.report.parts.motions import MOST_RUNS, layer_facts, listing, main_nodes
 from eigentrail.report.run_part import RunPart, layer_node
 from eigentrail.report.run_story import RunStory
 from eigentrail.report.sections import Item, Plot, Section
-from eigentrail.report.untrusted import file_stem, plotly_text
 from eigentrail.studies.overlapping import LEADING, NAME, overlap_table
 
 _SINGULAR = (

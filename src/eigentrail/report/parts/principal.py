@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import xarray as xr
 
-from eigentrail.report.figures.components import scores_data, scores_over_time, scree, scree_data
+from eigentrail._untrusted import file_stem, plotly_text
+from eigentrail.figures.components import scores_data, scores_over_time, scree, scree_data
 from eigentrail.report.parts.motions import MOST_RUNS, layer_facts, listing, main_nodes, motion_nodes
 from eigentrail.report.run_part import RunPart, layer_node
 from eigentrail.report.run_story import RunStory
 from eigentrail.report.sections import Item, Plot, Section
-from eigentrail.report.untrusted import file_stem, plotly_text
 from eigentrail.studies.principal import NAME, pca_table
 
 _CURVES = 10

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import xarray as xr
 
-from eigentrail.report.figures import subspace_angles as figures
+from eigentrail._untrusted import file_stem, plotly_text
+from eigentrail.figures import subspace_angles as figures
 from eigentrail.report.run_part import RunPart, layer_node
 from eigentrail.report.run_story import RunStory
 from eigentrail.report.sections import Item, Listing, Plot, Section
-from eigentrail.report.untrusted import file_stem, plotly_text
 from eigentrail.studies.subspace_angles import SUBSPACES, subspaces_table
 
 _LISTED, _MOST_RUNS = 40, 4

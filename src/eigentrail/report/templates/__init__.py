@@ -9,8 +9,8 @@ from importlib.resources import files
 import jinja2
 from markupsafe import Markup, escape
 
-from eigentrail.report.numbers import ABSENT, cell
-from eigentrail.report.untrusted import printable
+from eigentrail._cells import ABSENT, cell
+from eigentrail._untrusted import printable
 
 
 def breakable(name: str) -> Markup:

@@ -1,0 +1,45 @@
+"""What a loss is called on an axis, and the parts of a node that figures read."""
+
+from __future__ import annotations
+
+import xarray as xr
+
+
+def told_as(name: str) -> tuple[str, str]:
+    """Say what a loss is.
+
+    Args:
+        name: "cross-entropy" or "squared-error".
+
+    Returns:
+        Its name in words, and its unit; without one, an empty text.
+    """
+    return ("half the squared error", "") if name == "squared-error" else ("cross-entropy", "nats")
+
+
+def loss_told(node: xr.DataTree) -> tuple[str, str]:
+    """Say what the loss of an analysis is.
+
+    Args:
+        node: a layer of the analysis; its attribute `loss_name` names the loss.
+
+    Returns:
+        Its name in words, and its unit in brackets with a space before, or nothing.
+    """
+    name, unit = told_as(str(node.attrs.get("loss_name", "cross-entropy")))
+    return name, f" ({unit})" if unit else ""
+
+
+def part_of(node: xr.DataTree, name: str) -> xr.Dataset:
+    """Take a child of a layer's node.
+
+    Args:
+        node: the node.
+        name: the child.
+
+    Returns:
+        Its arrays.
+    """
+    child = node[name]
+    assert isinstance(child, xr.DataTree)
+    return child.to_dataset(inherit=False)

@@ -1,0 +1,1 @@
+"""Figures: pure functions from plain data to Plotly figures, the null drawn beside the data."""
