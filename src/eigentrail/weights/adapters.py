@@ -16,11 +16,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from eigentrail.errors import LayerError
 from eigentrail.weights.factored import FactoredMatrix
 from eigentrail.weights.fused import attention_parts, gate_up_parts
 from eigentrail.weights.split import RowPart
 from eigentrail.weights.store import TensorEntry
-from eigentrail.weights.view import Context, MatrixSpec, Read
+from eigentrail.weights.view import Context, MatrixSpec, Read, place_back
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -175,6 +176,7 @@ def adapter_specs(context: Context, adapter: Adapter) -> list[MatrixSpec]:
                 build=partial(_core, adapter, part, slices),
                 factored=True,
                 factors=partial(_factors, adapter, part, slices),
+                put=partial(put_factors, adapter, part, slices),
             )
         )
     return specs
@@ -183,6 +185,49 @@ def adapter_specs(context: Context, adapter: Adapter) -> list[MatrixSpec]:
 def _factors(adapter: Adapter, part: RowPart | None, slices: bool, read: Read) -> FactoredMatrix:
     whole = adapter.factors(read, slices=slices)
     return FactoredMatrix(part.take(whole.left), whole.right, whole.scale) if part else whole
+
+
+def put_factors(
+    adapter: Adapter, part: RowPart | None, slices: bool, tensors: dict[str, Tensor], update: FactoredMatrix
+) -> None:
+    """Write an update back into the stored factors.
+
+    The factor that meets the input stays, for it may serve several parts; the other one takes the change up. That is
+    exact for every update whose rows are combinations of the stored ones, as all cuts, shrinkings and new left
+    factors are.
+
+    Args:
+        adapter: the stored pair.
+        part: the rows that `update` stands for, None for all.
+        slices: the update comes as one product per position of a kernel.
+        tensors: {name: tensor} of the pair; changed in place.
+        update: the new product.
+
+    Raises:
+        LayerError: the update has rows that the stored factor does not reach, or it comes in slices.
+    """
+    import torch
+
+    if slices:
+        raise LayerError(
+            f"the slices of `{adapter.module}` share a factor: change the adapter with conv='flatten'."
+        )
+    old = adapter.factors(tensors.__getitem__)
+    right, wanted = old.right.double(), update.right.double()
+    # wanted = mixing @ right, as far as the rows of `right` reach.
+    mixing = torch.linalg.lstsq(right.T, wanted.T, driver="gelsd").solution.T
+    missed = torch.linalg.vector_norm(update.left.double() @ (mixing @ right - wanted))
+    size = torch.linalg.vector_norm(torch.linalg.qr(update.left.double(), mode="r").R @ wanted)
+    if missed > 1e-4 * size:
+        raise LayerError(
+            f"the update of `{adapter.module}` has rows outside of the stored factor: only cuts and shrinkings of an "
+            "adapter can be stored in its factors."
+        )
+    left = old.left.clone() if part else old.left
+    new = update.left.double() @ mixing * (update.scale / old.scale)
+    place_back(left, new.to(left.dtype), None, part)
+    stored = tensors[(adapter.first if adapter.embedding else adapter.second).name]
+    stored.copy_((left.T if adapter.embedding else left).reshape(stored.shape))
 
 
 def _core(adapter: Adapter, part: RowPart | None, slices: bool, read: Read) -> Tensor:

@@ -46,7 +46,7 @@ def effective_source(context: Context, entry: TensorEntry) -> Claim | str | None
             ):
                 reason = f"the lengths of weight normalisation: already in {entry.name}"
                 return (
-                    Source(entry.name, (other,), normalised),
+                    Source(entry.name, (other,), normalised, direction_and_length),
                     "weight normalisation put together",
                     {other: reason},
                 )
@@ -54,7 +54,7 @@ def effective_source(context: Context, entry: TensorEntry) -> Claim | str | None
         other = entry.name.removesuffix("orig") + "mask"
         if context.shape(other) == entry.shape:
             reason = f"a pruning mask: already in {entry.name}"
-            return Source(entry.name, (other,), masked), "pruning mask applied", {other: reason}
+            return Source(entry.name, (other,), masked, unmasked), "pruning mask applied", {other: reason}
     return _spectral(context, entry)
 
 
@@ -69,7 +69,7 @@ def _spectral(context: Context, entry: TensorEntry) -> Claim | None:
         u, v = context.shape(stem + left), context.shape(stem + right)
         if u == (entry.shape[0],) and v == (math.prod(entry.shape[1:]),):
             reason = f"a vector of spectral normalisation: already in {entry.name}"
-            source = Source(entry.name, (stem + left, stem + right), unit_norm)
+            source = Source(entry.name, (stem + left, stem + right), unit_norm, not_unit_norm)
             return source, "spectral normalisation applied", {stem + left: reason, stem + right: reason}
     return None
 
@@ -88,7 +88,7 @@ def _scaled(context: Context, entry: TensorEntry) -> Claim | str | None:
             )
         reason = f"the scales of {entry.name}: already in it"
         return (
-            Source(entry.name, (other,), partial(scaled, blocks)),
+            Source(entry.name, (other,), partial(scaled, blocks), requantised),
             "float8 times its scales",
             {other: reason},
         )
@@ -136,6 +136,24 @@ def scaled(blocks: tuple[int, ...], weight: Tensor, scale: Tensor) -> Tensor:
     return weight * scale
 
 
+def requantised(matrix: Tensor, weight: Tensor, scale: Tensor) -> str:
+    """Refuse to store a changed weight in eighth precision with scales made for another.
+
+    Args:
+        matrix: the changed weight.
+        weight: the stored values.
+        scale: the scales.
+
+    Returns:
+        The reason.
+    """
+    del matrix, scale
+    return (
+        f"its numbers are quantised ({weight.dtype} times scales); dequantise the model first (load it in bfloat16 and "
+        "save it)"
+    )
+
+
 def normalised(direction: Tensor, length: Tensor) -> Tensor:
     """Put a normalised weight together.
 
@@ -150,6 +168,58 @@ def normalised(direction: Tensor, length: Tensor) -> Tensor:
     direction = direction.float() if direction.element_size() < 4 else direction
     norm = direction.square().sum(dim=axes, keepdim=True).sqrt() if axes else direction.abs()
     return direction * (length.to(direction.dtype) / norm)
+
+
+def direction_and_length(matrix: Tensor, direction: Tensor, length: Tensor) -> tuple[Tensor, Tensor]:
+    """Take a weight apart into the tensors of weight normalisation: the way back from `normalised`.
+
+    Args:
+        matrix: the weight.
+        direction: the old v, which tells the norms that the new one keeps.
+        length: the old g.
+
+    Returns:
+        The new v and g; a vanished row keeps its old direction and has length 0.
+    """
+    axes = [axis for axis, size in enumerate(length.shape) if size == 1]
+    wide = matrix.double()
+
+    def norms(tensor: Tensor) -> Tensor:
+        return tensor.square().sum(dim=axes, keepdim=True).sqrt() if axes else tensor.abs()
+
+    new, old = norms(wide), norms(direction.double())
+    alive = new > 0
+    turned = (wide * (old / new.where(alive, 1.0))).where(alive, direction.double())
+    return turned.to(direction.dtype), new.to(length.dtype)
+
+
+def unmasked(matrix: Tensor, weight: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Store a changed weight behind its pruning mask: what the mask leaves out cannot change.
+
+    Args:
+        matrix: the weight.
+        weight: the old weight before pruning.
+        mask: ones and zeros.
+
+    Returns:
+        The new weight before pruning, and the mask as it was.
+    """
+    kept = mask != 0
+    return (matrix.to(weight.dtype)).where(kept, weight), mask
+
+
+def not_unit_norm(matrix: Tensor, *stored: Tensor) -> str:
+    """Refuse to store a changed weight that spectral normalisation would divide by its norm again.
+
+    Args:
+        matrix: the changed weight.
+        stored: the old tensors.
+
+    Returns:
+        The reason.
+    """
+    del matrix, stored
+    return "spectral normalisation divides it by its norm again; remove the normalisation first"
 
 
 def unit_norm(weight: Tensor, left: Tensor, right: Tensor) -> Tensor:

@@ -77,6 +77,20 @@ class SlotStore(TensorStore):
             self._stamp = self._stamp()
         return hashlib.sha256(self._stamp.encode("utf-8", "surrogatepass")).hexdigest()
 
+    def slot(self, name: str) -> Slot:
+        """Tell where one tensor lies.
+
+        Args:
+            name: one of `entries`, or one of their aliases.
+
+        Returns:
+            Its place; the slot's own name is the source's.
+
+        Raises:
+            KeyError: there is no tensor of that name.
+        """
+        return self._slots[name]
+
     def read(self, name: str) -> Tensor:
         """Read one tensor; see `TensorStore.read`.
 

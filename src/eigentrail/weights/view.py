@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from eigentrail.errors import LayerError
 from eigentrail.weights.geometry import Geometry, read_geometry
 from eigentrail.weights.matricize import upcast
 from eigentrail.weights.split import RowPart
@@ -41,6 +42,8 @@ class MatrixSpec:
             exact zeros.
         factored: the matrix is a product of two thin factors that is never multiplied out.
         factors: with `factored`: takes `read` and returns the `FactoredMatrix`.
+        put: takes {tensor name: tensor} with all of `tensors`, and the matrix (or `FactoredMatrix`) that shall be
+            seen there; changes these tensors so that `build` gives it, as far as their precision allows.
     """
 
     name: str
@@ -56,6 +59,7 @@ class MatrixSpec:
     build: Callable[[Read], Tensor] = field(repr=False)
     factored: bool = False
     factors: Callable[[Read], FactoredMatrix] | None = field(default=None, repr=False)
+    put: Callable[[dict[str, Tensor], Any], None] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -66,11 +70,14 @@ class Source:
         name: the tensor that the weight is called by.
         others: further tensors that are needed.
         combine: makes the weight of all of them, in that order; None for a single tensor.
+        divide: the way back: takes the weight and the old tensors in that order, and returns the new tensors, or a
+            string that says why the weight cannot be stored; with `combine` only.
     """
 
     name: str
     others: tuple[str, ...] = ()
     combine: Callable[..., Tensor] | None = None
+    divide: Callable[..., tuple[Tensor, ...] | str] | None = None
 
     def __call__(self, read: Read) -> Tensor:
         """Read the weight.
@@ -244,6 +251,28 @@ class View:
         partial_view = result.untyped_storage().nbytes() > result.numel() * result.element_size()
         return result.clone() if partial_view else result
 
+    def put(self, part: RowPart | None, tensors: dict[str, Tensor], matrix: Tensor) -> None:
+        """Write the matrix or one part of it back: the inverse of `load`.
+
+        Args:
+            part: the rows that `matrix` stands for, None for all.
+            tensors: the stored tensors by name; changed, or replaced by new ones of their shape and precision.
+            matrix: as `load` gives it.
+
+        Raises:
+            LayerError: the weight is stored in a way that cannot hold the change.
+        """
+        names = (self.source.name, *self.source.others)
+        stored = [tensors[name] for name in names]
+        whole = self.source.combine(*stored) if self.source.combine else stored[0]
+        target = whole if self.index is None else whole[self.index]
+        place_back(target, matrix, self.turn, part)
+        if self.source.combine and self.source.divide:
+            divided = self.source.divide(whole, *stored)
+            if isinstance(divided, str):
+                raise LayerError(f"`{self.source.name}` cannot be changed: {divided}.")
+            tensors.update(zip(names, divided, strict=True))
+
     def specs(self, entry: TensorEntry, *, heads: bool) -> list[MatrixSpec]:
         """Plan the matrices of this view.
 
@@ -277,9 +306,37 @@ class View:
                     aliases=tuple(alias + suffix for alias in entry.aliases),
                     note=self.note,
                     build=partial(self.load, part),
+                    put=partial(self.put, part),
                 )
             )
         return found
+
+
+def place_back(
+    stored: Tensor, matrix: Tensor, turn: Callable[[Tensor], Tensor] | None, part: RowPart | None
+) -> None:
+    """Write a matrix into the stored tensor that it was seen in.
+
+    A view only picks and reorders numbers: applied to the positions themselves it tells where each of them goes.
+
+    Args:
+        stored: the tensor, changed in place; [...] without gaps.
+        matrix: what shall be seen, of the shape that `turn` and `part` give.
+        turn: see `View`.
+        part: see `View`.
+    """
+    import torch
+
+    if turn is None and part is None:
+        stored.copy_(matrix.reshape(stored.shape))
+        return
+    positions = torch.arange(stored.numel(), device=stored.device).reshape(stored.shape)
+    if turn:
+        positions = turn(positions)
+    if part:
+        positions = part.take(positions)
+    flat = stored.view(-1)
+    flat[positions.reshape(-1)] = matrix.reshape(-1).to(device=stored.device, dtype=stored.dtype)
 
 
 def transpose(tensor: Tensor) -> Tensor:

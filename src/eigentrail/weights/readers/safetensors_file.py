@@ -19,7 +19,8 @@ _LONGEST_HEADER = 100_000_000  # bytes; what the format's own library allows
 _LONGEST_NAME = 4096
 _AGAIN = "make or download it again"
 
-_DTYPES = {
+#: The precisions of the format: {its code: torch's name}.
+DTYPES = {
     "F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16",
     "F8_E4M3": "float8_e4m3fn", "F8_E5M2": "float8_e5m2", "F8_E8M0": "float8_e8m0fnu",
     "F8_E4M3FNUZ": "float8_e4m3fnuz", "F8_E5M2FNUZ": "float8_e5m2fnuz", "C64": "complex64",
@@ -55,7 +56,7 @@ def list_safetensors(path: Path) -> Listing:
     for name, fields in header.items():
         code, shape, (low, high) = _fields(path, name, fields, size - begin)
         extents.append((low, high, name))
-        torch_name = _DTYPES.get(code)
+        torch_name = DTYPES.get(code)
         bits = _PACKED.get(code)
         if torch_name is not None and hasattr(torch, torch_name):
             dtype = getattr(torch, torch_name)

@@ -1,0 +1,1 @@
+"""Writing changed tensors back, one module for each format of `readers`."""
