@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from eigentrail._untrusted import printable
+from eigentrail._text import printable
 
 ABSENT = "—"
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 import operator
+from collections.abc import Mapping
 from typing import Any
+
+import numpy as np
 
 from eigentrail.errors import OptionError
 
@@ -50,6 +53,24 @@ def seed_of(value: Any) -> int:
         OptionError: it is no whole number from 0 to 2^63 - 1.
     """
     return whole("seed", value, 0, LARGEST_SEED)
+
+
+def finite(value: Any) -> Any:
+    """Make a value fit for JSON, which knows neither NaN nor infinity.
+
+    Args:
+        value: plain values, numpy's numbers and arrays, nested in mappings, lists and tuples.
+
+    Returns:
+        The same in plain Python values, None for every number that is not finite.
+    """
+    if isinstance(value, Mapping):
+        return {key: finite(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(part) for part in value]
+    if isinstance(value, (np.ndarray, np.generic)):
+        return finite(value.tolist())
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def real(name: str, value: Any) -> float:

@@ -11,25 +11,11 @@ import io
 import json
 import math
 import re
-import unicodedata
 from typing import Any
 
 import pandas as pd
 
-
-def printable(text: object) -> str:
-    r"""Make control and direction-changing characters visible, so that a name cannot disguise itself.
-
-    Args:
-        text: any object; its `str` is taken.
-
-    Returns:
-        The text with each control, format, surrogate and line-separating character written as `\\uXXXX`.
-    """
-    return "".join(
-        f"\\u{ord(c):04x}" if unicodedata.category(c) in {"Cc", "Cf", "Cs", "Zl", "Zp"} else c
-        for c in str(text)
-    )
+from eigentrail._text import printable
 
 
 def plotly_text(text: object, limit: int = 120) -> str:

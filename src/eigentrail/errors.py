@@ -6,9 +6,20 @@ the mend; the command line prints exactly that sentence and exits with code 2.
 
 from __future__ import annotations
 
+from eigentrail._text import printable
+
 
 class EigentrailError(Exception):
-    """Something the user gave cannot be used; the text says what and how to mend it."""
+    """Something the user gave cannot be used; the text says what and how to mend it.
+
+    Names in the text may come from strangers' files: control characters in them are made visible.
+
+    Args:
+        texts: the sentence.
+    """
+
+    def __init__(self, *texts: object) -> None:
+        super().__init__(*("\n".join(map(printable, str(text).split("\n"))) for text in texts))
 
 
 class SourceError(EigentrailError):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from eigentrail._files import output_folder, write_bytes
+from eigentrail._numbers import finite
 from eigentrail.api.saving import typed_table, write_spectra
 from eigentrail.spectra.spectrum import Spectrum
 from eigentrail.weights import Skipped
@@ -59,12 +60,15 @@ class LayerResult(ABC):
         Returns:
             Where it comes from, `layers`, `summary` and `skipped`; never NaN or infinite.
         """
-        return {
-            **self._about(),
-            "layers": self.table.to_dict(orient="records"),
-            "summary": self.summary,
-            "skipped": [asdict(s) for s in self.skipped],
-        }
+        document: dict[str, Any] = finite(
+            {
+                **self._about(),
+                "layers": self.table.to_dict(orient="records"),
+                "summary": self.summary,
+                "skipped": [asdict(s) for s in self.skipped],
+            }
+        )
+        return document
 
     def to_json(self) -> str:
         """Give the whole result as one JSON document.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,10 @@ class PartialResults:
 
     folder: Path
     key: str
+    _count: int = field(default=0, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._count = sum(1 for _ in self.folder.glob("*.npz"))
 
     @classmethod
     def open(cls, out: Path, key: str) -> PartialResults:
@@ -69,8 +73,10 @@ class PartialResults:
             spectrum: its spectrum.
         """
         arrays = spectrum_arrays(spectrum)
-        meta = json.dumps({"name": name, "row": row, "spectrum": spectrum_meta(spectrum)}, allow_nan=False)
-        number = sum(1 for _ in self.folder.glob("*.npz"))
+        # Only `load` reads this text: it keeps infinities, such as the tail index of entries that tie.
+        meta = json.dumps({"name": name, "row": row, "spectrum": spectrum_meta(spectrum)})
+        number = self._count
+        self._count += 1
         write_bytes(
             self.folder / f"{number:06d}.npz",
             lambda file: np.savez(file, allow_pickle=False, meta=np.array(meta), **arrays),

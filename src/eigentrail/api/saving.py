@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from eigentrail._files import write_bytes
+from eigentrail._numbers import finite
 from eigentrail.spectra.spectrum import Spectrum
 
 
@@ -22,9 +23,11 @@ def typed_table(table: pd.DataFrame) -> pd.DataFrame:
         table: object columns, None for what is missing.
 
     Returns:
-        The same table with nullable integer, float and string columns.
+        The same table with nullable integer, float and string columns; what is not finite is missing.
     """
-    return pd.DataFrame({c: table[c].convert_dtypes() for c in table.columns})
+    return pd.DataFrame(
+        {c: pd.Series(finite(list(table[c])), dtype=object).convert_dtypes() for c in table.columns}
+    )
 
 
 def flat_table(table: pd.DataFrame) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -113,9 +113,11 @@ def find_adapters(context: Context) -> tuple[list[Adapter], dict[str, str]]:
             pair[side] = entry
             if "embedding" in found["which"]:
                 pair["embedding"] = entry
+    # AdaLoRA keeps singular values beside the two factors.
+    singular = {name.partition(".lora_E")[0] for name in context.entries if ".lora_E" in name}
     adapters = []
     for (module, name), pair in pairs.items():
-        reason = _unusable(context, module, pair)
+        reason = _unusable(context, module, pair, singular)
         names = [entry.name for entry in pair.values()]
         if reason:
             skipped.update(dict.fromkeys(names, reason))
@@ -234,16 +236,16 @@ def _core(adapter: Adapter, part: RowPart | None, slices: bool, read: Read) -> T
     return _factors(adapter, part, slices, read).core()
 
 
-def _unusable(context: Context, module: str, pair: Mapping[str, TensorEntry]) -> str | None:
+def _unusable(
+    context: Context, module: str, pair: Mapping[str, TensorEntry], singular: Set[str]
+) -> str | None:
     if "first" not in pair or "second" not in pair:
         return "one factor of a low-rank adapter without the other"
     first, second = pair["first"], pair["second"]
     for entry in (first, second):
         if not entry.dtype.startswith(("float", "bfloat")):
             return f"a factor of a low-rank adapter in {entry.dtype}; save it in a floating precision"
-    if f"{module}.lora_E" in context.entries or any(
-        n.startswith(f"{module}.lora_E.") for n in context.entries
-    ):
+    if module in singular:
         return f"AdaLoRA, which keeps singular values apart; {_MERGE}"
     if 0 in first.shape or 0 in second.shape:
         return "a low-rank adapter of rank 0"

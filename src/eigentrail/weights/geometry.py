@@ -67,6 +67,8 @@ def read_geometry(config: Mapping[str, Any], name: str) -> Geometry:
     Returns:
         What the configuration says; values that are no positive whole numbers count as not said.
     """
+    if not config:
+        return Geometry("", None, None, None, config)
     config = tower(config, name)
     nested = config.get("attn_config")
     where = [config, *([nested] if isinstance(nested, Mapping) else [])]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from eigentrail.errors import SourceError
 from eigentrail.weights.adapters import Adapter, find_adapters
 from eigentrail.weights.matricize import upcast
+from eigentrail.weights.name_index import NameIndex
 from eigentrail.weights.store import ModuleHint, Skipped, TensorEntry, TensorStore
 from eigentrail.weights.view import Context
 
@@ -40,6 +41,10 @@ class AdaptedStore(TensorStore):
         self.config: Mapping[str, Any] = base.config
         self.modules: Mapping[str, ModuleHint] = base.modules
         self._base, self._adapter = base, adapter
+        self._holders = {
+            name: entry.name for entry in base.entries.values() for name in (*entry.aliases, entry.name)
+        }
+        self._index = NameIndex(self._holders)
         context = Context(adapter.entries, adapter.config, {}, "flatten", heads=False)
         adapters, skipped = find_adapters(context)
         self.skipped = [*base.skipped, *adapter.skipped]
@@ -132,9 +137,7 @@ class AdaptedStore(TensorStore):
 
     def _stored(self, target: str) -> str:
         """The base's entry that holds the numbers of a name."""
-        if target in self._base.entries:
-            return target
-        return next(entry.name for entry in self._base.entries.values() if target in entry.aliases)
+        return self._holders[target]
 
     def _target(self, module: str) -> str:
         found = self._match(module, (".base_layer.weight", ".weight", ""))
@@ -150,18 +153,16 @@ class AdaptedStore(TensorStore):
 
     def _match(self, path: str, endings: tuple[str, ...]) -> str | None:
         """Find the base's name for a path of the adapter: itself, without the wrapper's prefix, or as the only end."""
-        names = set(self._base.entries) | {a for entry in self._base.entries.values() for a in entry.aliases}
         for stem in (path, _bare(path)):
             for ending in endings:
-                if stem + ending in names:
+                if stem + ending in self._holders:
                     return stem + ending
         for ending in endings:
-            wanted = _bare(path) + ending
             # A base that was saved without its head, or with one more wrapper, differs by leading pieces
             # only.
-            ends = sorted(n for n in names if n.endswith(f".{wanted}") or wanted.endswith(f".{n}"))
-            if len(ends) == 1:
-                return ends[0]
+            related = self._index.related(_bare(path) + ending)
+            if len(related) == 1:
+                return related[0]
         return None
 
     def _take_whole(self, name: str) -> None:

@@ -17,6 +17,7 @@ from eigentrail.weights.exclusions import not_a_matrix, not_a_weight
 from eigentrail.weights.experts import view_experts
 from eigentrail.weights.fused import attention_parts, gate_up_parts, separate_role
 from eigentrail.weights.headwise import flatten_leading, flatten_rows, stack_shape, view_headwise, view_kernel
+from eigentrail.weights.layout import inputs_first
 from eigentrail.weights.matricize import check_mode, view_convolution
 from eigentrail.weights.packed import packed_tensors
 from eigentrail.weights.recurrent import view_recurrent
@@ -130,16 +131,20 @@ def _linear(context: Context, source: Source, shape: tuple[int, ...]) -> View:
     pieces = Name.of(source.name)
     hint = context.hint(source.name)
     turn, kind = None, "linear"
+    turned_note = None
     if _is_hf_conv1d(context, source.name, pieces, shape):
         turn, kind, rows, cols = transpose, "conv1d-hf", cols, rows
+    elif not hint and (inputs_first(context, source.name, shape) or (False, 1))[0]:
+        turn, rows, cols = transpose, cols, rows
+        turned_note = "stored with the inputs first, by the length of its bias"
     attention = attention_parts(context, source.name, rows, cols)
     fused = attention or gate_up_parts(context, source.name, rows)
     if fused:
         parts, note = fused
         kind = ("attention" if attention else "mlp") if parts else kind
-        return View(kind, source, (1, rows, cols), turn, parts=parts, note=note)
+        return View(kind, source, (1, rows, cols), turn, parts=parts, note=note).with_note(turned_note)
     if turn:
-        return View(kind, source, (1, rows, cols), turn)
+        return View(kind, source, (1, rows, cols), turn, note=turned_note)
     role = separate_role(context, source.name, rows)
     if role:
         parts = role[1] if context.heads and role[1][0].head_rows else ()
@@ -181,14 +186,17 @@ def _convolution(context: Context, source: Source, shape: tuple[int, ...]) -> Vi
     if not hint and pieces.leaf not in _CONVOLUTION_LEAVES:
         return None
     note = None
-    transposed = bool(hint and hint.transposed)
-    if not hint and _DECONVOLUTION.search(pieces.module):
+    transposed, groups = (hint.transposed, hint.groups) if hint else (False, 1)
+    told = None if hint else inputs_first(context, source.name, shape)
+    if told:
+        transposed, groups = told
+    elif not hint and _DECONVOLUTION.search(pieces.module):
         transposed, note = True, "transposed by its name: stored with the inputs first"
-    seen = view_convolution(shape, context.conv, groups=hint.groups if hint else 1, transposed=transposed)
-    if not hint and not note and not seen.note:
+    seen = view_convolution(shape, context.conv, groups=groups, transposed=transposed)
+    if not hint and not transposed and not seen.note:
         note = _groups_note(context, source.name, shape)
-    if hint and hint.groups > 1 and seen.groups > 1:
-        note = f"{hint.groups} groups: a matrix each"
+    if groups > 1 and seen.groups > 1:
+        note = f"{groups} groups: a matrix each"
     kind = f"conv{axes}d" + ("-transposed" if transposed else "")
     notes = "; ".join(piece for piece in (note, seen.note) if piece)
     return View(kind, source, seen.matrices, seen, note=notes or None)
@@ -203,9 +211,8 @@ def _groups_note(context: Context, name: str, shape: tuple[int, ...]) -> str | N
     Returns:
         The note, or None.
     """
-    others = [entry for other, entry in context.entries.items() if other != name and entry.shape]
-    first = next((other for other, entry in context.entries.items() if len(entry.shape) == len(shape)), name)
-    if first == name or shape[1] == 1 or any(entry.shape[0] == shape[1] for entry in others):
+    makers = context.output_counts[shape[1]] - (shape[0] == shape[1])
+    if context.first_kernels[len(shape)] == name or shape[1] == 1 or makers:
         return None
     return "perhaps grouped (no tensor has as many outputs as this has inputs): a file does not tell, seen as stored"
 

@@ -10,15 +10,25 @@ from typing import Any
 
 from torch import Tensor
 
+from eigentrail._text import printable
 from eigentrail.errors import SourceError
 from eigentrail.weights.nesting import clean_names
 from eigentrail.weights.slots import Slot, dtype_name
 from eigentrail.weights.store import ModuleHint, Skipped, TensorEntry, TensorStore
 
 
-def _text(name: str) -> str:
-    # Half of a surrogate pair, as hostile files hold them, can neither be printed nor stored.
-    return name.encode("utf-8", "backslashreplace").decode()
+def _with_printable_names(slots: Iterable[Slot]) -> tuple[list[Slot], list[Skipped]]:
+    kept: dict[str, Slot] = {}
+    twins = []
+    for slot in slots:
+        name = printable(slot.name)
+        if name in kept:
+            twins.append(
+                Skipped(name, "a second tensor of the same name, but for characters that cannot be shown")
+            )
+        else:
+            kept[name] = slot
+    return [slot if slot.name == name else replace(slot, name=name) for name, slot in kept.items()], twins
 
 
 class SlotStore(TensorStore):
@@ -44,22 +54,25 @@ class SlotStore(TensorStore):
         ties: Mapping[str, str] | None = None,
         stamp: str | Callable[[], str] = "",
     ) -> None:
-        slots = [replace(slot, name=_text(slot.name)) for slot in slots]
-        ties = {_text(other): _text(kept) for other, kept in (ties or {}).items()}
+        # Names are a stranger's text: escape sequences would reach terminals, halves of surrogate pairs no file.
+        slots, twins = _with_printable_names(slots)
+        ties = {printable(other): printable(kept) for other, kept in (ties or {}).items()}
         clean = clean_names([slot.name for slot in slots], also=[*ties, *(modules or {})])
         groups: dict[Hashable, list[Slot]] = {}
         for slot in slots:
             groups.setdefault(slot.name if slot.identity is None else (slot.identity,), []).append(slot)
         self.source = source
-        self.skipped = [Skipped(_text(left.name), _text(left.reason)) for left in skipped]
+        self.skipped = [Skipped(printable(left.name), printable(left.reason)) for left in [*skipped, *twins]]
         self.config = dict(config or {})
         self.modules = {clean.get(name, name): hint for name, hint in (modules or {}).items()}
         self.entries = {}
         self._slots: dict[str, Slot] = {}
         self._stamp = stamp
+        declared: dict[str, list[str]] = {}
+        for other, kept in ties.items():
+            declared.setdefault(kept, []).append(clean.get(other, other))
         for group in groups.values():
-            names = [clean[slot.name] for slot in group]
-            names += [clean.get(other, other) for other, kept in ties.items() if kept == group[0].name]
+            names = [clean[slot.name] for slot in group] + declared.get(group[0].name, [])
             first = group[0]
             others = tuple(sorted(set(names[1:]) - {names[0]}))
             self.entries[names[0]] = TensorEntry(

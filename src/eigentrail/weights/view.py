@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from eigentrail.errors import LayerError
@@ -124,6 +125,19 @@ class Context:
     modules: Mapping[str, ModuleHint]
     conv: str
     heads: bool
+
+    @cached_property
+    def output_counts(self) -> Counter[int]:
+        """How many tensors have so many entries along their first axis."""
+        return Counter(entry.shape[0] for entry in self.entries.values() if entry.shape)
+
+    @cached_property
+    def first_kernels(self) -> dict[int, str]:
+        """The first tensor of each number of axes."""
+        first: dict[int, str] = {}
+        for entry in self.entries.values():
+            first.setdefault(len(entry.shape), entry.name)
+        return first
 
     def geometry(self, name: str) -> Geometry:
         """The attention geometry that holds for a parameter.

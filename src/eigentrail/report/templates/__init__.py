@@ -10,7 +10,7 @@ import jinja2
 from markupsafe import Markup, escape
 
 from eigentrail._cells import ABSENT, cell
-from eigentrail._untrusted import printable
+from eigentrail._text import printable
 
 
 def breakable(name: str) -> Markup:
