@@ -16,7 +16,7 @@ import numpy as np
 import scipy.sparse.linalg
 import torch
 
-from eigentrail.curvature.lanczos import lanczos
+from eigentrail.linalg.lanczos import lanczos
 from sidebyside import alternate, machine
 
 K, TOL = 10, 1e-3

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from prescribed import Prescribed
 
 from eigentrail.curvature.basis import CurvatureBasis
 from eigentrail.curvature.density import exact_density, stochastic_density
-from eigentrail.curvature.lanczos import lanczos
 from eigentrail.errors import BasisError, CurvatureError, OptionError, SpectrumError
+from eigentrail.linalg.lanczos import lanczos
+from prescribed import Prescribed
 
 N = 400
 _random = np.random.default_rng(8)

@@ -9,8 +9,8 @@ from torch import nn
 from torch.nn import functional as F
 
 import eigentrail as et
-from eigentrail.curvature.lanczos import lanczos
 from eigentrail.errors import CurvatureError
+from eigentrail.linalg.lanczos import lanczos
 
 G = torch.Generator().manual_seed(0)
 X, Y = torch.randn(900, 4, generator=G), torch.randn(900, 3, generator=G)
@@ -114,7 +114,7 @@ def test_a_warm_start_tells_the_residuals_of_an_operator_that_is_not_quite_symme
 
 def test_the_basis_is_never_there_twice() -> None:
     """The rows that are asked for at the beginning are those that are filled: no larger copy is made."""
-    from eigentrail.curvature.krylov import KrylovSpace
+    from eigentrail.linalg.krylov_space import KrylovSpace
 
     values = torch.linspace(1, 50, 100, dtype=torch.float64)
     space = KrylovSpace(lambda v: v * values, 100, dtype=torch.float64, device="cpu", seed=0, room=60)

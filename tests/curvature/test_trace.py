@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from prescribed import Prescribed, hessian_like
 
 from eigentrail.curvature.basis import CurvatureBasis
-from eigentrail.curvature.lanczos import lanczos
 from eigentrail.curvature.trace import stochastic_trace
 from eigentrail.errors import CurvatureError, OptionError
+from eigentrail.linalg.lanczos import lanczos
+from prescribed import Prescribed, hessian_like
 
 N = 300
 SPECTRA = {

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from eigentrail._numbers import LARGEST_SEED, real, seed_of, whole
-from eigentrail.curvature.numbers import all_finite
 from eigentrail.errors import OptionError
+from eigentrail.linalg.finite import all_finite
 
 
 @pytest.mark.parametrize("value", [3, np.int8(3), np.uint64(3), torch.tensor(3)])

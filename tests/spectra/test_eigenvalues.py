@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eigentrail.errors import LayerError
-from eigentrail.spectra.eigenvalues import checked_stack, decompose, symmetric_eigen
+from eigentrail.spectra.eigenvalues import checked_stack, decompose
 
 
 def prescribed(n: int, m: int, sigma: np.ndarray, seed: int = 0) -> np.ndarray:
@@ -105,15 +105,6 @@ def test_torch_tensors_of_every_precision() -> None:
 def test_what_has_no_spectrum_is_said_in_words(w: np.ndarray, said: str) -> None:
     with pytest.raises(LayerError, match=said):
         checked_stack(w)
-
-
-def test_symmetric_eigen_agrees_with_a_dense_solver() -> None:
-    a = np.random.default_rng(6).standard_normal((150, 150))
-    g = a @ a.T
-    values, vectors = symmetric_eigen(np.asfortranarray(g), 5)
-    truth, q = np.linalg.eigh(g)
-    np.testing.assert_allclose(values, truth, atol=1e-10)
-    np.testing.assert_allclose(np.abs(np.sum(vectors * q[:, ::-1][:, :5], axis=0)), 1, atol=1e-10)
 
 
 @pytest.mark.parametrize("factor", [1e-170, 1e160])

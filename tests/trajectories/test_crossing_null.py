@@ -9,6 +9,7 @@ from planting_paths import frame, on_circle, spiked, weight_walk
 from scipy.stats import binom, kstest
 
 from eigentrail.errors import EigentrailError, OptionError, TrajectoryError
+from eigentrail.linalg.singular_triples import leading_triples
 from eigentrail.trajectories import nulls
 from eigentrail.trajectories.crossing_null import count_crossings, walk_crossings
 from eigentrail.trajectories.crossings import crossings
@@ -16,7 +17,6 @@ from eigentrail.trajectories.directions import Directions
 from eigentrail.trajectories.following import MINIMUM_OVERLAP, follow, follow_ranks
 from eigentrail.trajectories.geodesic import geodesic, score_by_start
 from eigentrail.trajectories.geodesic_null import null_scores
-from eigentrail.trajectories.leading_vectors import leading_triples
 from eigentrail.trajectories.memory import Memory
 from eigentrail.trajectories.segments import segments, walk_counts
 

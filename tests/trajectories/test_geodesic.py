@@ -10,11 +10,11 @@ from scipy.optimize import minimize
 from scipy.stats import ks_2samp, kstest
 
 from eigentrail.errors import EigentrailError, OptionError, TrajectoryError
+from eigentrail.linalg.subspace_iteration import SubspaceIteration
 from eigentrail.trajectories import nulls
 from eigentrail.trajectories.geodesic import geodesic, geodesics, score_by_start, thinned
 from eigentrail.trajectories.geodesic_null import all_null_scores, null_scores
 from eigentrail.trajectories.great_circle import fit_great_circles, frechet_mean, score_products
-from eigentrail.trajectories.leading_iteration import LeadingVectors
 from eigentrail.trajectories.leading_vectors import follow_vector
 
 
@@ -274,7 +274,7 @@ def test_paths_that_do_not_move_have_no_score() -> None:
 @pytest.mark.parametrize("shape", [(50, 40), (40, 64)])
 def test_walks_are_followed_as_full_decompositions_would(shape: tuple[int, int]) -> None:
     norms = np.full(39, 0.1 * np.sqrt(np.prod(shape)))
-    solver = LeadingVectors()
+    solver = SubspaceIteration()
     exact, fast = (
         follow_vector(
             nulls.weight_walks(shape, float(np.sqrt(np.prod(shape))), norms, range(24), 3), 0, given
@@ -293,7 +293,7 @@ def test_walks_are_followed_as_full_decompositions_would(shape: tuple[int, int])
 
 def test_the_iteration_finds_eigenvectors_also_where_it_starts_wrong() -> None:
     rng = np.random.default_rng(0)
-    solver = LeadingVectors()
+    solver = SubspaceIteration()
     for _ in range(3):  # independent matrices: the last step's vectors are of no use
         w = rng.standard_normal((5, 90, 60)).astype(np.float32)
         grams = w.swapaxes(1, 2) @ w

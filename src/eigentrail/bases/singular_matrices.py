@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import scipy.linalg
 
 from eigentrail._arrays import is_tensor, to_float64
 from eigentrail.bases.basis import check_count
 from eigentrail.bases.factored import FactoredBasis
 from eigentrail.errors import BasisError
-
-# The Gram matrix loses the vectors of singular values below this share of the largest one.
-_GRAM_LIMIT = 1e-5
+from eigentrail.linalg.gram import power_of_two_scale
+from eigentrail.linalg.leading_svd import leading_svd
 
 
 def singular(W: Any, k: int | None = None) -> FactoredBasis:
@@ -38,30 +36,9 @@ def singular(W: Any, k: int | None = None) -> FactoredBasis:
     if largest == 0.0:
         raise BasisError("the matrix is zero and has no singular directions.")
     count = min(w.shape) if k is None else check_count(k, min(w.shape))
-    scale = 2.0 ** np.frexp(largest)[1]
-    u, s, v = _decompose(w / scale, count)
+    scale = power_of_two_scale(w)
+    u, s, v = leading_svd(w / scale, count)
     sign = np.where(v[np.arange(count), np.abs(v).argmax(axis=1)] < 0.0, -1.0, 1.0)[:, None]
     found = FactoredBasis(u * sign, v * sign, s * scale)
     found._given = W[:0] if is_tensor(W) else None
     return found
-
-
-def _decompose(
-    w: np.ndarray[Any, Any], k: int
-) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    rows, cols = w.shape
-    m = min(rows, cols)
-    if 8 * k <= m:
-        gram = w.T @ w if rows >= cols else w @ w.T
-        values, vectors = scipy.linalg.eigh(
-            gram, subset_by_index=[m - k, m - 1], overwrite_a=True, check_finite=False
-        )
-        if values[0] > 0 and values[0] > _GRAM_LIMIT**2 * values[-1]:
-            short = np.ascontiguousarray(vectors.T[::-1])
-            long = short @ (w.T if rows >= cols else w)
-            # Orthonormal again, and the singular values from the matrix itself rather than from their squares.
-            turn, s, core = np.linalg.svd(long, full_matrices=False)
-            short = turn.T @ short
-            return (core, s, short) if rows >= cols else (short, s, core)
-    u, s, vt = scipy.linalg.svd(w, full_matrices=False, check_finite=False)
-    return np.ascontiguousarray(u.T[:k]), s[:k], vt[:k]

@@ -9,8 +9,8 @@ from jaxtyping import Float64, Int64
 
 from eigentrail._arrays import like, to_float64
 from eigentrail.bases import Basis
-from eigentrail.curvature.lanczos import EigenPairs
 from eigentrail.errors import BasisError
+from eigentrail.linalg.lanczos import EigenPairs
 
 
 class CurvatureBasis(Basis):

@@ -17,10 +17,10 @@ from jaxtyping import Float64
 from eigentrail._arrays import to_float64
 from eigentrail._numbers import real, seed_of, whole
 from eigentrail.bases import Basis
-from eigentrail.curvature.krylov import Apply
 from eigentrail.curvature.probes import Probe, draw, known_part
-from eigentrail.curvature.quadrature import Tridiagonal, tridiagonals
 from eigentrail.errors import CurvatureError, OptionError, SpectrumError
+from eigentrail.linalg.krylov_space import Apply
+from eigentrail.linalg.lanczos_quadrature import Tridiagonal, tridiagonals
 
 MEMORY_LIMIT = 2**31
 _FINEST = 50_000  # points of a grid that is made here

@@ -20,10 +20,7 @@ from eigentrail.curvature.calling import first_call, refusals
 from eigentrail.curvature.density import Density, stochastic_density
 from eigentrail.curvature.determinism import check_loss, check_mean, not_finite
 from eigentrail.curvature.distributed import Ranks
-from eigentrail.curvature.ends import Which
 from eigentrail.curvature.graphs import gradient
-from eigentrail.curvature.lanczos import RISK, lanczos
-from eigentrail.curvature.numbers import all_finite
 from eigentrail.curvature.parameters import choose
 from eigentrail.curvature.point import Loss, Point
 from eigentrail.curvature.products import GRAPHS, WAYS, Plan, Products, Way
@@ -33,6 +30,9 @@ from eigentrail.data.reading import read
 from eigentrail.data.samples import Batch, Samples
 from eigentrail.errors import CurvatureError, DataError, OptionError
 from eigentrail.evaluation.modes import full_precision
+from eigentrail.linalg.finite import all_finite
+from eigentrail.linalg.lanczos import RISK, lanczos
+from eigentrail.linalg.spectrum_ends import Which
 from eigentrail.runs import Run
 from eigentrail.spectra import Spectrum
 
@@ -444,13 +444,15 @@ class Curvature:
             CurvatureError: the vectors do not fit the memory limit, or a product is not finite or not symmetric.
         """
         self._expect(_pairs_take(k))
+        former = isinstance(start, Basis)
         pairs = lanczos(
             self.apply,
             self.n,
             k,
             which=which,
             tol=tol,
-            start=start,
+            start=start.directions() if former else start,
+            start_values=start.values if former else None,
             block=block,
             max_products=max_products,
             seed=seed,

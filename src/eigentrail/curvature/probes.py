@@ -10,8 +10,7 @@ from jaxtyping import Float64
 
 from eigentrail._arrays import to_float64
 from eigentrail.bases import Basis
-from eigentrail.curvature.numbers import all_finite
-from eigentrail.errors import BasisError, CurvatureError, OptionError
+from eigentrail.errors import BasisError, OptionError
 
 Probe: TypeAlias = Literal["rademacher", "gaussian"]
 
@@ -79,37 +78,3 @@ def known_part(
             "the basis to deflate is not orthonormal: give eigenvectors, or orthogonalise them first."
         )
     return to_float64(basis.values), torch.from_numpy(np.ascontiguousarray(rows)).to(device, dtype)
-
-
-def without(rows: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
-    """Take a subspace out of vectors.
-
-    Args:
-        rows: [j, n].
-        known: [k, n] orthonormal.
-
-    Returns:
-        [j, n] orthogonal to `known`.
-    """
-    for _ in range(2 if len(known) else 0):
-        rows = rows - (rows @ known.T) @ known
-    return rows
-
-
-def finite(products: torch.Tensor) -> torch.Tensor:
-    """Refuse products that are not finite.
-
-    Args:
-        products: any.
-
-    Returns:
-        The same.
-
-    Raises:
-        CurvatureError: one is not finite.
-    """
-    if not all_finite(products):
-        raise CurvatureError(
-            "a product with the curvature holds NaN or infinity: check the loss and the weights, or compute in float64."
-        )
-    return products

@@ -12,9 +12,11 @@ from scipy import stats
 
 from eigentrail._numbers import seed_of, whole
 from eigentrail.bases import Basis
-from eigentrail.curvature.krylov import Apply
-from eigentrail.curvature.probes import Probe, draw, finite, known_part, without
+from eigentrail.curvature.probes import Probe, draw, known_part
 from eigentrail.errors import OptionError
+from eigentrail.linalg.finite import finite_products
+from eigentrail.linalg.krylov_space import Apply
+from eigentrail.linalg.lanczos_quadrature import without
 
 Method: TypeAlias = Literal["auto", "hutchinson", "hutch++"]
 _FEWEST = 15  # products from which a third of them is well spent on the leading subspace
@@ -111,7 +113,9 @@ def stochastic_trace(
     if method == "hutch++":
         third = products // 3
         sketch = without(draw(third, n, probe, generator, dtype, device), known)
-        images = without(torch.cat([finite(apply(part)) for part in torch.split(sketch, _TOGETHER)]), known)
+        images = without(
+            torch.cat([finite_products(apply(part)) for part in torch.split(sketch, _TOGETHER)]), known
+        )
         leading = _beside(known, images)
         exact += float(_forms(apply, leading).sum())
         known, spent = torch.cat([known, leading]), 2 * third
@@ -130,6 +134,7 @@ def _beside(known: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
 def _forms(apply: Apply, rows: torch.Tensor) -> Float64[np.ndarray, " j"]:
     """Compute z^T H z for each row."""
     parts = [
-        (finite(apply(part)).double() * part.double()).sum(dim=1) for part in torch.split(rows, _TOGETHER)
+        (finite_products(apply(part)).double() * part.double()).sum(dim=1)
+        for part in torch.split(rows, _TOGETHER)
     ]
     return np.asarray(torch.cat(parts).cpu().numpy())

@@ -13,20 +13,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy.linalg
 from jaxtyping import Float64, Shaped
-from scipy.linalg import blas, lapack
 
 from eigentrail._arrays import is_tensor, to_numpy
-from eigentrail.errors import LayerError, SpectrumError
-from eigentrail.spectra.tridiagonal import tridiagonal, tridiagonal_eigenvalues
+from eigentrail.errors import LayerError
+from eigentrail.linalg.gram import power_of_two_scale
+from eigentrail.linalg.singular_values import GRAM_LIMIT, squared_of_pool, squared_singular_values
+from eigentrail.linalg.symmetric import SMALL
 
-# Up to this order LAPACK's full eigh beats the separate steps, whose price is in their calls.
-_SMALL = 96
 # Rows converted to float64 at a time, so that a float32 matrix is never held twice.
 _CHUNK = 512
-# Below this lambda_min / lambda_max the Gram matrix has lost the small singular values (sigma ratio 1e-7).
-_GRAM_LIMIT = 1e-14
 
 
 @dataclass(frozen=True)
@@ -111,150 +107,6 @@ def checked_stack(w: Any) -> Shaped[np.ndarray, "k rows cols"]:
     return a
 
 
-def power_of_two_scale(a: Shaped[np.ndarray, "..."]) -> float:
-    """Find the power of two that brings the largest entry to [1/2, 1), so that squares cannot over- or underflow.
-
-    Args:
-        a: finite entries, not all zero.
-
-    Returns:
-        The power of two at or above the largest magnitude; dividing by it loses no digit of normal numbers.
-    """
-    top = max(abs(float(a.min())), abs(float(a.max())))
-    return float(2.0 ** np.frexp(top)[1])
-
-
-def gram(a: Shaped[np.ndarray, "rows cols"], scale: float) -> Float64[np.ndarray, "cols cols"]:
-    """Accumulate (A / scale)^T (A / scale) in float64, converting a few rows at a time.
-
-    Args:
-        a: [N, M], float32 or float64.
-        scale: divisor of the entries.
-
-    Returns:
-        [M, M] in Fortran order; only the lower triangle is filled.
-    """
-    n, m = a.shape
-    if n <= 2 * _CHUNK:
-        b = np.asarray(a, dtype=np.float64) / scale
-        return np.asfortranarray(b.T @ b)
-    g = np.zeros((m, m), order="F")
-    for start in range(0, n, _CHUNK):
-        block = np.multiply(a[start : start + _CHUNK], 1.0 / scale, dtype=np.float64)  # exact: a power of two
-        # A C-ordered block read as its Fortran-ordered transpose: no copy is made on the way into BLAS.
-        g = blas.dsyrk(1.0, np.asfortranarray(block.T), beta=1.0, c=g, lower=1, overwrite_c=1)
-    return g
-
-
-def _apply_reflectors(
-    panels: Float64[np.ndarray, "m m"], tau: Float64[np.ndarray, " r"], x: Float64[np.ndarray, "m j"]
-) -> Float64[np.ndarray, "m j"]:
-    """Multiply by the orthogonal factor of a tridiagonal reduction, a panel of columns at a time to save memory.
-
-    Args:
-        panels: what `sytrd(lower=1)` left below the first subdiagonal.
-        tau: the reflectors' scalars.
-        x: [m, j] vectors in the tridiagonal basis.
-
-    Returns:
-        [m, j] vectors in the original basis.
-
-    Raises:
-        SpectrumError: when LAPACK refuses an argument.
-    """
-    width = 64
-    for start in reversed(range(0, len(tau), width)):
-        stop = min(start + width, len(tau))
-        panel = np.asfortranarray(panels[start + 1 :, start:stop])
-        below = np.asfortranarray(x[start + 1 :])
-        x[start + 1 :], _, info = lapack.dormqr(
-            "L", "N", panel, tau[start:stop], below, 64 * x.shape[1] + 4096
-        )
-        if info:
-            raise SpectrumError(f"LAPACK's dormqr refused argument {-info}")
-    return x
-
-
-def symmetric_eigen(
-    g: Float64[np.ndarray, "m m"], k: int
-) -> tuple[Float64[np.ndarray, " m"], Float64[np.ndarray, "m k"]]:
-    """All eigenvalues of a symmetric matrix and the vectors of its k largest.
-
-    Args:
-        g: [M, M]; only the lower triangle is read; the content is destroyed.
-        k: how many leading eigenvectors, 0 <= k <= M.
-
-    Returns:
-        Eigenvalues [M], ascending, and eigenvectors [M, k], those of the largest eigenvalues first.
-
-    Raises:
-        SpectrumError: when LAPACK does not converge.
-    """
-    m = len(g)
-    try:
-        if m <= _SMALL:
-            values, vectors = np.linalg.eigh(g)
-            return values, np.ascontiguousarray(vectors[:, ::-1][:, :k])
-        g = np.asfortranarray(g)
-        c, d, e, tau, info = tridiagonal(g)
-        values, failed = tridiagonal_eigenvalues(d, e)
-        if info or failed:
-            raise SpectrumError(_no_convergence(m))
-        if k == 0:
-            return values, np.empty((m, 0))
-        _, small = scipy.linalg.eigh_tridiagonal(
-            d, e, select="i", select_range=(m - k, m - 1), check_finite=False
-        )
-    except np.linalg.LinAlgError as error:
-        raise SpectrumError(_no_convergence(m)) from error
-    vectors = _apply_reflectors(c, tau, np.array(small[:, ::-1], order="F"))
-    return values, vectors
-
-
-def _no_convergence(m: int) -> str:
-    return f"the eigenvalues of a {m} x {m} matrix did not converge; look for extreme entries in it"
-
-
-def _svd_values(a: Shaped[np.ndarray, "rows cols"], scale: float) -> Float64[np.ndarray, " cols"]:
-    try:
-        sigma = scipy.linalg.svdvals(
-            np.asarray(a, dtype=np.float64) / scale, overwrite_a=True, check_finite=False
-        )
-    except np.linalg.LinAlgError as error:
-        msg = f"the singular values of a {a.shape} matrix did not converge; look for extreme entries in it"
-        raise SpectrumError(msg) from error
-    return np.asarray(sigma[::-1] ** 2)
-
-
-def _decompose_one(
-    a: Shaped[np.ndarray, "rows cols"], scale: float, k: int
-) -> tuple[Float64[np.ndarray, " cols"], Float64[np.ndarray, "cols k"]]:
-    values, vectors = symmetric_eigen(gram(a, scale), k)
-    if values[0] < _GRAM_LIMIT * values[-1]:
-        values = _svd_values(a, scale)
-    return values, vectors
-
-
-def _decompose_small(
-    a: Shaped[np.ndarray, "k rows cols"], scale: float
-) -> tuple[Float64[np.ndarray, "k cols"], Float64[np.ndarray, "k cols cols"]]:
-    """Decompose many small matrices in one batched call.
-
-    Args:
-        a: [k, N, M] pool.
-        scale: divisor of the entries.
-
-    Returns:
-        Eigenvalues [k, M] ascending, and all eigenvectors [k, M, M] as columns in the same order.
-    """
-    b = np.asarray(a, dtype=np.float64) / scale
-    values, vectors = np.linalg.eigh(b.swapaxes(1, 2) @ b)
-    lost = np.flatnonzero(values[:, 0] < _GRAM_LIMIT * values[:, -1])
-    if len(lost):
-        values[lost] = np.linalg.svd(b[lost], compute_uv=False)[:, ::-1] ** 2
-    return values, vectors
-
-
 def decompose(w: Any, leading: int = 16) -> Decomposition:
     """Eigenvalues of W^T W / N of a matrix, or of each matrix of a pool, and leading singular vectors.
 
@@ -291,15 +143,15 @@ def decompose_checked(
     count, n, m = a.shape
     scale = power_of_two_scale(a)
     k = min(leading, m)
-    if m <= _SMALL:
-        values, all_vectors = _decompose_small(a, scale)
+    if m <= SMALL:
+        values, all_vectors = squared_of_pool(a, scale)
         which = int(np.argmax(values[:, -1]))
         short = all_vectors[which][:, ::-1][:, :k]
     else:
         values = np.empty((count, m))
         which, short = 0, np.empty((m, 0))
         for j in range(count):
-            values[j], vectors = _decompose_one(a[j], scale, k)
+            values[j], vectors = squared_singular_values(a[j], scale, k)
             if j == 0 or values[j, -1] > values[which, -1]:
                 which, short = j, vectors
     vectors_out = None
@@ -356,7 +208,7 @@ def _decompose_on_device(w: Any, leading: int) -> Decomposition:
         b = a[j].double() / scale
         g = b.T @ b
         lam, vectors = torch.linalg.eigh(g) if k else (torch.linalg.eigvalsh(g), None)
-        if float(lam[0]) < _GRAM_LIMIT * float(lam[-1]):
+        if float(lam[0]) < GRAM_LIMIT * float(lam[-1]):
             lam = torch.linalg.svdvals(b).flip(0) ** 2
         values[j] = lam.cpu().numpy()
         if vectors is not None and (best is None or values[j, -1] > values[which, -1]):

@@ -13,7 +13,7 @@ import numpy as np
 import scipy.linalg
 from jaxtyping import Float64, Int, Shaped
 
-from eigentrail.spectra.eigenvalues import power_of_two_scale
+from eigentrail.linalg.gram import power_of_two_scale
 from eigentrail.spectra.marchenko_pastur import MarchenkoPastur, fit_marchenko_pastur
 
 

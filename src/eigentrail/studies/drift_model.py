@@ -11,9 +11,9 @@ from jaxtyping import Float64
 
 from eigentrail._arrays import to_float64
 from eigentrail.curvature import Curvature
-from eigentrail.curvature.krylov import Apply
-from eigentrail.curvature.quadrature import tridiagonals
 from eigentrail.evaluation.of_run import samples_of
+from eigentrail.linalg.krylov_space import Apply
+from eigentrail.linalg.lanczos_quadrature import tridiagonals
 from eigentrail.runs import Run
 from eigentrail.trajectories import QuadraticModel, quadratic_model
 from eigentrail.trajectories.rows import open_rows

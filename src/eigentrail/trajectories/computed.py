@@ -8,9 +8,9 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Bool, Int64
 
+from eigentrail.linalg.singular_values import singular_values
 from eigentrail.trajectories.directions import Directions, kept_directions
 from eigentrail.trajectories.series import MatrixSeries
-from eigentrail.trajectories.singular_values import singular_values
 from eigentrail.trajectories.snapshot import NUMBERS, TEXTS, snapshot
 
 _PARTS = ("every", "diagnosis", "directions")

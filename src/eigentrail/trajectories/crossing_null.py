@@ -9,11 +9,11 @@ import numpy as np
 from jaxtyping import Float32, Float64, Int64
 
 from eigentrail._progress import Progress, silent
+from eigentrail.linalg.singular_triples import leading_triples
+from eigentrail.linalg.subspace_iteration import SubspaceIteration
 from eigentrail.trajectories import nulls
 from eigentrail.trajectories.following import follow_ranks
 from eigentrail.trajectories.geodesic_null import null_seconds
-from eigentrail.trajectories.leading_iteration import LeadingVectors
-from eigentrail.trajectories.leading_vectors import leading_triples
 from eigentrail.trajectories.nulls import weight_walks
 
 #: Directions are followed below the k-th too, so that one that leaves the first k is not lost.
@@ -208,7 +208,7 @@ def walk_crossings(
 
 
 def _followed(walks: Any, kept: int) -> tuple[Float32[np.ndarray, "b t k n"], Float32[np.ndarray, "b t k m"]]:
-    solver = LeadingVectors()
+    solver = SubspaceIteration()
     left, right = [], []
     for w in walks:
         u, _, v = leading_triples(w, kept, solver)

@@ -12,6 +12,7 @@ import xarray as xr
 from eigentrail._numbers import real, seed_of, whole
 from eigentrail._progress import Progress, silent
 from eigentrail.errors import OptionError, TrajectoryError
+from eigentrail.linalg.singular_triples import leading_triples
 from eigentrail.trajectories import nulls
 from eigentrail.trajectories.crossing_null import (
     MARGIN,
@@ -22,7 +23,6 @@ from eigentrail.trajectories.crossing_null import (
 from eigentrail.trajectories.directions import Directions
 from eigentrail.trajectories.following import MINIMUM_OVERLAP, follow
 from eigentrail.trajectories.geodesic import MOST_STEPS, as_matrices, step_norms, thinned
-from eigentrail.trajectories.leading_vectors import leading_triples
 from eigentrail.trajectories.memory import Memory
 from eigentrail.trajectories.rows import open_rows
 

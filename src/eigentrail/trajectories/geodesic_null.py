@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Float64
 
 from eigentrail._progress import Progress, silent
+from eigentrail.linalg.subspace_iteration import SubspaceIteration
 from eigentrail.trajectories.great_circle import score_products
-from eigentrail.trajectories.leading_iteration import LeadingVectors
 from eigentrail.trajectories.leading_vectors import SIDES, FollowedVectors, Side, follow_vector
 from eigentrail.trajectories.nulls import weight_walks
 
@@ -186,7 +186,7 @@ def walked_vectors(
     for first in range(0, draws, size):
         numbers = range(first, min(first + size, draws))
         yield follow_vector(
-            weight_walks(shape, start_norm, step_norms, numbers, seed, colour), which, LeadingVectors()
+            weight_walks(shape, start_norm, step_norms, numbers, seed, colour), which, SubspaceIteration()
         )
 
 

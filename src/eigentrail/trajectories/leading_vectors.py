@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from jaxtyping import Float, Float64, Int64
 
-from eigentrail.spectra.eigenvalues import symmetric_eigen
-from eigentrail.trajectories.leading_iteration import SMALL
+from eigentrail.linalg.singular_triples import Solver, leading_triples
 
 Side: TypeAlias = Literal["left", "right"]
 #: Both sides, in the order in which results hold them.
 SIDES: tuple[Side, Side] = ("right", "left")
-#: Finds the leading eigenvectors of Gram matrices: [b, m, m], k -> [b, k, m].
-Solver: TypeAlias = Callable[[Any, int], Any]
-# Up to this order one batched decomposition of all matrices beats one for each.
-_BATCHED = 96
 _CANDIDATES = 8
 
 
@@ -98,44 +93,3 @@ def follow_vector(
         np.stack(overlaps, axis=1),
         np.stack(values, axis=1),
     )
-
-
-def leading_triples(
-    w: Float[np.ndarray, "b n m"], k: int, solver: Solver | None = None
-) -> tuple[Float64[np.ndarray, "b k n"], Float64[np.ndarray, "b k"], Float64[np.ndarray, "b k m"]]:
-    """Find the k largest singular values of each of b matrices and their vectors.
-
-    Args:
-        w: [b, rows, cols], none of them zero.
-        k: how many.
-        solver: finds the eigenvectors of Gram matrices [b, m, m] for the k largest eigenvalues, [b, k, m]; None for
-            full decompositions in float64.
-
-    Returns:
-        Left vectors [b, k, rows], singular values [b, k], largest first, right vectors [b, k, cols].
-    """
-    if w.shape[1] < w.shape[2]:
-        v, s, u = leading_triples(w.swapaxes(1, 2), k, solver)
-        return u, s, v
-    # A power of two for all: squares cannot over- or underflow, and no digit is lost.
-    scale = 2.0 ** np.frexp(max(float(w.max()), -float(w.min())))[1]
-    x = w * w.dtype.type(1.0 / scale)
-    m = x.shape[2]
-    products = x.swapaxes(1, 2) @ x
-    if solver is not None and m > SMALL:
-        short = solver(products, k)
-        return *_long(x, short, scale), short
-    grams = products.astype(np.float64)
-    if m <= _BATCHED:
-        short = np.linalg.eigh(grams)[1][:, :, ::-1][:, :, :k].swapaxes(1, 2)
-    else:
-        short = np.stack([symmetric_eigen(gram, k)[1].T for gram in grams])
-    return *_long(x, short, scale), short
-
-
-def _long(
-    x: Float[np.ndarray, "b n m"], short: Float64[np.ndarray, "b k m"], scale: float
-) -> tuple[Float64[np.ndarray, "b k n"], Float64[np.ndarray, "b k"]]:
-    long = (short.astype(x.dtype) @ x.swapaxes(1, 2)).astype(np.float64)
-    sizes = np.sqrt(np.einsum("bkn,bkn->bk", long, long))
-    return long / np.maximum(sizes, 1e-300)[:, :, None], sizes * scale

@@ -12,7 +12,7 @@ from jaxtyping import Float64
 from eigentrail._numbers import real, seed_of, written
 from eigentrail.bases import Basis
 from eigentrail.errors import OptionError, TrajectoryError
-from eigentrail.trajectories.eigenpairs import leading_eigenpairs, residuals
+from eigentrail.linalg.leading_eigenpairs import leading_eigenpairs, residuals
 from eigentrail.trajectories.gram import (
     check_moves,
     covariance,

@@ -8,12 +8,11 @@ import numpy as np
 from jaxtyping import Float64
 
 from eigentrail.errors import NumericalWarning
+from eigentrail.linalg.block_krylov import block_krylov
 from eigentrail.trajectories.gram import check_scale, reference
 from eigentrail.trajectories.rows import Rows
 
 _EXTRA = 10
-_MOST_BLOCKS = 8
-_ZERO = 1e-13
 
 
 def leading_components(
@@ -56,40 +55,27 @@ def leading_components(
     mean /= count
     total -= count * float(mean @ mean)
     mean += origin
-    block_q = _orthonormal(np.random.default_rng([seed, count, k]).standard_normal((count, width)), None)
-    q, gq = np.zeros((count, 0)), np.zeros((count, 0))
-    values, vectors = np.zeros(k), np.zeros((count, k))
-    errors = np.full(k, np.inf)
-    open_ones = errors > tolerance
     if total <= 0.0:
-        return np.zeros((k, rows.n)), values, vectors, mean, 0.0, errors
-    for _ in range(_MOST_BLOCKS):
-        product = _centred(_apply(rows, mean, _transposed(rows, mean, block_q)))
-        q, gq = np.hstack([q, block_q]), np.hstack([gq, product])
-        small = q.T @ gq
-        found, turn = np.linalg.eigh((small + small.T) / 2.0)
-        values, turn = found[::-1][:k].copy(), turn[:, ::-1][:, :k]
-        vectors = q @ turn
-        left = np.linalg.norm(gq @ turn - vectors * values, axis=0)
-        errors = left / np.maximum(values, np.finfo(np.float64).tiny)
-        # Values of zero (fewer directions than asked for) have no relative error.
-        open_ones = (errors > tolerance) & (values > _ZERO * values[0])
-        if not open_ones.any() or q.shape[1] + 1 >= count:
-            break
-        block_q = _orthonormal(product, q)
-        if not block_q.shape[1]:
-            break
-    if open_ones.any():
+        return np.zeros((k, rows.n)), np.zeros(k), np.zeros((count, k)), mean, 0.0, np.full(k, np.inf)
+    found = block_krylov(
+        lambda q: _centred(_apply(rows, mean, _transposed(rows, mean, q))),
+        _centred(np.random.default_rng([seed, count, k]).standard_normal((count, width))),
+        k,
+        tolerance,
+        dimension=count - 1,
+    )
+    if found.unfinished.any():
+        worst = found.errors[found.unfinished].max()
         warnings.warn(
-            f"the randomised components stopped at a relative error of {errors[open_ones].max():.1e}, above the "
+            f"the randomised components stopped at a relative error of {worst:.1e}, above the "
             f'tolerance {tolerance:.1e}: see `.errors`, or use method="exact".',
             NumericalWarning,
             stacklevel=3,
         )
-    directions = _transposed(rows, mean, vectors)
+    directions = _transposed(rows, mean, found.vectors)
     directions /= np.maximum(np.linalg.norm(directions, axis=0), np.finfo(np.float64).tiny)
-    scores = vectors * np.sqrt(np.maximum(values, 0.0))
-    return np.ascontiguousarray(directions.T), values, scores, mean, total, errors
+    scores = found.vectors * np.sqrt(np.maximum(found.values, 0.0))
+    return np.ascontiguousarray(directions.T), found.values, scores, mean, total, found.errors
 
 
 def _transposed(
@@ -109,16 +95,3 @@ def _apply(
 
 def _centred(y: Float64[np.ndarray, "t l"]) -> Float64[np.ndarray, "t l"]:
     return np.asarray(y - y.mean(axis=0))
-
-
-def _orthonormal(
-    y: Float64[np.ndarray, "t l"], against: Float64[np.ndarray, "t m"] | None
-) -> Float64[np.ndarray, "t r"]:
-    y = _centred(y)
-    y = y / np.maximum(np.linalg.norm(y, axis=0), np.finfo(np.float64).tiny)
-    for _ in range(2):
-        if against is not None:
-            y = y - against @ (against.T @ y)
-        u, s, _ = np.linalg.svd(y, full_matrices=False)
-        y = u[:, s > 1e-12 * max(1.0, s[0])]
-    return np.asarray(y)

@@ -1,4 +1,4 @@
-"""Former eigenvectors as the start of a search for new ones."""
+"""Former eigenvectors as the warm start of a search for new ones."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ import torch
 from jaxtyping import Float64
 
 from eigentrail._arrays import to_float64
-from eigentrail.bases import Basis
-from eigentrail.curvature.ends import Which, places
 from eigentrail.errors import BasisError
+from eigentrail.linalg.spectrum_ends import Which, wanted_places
 
 
 @dataclass(frozen=True, eq=False)
-class Start:
+class WarmStart:
     """What is left of former vectors.
 
     Attributes:
@@ -29,13 +28,20 @@ class Start:
     rows: torch.Tensor | None
 
 
-def former_vectors(
-    start: Any, n: int, k: int, which: Which, dtype: torch.dtype, device: torch.device | str
-) -> Start:
+def warm_start(
+    vectors: Any,
+    values: Any,
+    n: int,
+    k: int,
+    which: Which,
+    dtype: torch.dtype,
+    device: torch.device | str,
+) -> WarmStart:
     """Read the start of a search.
 
     Args:
-        start: a basis, or vectors [j, n] or [n], numpy or torch.
+        vectors: [j, n] or [n], numpy or torch.
+        values: [j] their former eigenvalues, largest first; None where they are not known.
         n: the dimension.
         k: how many pairs are wanted.
         which: of which end.
@@ -49,19 +55,15 @@ def former_vectors(
         BasisError: the vectors are of another space, not finite, or all zero.
     """
     weights = None
-    if isinstance(start, Basis):
-        values = to_float64(start.values)
-        size = np.abs(values)
+    if values is not None:
+        size = np.abs(to_float64(values))
         weights = 1.0 / np.maximum(size, 1e-3 * size.max(initial=0.0)) if size.any() else None
-        rows = to_float64(start.directions())
-    else:
-        values = None
-        rows = to_float64(start)
-        rows = rows[None] if rows.ndim == 1 else rows
+    rows = to_float64(vectors)
+    rows = rows[None] if rows.ndim == 1 else rows
     if rows.ndim != 2 or rows.shape[1] != n or not len(rows) or not np.isfinite(rows).all() or not rows.any():
         raise BasisError(
-            f"the start has shape {np.shape(rows)} and the curvature {n} parameters: give a basis, or finite vectors "
-            f"[j, {n}] that are not all zero."
+            f"the start has shape {np.shape(rows)} and the curvature {n} parameters: give finite vectors "
+            f"[j, {n}] that are not all zero, such as a former basis."
         )
     lengths = np.linalg.norm(rows, axis=1)
     rows = rows[lengths > 0] / lengths[lengths > 0, None]
@@ -71,9 +73,9 @@ def former_vectors(
     elif values is None or len(rows) == k:
         kept = rows[:k]
     else:
-        kept = rows[::-1][places(which, k, len(rows))]
+        kept = rows[::-1][wanted_places(which, k, len(rows))]
     rows_kept = None if kept is None else torch.linalg.qr(_tensor(kept, dtype, device).T)[0].T.contiguous()
-    return Start(mixture=_tensor(mixture, dtype, device), rows=rows_kept)
+    return WarmStart(mixture=_tensor(mixture, dtype, device), rows=rows_kept)
 
 
 def _tensor(x: Float64[np.ndarray, "..."], dtype: torch.dtype, device: torch.device | str) -> torch.Tensor:

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import scipy.linalg
 import torch
-from prescribed import Prescribed, hessian_like
 
-from eigentrail.curvature.krylov import KrylovSpace
-from eigentrail.curvature.lanczos import lanczos
 from eigentrail.errors import CurvatureError, NumericalWarning, OptionError
+from eigentrail.linalg.krylov_space import KrylovSpace
+from eigentrail.linalg.lanczos import lanczos
+from prescribed import Prescribed, hessian_like
 
 _random = np.random.default_rng(5)
 _BULK = 0.1 * _random.standard_normal(500)

@@ -43,13 +43,13 @@ def _routine(name: str, signature: str) -> Callable[..., None] | None:
         capsule = cython_lapack.__pyx_capi__[name]
     except (ImportError, AttributeError, KeyError):
         return None
-    told = _CAPSULE_NAME(capsule)
-    arguments = told.decode()[len("void (") : -1].split(",")
+    described = _CAPSULE_NAME(capsule)
+    arguments = described.decode()[len("void (") : -1].split(",")
     kinds = [_KINDS.get(one.replace("*", "").strip(), "d") for one in arguments]
     if "".join(kinds) != signature:
         return None
     function = ctypes.CFUNCTYPE(None, *([ctypes.c_void_p] * len(kinds)))
-    return function(_CAPSULE_POINTER(capsule, told))
+    return function(_CAPSULE_POINTER(capsule, described))
 
 
 def tridiagonal(

@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from jaxtyping import Float64
 
-from eigentrail.curvature.numbers import all_finite
 from eigentrail.errors import CurvatureError
+from eigentrail.linalg.finite import all_finite
 
 Apply: TypeAlias = Callable[[torch.Tensor], torch.Tensor]
 

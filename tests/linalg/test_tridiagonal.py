@@ -3,8 +3,8 @@ import threading
 import numpy as np
 import pytest
 
-from eigentrail.spectra import tridiagonal as module
-from eigentrail.spectra.tridiagonal import tridiagonal, tridiagonal_eigenvalues
+from eigentrail.linalg import tridiagonal as module
+from eigentrail.linalg.tridiagonal import tridiagonal, tridiagonal_eigenvalues
 
 
 def symmetric(m, seed):

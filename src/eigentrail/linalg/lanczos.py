@@ -17,11 +17,11 @@ import torch
 from jaxtyping import Bool, Float64
 
 from eigentrail._numbers import real, seed_of, whole
-from eigentrail.curvature.ends import Which, counts, places
-from eigentrail.curvature.krylov import Apply, KrylovSpace, lengths
-from eigentrail.curvature.missed import risk_of_missing
-from eigentrail.curvature.warm import Start, former_vectors
 from eigentrail.errors import CurvatureError, NumericalWarning, OptionError
+from eigentrail.linalg.krylov_space import Apply, KrylovSpace, lengths
+from eigentrail.linalg.missed_pairs import risk_of_missing
+from eigentrail.linalg.spectrum_ends import Which, counts_at_ends, wanted_places
+from eigentrail.linalg.warm_start import WarmStart, warm_start
 
 MEMORY_LIMIT = 2**31  # bytes of basis vectors
 RISK = 0.01
@@ -64,6 +64,7 @@ def lanczos(
     which: Which = "largest",
     tol: float = 1e-3,
     start: Any = None,
+    start_values: Any = None,
     block: int = 1,
     max_products: int | None = None,
     seed: int = 0,
@@ -84,8 +85,9 @@ def lanczos(
         k: how many pairs in all.
         which: "largest" or "smallest" (with their sign), or "both" for half from each end.
         tol: a pair is converged when ||H v - l v|| <= tol max(|l|, floor), see `EigenPairs`.
-        start: a former basis or [j, n] vectors near the wanted ones, for example those of an earlier step of a run.
-            When they still fit, k + 1 products are enough (and those of the search for missed pairs).
+        start: [j, n] vectors near the wanted ones, for example those of an earlier step of a run. When they still fit,
+            k + 1 products are enough (and those of the search for missed pairs).
+        start_values: [j] their former eigenvalues, largest first, where they are known.
         block: how many vectors are multiplied at once. More than 1 needs more products, each of them cheaper where the
             operator does a batch for less.
         max_products: bound on the products in all; at least 2 k. By default 500 + 50 k.
@@ -120,7 +122,7 @@ def lanczos(
             f"{k} eigenpairs take {k} products and {k} for the residuals: max_products is at least {2 * k}, "
             f"not {most}."
         )
-    counts(which, k)
+    counts_at_ends(which, k)
     size = min(n, memory_limit // (n * dtype.itemsize))
     if size < min(n, k + _ROOM + block):
         need = (k + _ROOM + block) * n * dtype.itemsize
@@ -128,7 +130,7 @@ def lanczos(
             f"{k} eigenpairs of {n} parameters need {need / 2**30:.2g} GiB of basis vectors and the limit is "
             f"{memory_limit / 2**30:.2g} GiB: raise memory_limit or ask for fewer pairs."
         )
-    former = None if start is None else former_vectors(start, n, k, which, dtype, device)
+    former = None if start is None else warm_start(start, start_values, n, k, which, dtype, device)
     space = KrylovSpace(apply, n, dtype=dtype, device=device, seed=seed, room=size)
     found = _Solver(space, k, which, tol, block, most, size, risk).solve(former)
     if found.converged < k:
@@ -160,13 +162,13 @@ class _Solver:
         self.limit, self.most = most - k, most  # the last k products are for the residuals
         self.risk = 1.0
 
-    def solve(self, former: Start | None) -> EigenPairs:
+    def solve(self, former: WarmStart | None) -> EigenPairs:
         """Go from a start to recomputed pairs."""
         if former is None:
             for _ in range(self.block):
                 self.space.add_random()
         else:
-            settled = self._warm(former)
+            settled = self._from_former(former)
             if settled is not None and (self.accepted is None or self._search()):
                 return replace(settled, products=self.space.products, risk=self.risk)
         strictness, last = 1.0, np.inf
@@ -180,7 +182,7 @@ class _Solver:
             # Rounding left the residual above the one that the recursion knows: once more, stricter.
             strictness, last = strictness * 0.5 * self.tol / worst, worst
 
-    def _warm(self, former: Start) -> EigenPairs | None:
+    def _from_former(self, former: WarmStart) -> EigenPairs | None:
         """Start from one mixture of the former vectors; take them as they are if they still fit."""
         mixture = former.mixture
         self.space.add(mixture[None])
@@ -219,7 +221,7 @@ class _Solver:
     def _open(self, strictness: float) -> tuple[Float64[np.ndarray, "b k"], Bool[np.ndarray, " k"]]:
         """Give the residuals of the wanted pairs in units of what is allowed, and which are too long."""
         values, mixes, rest = self.space.ritz()
-        wanted = places(self.which, self.k, len(values))
+        wanted = wanted_places(self.which, self.k, len(values))
         # What the recursion knows is not better than rounding.
         least = max(self.space.eps * float(np.abs(values).max()), float(np.finfo(float).tiny))
         allowed = np.maximum(strictness * self._bounds(values)[wanted], least)
@@ -258,7 +260,7 @@ class _Solver:
                 f"{self.k} eigenpairs and {len(space.pending)} directions to go on with do not fit the memory limit of "
                 f"{self.size} vectors: raise memory_limit or ask for fewer pairs."
             )
-        space.restart(space.ritz()[1][:, places(self.which, keep, space.m)])
+        space.restart(space.ritz()[1][:, wanted_places(self.which, keep, space.m)])
 
     def _search(self) -> bool:
         """Run from a random vector; tell whether nothing is missing, as far as the products reach."""
@@ -285,7 +287,7 @@ class _Solver:
     def _limits(self) -> tuple[float | None, float | None]:
         """The innermost wanted values at the lower and at the upper end."""
         values = self.space.ritz()[0]
-        low, high = counts(self.which, self.k)
+        low, high = counts_at_ends(self.which, self.k)
         return (float(values[low - 1]) if low else None), (float(values[-high]) if high else None)
 
     def _came_in(self, before: tuple[float | None, float | None]) -> bool:
@@ -311,7 +313,7 @@ class _Solver:
         """Give the pairs with residuals of products: of the space's if one more confirms them, else fresh ones."""
         space = self.space
         values, mixes, _ = space.ritz()
-        wanted = places(self.which, self.k, len(values))
+        wanted = wanted_places(self.which, self.k, len(values))
         vectors, allowed = space.combine(mixes[:, wanted]), self._bounds(values)[wanted]
         values, mixes = values[wanted], mixes[:, wanted]
         known = space.residuals(values, mixes)

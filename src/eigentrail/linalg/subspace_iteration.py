@@ -15,10 +15,10 @@ _SWEEPS = 4
 # Largest residual, in units of the largest eigenvalue: eigenvalues of noise lie some hundred times farther apart.
 _TOLERANCE = 1e-4
 #: Up to this order a full decomposition is as fast.
-SMALL = 36
+FULL = 36
 
 
-class LeadingVectors:
+class SubspaceIteration:
     """Chebyshev-filtered subspace iteration, started from the last step's vectors, in float32.
 
     Each result is checked by its residual; what has not converged is decomposed in full. (Zhou, Saad, Tiago &

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from jaxtyping import Float64
 
-from eigentrail.curvature.krylov import Apply, lengths, unit_rows
-from eigentrail.curvature.probes import finite, without
+from eigentrail.linalg.finite import finite_products
+from eigentrail.linalg.krylov_space import Apply, lengths, unit_rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +69,7 @@ def tridiagonals(
     for step in range(depth):
         place = torch.from_numpy(active).to(rows.device)
         basis[place, step] = rows
-        products = finite(apply(rows))
+        products = finite_products(apply(rows))
         norms = lengths(products).cpu().numpy()
         scale[active] = np.maximum(scale[active], norms)
         diagonal[active, step] = (products.double() * rows.double()).sum(dim=1).cpu().numpy()
@@ -92,3 +92,18 @@ def tridiagonals(
         Tridiagonal(diagonal[i, :j], off[i, : j - 1], float(off[i, j - 1]), basis[i, :j] if keep else None)
         for i, j in enumerate(length.tolist())
     ]
+
+
+def without(rows: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
+    """Take a subspace out of vectors.
+
+    Args:
+        rows: [j, n].
+        known: [k, n] orthonormal.
+
+    Returns:
+        [j, n] orthogonal to `known`.
+    """
+    for _ in range(2 if len(known) else 0):
+        rows = rows - (rows @ known.T) @ known
+    return rows

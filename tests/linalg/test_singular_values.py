@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from eigentrail.trajectories.singular_values import singular_values
+from eigentrail.linalg.singular_values import singular_values
 
 
 @pytest.mark.parametrize("shape", [(4, 1, 30, 20), (3, 1, 130, 110), (2, 5, 12, 7), (1, 1, 9, 1)])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.linalg
 
-from eigentrail.trajectories.eigenpairs import leading_eigenpairs, residuals
+from eigentrail.linalg.leading_eigenpairs import leading_eigenpairs, residuals
 
 
 def planted(values: np.ndarray, seed: int) -> np.ndarray:

@@ -12,7 +12,7 @@ from eigentrail.errors import OptionError
 Which: TypeAlias = Literal["largest", "smallest", "both"]
 
 
-def counts(which: Which, k: int) -> tuple[int, int]:
+def counts_at_ends(which: Which, k: int) -> tuple[int, int]:
     """Split k pairs on the ends.
 
     Args:
@@ -34,16 +34,16 @@ def counts(which: Which, k: int) -> tuple[int, int]:
     raise OptionError(f'which is "largest", "smallest" or "both", not {which!r}.')
 
 
-def places(which: Which, k: int, m: int) -> Int64[np.ndarray, " k"]:
+def wanted_places(which: Which, k: int, m: int) -> Int64[np.ndarray, " k"]:
     """Find k wanted values among m ascending ones.
 
     Args:
-        which: see `counts`.
+        which: see `counts_at_ends`.
         k: how many pairs in all, at most m.
         m: how many values there are.
 
     Returns:
         [k] ascending places.
     """
-    low, high = counts(which, k)
+    low, high = counts_at_ends(which, k)
     return np.concatenate([np.arange(low), np.arange(m - high, m)]).astype(np.int64)
