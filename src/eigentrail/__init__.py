@@ -22,6 +22,7 @@ from eigentrail import data as data
 from eigentrail import errors as errors
 from eigentrail import evaluation as evaluation
 from eigentrail import networks as networks
+from eigentrail import parsimony as parsimony
 from eigentrail import runs as runs
 from eigentrail import spectra as spectra
 from eigentrail import studies as studies

@@ -58,6 +58,29 @@ class CurvatureError(EigentrailError):
     """A curvature cannot be computed (no scalar loss, no gradient, chance in the loss, not enough memory, ...)."""
 
 
+class CompletionError(EigentrailError):
+    """A matrix cannot be completed from what is observed of it."""
+
+
+class DivergenceError(EigentrailError):
+    """A descent has diverged.
+
+    Attributes:
+        step: the step at which its loss rose above that of the start.
+        rate: the rate that was too large.
+        advised: the rate to try.
+    """
+
+    def __init__(self, step: int, rate: float) -> None:
+        self.step, self.rate, self.advised = step, rate, rate / 4.0
+        super().__init__(
+            f"the descent diverges at step {step} with rate {rate:.4g}: try rate {self.advised:.4g}."
+        )
+
+    def __reduce__(self) -> tuple[type[DivergenceError], tuple[int, float]]:
+        return type(self), (self.step, self.rate)
+
+
 class EigentrailWarning(UserWarning):
     """Base of all warnings."""
 

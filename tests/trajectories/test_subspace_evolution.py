@@ -139,3 +139,20 @@ def test_what_is_kept_stands_beside_random_displacements(reference: int) -> None
     assert (grown["kept_percentile"].values > 97.5).all()
     none = subspaces(walk, 2, null=0)
     assert none["kept_null"].sizes["draw"] == 0 and np.isnan(none["kept_percentile"]).all()
+
+
+def test_each_vector_against_a_given_subspace() -> None:
+    # In the plane of e1, e2 the right vectors of diag(2, 1) turn; their angle to e1 is the turn and its complement.
+    turns = np.linspace(0.0, 1.0, 5)
+    w = np.array([np.diag([2.0, 1.0]) @ [[np.cos(a), np.sin(a)], [-np.sin(a), np.cos(a)]] for a in turns])
+    found = subspaces(w, 1, null=0, against=(np.eye(2)[:1], np.eye(2)[:1]))
+    np.testing.assert_allclose(found["against_right"][:, 0], turns, atol=1e-14)
+    np.testing.assert_allclose(found["against_right"][:, 1], np.pi / 2 - turns, atol=1e-14)
+    np.testing.assert_allclose(found["against_left"][:, 0], 0.0, atol=1e-14)
+    for wrong, said in (
+        (np.eye(2), "a pair"),
+        ((np.eye(2), np.ones((1, 2))), "right subspace are not orthonormal"),
+        ((np.eye(3), np.eye(2)), "rows of 2 numbers"),
+    ):
+        with pytest.raises(OptionError, match=said):
+            subspaces(w, 1, null=0, against=wrong)

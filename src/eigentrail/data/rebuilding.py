@@ -9,7 +9,7 @@ from typing import Any
 from eigentrail.data.dataset import Data
 from eigentrail.data.derive import label_noise, select_classes, take
 from eigentrail.data.own import is_import_path, was_asked
-from eigentrail.data.registry import load, names, resolve
+from eigentrail.data.registry import is_known, load, names, resolve
 from eigentrail.errors import DataError
 
 _STEPS: dict[Any, Callable[..., Data]] = {
@@ -42,11 +42,13 @@ def rebuild(told: Mapping[str, Any], path: str | os.PathLike[str] | None = None,
             f"the run names {name} for its samples: if you trust that, open the run with trust=True "
             f"(eigentrail analyze --trust), or {mend}"
         )
-    if not own and name not in names():
+    if not own and not is_known(name):
         raise DataError(
             f"the data set {name!r} is none of eigentrail's own and cannot be loaded again: {mend}"
         )
-    which, folder = (name, None) if own else resolve(path if path is not None else name, name)
+    which, folder = (
+        (name, None) if own or name not in names() else resolve(path if path is not None else name, name)
+    )
     data = load(which, folder)
     for step in told.get("derivation") or ():
         arguments = dict(step)

@@ -55,12 +55,25 @@ def names() -> tuple[str, ...]:
     return tuple(ENTRIES)
 
 
+def is_known(name: str) -> bool:
+    """Tell whether a name is that of one of eigentrail's own data sets.
+
+    Args:
+        name: as a data set is called.
+
+    Returns:
+        Whether `load` knows it as it is written.
+    """
+    return name in ENTRIES or orthogonal.sizes_of(name) is not None
+
+
 def load(name: str, path: str | os.PathLike[str] | None = None) -> Data:
     """Load a data set by name into memory.
 
     Args:
-        name: one of `names()`, in any spelling ("Fashion MNIST"); "fetch:NAME" fetches it first, if its files are not
-            there yet; "package.module:name" imports somebody's own, as `as_data` says.
+        name: one of `names()`, in any spelling ("Fashion MNIST"); "orthogonal-d-K-outputs" with any numbers;
+            "fetch:NAME" fetches it first, if its files are not there yet; "package.module:name" imports somebody's
+            own, as `as_data` says.
         path: the data set's own folder or one that holds it; None for the one named by EIGENTRAIL_DATA. An import path
             has none.
 
@@ -73,6 +86,8 @@ def load(name: str, path: str | os.PathLike[str] | None = None) -> Data:
     if name.startswith(FETCH):
         known = look_up(name.removeprefix(FETCH), ENTRIES, "data set", DataError)
         return ENTRIES[known].load(fetch(known, path))
+    if (sizes := orthogonal.sizes_of(name)) is not None:
+        return orthogonal.load_orthogonal(*sizes)
     if is_import_path(name):
         if path is not None:
             raise DataError(f'"{name}" is an import path, which needs no folder: leave {os.fspath(path)} out')
@@ -103,7 +118,7 @@ def resolve(given: str | os.PathLike[str] | None, default: str | None = None) ->
     known = {bare(name): name for name in ENTRIES}
     if bare(text) in known and os.sep not in text:
         return known[bare(text)], None
-    if is_import_path(text):
+    if is_import_path(text) or orthogonal.sizes_of(text) is not None:
         return text, None
     folder = Path(text).expanduser()
     if not folder.is_dir():

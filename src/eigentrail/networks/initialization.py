@@ -58,7 +58,8 @@ def scaled_orthogonal(model: nn.Module, scale: float) -> nn.Module:
     """Draw the weights of every layer as orthogonal matrices at a scale; biases become zero.
 
     W^T W = scale^2 I where W [n_out, n_in] has at least as many rows as columns, else W W^T = scale^2 I: all singular
-    values are the scale. S3, part 2; Saxe et al. 2014.
+    values are the scale. They are drawn in double precision and rounded to that of the weights. S3, part 2; Saxe et
+    al. 2014.
 
     Args:
         model: a network; its linear and convolution layers are changed in place.
@@ -67,7 +68,11 @@ def scaled_orthogonal(model: nn.Module, scale: float) -> nn.Module:
     Returns:
         The same network.
     """
-    return _initialize(model, lambda weight: nn.init.orthogonal_(weight, gain=scale))
+
+    def draw(weight: torch.Tensor) -> torch.Tensor:
+        return weight.copy_(nn.init.orthogonal_(torch.empty_like(weight, dtype=torch.float64), gain=scale))
+
+    return _initialize(model, draw)
 
 
 @torch.no_grad()

@@ -48,7 +48,7 @@ class TrainingSettings(BaseModel):
             the class in one-hot form, as S3 trains; its sum over N samples at a rate eta is this mean at N eta.
         seed: of the initial weights, of the order of the samples and of what the network draws.
         dtype: the precision of weights and inputs, "float32" or "float64". Initial weights are drawn in float32, so
-            that both begin alike.
+            that both begin alike (those of `deep-linear` in float64).
         device: where it computes: "cpu", "cuda" or "cuda:1" for a GPU, "auto" for a GPU where there is one. A run keeps
             the device that was found.
         threads: the processor threads that torch may use. The bits depend on them, and networks as small as the

@@ -245,7 +245,7 @@ _ALL = (
             "its loss is the sum over the 30 samples and ours the mean: its rate eta is lr = 30 eta here, its decay "
             "lambda, W <- (1 - eta lambda) W - eta grad, is weight_decay = lambda / 30",
             "Y are labels in one-hot form: three classes of ten samples each at 30 outputs",
-            "in double precision, from initial weights in single precision",
+            "in double precision",
         ),
     ),
     _rank(

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float64
 
+from eigentrail._arrays import to_float64
 from eigentrail._numbers import real, seed_of, whole
 from eigentrail.errors import OptionError, TrajectoryError
 from eigentrail.spectra import principal_angles
@@ -20,7 +21,14 @@ _ENDS = ("leading", "trailing")
 
 
 def subspaces(
-    x: Any, k: int, *, reference: int = 0, gap: float = 0.01, null: int = nulls.ENOUGH, seed: int = 0
+    x: Any,
+    k: int,
+    *,
+    reference: int = 0,
+    gap: float = 0.01,
+    null: int = nulls.ENOUGH,
+    seed: int = 0,
+    against: tuple[Any, Any] | None = None,
 ) -> xr.Dataset:
     """Follow the subspaces of the k largest and the k smallest singular values.
 
@@ -36,6 +44,8 @@ def subspaces(
         null: number of random displacements that the last step (the first one, if the last is the reference) is
             compared with, 0 for none: from the reference step, as far as the weights have come.
         seed: seed of the draws.
+        against: orthonormal rows [j, out] and [j, n_in] that span a left and a right subspace, such as the invariant
+            one of a deep linear network: the angle of each singular vector to it is given as well.
 
     Returns:
         Dataset over `step`: `singular_values` [step, value]; `leading_left`, `leading_right`, `trailing_left`,
@@ -43,11 +53,12 @@ def subspaces(
         [step, value], the angle of each singular vector to its block; `block` [value], the block of each value at
         the reference step; `kept` [end, side], what the last step's subspace shares with the reference's (the mean
         squared cosine), and `kept_null` [end, side, draw], `kept_percentile` [end, side] of random displacements (NaN
-        without). Attributes `chance_left` and `chance_right`: the angle whose squared cosine is the mean
-        one of random subspaces, k / n; and `reference`.
+        without); with `against`, `against_left` and `against_right` [step, value], the angle of each singular vector to
+        that subspace, 0 to pi / 2. Attributes `chance_left` and `chance_right`: the angle whose squared cosine is the
+        mean one of random subspaces, k / n; and `reference`.
 
     Raises:
-        OptionError: k, `reference`, `gap`, `null` or `seed` is outside what it may be.
+        OptionError: k, `reference`, `gap`, `null`, `seed` or `against` is outside what it may be.
         TrajectoryError: there are too few steps, weights without a matrix form, or weights that are zero or not
             finite.
     """
@@ -76,6 +87,8 @@ def subspaces(
     values = np.zeros((len(rows), m))
     angles = {f"{end}_{side}": np.zeros((len(rows), k)) for end in _ENDS for side in _SIDES}
     single = {side: np.zeros((len(rows), m)) for side in _SIDES}
+    spanned = {} if against is None else _spanned(against, shape)
+    to_given = {side: np.zeros((len(rows), m)) for side in spanned}
     for place in range(len(rows)):
         now, values[place] = _vectors(matrix(place))
         for side in _SIDES:
@@ -83,9 +96,14 @@ def subspaces(
             angles[f"leading_{side}"][place] = principal_angles(a[:k], b[:k])
             angles[f"trailing_{side}"][place] = principal_angles(a[m - k :], b[m - k :])
             single[side][place] = _block_angles(a, b, block)
+        for side, basis in spanned.items():
+            inside = now[side] @ basis.T
+            outside = np.linalg.norm(now[side] - inside @ basis, axis=1)
+            to_given[side][place] = np.arctan2(outside, np.linalg.norm(inside, axis=1))
     data: dict[str, Any] = {"singular_values": (("step", "value"), values), "block": ("value", block)}
     data |= {name: (("step", "angle"), found) for name, found in angles.items()}
     data |= {f"vector_{side}": (("step", "value"), found) for side, found in single.items()}
+    data |= {f"against_{side}": (("step", "value"), found) for side, found in to_given.items()}
     far = len(rows) - 1 if base != len(rows) - 1 else 0
     kept = _kept(first, _vectors(matrix(far))[0], k)
     start = matrix(base)
@@ -124,6 +142,24 @@ def _vectors(
 ) -> tuple[dict[str, np.ndarray[Any, Any]], Float64[np.ndarray, " m"]]:
     u, s, vt = np.linalg.svd(w, full_matrices=False)
     return {"left": u.T, "right": vt}, s
+
+
+def _spanned(against: tuple[Any, Any], shape: tuple[int, int]) -> dict[str, Float64[np.ndarray, "j n"]]:
+    if not isinstance(against, tuple) or len(against) != 2:
+        raise OptionError("against is a pair: rows that span a left subspace and rows that span a right one.")
+    found = {}
+    for side, given, n in zip(_SIDES, against, shape, strict=True):
+        basis = to_float64(given)
+        if basis.ndim != 2 or basis.shape[1] != n or not 1 <= len(basis) <= n:
+            raise OptionError(
+                f"the {side} subspace is given by rows of {n} numbers, not an array {basis.shape}."
+            )
+        if not np.allclose(basis @ basis.T, np.eye(len(basis)), rtol=0.0, atol=1e-6):
+            raise OptionError(
+                f"the rows that span the {side} subspace are not orthonormal: take them from a QR."
+            )
+        found[side] = basis
+    return found
 
 
 def _kept(

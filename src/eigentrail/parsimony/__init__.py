@@ -1,0 +1,29 @@
+"""Deep linear networks that learn in a small subspace, and factorisation and completion that train in it only."""
+
+from eigentrail.parsimony.compressed import CompressedFactorization as CompressedFactorization
+from eigentrail.parsimony.compressed import completion_start as completion_start
+from eigentrail.parsimony.compressed import compress as compress
+from eigentrail.parsimony.compressed import discrepant_rates as discrepant_rates
+from eigentrail.parsimony.data import ClassData as ClassData
+from eigentrail.parsimony.data import low_rank as low_rank
+from eigentrail.parsimony.data import orthogonal_classes as orthogonal_classes
+from eigentrail.parsimony.descent import Descent as Descent
+from eigentrail.parsimony.descent import State as State
+from eigentrail.parsimony.descent import descend as descend
+from eigentrail.parsimony.descent import run_descent as run_descent
+from eigentrail.parsimony.initial import initial_weights as initial_weights
+from eigentrail.parsimony.invariant import InvariantSubspace as InvariantSubspace
+from eigentrail.parsimony.invariant import balancedness as balancedness
+from eigentrail.parsimony.invariant import invariant_subspace as invariant_subspace
+from eigentrail.parsimony.invariant import moving_values as moving_values
+from eigentrail.parsimony.invariant import rho_recursion as rho_recursion
+from eigentrail.parsimony.losses import Factorization as Factorization
+from eigentrail.parsimony.losses import SquaredError as SquaredError
+from eigentrail.parsimony.losses import product as product
+from eigentrail.parsimony.losses import stable_rate as stable_rate
+from eigentrail.parsimony.masked import MaskedError as MaskedError
+from eigentrail.parsimony.observations import Observations as Observations
+from eigentrail.parsimony.observations import observe as observe
+from eigentrail.parsimony.recording import record_descent as record_descent
+from eigentrail.parsimony.separation import class_separation as class_separation
+from eigentrail.parsimony.separation import separation_bound as separation_bound
