@@ -21,6 +21,7 @@ from eigentrail import curvature as curvature
 from eigentrail import data as data
 from eigentrail import errors as errors
 from eigentrail import evaluation as evaluation
+from eigentrail import interventions as interventions
 from eigentrail import networks as networks
 from eigentrail import parsimony as parsimony
 from eigentrail import runs as runs
