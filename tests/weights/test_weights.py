@@ -69,8 +69,8 @@ def test_conv(path):
         open_weights(path, conv="round")
 
 
-@pytest.mark.parametrize("kind", [*crafting.FLOATS])
-def test_half_and_eighth_precision_is_upcast(kind, tmp_path):
+@pytest.mark.parametrize("kind", [kind for kind in crafting.FLOATS if kind.itemsize > 1])
+def test_half_precision_is_upcast(kind, tmp_path):
     stored = torch.randn(8, 6).to(kind)
     save_file({"w.weight": stored}, tmp_path / "a.safetensors")
     weights = open_weights(tmp_path / "a.safetensors")
@@ -152,12 +152,12 @@ def test_rows_of_a_stack(strided, tmp_path):
     assert open_weights({"experts": stored.double()}).read_rows("experts", 1, 3).equal(stored[1:3].double())
 
 
-def test_packed_weights_are_skipped(tmp_path):
+def test_packed_weights_that_do_not_fit_are_skipped(tmp_path):
     packed = {
         "q.qweight": torch.ones(4, 8, dtype=torch.int32),
         "q.scales": torch.ones(2, 8).half(),
         "q.qzeros": torch.ones(2, 1, dtype=torch.int32),
-        "q.g_idx": torch.ones(32, dtype=torch.int32),
+        "q.g_idx": torch.ones(5, dtype=torch.int32),
         "fc.weight": torch.randn(9, 8),
     }
     save_file(packed, tmp_path / "a.safetensors")

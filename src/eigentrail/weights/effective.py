@@ -1,7 +1,5 @@
 """Weights that are stored in several tensors and are one matrix only together.
 
-* eighth precision with scales: `weight` float8 and `weight_scale` or `weight_scale_inv`, one number, one per
-  row, or one per block (W = stored value times scale);
 * weight normalisation: direction v and length g, W = g v / |v| (Salimans & Kingma 2016);
 * spectral normalisation: `weight_orig` divided by u^T W v with the stored u and v (Miyato et al. 2018);
 * pruning: `weight_orig` and `weight_mask`, W their product.
@@ -10,7 +8,6 @@
 from __future__ import annotations
 
 import math
-from functools import partial
 from typing import TYPE_CHECKING
 
 from eigentrail.weights.store import TensorEntry
@@ -22,7 +19,7 @@ if TYPE_CHECKING:
 Claim = tuple[Source, str, dict[str, str]]
 
 
-def effective_source(context: Context, entry: TensorEntry) -> Claim | str | None:
+def effective_source(context: Context, entry: TensorEntry) -> Claim | None:
     """Find the tensors that make one weight together with this one.
 
     Args:
@@ -30,11 +27,9 @@ def effective_source(context: Context, entry: TensorEntry) -> Claim | str | None
         entry: the tensor that the weight is called by.
 
     Returns:
-        None for a tensor that stands alone; where to read the weight, a note, and the other tensors with the
-        reason why they are not listed; or, as one string, why the weight cannot be put together.
+        None for a tensor that stands alone; else where to read the weight, a note, and the other tensors with the
+        reason why they are not listed.
     """
-    if entry.dtype.startswith("float8"):
-        return _scaled(context, entry)
     for direction, length in (("weight_v", "weight_g"), ("weight.original1", "weight.original0")):
         if entry.name.endswith(direction):
             other = entry.name.removesuffix(direction) + length
@@ -72,86 +67,6 @@ def _spectral(context: Context, entry: TensorEntry) -> Claim | None:
             source = Source(entry.name, (stem + left, stem + right), unit_norm, not_unit_norm)
             return source, "spectral normalisation applied", {stem + left: reason, stem + right: reason}
     return None
-
-
-def _scaled(context: Context, entry: TensorEntry) -> Claim | str | None:
-    for ending in ("_scale_inv", "_scale"):
-        other = entry.name + ending
-        shape = context.shape(other)
-        if shape is None:
-            continue
-        blocks = _blocks(context, entry.shape, shape)
-        if blocks is None:
-            return (
-                f"float8 with scales {list(shape)} that do not fit its shape {list(entry.shape)}; dequantise it "
-                "(load the model in bfloat16 and save it) and open that"
-            )
-        reason = f"the scales of {entry.name}: already in it"
-        return (
-            Source(entry.name, (other,), partial(scaled, blocks), requantised),
-            "float8 times its scales",
-            {other: reason},
-        )
-    return None
-
-
-def _blocks(context: Context, shape: tuple[int, ...], scale: tuple[int, ...]) -> tuple[int, ...] | None:
-    """Sizes of the blocks that one scale each belongs to; () for a single scale."""
-    if math.prod(scale) == 1:
-        return ()
-    if len(scale) == 1 and scale[0] == shape[0]:
-        return (1, *shape[1:])
-    if len(scale) != len(shape):
-        return None
-    given = (context.config.get("quantization_config") or {}).get("weight_block_size")
-    blocks = []
-    for axis, (size, count) in enumerate(zip(shape, scale, strict=True)):
-        told = given[axis - len(shape) + 2] if given and len(given) == 2 and axis >= len(shape) - 2 else None
-        block = told if told and -(-size // told) == count else -(-size // count)
-        if -(-size // block) != count:
-            return None
-        blocks.append(block)
-    return tuple(blocks)
-
-
-def scaled(blocks: tuple[int, ...], weight: Tensor, scale: Tensor) -> Tensor:
-    """Multiply stored eighth-precision values by their scales.
-
-    Args:
-        blocks: sizes of the blocks that one scale each belongs to; () for a single scale.
-        weight: the stored values.
-        scale: the scales.
-
-    Returns:
-        The weight in float32.
-    """
-    weight, scale = weight.float(), scale.float()
-    if not blocks:
-        return weight * scale.reshape(())
-    if scale.ndim == 1:
-        scale = scale.reshape(-1, *[1] * (weight.ndim - 1))
-    for axis, block in enumerate(blocks):
-        if scale.shape[axis] > 1:
-            scale = scale.repeat_interleave(block, dim=axis).narrow(axis, 0, weight.shape[axis])
-    return weight * scale
-
-
-def requantised(matrix: Tensor, weight: Tensor, scale: Tensor) -> str:
-    """Refuse to store a changed weight in eighth precision with scales made for another.
-
-    Args:
-        matrix: the changed weight.
-        weight: the stored values.
-        scale: the scales.
-
-    Returns:
-        The reason.
-    """
-    del matrix, scale
-    return (
-        f"its numbers are quantised ({weight.dtype} times scales); dequantise the model first (load it in bfloat16 and "
-        "save it)"
-    )
 
 
 def normalised(direction: Tensor, length: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from eigentrail.weights.adapters import adapter_specs, find_adapters
@@ -19,10 +20,10 @@ from eigentrail.weights.fused import attention_parts, gate_up_parts, separate_ro
 from eigentrail.weights.headwise import flatten_leading, flatten_rows, stack_shape, view_headwise, view_kernel
 from eigentrail.weights.layout import inputs_first
 from eigentrail.weights.matricize import check_mode, view_convolution
-from eigentrail.weights.packed import packed_tensors
+from eigentrail.weights.quantised import unpack_layouts
 from eigentrail.weights.recurrent import view_recurrent
 from eigentrail.weights.store import ModuleHint, Skipped, TensorEntry
-from eigentrail.weights.view import Context, MatrixSpec, Name, Source, View, transpose
+from eigentrail.weights.view import Context, MatrixSpec, Name, Read, Source, View, transpose
 
 _EMBEDDING = re.compile(
     r"(^|_)(embed\w*|wte|wpe|emb|embeddings?|embedder|tokens_embed|positions_embed|shared)$|^(W_E|W_pos)$|"
@@ -41,6 +42,7 @@ def plan_matrices(
     conv: str = "flatten",
     *,
     heads: bool = False,
+    read: Read | None = None,
 ) -> tuple[list[MatrixSpec], list[Skipped]]:
     """Plan all matrices of a checkpoint.
 
@@ -52,6 +54,7 @@ def plan_matrices(
         heads: cut queries, keys and values into attention heads where their number is known. Fused weights
             are cut into q, k, v and gate, up in any case; a head is a matrix of its own only on request,
             instead of the whole q.
+        read: reads a tensor, for the few small ones that describe quantised weights; None: these are skipped.
 
     Returns:
         The planned matrices in the order of the source, and what is not analysed with the reasons.
@@ -60,31 +63,31 @@ def plan_matrices(
         OptionError: `conv` is none of the three ways.
     """
     check_mode(conv)
-    context = Context(entries, config or {}, modules or {}, conv, heads)
-    skipped = packed_tensors(context)
+    stored = Context(entries, config or {}, modules or {}, conv, heads, read)
+    unpacked = unpack_layouts(stored)
+    context = replace(stored, entries=unpacked.entries)
+    skipped = dict(unpacked.skipped)
     adapters, reasons = find_adapters(context)
     skipped.update(reasons)
     order = {name: place for place, name in enumerate(entries)}
     starts = {min(adapter.tensors, key=order.__getitem__): adapter for adapter in adapters}
     taken = {name for adapter in adapters for name in adapter.tensors} - set(skipped)
-    sources: dict[str, tuple[Source, str | None]] = {}
-    for entry in entries.values():
-        if entry.name in skipped or entry.name in taken:
+    sources = dict(unpacked.sources)
+    for entry in context.entries.values():
+        if entry.name in skipped or entry.name in taken or entry.name in sources:
             continue
         claim = effective_source(context, entry)
-        if isinstance(claim, str):
-            skipped[entry.name] = claim
-        elif claim:
+        if claim:
             sources[entry.name] = claim[:2]
             skipped.update(claim[2])
     specs: list[MatrixSpec] = []
-    for entry in entries.values():
+    for entry in context.entries.values():
         if entry.name in starts:
             specs += adapter_specs(context, starts[entry.name])
         if entry.name in skipped or entry.name in taken:
             continue
         source, note = sources.get(entry.name, (Source(entry.name), None))
-        reason = not_a_weight(entry, context.hint(entry.name))
+        reason = None if source.stored else not_a_weight(entry, context.hint(entry.name))
         views = [] if reason else _views(context, entry, source)
         if not views:
             skipped[entry.name] = (

@@ -73,12 +73,21 @@ class Source:
         combine: makes the weight of all of them, in that order; None for a single tensor.
         divide: the way back: takes the weight and the old tensors in that order, and returns the new tensors, or a
             string that says why the weight cannot be stored; with `combine` only.
+        stored: the stored tensor that the weight is made of, where that has another name; None for `name`.
+        stacked: with `combine`: one entry along the first axis is made of that entry of each tensor alone.
     """
 
     name: str
     others: tuple[str, ...] = ()
     combine: Callable[..., Tensor] | None = None
     divide: Callable[..., tuple[Tensor, ...] | str] | None = None
+    stored: str | None = None
+    stacked: bool = False
+
+    @property
+    def tensors(self) -> tuple[str, ...]:
+        """The stored tensors, the leading one first."""
+        return (self.stored or self.name, *self.others)
 
     def __call__(self, read: Read) -> Tensor:
         """Read the weight.
@@ -89,7 +98,7 @@ class Source:
         Returns:
             The weight in its stored shape.
         """
-        tensors = [read(name).detach() for name in (self.name, *self.others)]
+        tensors = [read(name).detach() for name in self.tensors]
         return self.combine(*tensors) if self.combine else tensors[0]
 
     def leading(self, read: Read, index: int) -> Tensor:
@@ -103,9 +112,10 @@ class Source:
             The weight's `index`-th entry.
         """
         rows = getattr(getattr(read, "__self__", None), "read_rows", None)
-        if rows is not None and self.combine is None:
-            return rows(self.name, index, index + 1)[0].detach()  # type: ignore[no-any-return]
-        return self(read)[index]
+        if rows is None or (self.combine and not self.stacked):
+            return self(read)[index]
+        tensors = [rows(name, index, index + 1).detach() for name in self.tensors]
+        return (self.combine(*tensors) if self.combine else tensors[0])[0]
 
 
 @dataclass(frozen=True)
@@ -118,6 +128,7 @@ class Context:
         modules: what the module says about its parameters.
         conv: how convolutions are seen.
         heads: cut queries, keys and values into heads.
+        read: reads a tensor; for the few small ones that describe others. None where that is not possible.
     """
 
     entries: Mapping[str, TensorEntry]
@@ -125,6 +136,7 @@ class Context:
     modules: Mapping[str, ModuleHint]
     conv: str
     heads: bool
+    read: Read | None = field(default=None, repr=False)
 
     @cached_property
     def output_counts(self) -> Counter[int]:
@@ -276,7 +288,7 @@ class View:
         Raises:
             LayerError: the weight is stored in a way that cannot hold the change.
         """
-        names = (self.source.name, *self.source.others)
+        names = self.source.tensors
         stored = [tensors[name] for name in names]
         whole = self.source.combine(*stored) if self.source.combine else stored[0]
         target = whole if self.index is None else whole[self.index]
@@ -311,7 +323,7 @@ class View:
                 MatrixSpec(
                     name=entry.name + suffix,
                     kind=f"{self.kind}.{role}" if role else self.kind,
-                    tensors=(self.source.name, *self.source.others),
+                    tensors=self.source.tensors,
                     shape=(height, cols) if suffix else entry.shape,
                     matrices=count,
                     rows=height,

@@ -158,7 +158,9 @@ def open_weights(
     store = open_store(source)
     if base is not None:
         store = merge_adapter(open_store(base), store)
-    specs, unseen = plan_matrices(store.entries, store.config, store.modules, conv=conv, heads=heads)
+    specs, unseen = plan_matrices(
+        store.entries, store.config, store.modules, conv=conv, heads=heads, read=store.read
+    )
     skipped = [*store.skipped, *unseen]
     globs = [layers] if isinstance(layers, str) else list(layers or [])
     if not globs:
