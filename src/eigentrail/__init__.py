@@ -21,6 +21,7 @@ from eigentrail import curvature as curvature
 from eigentrail import data as data
 from eigentrail import errors as errors
 from eigentrail import evaluation as evaluation
+from eigentrail import features as features
 from eigentrail import interventions as interventions
 from eigentrail import networks as networks
 from eigentrail import parsimony as parsimony
@@ -42,6 +43,7 @@ from eigentrail.api.study import study as study
 from eigentrail.curvature import Curvature as Curvature
 from eigentrail.errors import EigentrailError as EigentrailError
 from eigentrail.evaluation import landscape as landscape
+from eigentrail.features import Features as Features
 from eigentrail.runs import Recorder as Recorder
 from eigentrail.runs import Run as Run
 from eigentrail.runs import open_run as open_run

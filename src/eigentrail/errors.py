@@ -81,6 +81,10 @@ class DivergenceError(EigentrailError):
         return type(self), (self.step, self.rate)
 
 
+class FeatureError(EigentrailError):
+    """Features cannot be measured (no class labels, one class only, a layer that is never called, ...)."""
+
+
 class EigentrailWarning(UserWarning):
     """Base of all warnings."""
 
