@@ -80,6 +80,16 @@ def test_the_largest_of_random_overlaps_passes_its_level_rarely() -> None:
     assert sum(above) <= 10
 
 
+def test_the_largest_of_random_singular_overlaps_passes_its_level_rarely() -> None:
+    """Overlaps of two factored bases are products of two: a normal law for them is exceeded in most cases."""
+    rng, above = np.random.default_rng(0), 0
+    for _ in range(300):
+        a, b = (et.bases.singular(rng.standard_normal((40, 30)), 10) for _ in range(2))
+        found = overlap(a, b)
+        above += float(found.max()) > found.attrs["chance_largest"]
+    assert above <= 10
+
+
 def test_factored_overlaps_take_no_more_than_their_result(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("eigentrail.bases.overlaps._BLOCK", 2**16)
     rng = np.random.default_rng(0)

@@ -26,7 +26,7 @@ VERDICTS = {"holds", "does not hold", "not decided"}
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     # A null of few walks takes a tenth of the time; its percentiles are coarse.
-    monkeypatch.setattr("eigentrail.trajectories.nulls.ENOUGH", 20)
+    monkeypatch.setattr("eigentrail.chance.requested.ENOUGH", 20)
     for name, changes in {
         "drift": {"only": ("evolution",), "factors": (0.5, 2.0)},
         "geodesic": {"only": ("evolution",), "seeds": (1, 2), "factors": (0.5, 1.0)},

@@ -118,7 +118,7 @@ def test_weights_that_do_not_move_end_with_a_page_and_a_sentence(
 def test_a_run_that_cannot_be_measured_does_not_take_the_others_along(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("eigentrail.trajectories.nulls.ENOUGH", 20)
+    monkeypatch.setattr("eigentrail.chance.requested.ENOUGH", 20)
     changes = {"seeds": (1, 2), "factors": (1e-30, 1.0), "only": ("evolution",)}
     monkeypatch.setitem(STUDIES, "geodesic", replace(STUDIES["geodesic"], **changes))
     with pytest.warns(RunWarning, match="is not measured: fc2.weight: the direction does not move"):

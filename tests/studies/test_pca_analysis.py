@@ -15,13 +15,13 @@ from torch import nn
 
 import eigentrail as et
 from eigentrail.api.run_report import report_runs
+from eigentrail.chance.optimizer_memory import Memory
 from eigentrail.cli.app import run as command
 from eigentrail.report.packing import unsqueeze
 from eigentrail.runs import Recorder, Run, open_run
 from eigentrail.studies import motion, principal
 from eigentrail.studies.motion import WHOLE, motion_names, open_motion
 from eigentrail.studies.principal import pca_verdict, stored_basis, stored_components
-from eigentrail.trajectories.memory import Memory
 
 THREE = ["pca", "drift", "overlap"]
 

@@ -21,17 +21,17 @@ def noisy_line(seed: int, slope: float, count: int = 60, beta: float = 0.0) -> n
 
 @pytest.mark.parametrize(("slope", "beta"), [(0.0, 0.0), (5.0, 0.0), (5.0, 0.9)])
 def test_walks_around_a_line_do_not_bend(slope: float, beta: float) -> None:
-    count, t = 120, np.arange(60.0)
+    count, t = 80, np.arange(60.0)
     found = [bend(t, noisy_line(seed, slope, beta=beta), seed=seed, momentum=beta) for seed in range(count)]
     percentiles = np.array([one.percentile for one in found], dtype=float)
     assert kstest(percentiles / 100, "uniform").pvalue > 1e-3
-    # Ten looks at growing parts: a third of the walks bends at some time at most.
-    assert np.mean([one.until < 59 for one in found]) < 0.35
-    assert 0.1 < np.median([one.gain for one in found]) < 0.5
+    # Looks at shorter parts come only where the whole bends: 5% of the walks; 12 of 80 have probability 1e-3.
+    assert np.sum([one.until < 59 for one in found]) <= 12
+    assert 0.1 < np.median([one.gain for one in found]) < 0.6
 
 
 def test_without_its_memory_a_walk_with_momentum_seems_to_bend() -> None:
-    count, t = 120, np.arange(20.0)
+    count, t = 60, np.arange(20.0)
     bent = [bend(t, noisy_line(s, 0.0, 20, 0.9), seed=s).percentile for s in range(count)]
     told = [bend(t, noisy_line(s, 0.0, 20, 0.9), seed=s, momentum=0.9).percentile for s in range(count)]
     assert binom.sf(int((np.array(bent) > 95).sum()) - 1, count, 0.05) < 1e-3

@@ -8,16 +8,17 @@ import xarray as xr
 from planting_paths import frame, on_circle, spiked, weight_walk
 from scipy.stats import binom, kstest
 
+from eigentrail.chance import requested
+from eigentrail.chance.optimizer_memory import Memory
+from eigentrail.chance.weight_walks import weight_walks
 from eigentrail.errors import EigentrailError, OptionError, TrajectoryError
 from eigentrail.linalg.singular_triples import leading_triples
-from eigentrail.trajectories import nulls
 from eigentrail.trajectories.crossing_null import count_crossings, walk_crossings
 from eigentrail.trajectories.crossings import crossings
 from eigentrail.trajectories.directions import Directions
 from eigentrail.trajectories.following import MINIMUM_OVERLAP, follow, follow_ranks
 from eigentrail.trajectories.geodesic import geodesic, score_by_start
 from eigentrail.trajectories.geodesic_null import null_scores
-from eigentrail.trajectories.memory import Memory
 from eigentrail.trajectories.segments import segments, walk_counts
 
 SHAPE, STEPS, SIZE = (10, 7), 30, 0.1
@@ -165,7 +166,7 @@ def test_steps_of_walks_have_the_covariance_of_the_optimizer(times: np.ndarray) 
     colour = Memory(0.9).colour(times)
     assert colour is not None
     norms = np.linspace(1.0, 2.0, len(times) - 1)
-    walk = np.array([w.copy() for w in nulls.weight_walks((150, 140), 3.0, norms, [0, 1], 0, colour)])
+    walk = np.array([w.copy() for w in weight_walks((150, 140), 3.0, norms, [0, 1], 0, colour)])
     steps = np.diff(walk, axis=0).reshape(len(norms), 2, -1)
     sizes = np.linalg.norm(steps, axis=2)
     np.testing.assert_allclose(sizes, np.repeat(norms[:, None], 2, axis=1), rtol=1e-4)
@@ -212,15 +213,15 @@ def test_momentum_is_refused_where_it_makes_no_sense() -> None:
 def test_nulls_are_drawn_unless_they_are_switched_off() -> None:
     w = weight_walk(SHAPE, 24, 0.1, 0)
     table = score_by_start(w, [0, 8])
-    assert np.isfinite(table["percentile"]).all() and table["null_scores"].shape == (2, nulls.ENOUGH)
+    assert np.isfinite(table["percentile"]).all() and table["null_scores"].shape == (2, requested.ENOUGH)
     assert table["null_median"].values.tolist() == np.median(table["null_scores"].values, axis=1).tolist()
     assert float(table["percentile"][1]) == geodesic(w, start=8).percentile
     none = score_by_start(w, [0, 8], null=0)
     assert np.isnan(none["percentile"]).all() and none["null_scores"].shape == (2, 0)
     assert score_by_start(w, [], null=5)["score"].shape == (0,)
-    assert len(crossings(w, 2).chance.leading_null) == nulls.ENOUGH
+    assert len(crossings(w, 2).chance.leading_null) == requested.ENOUGH
     found = segments(w)
-    assert len(found.null_counts) == nulls.ENOUGH and found.percentile is not None
+    assert len(found.null_counts) == requested.ENOUGH and found.percentile is not None
     assert found.verdict.startswith(f"The path is cut into {found.count} great circle")
     assert "draws" in found.verdict and "nothing without a null" in segments(w, null=0).verdict
 

@@ -9,9 +9,9 @@ from planting_paths import frame, on_circle, plane_error, spiked, weight_walk
 from scipy.optimize import minimize
 from scipy.stats import ks_2samp, kstest
 
+from eigentrail.chance.weight_walks import weight_walks
 from eigentrail.errors import EigentrailError, OptionError, TrajectoryError
 from eigentrail.linalg.subspace_iteration import SubspaceIteration
-from eigentrail.trajectories import nulls
 from eigentrail.trajectories.geodesic import geodesic, geodesics, score_by_start, thinned
 from eigentrail.trajectories.geodesic_null import all_null_scores, null_scores
 from eigentrail.trajectories.great_circle import fit_great_circles, frechet_mean, score_products
@@ -204,15 +204,6 @@ def test_many_trainings_in_one_call() -> None:
     assert table["percentile"].between(0, 100).all() and (table["score"] < 1).all()
 
 
-def test_percentiles_count_equal_ones_half() -> None:
-    null = np.array([1.0, 2.0, 2.0, 3.0])
-    assert nulls.percentile(2.0, null) == 50.0 and nulls.percentile(9.0, null) == 100.0
-    assert nulls.p_value(2.0, null) == pytest.approx(4 / 5)
-    assert sorted(nulls.permutations(5, 3, 0)[1]) == [0, 1, 2, 3, 4]
-    with pytest.raises(OptionError):
-        nulls.percentile(1.0, np.zeros(0))
-
-
 def unit(*rows: list[float]) -> np.ndarray:
     x = np.array(rows, dtype=float)
     return x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-300)
@@ -276,9 +267,7 @@ def test_walks_are_followed_as_full_decompositions_would(shape: tuple[int, int])
     norms = np.full(39, 0.1 * np.sqrt(np.prod(shape)))
     solver = SubspaceIteration()
     exact, fast = (
-        follow_vector(
-            nulls.weight_walks(shape, float(np.sqrt(np.prod(shape))), norms, range(24), 3), 0, given
-        )
+        follow_vector(weight_walks(shape, float(np.sqrt(np.prod(shape))), norms, range(24), 3), 0, given)
         for given in (None, solver)
     )
     # Full decompositions at the first step only.

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from planting_paths import frame, on_circle, spiked
 
+from eigentrail.chance.weight_walks import weight_walks
 from eigentrail.errors import OptionError, TrajectoryError
-from eigentrail.trajectories.nulls import weight_walks
 from eigentrail.trajectories.segments import segments, walk_counts
 
 

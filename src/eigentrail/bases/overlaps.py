@@ -5,15 +5,14 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 from jaxtyping import Float64
-from scipy.special import erfcinv
 
 from eigentrail.bases.basis import Basis, check_basis
 from eigentrail.bases.factored import FactoredBasis
+from eigentrail.chance.random_overlaps import largest_overlap, mean_overlap
 from eigentrail.errors import BasisError
 
 # Numbers that a block of written-out directions may take.
 _BLOCK = 2**24
-_LEVEL = 0.01
 
 
 def overlap(a: Basis, b: Basis, *, part: slice | None = None, signed: bool = False) -> xr.DataArray:
@@ -31,9 +30,10 @@ def overlap(a: Basis, b: Basis, *, part: slice | None = None, signed: bool = Fal
 
     Returns:
         [i, j] with the values of the bases as coordinates `value_i` and `value_j`. Attributes: `n`, the dimension;
-        `chance`, the mean for a random direction, sqrt(2 / (pi n)); `chance_factored`, the same for two random
-        rank-one directions, (2 / pi) / sqrt(n), where both are factored, else None; `chance_largest`, what the
-        largest of all the pairs exceeds by chance once in a hundred times (if one of the bases is random).
+        `chance`, the mean for a random direction, about sqrt(2 / (pi n)); `chance_factored`, the same for two random
+        rank-one directions, about (2 / pi) / sqrt(n), where both are factored, else None; `chance_largest`, what the
+        largest of all the pairs exceeds by chance once in a hundred times at most, if one of the bases is random:
+        singular matrices of random vectors where both are factored, whose overlaps have far longer tails.
 
     Raises:
         BasisError: one of the two is no basis, or they do not live in one space.
@@ -47,7 +47,9 @@ def overlap(a: Basis, b: Basis, *, part: slice | None = None, signed: bool = Fal
             f"the bases live in {a.n} and {size} dimensions: overlaps need directions of the same parameters"
             + (", or the part of the larger space that the smaller one is." if part is None else ".")
         )
-    both = isinstance(a, FactoredBasis) and isinstance(b, FactoredBasis)
+    sides: tuple[int, ...] = (n,)
+    if isinstance(a, FactoredBasis) and isinstance(b, FactoredBasis):
+        sides = tuple(int(side) for side in a.shape)
     if isinstance(a, FactoredBasis) and isinstance(b, FactoredBasis) and part is None:
         if a.shape != b.shape:
             raise BasisError(
@@ -74,9 +76,9 @@ def overlap(a: Basis, b: Basis, *, part: slice | None = None, signed: bool = Fal
         name="overlap",
         attrs={
             "n": n,
-            "chance": float(np.sqrt(2.0 / (np.pi * n))),
-            "chance_factored": float(2.0 / np.pi / np.sqrt(n)) if both else None,
-            "chance_largest": float(min(1.0, np.sqrt(2.0 / n) * erfcinv(_LEVEL / pairs))),
+            "chance": mean_overlap(n),
+            "chance_factored": mean_overlap(*sides) if len(sides) == 2 else None,
+            "chance_largest": largest_overlap(pairs, *sides),
         },
     )
 

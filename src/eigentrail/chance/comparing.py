@@ -126,6 +126,47 @@ def compare(observed: float, null: Any, side: Side = "greater") -> Compared:
     )
 
 
+def compare_drawn(observed: float, null: Any, side: Side = "greater") -> Compared | None:
+    """Compare a number with the draws of its null model, where there are any.
+
+    Args:
+        observed: the number.
+        null: [draws] the same statistic of each draw; may be empty.
+        side: as of `compare`.
+
+    Returns:
+        The comparison; None without a finite draw or where the number is not finite.
+    """
+    draws = np.asarray(null, dtype=np.float64)
+    if not np.isfinite(draws).any() or not math.isfinite(observed):
+        return None
+    return compare(observed, draws, side)
+
+
+def percentile_of(compared: Compared | None) -> float | None:
+    """Give the percentile of a comparison that may not have been made.
+
+    Args:
+        compared: the comparison, or None.
+
+    Returns:
+        0 to 100; None without a comparison.
+    """
+    return None if compared is None else compared.percentile
+
+
+def p_of(compared: Compared | None) -> float | None:
+    """Give the p-value of a comparison that may not have been made.
+
+    Args:
+        compared: the comparison, or None.
+
+    Returns:
+        The p-value; None without a comparison.
+    """
+    return None if compared is None else compared.p
+
+
 def adjust(p: Sequence[float]) -> Float64[np.ndarray, " k"]:
     """Correct p-values for how many were asked, whatever their dependence.
 

@@ -7,12 +7,12 @@ Correlations between entries make spikes that the shuffle destroys; a few huge e
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import scipy.linalg
-from jaxtyping import Float64, Int, Shaped
+from jaxtyping import Float64, Shaped
 
+from eigentrail.chance.entries import shuffled
 from eigentrail.linalg.gram import power_of_two_scale
 from eigentrail.spectra.marchenko_pastur import MarchenkoPastur, fit_marchenko_pastur
 
@@ -57,22 +57,6 @@ class ShuffleNull:
         )
 
 
-@lru_cache(maxsize=1)
-def _permutation(size: int, seed: int) -> Int[np.ndarray, " size"]:
-    """Draw one uniform permutation; layers of one size share it, for each of them it is uniform.
-
-    Args:
-        size: number of entries.
-        seed: any non-negative integer.
-
-    Returns:
-        [size] positions; 64 bits, which numpy gathers faster, where their memory does not matter.
-    """
-    positions = np.arange(size, dtype=np.int32 if 2**23 < size < 2**31 else np.int64)
-    np.random.default_rng([seed, size]).shuffle(positions)
-    return positions
-
-
 def shuffled_null(a: Shaped[np.ndarray, "k rows cols"], seed: int = 0) -> ShuffleNull:
     """Decompose a copy of the matrix whose entries have been shuffled over the whole pool.
 
@@ -85,11 +69,8 @@ def shuffled_null(a: Shaped[np.ndarray, "k rows cols"], seed: int = 0) -> Shuffl
     """
     count, n, m = a.shape
     scale = power_of_two_scale(a)
-    flat = np.ravel(a)
-    mixed = flat.take(_permutation(flat.size, seed), mode="clip").astype(np.float32, copy=False)
-    del flat
+    mixed = shuffled(a, seed).astype(np.float32, copy=False)
     mixed /= np.float32(scale)
-    mixed = mixed.reshape(count, n, m)
     if m <= 96:
         values = np.linalg.eigvalsh(mixed.swapaxes(1, 2) @ mixed)
     else:

@@ -12,15 +12,16 @@ import xarray as xr
 from jaxtyping import Float64
 
 from eigentrail._progress import Progress
+from eigentrail.chance import compare, requested
+from eigentrail.chance.optimizer_memory import Memory
 from eigentrail.errors import EigentrailError, TrajectoryError
 from eigentrail.studies.claims import Measured, last_scores
 from eigentrail.studies.experiment import Experiment, Trained, Trial, called, why_lacking
 from eigentrail.studies.geodesic_claims import SPIKE, geodesic_claims
 from eigentrail.studies.motion import memory_of
 from eigentrail.training import TrainingSettings
-from eigentrail.trajectories import crossings, nulls, segments
+from eigentrail.trajectories import crossings, segments
 from eigentrail.trajectories.geodesic import first_spike
-from eigentrail.trajectories.memory import Memory
 from eigentrail.trajectories.rows import open_rows
 from eigentrail.trajectories.segments import walk_counts
 from eigentrail.trajectories.singular_path import singular_path
@@ -95,7 +96,7 @@ class GeodesicStudy(Experiment):
                 x, memory = run[self.studied], memory_of(run)
                 pool = first.get(one.trial.name)
                 try:
-                    path = singular_path(x, null=nulls.ENOUGH if pool is None else 0, **asdict(memory))
+                    path = singular_path(x, null=requested.ENOUGH if pool is None else 0, **asdict(memory))
                     if one.trial.name not in kinked:
                         tell(f"segments and crossings of walks at {one.trial.name}", place, len(trained))
                         kinked[one.trial.name] = walk_kinks(x, memory)
@@ -141,7 +142,7 @@ def _from_spike(
     # S0 begins a path where the first spike is; the walks begin there with it.
     pool = pools.get((trial, spike))
     try:
-        draws = nulls.ENOUGH if pool is None else 0
+        draws = requested.ENOUGH if pool is None else 0
         path = singular_path(x, null=draws, start=spike, shares=(0.0,), **asdict(memory))
     except TrajectoryError:  # too little is left behind the spike
         return {}
@@ -170,7 +171,7 @@ def path_row(path: xr.Dataset, pool: xr.Dataset, begins: str = "") -> dict[str, 
         row |= {
             f"{prefix}_score": score,
             f"{prefix}_null": float(np.median(known)) if len(known) else float("nan"),
-            f"{prefix}_percentile": nulls.percentile(score, known)
+            f"{prefix}_percentile": compare(score, known).percentile
             if len(known) and np.isfinite(score)
             else float("nan"),
             f"{prefix}_rss": float(path["rss"].sel(of)),
@@ -207,7 +208,7 @@ def walk_kinks(x: xr.DataArray, memory: Memory) -> KinkWalks:
         The counts of 200 walks.
     """
     try:
-        cuts = walk_counts(x, nulls.ENOUGH, **asdict(memory))["right"]
+        cuts = walk_counts(x, requested.ENOUGH, **asdict(memory))["right"]
     except TrajectoryError:  # too few steps to cut, which `kinks_row` takes as one segment
         cuts = np.zeros(0)
     return KinkWalks(cuts, crossings(x, min(_FOLLOWED, *x.shape[1:]), **asdict(memory)).chance.walks)
@@ -236,7 +237,7 @@ def kinks_row(x: xr.DataArray, walks: KinkWalks = NO_WALKS) -> dict[str, Any]:
             beside |= {
                 "segments_null": float(np.median(walks.segments)),
                 "segments_percentile": cut.percentile,
-                "segments_p": nulls.p_value(cut.count, walks.segments),
+                "segments_p": compare(cut.count, walks.segments).p,
             }
     except TrajectoryError:
         changes, low_high = [], np.zeros((0, 2))

@@ -10,14 +10,14 @@ import xarray as xr
 from jaxtyping import Float64
 
 from eigentrail._progress import Progress
+from eigentrail.chance import requested
+from eigentrail.chance.optimizer_memory import Memory
 from eigentrail.errors import EigentrailError
 from eigentrail.studies.matrix_paths import MatrixAnalysis, matrix_path
-from eigentrail.trajectories import nulls
 from eigentrail.trajectories.geodesic import MOST_STEPS, first_spike
 from eigentrail.trajectories.geodesic_null import null_seconds
 from eigentrail.trajectories.great_circle import fit_great_circles
 from eigentrail.trajectories.leading_vectors import SIDES
-from eigentrail.trajectories.memory import Memory
 from eigentrail.trajectories.rows import open_rows
 from eigentrail.trajectories.segments import segments, walk_counts
 from eigentrail.trajectories.series import MatrixSeries
@@ -70,7 +70,7 @@ def layer_geodesics(series: MatrixSeries, progress: Progress, memory: Memory) ->
         note += "step left" if left == 1 else "steps left"
     cut_from = spike if start == "spike" else None
     try:
-        walks = walk_counts(x, nulls.ENOUGH, start=cut_from, progress=progress, **walking)
+        walks = walk_counts(x, requested.ENOUGH, start=cut_from, progress=progress, **walking)
     except EigentrailError:  # too few steps, which `segments` says for each side
         walks = {}
     for side in SIDES:
@@ -130,7 +130,7 @@ def _sphere_axes(
 
 def _seconds(series: MatrixSeries) -> float:
     # Three times: the walks from the first step, those from the first spike on, and those that are cut.
-    return 3.0 * null_seconds(series.shape[1:], min(len(series.steps), MOST_STEPS), nulls.ENOUGH)
+    return 3.0 * null_seconds(series.shape[1:], min(len(series.steps), MOST_STEPS), requested.ENOUGH)
 
 
 GEODESIC = MatrixAnalysis(
@@ -138,8 +138,8 @@ GEODESIC = MatrixAnalysis(
     6,
     layer_geodesics,
     _seconds,
-    f"the null of {nulls.ENOUGH} random walks",
-    {"null": nulls.ENOUGH, "seed": _SEED, "steps": MOST_STEPS},
+    f"the null of {requested.ENOUGH} random walks",
+    {"null": requested.ENOUGH, "seed": _SEED, "steps": MOST_STEPS},
 )
 
 

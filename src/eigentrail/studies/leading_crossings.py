@@ -9,13 +9,13 @@ import pandas as pd
 import xarray as xr
 
 from eigentrail._progress import Progress
+from eigentrail.chance import requested
+from eigentrail.chance.optimizer_memory import Memory
 from eigentrail.spectra import Spectrum
 from eigentrail.studies.matrix_paths import MatrixAnalysis, matrix_path
-from eigentrail.trajectories import nulls
 from eigentrail.trajectories.crossing_null import compare_counts, crossing_seconds
 from eigentrail.trajectories.crossings import crossings
 from eigentrail.trajectories.geodesic import MOST_STEPS, thinned
-from eigentrail.trajectories.memory import Memory
 from eigentrail.trajectories.series import MatrixSeries
 
 _LEADING = 4
@@ -89,7 +89,7 @@ def _threshold(w: np.ndarray[Any, Any]) -> float:
 def _seconds(series: MatrixSeries) -> float:
     _, n, m = series.shape
     own = min(len(series.steps), _STEPS) * (1e-3 + 1e-10 * n * m * m + 5e-10 * m**3)
-    return own + crossing_seconds((n, m), min(len(series.steps), MOST_STEPS), nulls.ENOUGH)
+    return own + crossing_seconds((n, m), min(len(series.steps), MOST_STEPS), requested.ENOUGH)
 
 
 CROSSINGS = MatrixAnalysis(
@@ -97,8 +97,8 @@ CROSSINGS = MatrixAnalysis(
     2,
     layer_crossings,
     _seconds,
-    f"following the leading singular values, and those of {nulls.ENOUGH} random walks,",
-    {"k": _LEADING, "steps": _STEPS, "null": nulls.ENOUGH, "seed": _SEED},
+    f"following the leading singular values, and those of {requested.ENOUGH} random walks,",
+    {"k": _LEADING, "steps": _STEPS, "null": requested.ENOUGH, "seed": _SEED},
 )
 
 

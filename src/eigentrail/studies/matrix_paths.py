@@ -12,12 +12,12 @@ import xarray as xr
 from jaxtyping import Int64
 
 from eigentrail._progress import Progress, shown
+from eigentrail.chance.optimizer_memory import Memory
 from eigentrail.errors import TrajectoryError
 from eigentrail.runs import Run
 from eigentrail.runs.lazy import RowsArray, lazy_array
 from eigentrail.studies.layerwise import layer_by_layer
 from eigentrail.studies.motion import memory_of
-from eigentrail.trajectories.memory import Memory
 from eigentrail.trajectories.series import MatrixSeries, matrix_series
 
 # What an analysis that nobody asked for may take.

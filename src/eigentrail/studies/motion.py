@@ -8,11 +8,11 @@ from typing import Literal
 import numpy as np
 import xarray as xr
 
+from eigentrail.chance.optimizer_memory import Memory
 from eigentrail.errors import TrajectoryError
 from eigentrail.runs import Run
 from eigentrail.studies.layerwise import is_stored
 from eigentrail.trajectories.joined import joined
-from eigentrail.trajectories.memory import Memory
 from eigentrail.trajectories.rows import FEWEST_STEPS
 
 #: The node of all layers together.

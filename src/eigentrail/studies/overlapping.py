@@ -11,14 +11,14 @@ from jaxtyping import Float64
 
 from eigentrail._progress import Progress
 from eigentrail.bases import overlap, singular
+from eigentrail.chance import compare, requested
 from eigentrail.errors import SpectrumError
 from eigentrail.runs import Run
 from eigentrail.spectra import Spectrum
 from eigentrail.studies.layerwise import layer_by_layer
 from eigentrail.studies.motion import WALK_STEPS, WHOLE, Motion, motion_names, open_motion
 from eigentrail.studies.principal import stored_basis, stored_components
-from eigentrail.trajectories import nulls
-from eigentrail.trajectories.gram import gram, reference
+from eigentrail.trajectories.gram import gram, walk_origin
 from eigentrail.trajectories.overlap_nulls import OverlapNull, singular_null, updates_null
 from eigentrail.trajectories.rows import open_rows
 
@@ -92,8 +92,9 @@ def _one(run: Run, name: str) -> xr.Dataset:
         attributes["updates_chance_largest"] = found.attrs["chance_largest"]
         thinned = open_rows(motion.thinned(WALK_STEPS))
         if len(thinned) > LEADING + 2:
-            colour = motion.memory.colour(np.asarray(thinned.steps, dtype=np.float64))
-            beside = updates_null(gram(thinned, reference(thinned)), LEADING, nulls.ENOUGH, 0, colour)
+            times, memory = np.asarray(thinned.steps, dtype=np.float64), motion.memory
+            g = gram(thinned, walk_origin(thinned, memory))
+            beside = updates_null(g, LEADING, requested.ENOUGH, 0, times, memory)
             data = _beside(data, "updates_share", beside)
     data.attrs = {**data.attrs, **attributes, "notes": notes}
     return data
@@ -192,7 +193,7 @@ def _row(node: xr.DataTree) -> dict[str, Any]:
 def _percentile(data: xr.Dataset, name: str) -> float | None:
     if name not in data.attrs:
         return None
-    return nulls.percentile(data.attrs[name], data[f"{name}_null"].values)
+    return compare(data.attrs[name], data[f"{name}_null"].values).percentile
 
 
 def _sentence(row: dict[str, Any]) -> str:

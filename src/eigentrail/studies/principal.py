@@ -12,12 +12,12 @@ from jaxtyping import Float64
 
 from eigentrail._progress import Progress
 from eigentrail.bases import Basis
+from eigentrail.chance import compare, requested
 from eigentrail.errors import NumericalWarning, TrajectoryError
 from eigentrail.runs import Run
 from eigentrail.studies.layerwise import layer_by_layer
 from eigentrail.studies.motion import TOLERANCE, WALK_STEPS, WHOLE, Motion, motion_names, open_motion
-from eigentrail.trajectories import nulls
-from eigentrail.trajectories.gram import gram, reference
+from eigentrail.trajectories.gram import gram, walk_origin
 from eigentrail.trajectories.pca import PrincipalComponents, components_of, weights_gram
 from eigentrail.trajectories.rows import Rows, open_rows
 from eigentrail.trajectories.scree import flipped_shares, noise_shares, walk_shares
@@ -124,8 +124,9 @@ def _one(run: Run, name: str) -> xr.DataTree:
     parts = {"weights": _dataset(weights, walk_shares(len(rows), len(weights.variances)))}
     thinned = open_rows(motion.thinned(WALK_STEPS))
     count = min(_NULL_COMPONENTS, len(thinned) - 1)
-    colour = motion.memory.colour(np.asarray(thinned.steps, dtype=np.float64))
-    observed, flipped = flipped_shares(gram(thinned, reference(thinned)), count, nulls.ENOUGH, 0, colour)
+    times, memory = np.asarray(thinned.steps, dtype=np.float64), motion.memory
+    g = gram(thinned, walk_origin(thinned, memory))
+    observed, flipped = flipped_shares(g, count, requested.ENOUGH, 0, times, memory)
     parts["weights"] = parts["weights"].assign(
         thinned_share=("leading", observed), flipped_share=(("draw", "leading"), flipped)
     )
@@ -228,7 +229,7 @@ def _row(node: xr.DataTree) -> dict[str, Any]:
         "share_2_walk": float(null[1]) if len(null) > 1 else None,
         "share_1_flipped_low": float(np.quantile(flipped, 0.025)),
         "share_1_flipped_high": float(np.quantile(flipped, 0.975)),
-        "share_1_percentile": nulls.percentile(thinned, flipped),
+        "share_1_percentile": compare(thinned, flipped).percentile,
         "components_90": int(enough[0]) + 1 if len(enough) else None,
         "update_share_1": None if updates is None else float(updates["share"][0]),
         "update_share_1_noise": None if updates is None else float(updates["null_share"][0]),

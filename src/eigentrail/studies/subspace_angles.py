@@ -9,9 +9,9 @@ import pandas as pd
 import xarray as xr
 
 from eigentrail._progress import Progress
+from eigentrail.chance.optimizer_memory import Memory
 from eigentrail.studies.matrix_paths import MatrixAnalysis, matrix_path
 from eigentrail.trajectories.geodesic import thinned
-from eigentrail.trajectories.memory import Memory
 from eigentrail.trajectories.series import MatrixSeries
 from eigentrail.trajectories.subspaces import subspaces
 

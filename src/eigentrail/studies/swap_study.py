@@ -12,6 +12,8 @@ import xarray as xr
 from jaxtyping import Float64
 
 from eigentrail._progress import Progress
+from eigentrail.chance import requested
+from eigentrail.chance.optimizer_memory import Memory
 from eigentrail.errors import EigentrailError
 from eigentrail.studies.claims import Measured, last_scores
 from eigentrail.studies.experiment import Experiment, Trained, Trial, called, why_lacking
@@ -19,9 +21,7 @@ from eigentrail.studies.geodesic_study import kinks_row, path_row
 from eigentrail.studies.motion import memory_of
 from eigentrail.studies.swap_claims import swap_claims
 from eigentrail.training import TrainingSettings
-from eigentrail.trajectories import nulls
 from eigentrail.trajectories.geodesic import thinned
-from eigentrail.trajectories.memory import Memory
 from eigentrail.trajectories.singular_path import singular_path
 
 #: The parts of a path that are fitted.
@@ -142,7 +142,7 @@ def _part(x: xr.DataArray, part: str, swap: float) -> xr.DataArray:
 def _fitted(
     x: xr.DataArray, key: tuple[str, str], pools: dict[tuple[str, str], xr.Dataset], memory: Memory
 ) -> xr.Dataset:
-    path = singular_path(x, null=0 if key in pools else nulls.ENOUGH, **asdict(memory))
+    path = singular_path(x, null=0 if key in pools else requested.ENOUGH, **asdict(memory))
     pools.setdefault(key, path)
     return path
 

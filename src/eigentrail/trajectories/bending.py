@@ -12,10 +12,10 @@ from jaxtyping import Float64
 
 from eigentrail._arrays import to_float64
 from eigentrail._numbers import seed_of, written
+from eigentrail.chance import Compared, compare, compare_drawn, p_of, percentile_of, requested
+from eigentrail.chance.optimizer_memory import Memory
 from eigentrail.errors import TrajectoryError
-from eigentrail.trajectories import nulls
 from eigentrail.trajectories.fits import ExponentialFit, LinearFit, fit_exponential, fit_line
-from eigentrail.trajectories.memory import Memory
 
 #: Points that a bend is looked for in, at least.
 FEWEST = 8
@@ -24,7 +24,6 @@ _LENGTHS = 10
 # becomes faster is looked for up to a factor of e^8.
 _RATES = np.geomspace(1e-2, 50.0, 120)
 _GRID = np.concatenate([-_RATES[_RATES < 8.0][::-1], _RATES])
-_ABOVE = 97.5
 
 
 @dataclass(frozen=True)
@@ -36,36 +35,49 @@ class Bend:
         exponential: the exponential.
         gain: share of the squares left by the line that an exponential explains, 0 to 1.
         null: [draws] the same of random walks around the line, with what the updates have beside their mean.
-        percentile: where the gain lies among them, 0 to 100; None without draws.
-        p_value: probability of so large a gain by chance; None without draws.
-        percentiles: the same for the first part of the motion, over its [duration].
-        until: the longest of these durations over which it bends no more than walks do (97.5%), as over all shorter
-            ones; 0 where even the shortest bends.
+        percentiles: where the gain lies among them, 0 to 100, for the first part of the motion, over its [duration].
+        until: the longest of these durations over which it bends no more than walks do; 0 where even the shortest
+            bends.
     """
 
     linear: LinearFit
     exponential: ExponentialFit
     gain: float
     null: Float64[np.ndarray, " d"]
-    percentile: float | None
-    p_value: float | None
     percentiles: xr.DataArray
     until: float
+
+    @property
+    def compared(self) -> Compared | None:
+        """The gain beside that of random walks around the line; None without draws."""
+        return compare_drawn(self.gain, self.null)
+
+    @property
+    def percentile(self) -> float | None:
+        """Where the gain lies among them, 0 to 100; None without draws."""
+        return percentile_of(self.compared)
+
+    @property
+    def p_value(self) -> float | None:
+        """Probability of so large a gain by chance; None without draws."""
+        return p_of(self.compared)
 
 
 def bend(
     t: Any,
     y: Any,
     *,
-    null: int = nulls.ENOUGH,
+    null: int = requested.ENOUGH,
     seed: int = 0,
     momentum: float = 0.0,
     nesterov: bool = False,
+    weight_decay: float = 0.0,
 ) -> Bend:
     """Ask whether a number follows an exponential rather than a line, and until when a line will do.
 
     The null is a straight line with a random walk on top: the mean update stays and what each update has beside it gets
-    a random sign. A walk around a line bends too, and an exponential explains a fifth of it as a rule.
+    a random sign. A walk around a line bends too, and an exponential explains a fifth of it as a rule. With weight
+    decay the constant mean is that of what updates add to the decayed number.
 
     Args:
         t: [T >= 8] when, ascending.
@@ -74,6 +86,8 @@ def bend(
         seed: seed of the signs.
         momentum: of the optimizer, per unit of t; 0 to below 1.
         nesterov: whether it is Nesterov's.
+        weight_decay: the share that weights lose at each step, see `Memory`. What is an exponential because weights
+            decay at this rate is none beyond chance.
 
     Returns:
         The fits and the test.
@@ -86,7 +100,7 @@ def bend(
         times, values = to_float64(t), to_float64(y)
     except (TypeError, ValueError):
         raise TrajectoryError(f"t and y are [T] numbers, not {written(t)} and {written(y)}.") from None
-    draws, seed, memory = nulls.check_draws(null), seed_of(seed), Memory(momentum, nesterov)
+    draws, seed, memory = requested.check_draws(null), seed_of(seed), Memory(momentum, nesterov, weight_decay)
     if times.ndim != 1 or times.shape != values.shape or len(times) < FEWEST:
         raise TrajectoryError(
             f"a bend is looked for in {FEWEST} points t and y or more, not in shapes {times.shape} and {values.shape}."
@@ -96,23 +110,22 @@ def bend(
     if not np.ptp(values) > 0.0:
         raise TrajectoryError("the number does not move and has no bend.")
     lengths = np.unique(np.round(np.geomspace(FEWEST, len(times), _LENGTHS)).astype(int))
-    percentiles = np.full(len(lengths), np.nan)
+    percentiles, beyond = np.full(len(lengths), np.nan), np.zeros(len(lengths), dtype=bool)
     gain, drawn = 0.0, np.zeros(0)
     for place, length in enumerate(lengths):
         gain, drawn = _tested(times[:length], values[:length], draws, seed, memory)
         if draws:
-            percentiles[place] = nulls.percentile(gain, drawn)
+            compared = compare(gain, drawn)
+            percentiles[place], beyond[place] = compared.percentile, compared.beyond
     durations = times[lengths - 1] - times[0]
-    bent = np.flatnonzero(percentiles > _ABOVE)
-    straight = lengths[: bent[0]] if len(bent) else lengths
+    # From the whole motion down to the first part that does not bend: a walk passes the first look at its level.
+    straight = lengths[~beyond]
     line = fit_line(times, values)
     return Bend(
         linear=line,
         exponential=fit_exponential(times, values, line.inflation),
         gain=gain,
         null=drawn,
-        percentile=float(percentiles[-1]) if draws else None,
-        p_value=nulls.p_value(gain, drawn) if draws else None,
         percentiles=xr.DataArray(
             percentiles, dims="duration", coords={"duration": durations}, name="percentile"
         ),
@@ -123,18 +136,33 @@ def bend(
 def _tested(
     t: Float64[np.ndarray, " t"], y: Float64[np.ndarray, " t"], draws: int, seed: int, memory: Memory
 ) -> tuple[float, Float64[np.ndarray, " d"]]:
-    spans = np.diff(t)
-    slope = float((y[-1] - y[0]) / (t[-1] - t[0]))
-    beside = np.diff(y) - slope * spans
+    kept = memory.kept(t)
+    # What a constant force adds over a span, decay included: the span itself without decay.
+    decay = memory.weight_decay
+    pushed = (1.0 - kept) / decay if decay else np.diff(t)
+    still = _carried(y[:1], kept, np.zeros((1, len(kept))))[0]
+    force = float((y[-1] - still[-1]) / _carried(np.zeros(1), kept, pushed[None])[0, -1])
+    beside = y[1:] - kept * y[:-1] - force * pushed
     signs = np.random.default_rng([seed, draws, len(t)]).choice([-1.0, 1.0], size=(draws, len(beside)))
     colour = memory.colour(t)
     if colour is None:
         flipped = signs * beside
     else:
         flipped = (signs * scipy.linalg.solve_triangular(colour, beside, lower=True)) @ colour.T
-    walks = slope * (t - t[0]) + np.pad(np.cumsum(flipped, axis=1), ((0, 0), (1, 0)))
-    gains = _gains(t, np.vstack([(y - y[0])[None], walks]))
+    walks = _carried(np.repeat(y[:1], draws), kept, force * pushed + flipped)
+    gains = _gains(t, np.vstack([y[None], walks]) - y[0])
     return float(gains[0]), gains[1:]
+
+
+def _carried(
+    start: Float64[np.ndarray, " b"], kept: Float64[np.ndarray, " u"], added: Float64[np.ndarray, "b u"]
+) -> Float64[np.ndarray, "b t"]:
+    """Let numbers decay from step to step and add what is given."""
+    out = np.empty((len(added), added.shape[1] + 1))
+    out[:, 0] = start
+    for place, share in enumerate(kept):
+        out[:, place + 1] = share * out[:, place] + added[:, place]
+    return out
 
 
 def _gains(t: Float64[np.ndarray, " t"], y: Float64[np.ndarray, "b t"]) -> Float64[np.ndarray, " b"]:

@@ -9,18 +9,16 @@ import numpy as np
 from jaxtyping import Float32, Float64, Int64
 
 from eigentrail._progress import Progress, silent
+from eigentrail.chance import LEVEL, Compared, compare, compare_drawn, percentile_of
+from eigentrail.chance.weight_walks import weight_walks
 from eigentrail.linalg.singular_triples import leading_triples
 from eigentrail.linalg.subspace_iteration import SubspaceIteration
-from eigentrail.trajectories import nulls
 from eigentrail.trajectories.following import follow_ranks
 from eigentrail.trajectories.geodesic_null import null_seconds
-from eigentrail.trajectories.nulls import weight_walks
 
 #: Directions are followed below the k-th too, so that one that leaves the first k is not lost.
 MARGIN = 4
 _MEMORY = 2**26
-# Probability below which a count is called more, or less, than chance gives.
-_LEVEL = 0.05
 
 
 @dataclass(frozen=True)
@@ -34,8 +32,6 @@ class CrossingChance:
         leading_changes: how often another direction becomes the leading one.
         exchanges_null: [draws] the exchanges of random walks; empty without a null.
         leading_null: [draws] their changes of the leading direction; empty without a null.
-        exchanges_percentile: where the exchanges lie among those, 0 to 100; None without a null.
-        leading_percentile: the same of the changes of the leading direction.
     """
 
     steps: int
@@ -44,8 +40,26 @@ class CrossingChance:
     leading_changes: int
     exchanges_null: Float64[np.ndarray, " d"]
     leading_null: Float64[np.ndarray, " d"]
-    exchanges_percentile: float | None
-    leading_percentile: float | None
+
+    @property
+    def exchanges_compared(self) -> Compared | None:
+        """The exchanges beside those of random walks, against so many or more; None without a null."""
+        return compare_drawn(self.exchanges, self.exchanges_null)
+
+    @property
+    def leading_compared(self) -> Compared | None:
+        """The changes of the leading direction beside those of random walks; None without a null."""
+        return compare_drawn(self.leading_changes, self.leading_null)
+
+    @property
+    def exchanges_percentile(self) -> float | None:
+        """Where the exchanges lie among those of random walks, 0 to 100; None without a null."""
+        return percentile_of(self.exchanges_compared)
+
+    @property
+    def leading_percentile(self) -> float | None:
+        """The same of the changes of the leading direction."""
+        return percentile_of(self.leading_compared)
 
     @property
     def walks(self) -> Float64[np.ndarray, "2 d"]:
@@ -90,13 +104,13 @@ class CrossingChance:
 
 def _tails(count: int, walks: Float64[np.ndarray, " d"]) -> tuple[float, float] | None:
     # Many walks have the very same count: a percentile that counts equal ones half would find too much too often.
-    return (nulls.p_value(count, walks), nulls.p_value(-count, -walks)) if len(walks) else None
+    return (compare(count, walks).p, compare(count, walks, "less").p) if len(walks) else None
 
 
 def _beside(tails: tuple[float, float]) -> str:
-    if tails[0] <= _LEVEL:
+    if tails[0] <= LEVEL:
         return "more often"
-    return "less often" if tails[1] <= _LEVEL else "neither more nor less often"
+    return "less often" if tails[1] <= LEVEL else "neither more nor less often"
 
 
 def compare_crossings(
@@ -130,7 +144,6 @@ def compare_counts(
     Returns:
         Both counts with their percentiles.
     """
-    known = walks.shape[1] > 0
     return CrossingChance(
         steps=steps,
         k=k,
@@ -138,8 +151,6 @@ def compare_counts(
         leading_changes=leading_changes,
         exchanges_null=walks[0],
         leading_null=walks[1],
-        exchanges_percentile=nulls.percentile(exchanges, walks[0]) if known else None,
-        leading_percentile=nulls.percentile(leading_changes, walks[1]) if known else None,
     )
 
 
@@ -173,6 +184,7 @@ def walk_crossings(
     seed: int,
     minimum: float,
     colour: Float64[np.ndarray, "s s"] | None = None,
+    shares: Float64[np.ndarray, " s"] | None = None,
     progress: Progress = silent,
 ) -> Float64[np.ndarray, "2 d"]:
     """Let Gaussian matrices walk, follow their leading directions, and count how often they change places.
@@ -186,6 +198,7 @@ def walk_crossings(
         seed: seed of the draws.
         minimum: the smallest overlap of a direction with itself one step later.
         colour: L of the covariance L L^T of the steps, see `Memory.colour`; None for independent ones.
+        shares: [T - 1] what weight decay leaves of the weights from step to step, see `Memory.kept`; None for all.
         progress: is told of the walks done.
 
     Returns:
@@ -201,7 +214,7 @@ def walk_crossings(
     for first in range(0, draws, size):
         progress("crossings of random walks", first, draws)
         numbers = range(first, min(first + size, draws))
-        walks = weight_walks(shape, start_norm, step_norms, numbers, seed, colour)
+        walks = weight_walks(shape, start_norm, step_norms, numbers, seed, colour, shares)
         left, right = _followed(walks, kept)
         counts += [count_crossings(follow_ranks(u, v, minimum), k) for u, v in zip(left, right, strict=True)]
     return np.array(counts, dtype=np.float64).reshape(-1, 2).T

@@ -11,9 +11,10 @@ import xarray as xr
 
 from eigentrail._numbers import real, seed_of, whole
 from eigentrail._progress import Progress, silent
+from eigentrail.chance import requested
+from eigentrail.chance.optimizer_memory import Memory
 from eigentrail.errors import OptionError, TrajectoryError
 from eigentrail.linalg.singular_triples import leading_triples
-from eigentrail.trajectories import nulls
 from eigentrail.trajectories.crossing_null import (
     MARGIN,
     CrossingChance,
@@ -23,7 +24,6 @@ from eigentrail.trajectories.crossing_null import (
 from eigentrail.trajectories.directions import Directions
 from eigentrail.trajectories.following import MINIMUM_OVERLAP, follow
 from eigentrail.trajectories.geodesic import MOST_STEPS, as_matrices, step_norms, thinned
-from eigentrail.trajectories.memory import Memory
 from eigentrail.trajectories.rows import open_rows
 
 
@@ -63,11 +63,12 @@ def crossings(
     k: int = 4,
     *,
     minimum: float = MINIMUM_OVERLAP,
-    null: int | Any = nulls.ENOUGH,
+    null: int | Any = requested.ENOUGH,
     seed: int = 0,
     steps: int = MOST_STEPS,
     momentum: float = 0.0,
     nesterov: bool = False,
+    weight_decay: float = 0.0,
     progress: Progress = silent,
 ) -> Crossings:
     """Find crossings of the k leading singular values, and which direction leads when.
@@ -88,6 +89,7 @@ def crossings(
         steps: how many steps are compared, 3 to 100.
         momentum: of the optimizer (Adam's beta_1), per unit of the steps' labels; 0 to below 1. Its walks remember.
         nesterov: whether it is Nesterov's.
+        weight_decay: the share of themselves that weights lose at each step, see `Memory`. Its walks decay.
         progress: is told of the walks done.
 
     Returns:
@@ -109,9 +111,9 @@ def crossings(
     k = int(k)
     if not 0.0 <= real("minimum", minimum) <= 1.0:
         raise OptionError(f"minimum is an overlap, 0 to 1, not {minimum}.")
-    draws, walks = nulls.given(null, "counts [2, draws]", kinds=2)
+    draws, walks = requested.given(null, "counts [2, draws]", kinds=2)
     seed, steps = seed_of(seed), whole("steps", steps, 3, MOST_STEPS)
-    memory = Memory(momentum, nesterov)
+    memory = Memory(momentum, nesterov, weight_decay)
     found: list[Directions | None] = []
     for place in range(len(rows)):
         w = as_matrices(rows.read(place, place + 1), rows.shape)
@@ -139,9 +141,10 @@ def crossings(
     if walks is None:
         walks = np.zeros((2, 0))
         if draws:
-            start, norms, shape = step_norms(rows, places)
+            shares = memory.kept(rows.steps[places])
+            start, norms, shape = step_norms(rows, places, shares)
             colour = memory.colour_of(rows.steps[places])
-            walks = walk_crossings(shape, start, norms, k, draws, seed, minimum, colour, progress)
+            walks = walk_crossings(shape, start, norms, k, draws, seed, minimum, colour, shares, progress)
     table = pd.DataFrame(events, columns=["step", "up", "down", "rank"])
     coordinates = {**rows.coordinates, "direction": np.arange(tracks.ranks.shape[1])}
     dims = ("step", "direction")

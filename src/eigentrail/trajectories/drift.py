@@ -10,11 +10,11 @@ import xarray as xr
 from jaxtyping import Float64
 
 from eigentrail._numbers import seed_of, whole
+from eigentrail.chance import requested
+from eigentrail.chance.optimizer_memory import Memory
 from eigentrail.errors import TrajectoryError
-from eigentrail.trajectories import nulls
 from eigentrail.trajectories.fits import ExponentialFit, LinearFit, fit_exponential, fit_line
-from eigentrail.trajectories.gram import gram, reference
-from eigentrail.trajectories.memory import Memory
+from eigentrail.trajectories.gram import gram, walk_origin
 from eigentrail.trajectories.pca import PrincipalComponents, components_of, weights_gram
 from eigentrail.trajectories.random_walk import WalkTest, walk_test
 from eigentrail.trajectories.rows import Rows, open_rows
@@ -81,14 +81,13 @@ class Drift:
         about = (
             f"{self.share:.0%} of the motion is along one direction, {self.share_linear:.0%} linear in time"
         )
-        if walk.percentile is None or walk.p_value is None:
+        compared = walk.compared
+        if compared is None:
             return f"{about}; without a null it is not known what chance would give."
-        beside = (
-            f"displacement {walk.times:.1f} times that of a random walk, percentile {walk.percentile:.0f}"
-        )
-        if walk.percentile > 97.5:
+        beside = f"displacement {walk.times:.1f} times that of a random walk, percentile {compared.percentile_text}"
+        if compared.beyond and walk.times > 1.0:
             return f"The weights drift: {about} ({beside})."
-        if walk.percentile < 2.5:
+        if compared.beyond:
             return f"The weights return rather than walk: {about} ({beside})."
         return f"The motion cannot be told from a random walk: {about} ({beside})."
 
@@ -97,18 +96,20 @@ def drift(
     x: Any,
     k: int | None = None,
     *,
-    null: int = nulls.ENOUGH,
+    null: int = requested.ENOUGH,
     seed: int = 0,
     steps: int = MOST_STEPS,
     components: PrincipalComponents | None = None,
     momentum: float = 0.0,
     nesterov: bool = False,
+    weight_decay: float = 0.0,
 ) -> Drift:
     """Describe the drift of weights, and test it against random walks.
 
     The random walks are the observed updates with random signs, which keeps their sizes and the directions that the
     noise prefers. For them the trajectory is thinned to `steps` steps. Updates of an optimizer with momentum remember
-    each other, so that its walks get farther: say its momentum, or each of them is taken for a drift.
+    each other, so that its walks get farther, and weight decay pulls walks inwards: say its momentum and weight decay,
+    or each of them is taken for a drift.
 
     Args:
         x: [T, ...] weights over steps, T >= 4.
@@ -119,6 +120,7 @@ def drift(
         components: principal components of the weights `x`, where they are known already; in place of `k`.
         momentum: of the optimizer (Adam's beta_1), per unit of the steps' labels; 0 to below 1.
         nesterov: whether it is Nesterov's.
+        weight_decay: the share of themselves that weights lose at each step, see `Memory`: the walks decay too.
 
     Returns:
         The drift.
@@ -129,7 +131,7 @@ def drift(
             double precision, or `components` are those of others.
     """
     rows = open_rows(x, fewest=_FEWEST)
-    draws, seed = nulls.check_draws(null), seed_of(seed)
+    draws, seed = requested.check_draws(null), seed_of(seed)
     steps = whole("steps", steps, _FEWEST_WALKED)
     if components is None:
         components = _first(components_of(rows, k, "weights"), _KEPT if k is None else k)
@@ -161,7 +163,7 @@ def drift(
         norm_fit=fit_line(times, norms),
         weight_overlap=float(p1 @ last) / float(norms[-1]) if norms[-1] > 0.0 else 0.0,
         chance_overlap=float(np.sqrt(2.0 / (np.pi * rows.n))),
-        walk=_walk(rows, times, draws, seed, steps, Memory(momentum, nesterov)),
+        walk=_walk(rows, times, draws, seed, steps, Memory(momentum, nesterov, weight_decay)),
         components=components,
         cosines=_cosine_content(components.scores.values),
     )
@@ -198,7 +200,7 @@ def _walk(
     rows: Rows, times: Float64[np.ndarray, " t"], draws: int, seed: int, most: int, memory: Memory
 ) -> WalkTest:
     places = np.unique(np.round(np.linspace(0, len(rows) - 1, min(len(rows), most))).astype(np.int64))
-    return walk_test(gram(rows.select(places), reference(rows)), times[places], draws, seed, memory)
+    return walk_test(gram(rows.select(places), walk_origin(rows, memory)), times[places], draws, seed, memory)
 
 
 def _cosine_content(scores: Float64[np.ndarray, "t k"]) -> Float64[np.ndarray, " k"]:

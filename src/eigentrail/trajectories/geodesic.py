@@ -12,13 +12,13 @@ import xarray as xr
 from jaxtyping import Float64, Int64
 
 from eigentrail._numbers import real, seed_of, whole, written
+from eigentrail.chance import Compared, compare_drawn, p_of, percentile_of, requested
+from eigentrail.chance.optimizer_memory import Memory
 from eigentrail.errors import OptionError, TrajectoryError
 from eigentrail.spectra import Spectrum
-from eigentrail.trajectories import nulls
 from eigentrail.trajectories.geodesic_null import matched_step, null_scores
 from eigentrail.trajectories.great_circle import align_signs, fit_great_circles
 from eigentrail.trajectories.leading_vectors import SIDES, FollowedVectors, Side, follow_vector
-from eigentrail.trajectories.memory import Memory
 from eigentrail.trajectories.rows import Rows, open_rows
 
 #: Steps that a path is thinned to, like the walks that it is compared with.
@@ -39,8 +39,6 @@ class Geodesic:
         score: 1 - rss / (rss + sum of squared angles between the projected vectors and the Frechet mean); 1 is
             exactly on the circle. It means nothing without its null.
         null_scores: [draws] the scores of random walks of the weights; empty without a null.
-        percentile: where the score lies among them, 0 to 100; None without a null.
-        p_value: probability of so large a score by chance; None without a null.
         plane: [dims + 1, n] orthonormal rows; the first points to the middle of the path, the second along its motion.
         mean: [n] the Frechet mean of the path.
         path: projected path in the plane's coordinates, [step, axis], on S^1 or S^2.
@@ -57,8 +55,6 @@ class Geodesic:
     rss: float
     score: float
     null_scores: Float64[np.ndarray, " d"]
-    percentile: float | None
-    p_value: float | None
     plane: Float64[np.ndarray, "d n"]
     mean: Float64[np.ndarray, " n"]
     path: xr.DataArray
@@ -68,6 +64,21 @@ class Geodesic:
     ranks: Int64[np.ndarray, " t"]
     overlaps: Float64[np.ndarray, " t"]
     note: str
+
+    @property
+    def compared(self) -> Compared | None:
+        """The score beside the walks'; None without a null."""
+        return compare_drawn(self.score, self.null_scores)
+
+    @property
+    def percentile(self) -> float | None:
+        """Where the score lies among the walks', 0 to 100; None without a null."""
+        return percentile_of(self.compared)
+
+    @property
+    def p_value(self) -> float | None:
+        """Probability of so large a score by chance; None without a null."""
+        return p_of(self.compared)
 
     @property
     def arc(self) -> float:
@@ -86,18 +97,18 @@ class Geodesic:
     def verdict(self) -> str:
         """Whether the path is more of a geodesic than chance gives, in one sentence."""
         kind = "great circle" if self.dims == 1 else "great 2-sphere"
-        if self.percentile is None:
+        compared, below = self.compared, compare_drawn(self.score, self.null_scores, "less")
+        if compared is None or below is None:
             return (
                 f"The path fits a {kind} with a score of {self.score:.3f}, which says nothing without a null."
             )
-        middle = float(np.median(self.null_scores))
         beside = (
-            f"its score is {self.score:.3f}; random walks of the weights with the same steps reach {middle:.3f} "
-            f"(percentile {self.percentile:.0f} of {len(self.null_scores)} draws)"
+            f"its score is {self.score:.3f}; random walks of the weights with the same steps reach "
+            f"{compared.median:.3f} (percentile {compared.percentile_text} of {compared.draws} draws)"
         )
-        if self.percentile > 95.0:
+        if compared.beyond:
             return f"The path is closer to a {kind} than chance gives: {beside}."
-        if self.percentile < 5.0:
+        if below.beyond:
             return f"The path is less of a {kind} than a random walk: {beside}."
         return f"The path is no more of a {kind} than chance gives: {beside}."
 
@@ -107,7 +118,7 @@ def geodesic(
     dims: Literal[1, 2] = 1,
     which: int = 0,
     side: Side = "right",
-    null: int | Any = nulls.ENOUGH,
+    null: int | Any = requested.ENOUGH,
     seed: int = 0,
     null_shape: tuple[int, int] | None = None,
     *,
@@ -115,6 +126,7 @@ def geodesic(
     steps: int = MOST_STEPS,
     momentum: float = 0.0,
     nesterov: bool = False,
+    weight_decay: float = 0.0,
 ) -> Geodesic:
     """Fit a great circle to the path of a singular vector, with the null of random walks in weight space.
 
@@ -140,6 +152,7 @@ def geodesic(
         momentum: of the optimizer (Adam's beta_1), per unit of the steps' labels; 0 to below 1. The steps of the walks
             remember each other as it makes them: without it momentum passes for a geodesic.
         nesterov: whether it is Nesterov's.
+        weight_decay: the share of themselves that weights lose at each step, see `Memory`. Its walks decay.
 
     Returns:
         The fit.
@@ -150,12 +163,13 @@ def geodesic(
             antipodal, or weights are zero, not finite or far too large.
     """
     check_circle(dims, side)
-    draws, pool = nulls.given(null, "scores")
+    draws, pool = requested.given(null, "scores")
     seed = seed_of(seed)
-    memory = Memory(momentum, nesterov)
+    memory = Memory(momentum, nesterov, weight_decay)
     rows = open_rows(x, fewest=dims + 2)
     places = choose_places(rows, start, dims, steps)
     colour = memory.colour_of(rows.steps[places]) if draws and pool is None else None
+    kept = memory.kept(rows.steps[places])
     labels = {
         name: value[places] if name == "step" else (value[0], value[1][places])
         for name, value in rows.coordinates.items()
@@ -172,7 +186,7 @@ def geodesic(
         norms = np.zeros(0)
         if shape is not None and pool is None and draws:
             length = float(_steps(vectors).sum())
-            norms, matched = matched_step(shape, len(places), length, which, side, seed, colour)
+            norms, matched = matched_step(shape, len(places), length, which, side, seed, colour, kept)
             notes.append(
                 "the walks have constant steps with the length of the observed path"
                 if matched
@@ -180,20 +194,20 @@ def geodesic(
             )
         first = 1.0
     else:
-        followed, first, norms, shape = follow_rows(rows, places, which)
+        followed, first, norms, shape = follow_rows(rows, places, which, kept)
         _check_known_shape(null_shape, shape)
         vectors, ranks, overlaps = followed.side(side)[0], followed.ranks[0], followed.overlaps[0]
         check_path(vectors, dims)
     if pool is None:
         can = shape is not None and draws > 0
         pool = (
-            null_scores(shape, first, norms, draws, seed, dims, which, side, colour)
+            null_scores(shape, first, norms, draws, seed, dims, which, side, colour, kept)
             if can and shape is not None
             else np.zeros(0)
         )
     fit = fit_great_circles(vectors[None], dims)
     score = float(fit.score[0])
-    if 0 < len(pool) < nulls.ENOUGH:
+    if 0 < len(pool) < requested.ENOUGH:
         notes.append(f"only {len(pool)} draws of the null: the percentile is coarse")
     path = fit.path[0]
     return Geodesic(
@@ -201,8 +215,6 @@ def geodesic(
         rss=float(fit.rss[0]),
         score=score,
         null_scores=pool,
-        percentile=nulls.percentile(score, pool) if len(pool) else None,
-        p_value=nulls.p_value(score, pool) if len(pool) else None,
         plane=fit.planes[0],
         mean=fit.mean[0],
         path=xr.DataArray(path, dims=("step", "axis"), coords=labels, name="path"),
@@ -415,7 +427,10 @@ def _given_vectors(
 
 
 def follow_rows(
-    rows: Rows, places: Int64[np.ndarray, " t"], which: int
+    rows: Rows,
+    places: Int64[np.ndarray, " t"],
+    which: int,
+    kept: Float64[np.ndarray, " s"] | None = None,
 ) -> tuple[FollowedVectors, float, Float64[np.ndarray, " s"], tuple[int, int]]:
     """Follow the singular vectors of weights over some of their steps.
 
@@ -423,9 +438,11 @@ def follow_rows(
         rows: weights that are matrices.
         places: numbers of the steps.
         which: rank at the first of them, 0 the largest singular value.
+        kept: [T - 1] what weight decay leaves of the weights from step to step; None for all.
 
     Returns:
-        The vectors (b = 1), the norm of the first matrix, those of the steps, and rows and columns.
+        The vectors (b = 1), the norm of the first matrix, those of what each step adds to the decayed weights, and
+        rows and columns.
 
     Raises:
         OptionError: there is no singular value of that rank.
@@ -434,33 +451,37 @@ def follow_rows(
     shape = (rows.shape[0], rows.n // rows.shape[0])
     _check_rank(which, shape)
     norms: list[float] = []
-    found = follow_vector(_matrices(rows, places, norms), int(which))
+    found = follow_vector(_matrices(rows, places, norms, kept), int(which))
     return found, norms[0], np.array(norms[1:]), shape
 
 
 def step_norms(
-    rows: Rows, places: Int64[np.ndarray, " t"]
+    rows: Rows, places: Int64[np.ndarray, " t"], kept: Float64[np.ndarray, " s"] | None = None
 ) -> tuple[float, Float64[np.ndarray, " s"], tuple[int, int]]:
     """Measure how far weights go from step to step.
 
     Args:
         rows: weights that are matrices.
         places: numbers of the steps.
+        kept: [T - 1] what weight decay leaves of the weights from step to step; None for all.
 
     Returns:
-        The norm of the first matrix, those of the steps, and rows and columns.
+        The norm of the first matrix, those of what each step adds to the decayed weights, and rows and columns.
 
     Raises:
         TrajectoryError: the weights are zero, not finite or far too large at one of the steps.
     """
     norms: list[float] = []
-    for _ in _matrices(rows, places, norms):
+    for _ in _matrices(rows, places, norms, kept):
         pass
     return norms[0], np.array(norms[1:]), (rows.shape[0], rows.n // rows.shape[0])
 
 
 def _matrices(
-    rows: Rows, places: Int64[np.ndarray, " t"], norms: list[float]
+    rows: Rows,
+    places: Int64[np.ndarray, " t"],
+    norms: list[float],
+    kept: Float64[np.ndarray, " s"] | None = None,
 ) -> Iterator[Float64[np.ndarray, "b n m"]]:
     """Read the weights; the norms of the first ones and of each step are noted in `norms`."""
     last: Float64[np.ndarray, "b n m"] | None = None
@@ -477,7 +498,7 @@ def _matrices(
                 f"the weights at step {rows.steps[place]} are too large for double precision: divide those of all "
                 "steps by one number."
             )
-        last = w
+        last = w if kept is None or len(norms) > len(kept) else kept[len(norms) - 1] * w
         yield w
 
 
@@ -529,6 +550,7 @@ def walk_norms(
     null_shape: tuple[int, int] | None,
     seed: int,
     colour: Float64[np.ndarray, "s s"] | None = None,
+    kept: Float64[np.ndarray, " s"] | None = None,
 ) -> tuple[float, Float64[np.ndarray, " s"], tuple[int, int]]:
     """Find the step norms of the walks that a path is compared with.
 
@@ -540,6 +562,7 @@ def walk_norms(
         null_shape: as of `geodesic`; needed for unit vectors.
         seed: of the walks that are tried for unit vectors.
         colour: L of the covariance L L^T of the steps, see `Memory.colour`; None for independent ones.
+        kept: [T - 1] what weight decay leaves of the weights from step to step; None for all.
 
     Returns:
         The norm of the first matrix, those of the steps, and rows and columns.
@@ -550,14 +573,14 @@ def walk_norms(
             vectors.
     """
     if len(rows.shape) > 1:
-        start, norms, shape = step_norms(rows, places)
+        start, norms, shape = step_norms(rows, places, kept)
         _check_known_shape(null_shape, shape)
         _check_rank(which, shape)
         return start, norms, shape
     vectors, _, _ = _given_vectors(rows, places)
     shape = _checked_shape(null_shape, rows.n, side)
     length = float(_steps(vectors).sum())
-    return 1.0, matched_step(shape, len(places), length, which, side, seed, colour)[0], shape
+    return 1.0, matched_step(shape, len(places), length, which, side, seed, colour, kept)[0], shape
 
 
 def _check_rank(which: Any, shape: tuple[int, int]) -> None:

@@ -9,10 +9,10 @@ import numpy as np
 from jaxtyping import Float64
 
 from eigentrail._progress import Progress, silent
+from eigentrail.chance.weight_walks import weight_walks
 from eigentrail.linalg.subspace_iteration import SubspaceIteration
 from eigentrail.trajectories.great_circle import score_products
 from eigentrail.trajectories.leading_vectors import SIDES, FollowedVectors, Side, follow_vector
-from eigentrail.trajectories.nulls import weight_walks
 
 _MEMORY = 2**26
 _TOLERANCE = 1e-6
@@ -44,6 +44,7 @@ def null_scores(
     which: int,
     side: Side,
     colour: Float64[np.ndarray, "s s"] | None = None,
+    kept: Float64[np.ndarray, " s"] | None = None,
 ) -> Float64[np.ndarray, " d"]:
     """Let Gaussian matrices walk, follow their singular vector, fit its circle.
 
@@ -57,11 +58,12 @@ def null_scores(
         which: as of the observed path.
         side: as of the observed path.
         colour: L of the covariance L L^T of the steps, see `Memory.colour`; None for independent ones.
+        kept: [T - 1] what weight decay leaves of the weights from step to step, see `Memory.kept`; None for all.
 
     Returns:
         [draws] scores.
     """
-    found = all_null_scores(shape, start_norm, step_norms, draws, seed, which, colour=colour)
+    found = all_null_scores(shape, start_norm, step_norms, draws, seed, which, colour=colour, kept=kept)
     return np.asarray(found.scores[SIDES.index(side), dims - 1, 0])
 
 
@@ -75,6 +77,7 @@ def all_null_scores(
     starts: Sequence[int] = (0,),
     progress: Progress = silent,
     colour: Float64[np.ndarray, "s s"] | None = None,
+    kept: Float64[np.ndarray, " s"] | None = None,
 ) -> NullScores:
     """Let Gaussian matrices walk once, for both singular vectors and for both kinds of circle.
 
@@ -88,13 +91,14 @@ def all_null_scores(
         starts: how many steps to leave out at the beginning of the same walks.
         progress: is told of the walks done.
         colour: L of the covariance L L^T of the steps, see `Memory.colour`; None for independent ones.
+        kept: [T - 1] what weight decay leaves of the weights from step to step, see `Memory.kept`; None for all.
 
     Returns:
         The scores.
     """
     parts = []
     done = 0
-    for walks in walked_vectors(shape, start_norm, step_norms, draws, seed, which, colour):
+    for walks in walked_vectors(shape, start_norm, step_norms, draws, seed, which, colour, kept):
         progress("random walks", done, draws)
         block = np.full((2, 2, len(starts), len(walks.values)), np.nan)
         for number, side in enumerate(SIDES):
@@ -117,6 +121,7 @@ def matched_step(
     side: Side,
     seed: int,
     colour: Float64[np.ndarray, "s s"] | None = None,
+    kept: Float64[np.ndarray, " s"] | None = None,
 ) -> tuple[Float64[np.ndarray, " s"], bool]:
     """Find the constant step, in units of the start's norm, with which walks have paths of a given length.
 
@@ -128,6 +133,7 @@ def matched_step(
         side: as of the observed path.
         seed: seed of the draws.
         colour: L of the covariance L L^T of the steps, see `Memory.colour`; None for independent ones.
+        kept: [T - 1] what weight decay leaves of the weights from step to step, see `Memory.kept`; None for all.
 
     Returns:
         [count - 1] step norms; and False where no step gives so long a path, then those of the longest are given.
@@ -162,6 +168,7 @@ def walked_vectors(
     seed: int,
     which: int,
     colour: Float64[np.ndarray, "s s"] | None = None,
+    kept: Float64[np.ndarray, " s"] | None = None,
 ) -> Iterator[FollowedVectors]:
     """Let Gaussian matrices walk and follow a singular vector of each.
 
@@ -173,6 +180,7 @@ def walked_vectors(
         seed: seed of the draws.
         which: rank of the followed vector at the first step.
         colour: L of the covariance L L^T of the steps, see `Memory.colour`; None for independent ones.
+        kept: [T - 1] what weight decay leaves of the weights from step to step, see `Memory.kept`; None for all.
 
     Yields:
         The vectors of some walks after the other, as many as memory allows; their singular values are in units of the
@@ -186,7 +194,9 @@ def walked_vectors(
     for first in range(0, draws, size):
         numbers = range(first, min(first + size, draws))
         yield follow_vector(
-            weight_walks(shape, start_norm, step_norms, numbers, seed, colour), which, SubspaceIteration()
+            weight_walks(shape, start_norm, step_norms, numbers, seed, colour, kept),
+            which,
+            SubspaceIteration(),
         )
 
 

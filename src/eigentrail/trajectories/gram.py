@@ -7,6 +7,7 @@ import itertools
 import numpy as np
 from jaxtyping import Float64, Shaped
 
+from eigentrail.chance.optimizer_memory import Memory
 from eigentrail.errors import TrajectoryError
 from eigentrail.trajectories.rows import Rows
 
@@ -29,6 +30,19 @@ def reference(rows: Rows) -> Float64[np.ndarray, " n"]:
     """
     middle = len(rows) // 2
     return np.asarray(rows.read(middle, middle + 1)[0], dtype=np.float64)
+
+
+def walk_origin(rows: Rows, memory: Memory) -> Float64[np.ndarray, " n"]:
+    """Give the origin of the Gram matrix that walks of the same updates are made from.
+
+    Args:
+        rows: the trajectory.
+        memory: of its optimizer.
+
+    Returns:
+        [n]: zero, where weights decay to, with weight decay; else `reference`.
+    """
+    return np.zeros(rows.n) if memory.weight_decay else reference(rows)
 
 
 def gram(rows: Rows, origin: Float64[np.ndarray, " n"], memory: int = _MEMORY) -> Float64[np.ndarray, "t t"]:

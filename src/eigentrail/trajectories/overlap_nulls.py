@@ -13,7 +13,10 @@ import numpy as np
 from jaxtyping import Float64
 
 from eigentrail.bases import Basis, overlap, singular
-from eigentrail.trajectories import nulls
+from eigentrail.chance import Compared, compare_drawn, percentile_of
+from eigentrail.chance.flipped_updates import flipped_updates
+from eigentrail.chance.optimizer_memory import NO_MEMORY, Memory
+from eigentrail.chance.weight_walks import weight_walks
 from eigentrail.trajectories.gram import double_centred, updates_gram
 
 
@@ -24,12 +27,20 @@ class OverlapNull:
     Attributes:
         observed: the number, of the same thinned steps as the walks.
         null: [draws] the same of the walks.
-        percentile: where it lies among them, 0 to 100; None without draws.
     """
 
     observed: float
     null: Float64[np.ndarray, " d"]
-    percentile: float | None
+
+    @property
+    def compared(self) -> Compared | None:
+        """The number among those of the walks; None without draws."""
+        return compare_drawn(self.observed, self.null)
+
+    @property
+    def percentile(self) -> float | None:
+        """Where it lies among them, 0 to 100; None without draws."""
+        return percentile_of(self.compared)
 
 
 def updates_null(
@@ -37,18 +48,20 @@ def updates_null(
     k: int,
     draws: int,
     seed: int,
-    colour: Float64[np.ndarray, "u u"] | None = None,
+    times: Float64[np.ndarray, " t"] | None = None,
+    memory: Memory = NO_MEMORY,
 ) -> OverlapNull:
     """Compare how much of the weights' first component lies in the leading components of the updates.
 
     The walks are the observed updates with random signs, which have the same leading directions.
 
     Args:
-        g: [T, T] Gram matrix of the weights, from any origin.
+        g: [T, T] Gram matrix of the weights, from an origin as of `flipped_updates`.
         k: how many components of the updates, at most T - 2.
         draws: how many walks.
         seed: seed of the signs.
-        colour: L of the covariance L L^T of the updates, see `Memory.colour`; None for independent ones.
+        times: [T] when the steps are; needed with a memory.
+        memory: what momentum and weight decay do to a walk.
 
     Returns:
         The share sum_j <p_1, u_j>^2, 0 to 1, and that of the walks.
@@ -57,10 +70,10 @@ def updates_null(
     null = np.array(
         [
             _share_in_updates(updates_gram(walk), k)
-            for walk in nulls.flipped_grams(updates_gram(g), draws, seed, colour)
+            for walk in flipped_updates(g, times, memory).grams(draws, seed)
         ]
     )
-    return OverlapNull(found, null.reshape(draws), nulls.percentile(found, null) if draws else None)
+    return OverlapNull(found, null.reshape(draws))
 
 
 def _share_in_updates(products: Float64[np.ndarray, "u u"], k: int) -> float:
@@ -104,10 +117,10 @@ def singular_null(
     steps = np.sqrt(((x[1:] - x[:-1]) ** 2).sum(axis=(1, 2)))
     null = []
     for draw in range(draws):
-        walk = nulls.weight_walks(x.shape[1:], float(np.linalg.norm(x[0])), steps, [draw], seed, colour)
+        walk = weight_walks(x.shape[1:], float(np.linalg.norm(x[0])), steps, [draw], seed, colour)
         null.append(_largest(np.stack([step[0].astype(np.float64) for step in walk])))
     drawn = np.array(null).reshape(draws)
-    return OverlapNull(found, drawn, nulls.percentile(found, drawn) if draws else None)
+    return OverlapNull(found, drawn)
 
 
 def _largest(x: Float64[np.ndarray, "t n m"]) -> float:

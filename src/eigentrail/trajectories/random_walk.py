@@ -7,12 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from eigentrail.trajectories import nulls
+from eigentrail.chance import Compared, compare_drawn, p_of, percentile_of
+from eigentrail.chance.flipped_updates import flipped_updates
+from eigentrail.chance.optimizer_memory import NO_MEMORY, Memory
+from eigentrail.chance.orders import permutations
 from eigentrail.trajectories.gram import double_centred, updates_gram
-from eigentrail.trajectories.memory import Memory, whitened
 
 _LAGS = 12
-_NONE = Memory()
 
 
 @dataclass(frozen=True)
@@ -22,22 +23,16 @@ class WalkTest:
     Attributes:
         straightness: ||w(T) - w(1)||^2 / sum ||w(t+1) - w(t)||^2; 1 on average for a random walk, the number of
             updates for a straight line, below 1 for a motion that returns.
-        null: [draws] the same with random signs of the updates.
-        expected: the mean of that over all signs: 1, and more where the optimizer has momentum.
-        percentile: where it lies among them, 0 to 100; None without draws.
-        p_value: probability of so straight a random walk; None without draws.
+        null: [draws] the same with random signs of the updates; empty without draws, as are the others.
+        expected: the mean of that over all signs: 1, and more where the optimizer has momentum or weight decay.
         share: share of the first principal component in the variance (a random walk has 6 / pi^2 = .61 in high
             dimension).
         share_null: [draws] the same of the walks.
-        share_percentile: where the share lies among them; None without draws.
         others_straightness: the straightness of what the first component leaves.
         others_null: [draws] the same of the walks, of which the first component is taken too.
-        others_percentile: where it lies among them; None without draws. Between 2.5 and 97.5 what is left cannot be
-            told from a random walk.
-        persistence: mean inner product of consecutive updates over their mean square, the memory of the optimizer taken
-            out: 0 for independent ones.
+        persistence: mean cosine of consecutive updates, what momentum and weight decay do to them taken out: 0 for
+            independent ones, whatever a schedule does to their sizes.
         persistence_null: [draws] the same of the updates in random order, which keeps a constant drift.
-        persistence_percentile: where it lies among them; None without draws.
         exponent: of the mean squared displacement over time, 1 for a random walk, 2 for a drift, less than 1 for a
             motion that is confined.
     """
@@ -45,18 +40,58 @@ class WalkTest:
     straightness: float
     null: Float64[np.ndarray, " d"]
     expected: float
-    percentile: float | None
-    p_value: float | None
     share: float
     share_null: Float64[np.ndarray, " d"]
-    share_percentile: float | None
     others_straightness: float
     others_null: Float64[np.ndarray, " d"]
-    others_percentile: float | None
     persistence: float
     persistence_null: Float64[np.ndarray, " d"]
-    persistence_percentile: float | None
     exponent: float
+
+    @property
+    def compared(self) -> Compared | None:
+        """The straightness beside the walks', both ways: a drift goes farther, a confined motion less far."""
+        return compare_drawn(self.straightness, self.null, "two")
+
+    @property
+    def share_compared(self) -> Compared | None:
+        """The share of the first component beside the walks'; None without draws."""
+        return compare_drawn(self.share, self.share_null)
+
+    @property
+    def others_compared(self) -> Compared | None:
+        """The straightness of what the first component leaves beside the walks', both ways; None without draws."""
+        return compare_drawn(self.others_straightness, self.others_null, "two")
+
+    @property
+    def persistence_compared(self) -> Compared | None:
+        """The persistence beside that of the updates in random order; None without draws."""
+        return compare_drawn(self.persistence, self.persistence_null)
+
+    @property
+    def percentile(self) -> float | None:
+        """Where the straightness lies among the walks', 0 to 100; None without draws."""
+        return percentile_of(self.compared)
+
+    @property
+    def p_value(self) -> float | None:
+        """Probability of a random walk so straight, or so far from straight, as this; None without draws."""
+        return p_of(self.compared)
+
+    @property
+    def share_percentile(self) -> float | None:
+        """Where the share lies among the walks'; None without draws."""
+        return percentile_of(self.share_compared)
+
+    @property
+    def others_percentile(self) -> float | None:
+        """Where the straightness of what is left lies among the walks'; None without draws."""
+        return percentile_of(self.others_compared)
+
+    @property
+    def persistence_percentile(self) -> float | None:
+        """Where the persistence lies among that of the updates in random order; None without draws."""
+        return percentile_of(self.persistence_compared)
 
     @property
     def times(self) -> float:
@@ -69,52 +104,46 @@ def walk_test(
     times: Float64[np.ndarray, " t"],
     draws: int,
     seed: int,
-    memory: Memory = _NONE,
+    memory: Memory = NO_MEMORY,
 ) -> WalkTest:
     """Test a trajectory from the inner products of its steps.
 
     Args:
-        g: [T, T] Gram matrix of the weights, from any origin.
+        g: [T, T] Gram matrix of the weights, from an origin as of `flipped_updates`.
         times: [T] when the steps are.
         draws: how many walks to draw.
         seed: seed of the signs.
-        memory: how updates remember each other without any drift.
+        memory: what momentum and weight decay do to a walk without any drift.
 
     Returns:
         The test.
     """
-    products = updates_gram(g)
-    path = float(np.trace(products))
-    straightness = float(products.sum()) / path
-    colour = memory.colour(times)
-    null = nulls.flipped_displacements(products, draws, seed, colour) / path if draws else np.zeros(0)
+    path = float(np.trace(updates_gram(g)))
+    updates = flipped_updates(g, times, memory)
+    straightness = float(g[0, 0] + g[-1, -1] - 2.0 * g[0, -1]) / path
     share, others = _shares(g)
-    fresh = whitened(products, colour)
-    persistence = _persistence(fresh, np.arange(len(fresh)))
-    shuffled = np.array([_persistence(fresh, order) for order in nulls.permutations(len(fresh), draws, seed)])
-    walks = nulls.flipped_grams(products, draws, seed, colour)
-    drawn = np.array([_shares(walk) for walk in walks]).reshape(-1, 2)
+    fresh = updates.products[1:, 1:]
+    # Cosines: a schedule that makes updates small and large in turn is no order in their directions.
+    sizes = np.sqrt(np.maximum(np.diag(fresh), np.finfo(np.float64).tiny))
+    cosines = fresh / np.outer(sizes, sizes)
+    orders = permutations(len(fresh), draws, seed)
+    drawn = np.array([_shares(walk) for walk in updates.grams(draws, seed)]).reshape(-1, 2)
     return WalkTest(
         straightness=straightness,
-        null=null,
-        expected=nulls.expected_displacement(products, colour) / path,
-        percentile=nulls.percentile(straightness, null) if draws else None,
-        p_value=nulls.p_value(straightness, null) if draws else None,
+        null=updates.displacements(draws, seed) / path,
+        expected=updates.expected_displacement / path,
         share=share,
         share_null=drawn[:, 0],
-        share_percentile=nulls.percentile(share, drawn[:, 0]) if draws else None,
         others_straightness=others,
         others_null=drawn[:, 1],
-        others_percentile=nulls.percentile(others, drawn[:, 1]) if draws else None,
-        persistence=persistence,
-        persistence_null=shuffled.reshape(draws),
-        persistence_percentile=nulls.percentile(persistence, shuffled) if draws else None,
+        persistence=_persistence(cosines, np.arange(len(fresh))),
+        persistence_null=np.array([_persistence(cosines, order) for order in orders]).reshape(draws),
         exponent=_exponent(g, times),
     )
 
 
-def _persistence(products: Float64[np.ndarray, "u u"], order: Int64[np.ndarray, " u"]) -> float:
-    return float(products[order[:-1], order[1:]].mean() / np.diag(products).mean())
+def _persistence(cosines: Float64[np.ndarray, "u u"], order: Int64[np.ndarray, " u"]) -> float:
+    return float(cosines[order[:-1], order[1:]].mean())
 
 
 def _shares(g: Float64[np.ndarray, "t t"]) -> tuple[float, float]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float64
 
+from eigentrail.chance.flipped_updates import flipped_updates
+from eigentrail.chance.optimizer_memory import NO_MEMORY, Memory
 from eigentrail.spectra import marchenko_pastur
-from eigentrail.trajectories import nulls
-from eigentrail.trajectories.gram import double_centred, updates_gram
+from eigentrail.trajectories.gram import double_centred
 
 
 def walk_shares(count: int, k: int) -> Float64[np.ndarray, " k"]:
@@ -51,7 +52,8 @@ def flipped_shares(
     k: int,
     draws: int,
     seed: int,
-    colour: Float64[np.ndarray, "u u"] | None = None,
+    times: Float64[np.ndarray, " t"] | None = None,
+    memory: Memory = NO_MEMORY,
 ) -> tuple[Float64[np.ndarray, " k"], Float64[np.ndarray, "draws k"]]:
     """Give the shares of walks with the observed updates and random signs.
 
@@ -59,11 +61,12 @@ def flipped_shares(
     not know of.
 
     Args:
-        g: [T, T] Gram matrix of the weights, from any origin.
+        g: [T, T] Gram matrix of the weights, from an origin as of `flipped_updates`.
         k: how many components, at most T - 1.
         draws: how many walks.
         seed: seed of the signs.
-        colour: L of the covariance L L^T of the updates, see `Memory.colour`; None for independent ones.
+        times: [T] when the steps are; needed with a memory.
+        memory: what momentum and weight decay do to a walk.
 
     Returns:
         The observed shares of these steps [k], and those of the walks [draws, k].
@@ -73,5 +76,5 @@ def flipped_shares(
         centred = double_centred(one)
         return np.asarray(np.linalg.eigvalsh(centred)[::-1][:k] / np.trace(centred))
 
-    drawn = [shares(walk) for walk in nulls.flipped_grams(updates_gram(g), draws, seed, colour)]
+    drawn = [shares(walk) for walk in flipped_updates(g, times, memory).grams(draws, seed)]
     return shares(g), np.array(drawn).reshape(draws, k)

@@ -14,14 +14,14 @@ from jaxtyping import Float64
 
 from eigentrail._numbers import real, seed_of, whole
 from eigentrail._progress import Progress, silent
+from eigentrail.chance import Compared, compare_drawn, percentile_of, requested
+from eigentrail.chance.optimizer_memory import Memory
 from eigentrail.errors import OptionError, TrajectoryError
-from eigentrail.trajectories import nulls
 from eigentrail.trajectories.change_points import cut, shortest_piece
 from eigentrail.trajectories.geodesic import MOST_STEPS, check_circle, choose_places, geodesic, walk_norms
 from eigentrail.trajectories.geodesic_null import walked_vectors
 from eigentrail.trajectories.great_circle import GreatCircles, fit_great_circles
 from eigentrail.trajectories.leading_vectors import SIDES, Side
-from eigentrail.trajectories.memory import Memory
 from eigentrail.trajectories.rows import open_rows
 
 
@@ -40,7 +40,6 @@ class Segments:
         penalty: what a change has to lower it by.
         count: how many segments that penalty gives without a limit.
         null_counts: [draws] the same of random walks of the weights; empty without a null.
-        percentile: where the count lies among them, 0 to 100; None without a null. Also a walk bends.
         vectors: the path [step, entry].
         note: what should be known, in words; "" if nothing.
     """
@@ -54,24 +53,34 @@ class Segments:
     penalty: float
     count: int
     null_counts: Float64[np.ndarray, " d"]
-    percentile: float | None
     vectors: xr.DataArray
     note: str = ""
+
+    @property
+    def compared(self) -> Compared | None:
+        """The count beside that of random walks, which bend too; None without a null."""
+        return compare_drawn(self.count, self.null_counts)
+
+    @property
+    def percentile(self) -> float | None:
+        """Where the count lies among that of random walks, 0 to 100; None without a null."""
+        return percentile_of(self.compared)
 
     @property
     def verdict(self) -> str:
         """Whether the path consists of more circles than a random walk, in one sentence."""
         circles = f"The path is cut into {self.count} great circle{'' if self.count == 1 else 's'}"
-        if self.percentile is None:
+        compared, below = self.compared, compare_drawn(self.count, self.null_counts, "less")
+        if compared is None or below is None:
             return f"{circles}, which says nothing without a null."
         than = "as many as chance gives"
-        if self.percentile > 95.0:
+        if compared.beyond:
             than = "more than chance gives"
-        elif self.percentile < 5.0:
+        elif below.beyond:
             than = "fewer than chance gives"
         return (
-            f"{circles}, {than}: random walks of the weights with the same steps into {np.median(self.null_counts):g} "
-            f"(median; percentile {self.percentile:.0f} of {len(self.null_counts)} draws)."
+            f"{circles}, {than}: random walks of the weights with the same steps into {compared.median:g} "
+            f"(median; percentile {compared.percentile_text} of {compared.draws} draws)."
         )
 
 
@@ -83,13 +92,14 @@ def segments(
     *,
     penalty: float = 1.0,
     most: int | None = None,
-    null: int | Any = nulls.ENOUGH,
+    null: int | Any = requested.ENOUGH,
     seed: int = 0,
     null_shape: tuple[int, int] | None = None,
     start: int | Literal["spike"] | None = None,
     steps: int = MOST_STEPS,
     momentum: float = 0.0,
     nesterov: bool = False,
+    weight_decay: float = 0.0,
 ) -> Segments:
     """Find the change points between great circles by exact optimal partitioning.
 
@@ -115,6 +125,7 @@ def segments(
         steps: how many steps the path is thinned to.
         momentum: as of `geodesic`.
         nesterov: as of `geodesic`.
+        weight_decay: as of `geodesic`.
 
     Returns:
         The segments; one where nothing changes.
@@ -125,12 +136,12 @@ def segments(
     """
     penalty = _checked_penalty(penalty)
     most = None if most is None else whole("most", most, 1)
-    draws, pool = nulls.given(null, "counts")
+    draws, pool = requested.given(null, "counts")
     path = geodesic(x, dims, which, side, null=0, null_shape=null_shape, start=start, steps=steps).vectors
     vectors = path.values
     _check_length(len(vectors), dims)
     options: dict[str, Any] = {"penalty": penalty, "seed": seed, "start": start, "steps": steps}
-    options |= {"momentum": momentum, "nesterov": nesterov}
+    options |= {"momentum": momentum, "nesterov": nesterov, "weight_decay": weight_decay}
     note = ""
     if pool is None:
         pool = np.zeros(0)
@@ -152,7 +163,6 @@ def segments(
         penalty=pieces.price,
         count=pieces.count,
         null_counts=pool,
-        percentile=nulls.percentile(pieces.count, pool) if len(pool) else None,
         vectors=path,
         note=note,
     )
@@ -172,6 +182,7 @@ def walk_counts(
     steps: int = MOST_STEPS,
     momentum: float = 0.0,
     nesterov: bool = False,
+    weight_decay: float = 0.0,
     progress: Progress = silent,
 ) -> Mapping[Side, Float64[np.ndarray, " d"]]:
     """Count the segments of random walks of the weights, with the norms of the observed start and steps.
@@ -189,6 +200,7 @@ def walk_counts(
         steps: how many steps the path and the walks are thinned to.
         momentum: as of `geodesic`.
         nesterov: as of `geodesic`.
+        weight_decay: as of `geodesic`.
         progress: is told of the walks done.
 
     Returns:
@@ -200,7 +212,7 @@ def walk_counts(
     """
     check_circle(dims, side)
     draws, penalty, seed = whole("draws", draws), _checked_penalty(penalty), seed_of(seed)
-    memory = Memory(momentum, nesterov)
+    memory = Memory(momentum, nesterov, weight_decay)
     rows = open_rows(x, fewest=dims + 2)
     if len(rows.shape) < 2 and null_shape is None:
         raise OptionError(
@@ -208,11 +220,11 @@ def walk_counts(
         )
     places = choose_places(rows, start, dims, steps)
     _check_length(len(places), dims)
-    colour = memory.colour_of(rows.steps[places])
-    first, norms, shape = walk_norms(rows, places, which, side, null_shape, seed, colour)
+    colour, kept = memory.colour_of(rows.steps[places]), memory.kept(rows.steps[places])
+    first, norms, shape = walk_norms(rows, places, which, side, null_shape, seed, colour, kept)
     counts: dict[Side, list[int]] = {one: [] for one in SIDES}
     done = 0
-    for walks in walked_vectors(shape, first, norms, draws, seed, which, colour):
+    for walks in walked_vectors(shape, first, norms, draws, seed, which, colour, kept):
         progress("segments of random walks", done, draws)
         for one in SIDES:
             vectors = walks.side(one)

@@ -11,13 +11,13 @@ from jaxtyping import Float64
 
 from eigentrail._numbers import seed_of
 from eigentrail._progress import Progress, silent
+from eigentrail.chance import compare, requested
+from eigentrail.chance.optimizer_memory import Memory
 from eigentrail.errors import TrajectoryError
-from eigentrail.trajectories import nulls
 from eigentrail.trajectories.geodesic import MOST_STEPS, check_path, choose_places, follow_rows
 from eigentrail.trajectories.geodesic_null import all_null_scores
 from eigentrail.trajectories.great_circle import fit_great_circles
 from eigentrail.trajectories.leading_vectors import SIDES
-from eigentrail.trajectories.memory import Memory
 from eigentrail.trajectories.rows import open_rows
 
 # Shares of the path that are left out at its beginning to see what the choice of the start does.
@@ -30,7 +30,7 @@ _NUMBERS = ("score", "rss", "percentile", "p_value", "arc", "best_start", "best_
 def singular_path(
     x: Any,
     which: int = 0,
-    null: int = nulls.ENOUGH,
+    null: int = requested.ENOUGH,
     seed: int = 0,
     *,
     start: int | Literal["spike"] | None = None,
@@ -38,6 +38,7 @@ def singular_path(
     shares: Sequence[float] = _SHARES,
     momentum: float = 0.0,
     nesterov: bool = False,
+    weight_decay: float = 0.0,
     progress: Progress = silent,
 ) -> xr.Dataset:
     """Fit the paths of the left and the right singular vector, with the null of random walks in weight space.
@@ -54,6 +55,7 @@ def singular_path(
         shares: shares of the path to leave out at its beginning, the first one 0.
         momentum: as of `geodesic`.
         nesterov: as of `geodesic`.
+        weight_decay: as of `geodesic`.
         progress: is told of the walks done.
 
     Returns:
@@ -79,9 +81,10 @@ def singular_path(
     rows = open_rows(x, fewest=4)
     if len(rows.shape) < 2:
         raise TrajectoryError("weights of one dimension have no singular vectors: choose a weight matrix.")
-    draws, seed, memory = nulls.check_draws(null), seed_of(seed), Memory(momentum, nesterov)
+    draws, seed, memory = requested.check_draws(null), seed_of(seed), Memory(momentum, nesterov, weight_decay)
     places = choose_places(rows, start, 2, steps)
-    followed, first_norm, norms, shape = follow_rows(rows, places, which)
+    kept = memory.kept(rows.steps[places])
+    followed, first_norm, norms, shape = follow_rows(rows, places, which, kept)
     count = len(places)
     starts = np.unique([round(share * (count - 1)) for share in shares])
     starts = starts[count - starts >= _FEWEST] if count > _FEWEST else starts[:1]
@@ -100,7 +103,16 @@ def singular_path(
     if draws:
         colour = memory.colour_of(rows.steps[places])
         drawn = all_null_scores(
-            shape, first_norm, norms, draws, seed, which, tuple(int(s) for s in starts), progress, colour
+            shape,
+            first_norm,
+            norms,
+            draws,
+            seed,
+            which,
+            tuple(int(s) for s in starts),
+            progress,
+            colour,
+            kept,
         ).scores
         out["null_scores"] = drawn[:, :, 0]
         _compare(drawn, rows.steps[places][starts], out)
@@ -192,11 +204,11 @@ def _compare(
         null = null[np.isfinite(null)]
         if not len(null) or not np.isfinite(observed):
             continue
-        out["percentile_from"][side, dims, start] = nulls.percentile(observed, null)
+        out["percentile_from"][side, dims, start] = compare(observed, null).percentile
         out["null_from"][side, dims, start] = np.percentile(null, _QUANTILES)
         if start == 0:
-            out["percentile"][side, dims] = nulls.percentile(observed, null)
-            out["p_value"][side, dims] = nulls.p_value(observed, null)
+            out["percentile"][side, dims] = compare(observed, null).percentile
+            out["p_value"][side, dims] = compare(observed, null).p
     for at in np.ndindex(2, 2):
         seen, walks = out["percentile_from"][at], drawn[at]
         if not np.isfinite(seen).all() or not np.isfinite(walks).all():
@@ -204,4 +216,4 @@ def _compare(
         # Each walk's percentile among the walks at every start, and its best one.
         among = (np.argsort(np.argsort(walks, axis=1), axis=1) + 0.5) / walks.shape[1] * 100.0
         out["best_start"][at] = starts[int(seen.argmax())]
-        out["best_percentile"][at] = nulls.percentile(float(seen.max()), among.max(axis=0))
+        out["best_percentile"][at] = compare(float(seen.max()), among.max(axis=0)).percentile

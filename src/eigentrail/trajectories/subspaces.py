@@ -10,9 +10,10 @@ from jaxtyping import Float64
 
 from eigentrail._arrays import to_float64
 from eigentrail._numbers import real, seed_of, whole
+from eigentrail.chance import compare, requested
+from eigentrail.chance.displacements import displaced
 from eigentrail.errors import OptionError, TrajectoryError
 from eigentrail.spectra import principal_angles
-from eigentrail.trajectories import nulls
 from eigentrail.trajectories.geodesic import as_matrices
 from eigentrail.trajectories.rows import open_rows
 
@@ -26,7 +27,7 @@ def subspaces(
     *,
     reference: int = 0,
     gap: float = 0.01,
-    null: int = nulls.ENOUGH,
+    null: int = requested.ENOUGH,
     seed: int = 0,
     against: tuple[Any, Any] | None = None,
 ) -> xr.Dataset:
@@ -72,7 +73,7 @@ def subspaces(
     reference = whole("reference", reference, -len(rows), len(rows) - 1)
     if not 0.0 <= real("gap", gap) < 1.0:
         raise OptionError(f"gap is a share, 0 to 1, not {gap}.")
-    draws, seed = nulls.check_draws(null), seed_of(seed)
+    draws, seed = requested.check_draws(null), seed_of(seed)
     base = reference % len(rows)
 
     def matrix(place: int) -> Float64[np.ndarray, "o i"]:
@@ -108,14 +109,14 @@ def subspaces(
     kept = _kept(first, _vectors(matrix(far))[0], k)
     start = matrix(base)
     distance = float(np.linalg.norm(matrix(far) - start))
-    drawn = [_kept(first, _vectors(w)[0], k) for w in nulls.displaced(start, distance, draws, seed)]
+    drawn = [_kept(first, _vectors(w)[0], k) for w in displaced(start, distance, draws, seed)]
     walked = np.array(drawn).reshape(draws, 2, 2).transpose(1, 2, 0)
     data["kept"], data["kept_null"] = (("end", "side"), kept), (("end", "side", "draw"), walked)
     data["kept_percentile"] = (
         ("end", "side"),
         np.array(
             [
-                [nulls.percentile(kept[i, j], walked[i, j]) if draws else np.nan for j in (0, 1)]
+                [compare(float(kept[i, j]), walked[i, j]).percentile if draws else np.nan for j in (0, 1)]
                 for i in (0, 1)
             ]
         ),

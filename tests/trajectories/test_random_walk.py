@@ -1,15 +1,11 @@
-"""Walks that remember each other as an optimizer's momentum makes them: closed form, levels and powers."""
-
-import itertools
+"""Walks as an optimizer with momentum or weight decay makes them: levels and powers of the walk test."""
 
 import numpy as np
 import pytest
 from scipy.stats import kstest
 
 import eigentrail as et
-from eigentrail.errors import OptionError
-from eigentrail.trajectories import nulls
-from eigentrail.trajectories.memory import Memory, whitened
+from eigentrail.chance.optimizer_memory import Memory
 from eigentrail.trajectories.random_walk import walk_test
 
 
@@ -23,35 +19,6 @@ def updates_of(memory: Memory, count: int, n: int, seed: int, warm: int = 200) -
         if step >= warm:
             out.append(gradient + memory.momentum * velocity if memory.nesterov else velocity)
     return np.array(out)
-
-
-@pytest.mark.parametrize(
-    "memory", [Memory(0.9), Memory(0.5), Memory(0.9, nesterov=True), Memory(0.99, nesterov=True)]
-)
-@pytest.mark.parametrize("times", [np.arange(8.0), np.array([0.0, 1, 2, 5, 9, 10, 40])])
-def test_the_covariance_is_that_of_the_recursion(memory: Memory, times: np.ndarray) -> None:
-    beta, count = memory.momentum, int(times[-1])
-    reach = 3000
-    kernel = beta ** np.arange(reach)
-    if memory.nesterov:
-        kernel = np.r_[1 + beta, beta ** np.arange(2, reach + 1)]
-    correlation = np.array([kernel[: reach - lag] @ kernel[lag:] for lag in range(count)]) / (kernel @ kernel)
-    every = correlation[np.abs(np.subtract.outer(np.arange(count), np.arange(count)))]
-    inside = np.array(
-        [(np.arange(count) >= a) & (np.arange(count) < b) for a, b in itertools.pairwise(times)]
-    )
-    colour = memory.colour(times)
-    assert colour is not None
-    np.testing.assert_allclose(colour @ colour.T, inside @ every @ inside.T, rtol=1e-8, atol=1e-9)
-    np.testing.assert_allclose(whitened(colour @ colour.T, colour), np.eye(len(times) - 1), atol=1e-9)
-
-
-def test_no_momentum_is_no_memory() -> None:
-    assert Memory().colour(np.arange(5.0)) is None
-    with pytest.raises(OptionError, match=r"from 0 to below 1, not 1\.0"):
-        Memory(1.0)
-    with pytest.raises(OptionError, match="momentum"):
-        et.trajectories.drift(np.random.default_rng(0).standard_normal((20, 5)), momentum="0.9")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("memory", [Memory(0.9), Memory(0.9, nesterov=True)])
@@ -80,18 +47,6 @@ def test_a_drift_under_momentum_is_found() -> None:
     assert found.walk.times == pytest.approx(found.walk.straightness / found.walk.expected)
 
 
-def test_the_expected_displacement_is_the_mean_over_signs() -> None:
-    memory, rng = Memory(0.8), np.random.default_rng(0)
-    u = rng.standard_normal((12, 6))
-    colour = memory.colour(np.arange(13.0))
-    drawn = nulls.flipped_displacements(u @ u.T, 20_000, 0, colour)
-    assert nulls.expected_displacement(u @ u.T, colour) == pytest.approx(drawn.mean(), rel=0.03)
-    assert nulls.expected_displacement(u @ u.T) == pytest.approx(np.trace(u @ u.T))
-    # The walks' last squared norms are the displacements of the same signs.
-    grams = [walk[-1, -1] for walk in nulls.flipped_grams(u @ u.T, 3, 0, colour)]
-    assert np.isfinite(grams).all() and len(grams) == 3
-
-
 @pytest.mark.parametrize("count", [3, 4])
 def test_few_steps_have_few_signs_and_no_verdict(count: int) -> None:
     """Of two or three updates no pattern of signs is rare, and equal ones are equal in spite of rounding."""
@@ -105,16 +60,63 @@ def test_few_steps_have_few_signs_and_no_verdict(count: int) -> None:
 
 def test_persistence_is_what_updates_remember_beyond_the_momentum() -> None:
     memory, known, unknown, independent = Memory(0.5), [], [], []
-    for seed in range(60):
+    for seed in range(40):
         x = np.cumsum(updates_of(memory, 40, 30, seed), axis=0)
         times = np.arange(40.0)
-        known.append(walk_test(x @ x.T, times, 100, seed, memory).persistence_percentile)
-        found = walk_test(x @ x.T, times, 100, seed)
+        known.append(walk_test(x @ x.T, times, 60, seed, memory).persistence_percentile)
+        found = walk_test(x @ x.T, times, 60, seed)
         unknown.append(found.persistence_percentile)
         assert found.persistence == pytest.approx(0.5, abs=0.15)  # the correlation of neighbours
         y = np.cumsum(np.random.default_rng(seed).standard_normal((40, 30)) + 1.0, axis=0)
-        independent.append(walk_test(y @ y.T, times, 100, seed).persistence_percentile)
+        independent.append(walk_test(y @ y.T, times, 60, seed).persistence_percentile)
     assert min(unknown) > 97.5
     assert kstest(np.array(known) / 100, "uniform").pvalue > 1e-3
     # A constant drift is in every order of the updates.
     assert kstest(np.array(independent) / 100, "uniform").pvalue > 1e-3
+
+
+def decayed_noise(count: int, n: int, seed: int, decay: float) -> np.ndarray:
+    """Weights that start as noise, decay, and are pushed by noise."""
+    rng = np.random.default_rng(seed)
+    w = 3.0 * rng.standard_normal(n)
+    out = [w]
+    for _ in range(count - 1):
+        w = (1.0 - decay) * w + 0.1 * rng.standard_normal(n)
+        out.append(w)
+    return np.array(out)
+
+
+def test_noise_that_decays_is_a_drift_by_chance_only() -> None:
+    decay, times = 0.01, np.arange(80.0)
+    known, blind = [], []
+    for seed in range(40):
+        x = decayed_noise(80, 40, seed, decay)
+        found = walk_test(x @ x.T, times, 60, seed, Memory(weight_decay=decay))
+        known.append(
+            (found.percentile, found.share_percentile, found.others_percentile, found.persistence_percentile)
+        )
+        blind.append(walk_test(x @ x.T, times, 60, seed).percentile)
+    for column in np.array(known).T:
+        assert kstest(column / 100, "uniform").pvalue > 1e-3
+    # The negative control: without the weight decay every one of them is called a drift.
+    assert np.mean(np.array(blind) > 97.5) > 0.9
+
+
+def test_a_drift_under_weight_decay_is_found_and_told_from_the_decay() -> None:
+    decay, rng = 0.01, np.random.default_rng(1)
+    w, out, push = rng.standard_normal(40), [], 0.05 * rng.standard_normal(40)
+    for _ in range(100):
+        out.append(w)
+        w = (1.0 - decay) * w + push + 0.05 * rng.standard_normal(40)
+    found = et.trajectories.drift(np.array(out), weight_decay=decay)
+    assert found.walk.compared is not None and found.walk.compared.beyond and found.walk.times > 2.0
+
+
+def test_a_schedule_of_the_rate_is_no_persistence() -> None:
+    """Independent updates whose sizes follow half a cosine."""
+    sizes = 0.5 * (1.0 + np.cos(np.pi * np.arange(60) / 60))
+    found = []
+    for seed in range(40):
+        x = np.cumsum(sizes[:, None] * np.random.default_rng(seed).standard_normal((60, 30)), axis=0)
+        found.append(walk_test(x @ x.T, np.arange(60.0), 60, seed).persistence_percentile)
+    assert kstest(np.array(found) / 100, "uniform").pvalue > 1e-3

@@ -1,7 +1,8 @@
-"""How the updates of an optimizer with momentum remember each other.
+"""What an optimizer does to a walk: momentum makes updates remember each other, weight decay makes weights forget.
 
 Noise that goes through momentum beta comes out with correlation beta^lag: such a walk gets farther than one of
-independent updates without any drift. A null for it has to remember as much.
+independent updates without any drift. Weight decay pulls pure noise inwards, which looks like a drift towards zero. A
+null for either has to do the same.
 """
 
 from __future__ import annotations
@@ -24,10 +25,14 @@ class Memory:
     Attributes:
         momentum: beta in [0, 1), Adam's beta_1: the correlation falls by this factor from step to step.
         nesterov: whether the momentum is Nesterov's, with which an update holds its own gradient with more weight.
+        weight_decay: the share of themselves that weights lose at each step, in [0, 1): the rate times torch's
+            `weight_decay` for AdamW and plain SGD, that over 1 - momentum for SGD with momentum; 2 mu lambda where the
+            loss has lambda ||w||^2 (S1).
     """
 
     momentum: float = 0.0
     nesterov: bool = False
+    weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
         number = isinstance(self.momentum, (int, float, np.floating)) and not isinstance(self.momentum, bool)
@@ -35,6 +40,23 @@ class Memory:
             raise OptionError(f"momentum is the optimizer's, from 0 to below 1, not {self.momentum!r}.")
         if not isinstance(self.nesterov, (bool, np.bool_)):
             raise OptionError(f"nesterov is True or False, not {written(self.nesterov)}.")
+        decay = self.weight_decay
+        number = isinstance(decay, (int, float, np.floating)) and not isinstance(decay, bool)
+        if not number or not 0.0 <= decay < 1.0:
+            raise OptionError(
+                f"weight_decay is the share that weights lose at each step, from 0 to below 1, not {written(decay)}."
+            )
+
+    def kept(self, times: Float64[np.ndarray, " t"]) -> Float64[np.ndarray, " u"]:
+        """Give what is left of weights between given steps when weight decay alone acts.
+
+        Args:
+            times: [T] steps of the optimizer, ascending.
+
+        Returns:
+            [T - 1] shares, 1 without weight decay.
+        """
+        return np.asarray((1.0 - self.weight_decay) ** np.diff(np.asarray(times, dtype=np.float64)))
 
     @property
     def correlation(self) -> float:
@@ -85,6 +107,10 @@ class Memory:
         if not (np.diff(times) > 0).all():
             raise TrajectoryError("the steps are not ascending: sort the trajectory by its steps.")
         return self.colour(times)
+
+
+#: Plain gradient descent: neither momentum nor weight decay.
+NO_MEMORY = Memory()
 
 
 def whitened(
