@@ -1,0 +1,192 @@
+"""`eigentrail edit SOURCE`."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from eigentrail.cli import options as opt
+from eigentrail.cli.tables import console, new_table, note, number
+from eigentrail.errors import OptionError
+
+_SAMPLES = 2000
+
+
+def edit(
+    source: Annotated[
+        str, typer.Argument(help="Checkpoint, folder, index or archive of weights; or a recorded run.")
+    ],
+    truncate: Annotated[
+        int | None, typer.Option("--truncate", metavar="K", help="Keep the K largest singular values.")
+    ] = None,
+    energy: Annotated[
+        float | None,
+        typer.Option(
+            "--energy", metavar="F", help="Keep the fewest values that make this share of the squared norm."
+        ),
+    ] = None,
+    spikes: Annotated[bool, typer.Option("--spikes", help="Keep what stands out of the noise bulk.")] = False,
+    denoise: Annotated[
+        bool, typer.Option("--denoise", help="Remove the noise bulk and shrink what stands out.")
+    ] = False,
+    shrink: Annotated[
+        int | None,
+        typer.Option("--shrink", metavar="K", help="James-Stein shrinkage of the K leading vectors."),
+    ] = None,
+    layers: opt.Layers = None,
+    conv: opt.ConvOption = opt.Conv.FLATTEN,
+    base: opt.Base = None,
+    level: opt.Level = 0.01,
+    whiten: Annotated[
+        bool,
+        typer.Option("--whiten", help="Of a recorded run: cut where it costs the layers' outputs least."),
+    ] = False,
+    factored: Annotated[
+        bool, typer.Option("--factored", help="Write two smaller layers where they need fewer numbers.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only tell what to expect; write nothing.")
+    ] = False,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="The new file or folder.")
+    ] = None,
+    format: opt.FormatOption = opt.Format.TABLE,
+) -> int:
+    """Cut, denoise or shrink the weights of a checkpoint: expected first, then written, then measured."""
+    from eigentrail.interventions.edit import edit as plan_edit
+
+    how, options = _chosen(truncate, energy, spikes, denoise, shrink, level)
+    if output is None and not dry_run:
+        raise OptionError("give the new file with -o FILE, or --dry-run to only see what to expect")
+    run = _Run.of(source)
+    covariances = None
+    if whiten:
+        if run is None or how != "truncate":
+            raise OptionError(
+                "--whiten needs a recorded run, whose samples tell the inputs, and --truncate or --energy"
+            )
+        covariances = run.covariances(layers)
+    planned = plan_edit(
+        source if run is None else run.model,
+        how,
+        layers or None,
+        conv=conv.value,
+        base=base,
+        covariances=covariances,
+        **options,
+    )
+    scores = None if run is None else run.scores(planned)
+    if not dry_run and output is not None:
+        planned.save(output, factored=factored)
+    table = planned.table
+    before, after = planned.parameters
+    if format is opt.Format.CSV:
+        typer.echo(table.to_csv(index=False), nl=False)
+    elif format is opt.Format.JSON:
+        document = {
+            "source": planned.weights.source if run is None else source,
+            "edit": planned.intervention.name,
+            "layers": json.loads(table.to_json(orient="records")),
+            "summary": {"parameters": before, "parameters_factored": after, **(scores or {})},
+            "skipped": [{"name": left.name, "reason": left.reason} for left in planned.skipped],
+        }
+        typer.echo(json.dumps(document))
+    else:
+        _print(planned, table)
+        typer.echo(f"{before} numbers in the edited matrices, {after} in factors ({after / before:.0%})")
+        if scores:
+            typer.echo(
+                f"test accuracy {scores['accuracy_before']:.2%} before, {scores['accuracy_after']:.2%} after; "
+                f"loss {scores['loss_before']:.4g} before, {scores['loss_after']:.4g} after"
+            )
+    if output is not None and not dry_run:
+        note(f"wrote {output}")
+    return 0
+
+
+def _chosen(
+    truncate: int | None, energy: float | None, spikes: bool, denoise: bool, shrink: int | None, level: float
+) -> tuple[str, dict[str, Any]]:
+    ways: list[tuple[str, dict[str, Any]]] = []
+    if truncate is not None:
+        ways.append(("truncate", {"k": truncate}))
+    if energy is not None:
+        ways.append(("truncate", {"energy": energy}))
+    if spikes:
+        ways.append(("truncate", {"spikes": True, "level": level}))
+    if denoise:
+        ways.append(("denoise", {"level": level}))
+    if shrink is not None:
+        ways.append(("james_stein", {"k": shrink}))
+    if len(ways) != 1:
+        raise OptionError("give exactly one of --truncate, --energy, --spikes, --denoise and --shrink")
+    return ways[0]
+
+
+class _Run:
+    """A recorded run as a source: its network at the last step, and its samples."""
+
+    def __init__(self, path: str) -> None:
+        from eigentrail.evaluation.of_run import samples_of
+        from eigentrail.runs import open_run
+
+        run = open_run(path)
+        self.model = run.model(int(run.steps[-1]))
+        self.inputs, _ = samples_of(run, count=_SAMPLES)
+        self.tested = samples_of(run, part="test")
+
+    @classmethod
+    def of(cls, source: str) -> _Run | None:
+        """The run at a path, None where there is none."""
+        return cls(source) if (Path(source) / "run.json").is_file() else None
+
+    def covariances(self, layers: list[str] | None) -> dict[str, Any]:
+        """Second moments of the layers' inputs over training samples."""
+        from eigentrail.interventions.covariance import input_covariances
+
+        return dict(input_covariances(self.model, self.inputs, layers))
+
+    def scores(self, planned: Any) -> dict[str, float]:
+        """Loss and accuracy on the test samples before and after."""
+        from eigentrail.training.accuracy import score
+
+        before = score(self.model, *self.tested)
+        with planned.applied(self.model):
+            after = score(self.model, *self.tested)
+        return {
+            "accuracy_before": before.accuracy,
+            "accuracy_after": after.accuracy,
+            "loss_before": before.loss,
+            "loss_after": after.loss,
+        }
+
+
+def _print(planned: Any, table: Any) -> None:
+    columns = [("layer", "l"), ("size", "r"), ("rank", "r"), ("spikes", "r"), ("error expected", "r")]
+    columns += [("of outputs", "r"), ("measured", "r"), ("rounding", "r"), ("factors", "r")]
+    shown = new_table(columns)
+    for row in table.to_dict(orient="records"):
+        pooled = f"{row['matrices']}x" if row["matrices"] > 1 else ""
+        cells = [row[key] for key in ("relative_error", "output_error", "measured_error", "rounding")]
+        shown.add_row(
+            row["name"],
+            f"{pooled}{row['rows']}x{row['cols']}",
+            str(row["rank"]),
+            *("-" if _lacks(value) else number(value) for value in (row["spikes"], *cells)),
+            f"{row['parameters_factored'] / row['parameters']:.0%}",
+        )
+    console().print(shown)
+    left = [one for one in planned.skipped if one.name in planned.weights.specs]
+    for one in left[:5]:
+        note(f"left as it is: {one.name}: {one.reason}")
+    if len(left) > 5:
+        note(f"and {len(left) - 5} more")
+
+
+def _lacks(value: float | None) -> bool:
+    # Pandas has NaN where a column of numbers lacks one.
+    return value is None or math.isnan(value)
