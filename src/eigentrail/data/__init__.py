@@ -6,6 +6,7 @@ from eigentrail.data.dataset import Data
 from eigentrail.data.derive import label_noise, select_classes, take
 from eigentrail.data.digits import load_digits
 from eigentrail.data.fetching import fetch
+from eigentrail.data.for_images import for_images
 from eigentrail.data.mnist import load_fashion_mnist, load_mnist
 from eigentrail.data.normalization import Normalization
 from eigentrail.data.own import from_tensors
@@ -20,6 +21,7 @@ __all__ = [
     "as_data",
     "black_of",
     "fetch",
+    "for_images",
     "from_tensors",
     "label_noise",
     "load",

@@ -8,6 +8,7 @@ from typing import Any
 
 from eigentrail.data.dataset import Data
 from eigentrail.data.derive import label_noise, select_classes, take
+from eigentrail.data.for_images import for_images
 from eigentrail.data.own import is_import_path, was_asked
 from eigentrail.data.registry import is_known, load, names, resolve
 from eigentrail.errors import DataError
@@ -16,6 +17,7 @@ _STEPS: dict[Any, Callable[..., Data]] = {
     "select_classes": select_classes,
     "take": take,
     "label_noise": label_noise,
+    "for_images": for_images,
 }
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from eigentrail._names import bare, look_up
-from eigentrail.data import cifar, digits, mnist, orthogonal, svhn
+from eigentrail.data import cifar, digits, mnist, orthogonal, separable, svhn
 from eigentrail.data.dataset import Data
 from eigentrail.data.fetching import fetch
 from eigentrail.data.locate import Layout
@@ -42,6 +42,7 @@ ENTRIES: dict[str, Entry] = {
     "cifar10": Entry(cifar.load_cifar10, cifar.LAYOUTS["cifar10"], "CIFAR-10"),
     "cifar100": Entry(cifar.load_cifar100, cifar.LAYOUTS["cifar100"], "CIFAR-100"),
     "orthogonal": Entry(lambda path: orthogonal.load_orthogonal(), (), "orthonormal samples"),
+    "separable": Entry(lambda path: separable.load_separable(), (), "linearly separable classes"),
     "svhn": Entry(svhn.load_svhn, svhn.LAYOUTS, "SVHN"),
 }
 

@@ -17,6 +17,7 @@ from eigentrail._numbers import seed_of, whole, written
 from eigentrail.errors import OptionError
 from eigentrail.networks.batch_norm_mlp import BatchNormMLP, BatchNormResidual
 from eigentrail.networks.deep_linear import DeepLinear
+from eigentrail.networks.equal_width import DeepLinearStack, deep_mlp
 from eigentrail.networks.lenet import lenet
 from eigentrail.networks.mini_alexnet import mini_alexnet, mini_alexnet_s0, mini_alexnet_small
 from eigentrail.networks.mlp import mlp50, mlp256
@@ -113,10 +114,23 @@ ENTRIES: dict[str, Entry] = {
         partial(DeepLinear, depth=3, scale=0.1), "deep linear network", "S3", (30,), 30, 2700, "orthogonal",
         "three layers and 30 inputs and outputs as in the figures, scale 0.1, which the source leaves open",
     ),
+    "mlp-8-100": Entry(
+        partial(deep_mlp, depth=8, width=100), "MLP-8-100", "S3, part 3", (1, 28, 28), 10, 150_210, "he-normal",
+        "any L and H by name: L hidden layers of width H with ReLU; the source names neither, nor the initialisation",
+    ),
+    "linear-8-100": Entry(
+        partial(DeepLinearStack, depth=8, width=100), "LINEAR-8-100", "S3, part 3", (1, 28, 28), 10, 149_400,
+        "glorot-normal", "any L and H by name: MLP-L-H without ReLU and biases",
+    ),
 }  # fmt: skip
 
-_SIZED: dict[str, type[nn.Module]] = {"mlp": BatchNormMLP, "res": BatchNormResidual}
-_SIZED_NAME = re.compile(r"(mlp|res)[\s_-]*bn[\s_-]*(\d{1,6})[\s_-]+(\d{1,6})", re.I)
+_SIZED: dict[str, Callable[..., nn.Module]] = {
+    "mlp-bn": BatchNormMLP,
+    "res-bn": BatchNormResidual,
+    "mlp": deep_mlp,
+    "linear": DeepLinearStack,
+}
+_SIZED_NAME = re.compile(r"(?:(mlp|res)[\s_-]*(bn)|(mlp|linear))[\s_-]*(\d{1,6})[\s_-]+(\d{1,6})", re.I)
 
 
 def names() -> tuple[str, ...]:
@@ -132,8 +146,8 @@ def resolve(name: str) -> str:
     """Find the network that a name or an import path means.
 
     Args:
-        name: a known name in any spelling ("MLP 50"), MLP-BN-L-H or RES-BN-L-H with any numbers for L and H, or
-            "package.module:factory".
+        name: a known name in any spelling ("MLP 50"), MLP-BN-L-H, RES-BN-L-H, MLP-L-H or LINEAR-L-H with any
+            numbers for L and H, or "package.module:factory".
 
     Returns:
         The known name, or the import path as it is.
@@ -146,8 +160,8 @@ def resolve(name: str) -> str:
     if ":" in name:
         return name
     if (sized := _SIZED_NAME.fullmatch(name.strip())) is not None:
-        kind, depth, width = sized.groups()
-        return f"{kind.lower()}-bn-{int(depth)}-{int(width)}"
+        *kind, depth, width = (part for part in sized.groups() if part is not None)
+        return "-".join([*kind, str(int(depth)), str(int(width))]).lower()
     return look_up(
         name, ENTRIES, "network", OptionError, more='; your own is given as "package.module:factory"'
     )
@@ -241,7 +255,7 @@ def accepted_arguments(factory: Any, input_shape: Sequence[int], classes: int) -
 def _factory(known: str) -> Factory:
     if known in ENTRIES:
         return ENTRIES[known].factory
-    kind, _, depth, width = known.split("-")
+    kind, depth, width = known.rsplit("-", 2)
     return partial(_SIZED[kind], depth=int(depth), width=int(width))
 
 
