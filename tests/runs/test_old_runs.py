@@ -55,7 +55,7 @@ def test_a_run_of_format_1(old: Path) -> None:
     assert run.manifest.seed == 7
     assert run.manifest.notes == {"why": "kept"}
     model = run.model(10, into=Old())
-    assert torch.equal(model.get_submodule("half").weight, torch.from_numpy(value_at((2, 2), 10)).bfloat16())
+    assert torch.equal(model.state_dict()["half.weight"], torch.from_numpy(value_at((2, 2), 10)).bfloat16())
     norms = run.analyses.get("norms")
     assert norms is not None
     assert norms["norm"].tolist() == [2.0]

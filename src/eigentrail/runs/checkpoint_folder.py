@@ -18,9 +18,10 @@ from eigentrail._arrays import to_numpy
 from eigentrail.errors import RunError, RunWarning, SourceError
 from eigentrail.runs.analyses import Analyses
 from eigentrail.runs.checkpoint_series import Numbered, find_series
+from eigentrail.runs.layer_array import LayerArray
 from eigentrail.runs.layout import dimensions
 from eigentrail.runs.lazy import RowsArray, lazy_array
-from eigentrail.runs.run import LayerInfo, Run
+from eigentrail.runs.run import LayerInfo, Run, Step
 from eigentrail.weights import Skipped, TensorEntry, TensorStore, open_store
 
 
@@ -106,11 +107,11 @@ class CheckpointFolder(Run):
         """An identity of the first checkpoint; it changes when the folder is filled anew."""
         return hashlib.sha256(repr(self._identity[0]).encode()).hexdigest()[:16]
 
-    def store(self, step: int) -> TensorStore:
+    def store(self, step: Step) -> TensorStore:
         """See one checkpoint as a source of tensors.
 
         Args:
-            step: one of `steps`.
+            step: one of `steps`, -1 or "last".
 
         Returns:
             Its tensors.
@@ -128,7 +129,7 @@ class CheckpointFolder(Run):
         """
         self._refuse(f"{self.path} is a folder of checkpoints, of which only the weights are read")
 
-    def _read(self, layer: LayerInfo) -> xr.DataArray:
+    def _read(self, layer: LayerInfo) -> LayerArray:
         paths = [self._series[int(step)].path for step in layer.steps]
         first = self._entries[paths[0]][1][layer.name]
         dtype = to_numpy(torch.empty(0, dtype=getattr(torch, first.dtype))).dtype

@@ -10,6 +10,8 @@ import xarray as xr
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
+from eigentrail.runs.layer_array import LayerArray
+
 
 class RowsArray(BackendArray):  # type: ignore[misc,unused-ignore]
     """An array that reads only those rows (first axis) that are asked for.
@@ -49,7 +51,7 @@ def lazy_array(
     steps: np.ndarray[Any, Any],
     epochs: np.ndarray[Any, Any],
     attributes: dict[str, Any],
-) -> xr.DataArray:
+) -> LayerArray:
     """Make a labelled array over steps that is read when its values are looked at.
 
     Args:
@@ -64,6 +66,4 @@ def lazy_array(
         The array with dimensions ("step", *dims) and coordinates `step` and `epoch`.
     """
     values = xr.Variable(("step", *dims), indexing.LazilyIndexedArray(rows))
-    return xr.DataArray(
-        values, coords={"step": steps, "epoch": ("step", epochs)}, name=name, attrs=attributes
-    )
+    return LayerArray(values, coords={"step": steps, "epoch": ("step", epochs)}, name=name, attrs=attributes)

@@ -42,7 +42,7 @@ class RecorderCallback(Callback):  # type: ignore[misc,unused-ignore]
         """
         arguments = begin_at(self._path, self._arguments, trainer.global_step)
         if "optimizer" not in arguments and trainer.optimizers:
-            arguments["optimizer"] = trainer.optimizers[0]
+            arguments["optimizer"] = list(trainer.optimizers)
         if "steps" not in arguments and trainer.estimated_stepping_batches != float("inf"):
             arguments["steps"] = max(0, int(trainer.estimated_stepping_batches) - trainer.global_step)
         self._losses = []
@@ -97,7 +97,7 @@ class RecorderCallback(Callback):  # type: ignore[misc,unused-ignore]
             pl_module: the module that is trained.
         """
         if self.recorder is not None:
-            self.recorder.close()
+            self.recorder.close(replaced=True)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """End the run as interrupted.

@@ -78,6 +78,11 @@ class WriterLock:
             except OSError:
                 pass  # a file system without locks: the process id decides
         if busy:
+            if holder is not None and holder == _identity(os.getpid()):
+                raise RunError(
+                    f"{folder} is being recorded by this process ({os.getpid()}), in a recorder that was not closed: "
+                    "close it, or pass takeover=True to end it and begin here"
+                )
             who = f"process {holder['pid']} on {holder['host']}" if holder else "another process"
             raise RunError(
                 f"{folder} is being recorded by {who}: end it first, or record into another folder"

@@ -317,23 +317,6 @@ def build_spec(rebuild: str | Callable[..., nn.Module] | BuildSpec | None) -> Bu
     )
 
 
-def describe_optimizer(optimizer: torch.optim.Optimizer | Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """Say what an optimizer is.
-
-    Args:
-        optimizer: an optimizer, or its description.
-
-    Returns:
-        Its class and settings as plain data; None for None.
-    """
-    if not isinstance(optimizer, torch.optim.Optimizer):
-        return None if optimizer is None else plain(dict(optimizer), "optimizer")
-    groups = [
-        {key: _plain_or_text(v) for key, v in g.items() if key != "params"} for g in optimizer.param_groups
-    ]
-    return {"class": import_path(type(optimizer)), "groups": groups}
-
-
 def plain(value: Any, what: str) -> Any:
     """Turn a value into what JSON can keep.
 
@@ -363,10 +346,3 @@ def plain(value: Any, what: str) -> Any:
     raise OptionError(
         f"{what} holds a {type(value).__name__}, which a file cannot keep: give numbers and texts"
     )
-
-
-def _plain_or_text(value: Any) -> Any:
-    try:
-        return plain(value, "")
-    except OptionError:
-        return str(value)

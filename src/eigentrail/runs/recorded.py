@@ -14,10 +14,11 @@ from torch import nn
 from eigentrail.errors import RunError
 from eigentrail.runs import checkpoints, lock, trajectory
 from eigentrail.runs.analyses import Analyses
+from eigentrail.runs.layer_array import LayerArray
 from eigentrail.runs.layout import METRICS, VALUES
 from eigentrail.runs.lazy import RowsArray, lazy_array
 from eigentrail.runs.manifest import Manifest, Overhead
-from eigentrail.runs.run import LayerInfo, Run
+from eigentrail.runs.run import LayerInfo, Run, Step
 from eigentrail.runs.sessions import ANALYSES
 from eigentrail.runs.trajectory import Commit, NodeState, read_column, read_commit
 from eigentrail.weights import ModuleHint, Skipped, TensorEntry, TensorStore, open_store
@@ -124,11 +125,11 @@ class RecordedRun(Run):
         told = self._committed.attributes.get("overhead")
         return None if told is None else Overhead.model_validate(told)
 
-    def store(self, step: int) -> TensorStore:
+    def store(self, step: Step) -> TensorStore:
         """See the weights of one step as a source of tensors.
 
         Args:
-            step: one of `steps`.
+            step: one of `steps`, -1 or "last".
 
         Returns:
             The tensors recorded at this step, and the rest of the state where a checkpoint is kept.
@@ -172,7 +173,7 @@ class RecordedRun(Run):
         node = next(layer.node for layer in self.manifest.layers if layer.name == name)
         return node, self._committed.nodes[node]
 
-    def _read(self, layer: LayerInfo) -> xr.DataArray:
+    def _read(self, layer: LayerInfo) -> LayerArray:
         node, state = self._node(layer.name)
         spec = state.arrays[VALUES]
         rows = RowsArray(

@@ -8,10 +8,11 @@ import math
 import os
 import shutil
 import sys
+import threading
 import time
 import uuid
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -26,14 +27,25 @@ from eigentrail.runs import lock, manifest, trajectory
 from eigentrail.runs.estimate import estimate, human
 from eigentrail.runs.files import DiskError
 from eigentrail.runs.manifest import BuildSpec, Manifest, ModelSpec, Overhead
+from eigentrail.runs.optimizers import describe_optimizer
+from eigentrail.runs.recorded import RecordedRun
 from eigentrail.runs.ring import Ring
 from eigentrail.runs.schedules import Every, EveryEpochs, Schedule, as_schedule
-from eigentrail.runs.selection import Source, clean_name, select_sources, unwrap
-from eigentrail.runs.sessions import ANALYSES, check_same, find_existing
+from eigentrail.runs.selection import Layers, Source, clean_name, select_sources, unwrap
+from eigentrail.runs.sessions import ANALYSES, check_same, find_existing, fresh_folder
+from eigentrail.runs.termination import Termination
+from eigentrail.runs.told import number as as_number
+from eigentrail.runs.told import rank
+from eigentrail.runs.watching import Watch
 from eigentrail.runs.writer import Amendment, BackgroundWriter, Record
 
 _RING_BYTES = 64 * 2**20
-_RESERVED = ("step", "epoch")
+# How often a loop is looked at for parameters that were added to its network, in seconds.
+_LOOK_SECONDS = 5.0
+# What ends a loop from outside: its state is whole or known not to be, tensor by tensor.
+_ENDED = (KeyboardInterrupt, SystemExit)
+# The recorders of this process that are open, by their folders.
+_OPEN: dict[Path, Recorder] = {}
 
 
 def _to_stderr(line: str) -> None:
@@ -44,19 +56,24 @@ def _to_stderr(line: str) -> None:
 class Recorder:
     """Record how the weights of a network move while any loop trains it.
 
-    Use it as a context manager around the loop and call `step` after every optimizer step. The initial weights are
-    step 0.
-    Where the block ends without an error, every layer that is not recorded at the last step is recorded then, unless it
-    has been changed since that step was told (other weights were loaded, for example).
+    Use it as a context manager around the loop (or `open` and `close` it) and call `step` after every optimizer step.
+    The initial weights are step 0. A loop that tells only its epochs makes a step of each.
+    Where the block ends without an error, or is ended by Ctrl-C or SIGTERM, every layer that is not recorded at the
+    last step is recorded then, unless it has been changed since that step was told (other weights were loaded, for
+    example).
+    Weights that have changed at the end and were never told are an error, and the run does not count as finished.
+    Several threads may tell steps; each is told whole.
     Parameters are read where they are; no hooks are installed. Wrappers (`torch.compile`, `DataParallel`,
     `DistributedDataParallel`) are looked through; in distributed training rank 0 records and the other ranks' recorders
     do nothing. float16, float32 and float64 are kept as they are, lower precisions exactly as float32.
 
     Args:
         model: the network.
-        path: the run's folder; made if it is not there.
+        path: the run's folder; made if it is not there. None for a new one, `runs/NAME-1` with the name of the
+            network's class.
         layers: None for every floating parameter; globs over parameter names, where a module's name stands for its
-            weight; or {glob: when}, of which the first that fits counts.
+            weight; modules (for all of their parameters) and parameters of the network; or {glob: when}, of which the
+            first that fits counts.
         every: when the layers are recorded besides the first and the last step: a number of steps, "epoch", a list of
             steps, `runs.epochs(n)` or `runs.log_spaced(per_decade)`; not used where `layers` is a mapping.
         checkpoints: when the full state (buffers too) is kept: as `every`, or "end" for the state in which the
@@ -67,13 +84,16 @@ class Recorder:
         rebuild: how `Run.model` builds the network again: an import path "package.module:name", a class or
             function, or a `functools.partial` of one with plain arguments.
         data: what the run is trained on, as plain data.
-        optimizer: the optimizer, whose class and settings are kept.
+        optimizer: the optimizer, whose class and settings are kept; several, a schedule of one, anything with
+            `param_groups`, or plain data.
         seed: the seed, kept.
         notes: anything else to keep, as plain data; for a run that goes on, beside what is kept of it.
         resume: True to go on with the run in the folder after its last step (a new run is begun where there is
             none); a number to go on from that step: later ones are taken back, and analyses stored in the run
             with them.
         overwrite: True to replace the run in the folder.
+        takeover: True to end a recorder of this process that still records into the folder (one whose handle was
+            lost in a notebook); its run then counts as interrupted.
         report: called with one line that says how much disk the recording will take; stderr by default, None for
             silence.
         ring_bytes: the memory in which copies wait for the disk; at least twice the largest recorded tensor.
@@ -85,8 +105,8 @@ class Recorder:
     def __init__(
         self,
         model: nn.Module,
-        path: str | os.PathLike[str],
-        layers: str | Sequence[str] | Mapping[str, Every] | None = None,
+        path: str | os.PathLike[str] | None = None,
+        layers: Layers = None,
         every: Every = 1,
         *,
         checkpoints: Every | None = None,
@@ -94,11 +114,12 @@ class Recorder:
         start: int = 0,
         rebuild: str | Callable[..., nn.Module] | BuildSpec | None = None,
         data: Mapping[str, Any] | str | None = None,
-        optimizer: torch.optim.Optimizer | Mapping[str, Any] | None = None,
+        optimizer: Any = None,
         seed: int | None = None,
         notes: Mapping[str, Any] | None = None,
         resume: bool | int = False,
         overwrite: bool = False,
+        takeover: bool = False,
         report: Callable[[str], None] | None = _to_stderr,
         ring_bytes: int = _RING_BYTES,
     ) -> None:
@@ -109,9 +130,12 @@ class Recorder:
         for name, number in (("start", start), ("resume", resume), ("steps", steps or 0)):
             if not isinstance(number, int) or number < 0:
                 raise OptionError(f"{name}={number!r}: give a step, counted from 0")
-        self.path = Path(path)
-        self.active = _rank() == 0
+        self.active = rank() == 0
         self._model = unwrap(model)
+        try:
+            self.path = fresh_folder(self._model, Path("runs")) if path is None else Path(path)
+        except TypeError as error:
+            raise OptionError(f"path={path!r}: give the folder of the run") from error
         self._at_end = checkpoints == "end"
         self._checkpoints: Schedule | None = (
             None if checkpoints is None or self._at_end else as_schedule(checkpoints)
@@ -130,22 +154,26 @@ class Recorder:
             else None
             if data is None
             else manifest.plain(data, "data"),
-            "optimizer": manifest.describe_optimizer(optimizer),
+            "optimizer": describe_optimizer(optimizer),
             "seed": seed,
             "notes": manifest.plain(dict(notes or {}), "notes"),
         }
         self._resume = resume
         self._overwrite = overwrite
+        self._takeover = takeover
         self._report = report
         self._ring_bytes = ring_bytes
         self._state = "new"
         self._step = start
         self._epoch = 0.0
         self._last: dict[str, int] = {}
-        self._watched: list[torch.Tensor] = []
-        self._versions: list[int] = []
         self._not_finite: set[str] = set()
-        self._told = 0
+        self._added: set[str] = set()
+        self._looked = 0.0
+        self._guard = threading.RLock()
+        self._termination = Termination()
+        # Steps that `step` told, all steps, those since the last epoch, and epochs of this session.
+        self._by_step = self._told = self._since_epoch = self._epochs = 0
         self._spent = 0.0
         self._first = self._latest = 0.0
 
@@ -161,8 +189,21 @@ class Recorder:
             DiskError: the folder cannot be written.
             RunError: it holds a run that was not asked for, or is being recorded.
         """
+        return self.open()
+
+    def open(self) -> Self:
+        """Open the run and record the initial weights; `close` ends it.
+
+        Returns:
+            The recorder.
+
+        Raises:
+            DiskError: the folder cannot be written.
+            RunError: it holds a run that was not asked for, or is being recorded.
+        """
         if self._state != "new":
             raise RunError("a recorder is used once: make a new one, with resume=True to go on")
+        self._pid = os.getpid()
         if not self.active:
             self._state = "open"
             return self
@@ -170,6 +211,9 @@ class Recorder:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise DiskError(self.path, error) from error
+        self._key = self.path.resolve()
+        if self._takeover and self._key in _OPEN:
+            _OPEN[self._key].close(RunError("another recorder of the same process took over"))
         self._lock = lock.WriterLock(self.path)
         try:
             self._open()
@@ -180,7 +224,8 @@ class Recorder:
             self._lock.release()
             raise
         self._state = "open"
-        self._pid = os.getpid()
+        _OPEN[self._key] = self
+        self._termination.begin()
         atexit.register(self._at_exit)
         return self
 
@@ -200,36 +245,17 @@ class Recorder:
         begin = time.perf_counter()
         if not self._records():
             return
-        number = self._step + 1 if step is None else int(step)
-        if number <= self._step:
-            raise RunError(
-                f"step {number} was told after step {self._step}: steps only go forward (to go back, begin a recorder "
-                f"with resume={number})"
-            )
-        now = self._epoch if epoch is None else self._checked_epoch(epoch)
-        numbers = {name: _number(name, value) for name, value in metrics.items()}
-        before = self._step
-        due = [
-            source for when, sources in self._by_schedule if when.due(before, number) for source in sources
-        ]
-        due += self._due_by_epoch(now)
-        self._record(number, now, due, numbers)
-        kept = self._checkpoints is not None and (
-            self._checkpoints.due(before, number) or self._epoch_due(self._checkpoints, now)
-        )
-        self._step, self._epoch = number, now
-        self._versions = [_version(tensor) for tensor in self._watched]
-        if kept:
-            self.checkpoint()
-        self._warn_not_finite(numbers)
-        end = time.perf_counter()
-        if not self._told:
-            self._first = end
-        else:
-            # The first step's own cost lies outside the time that it is compared with.
-            self._spent += end - begin
-        self._told += 1
-        self._latest = end
+        with self._guard:
+            number = self._step + 1 if step is None else int(step)
+            if number <= self._step:
+                raise RunError(
+                    f"step {number} was told after step {self._step}: steps only go forward (to go back, begin a "
+                    f"recorder with resume={number})"
+                )
+            now = self._epoch if epoch is None else self._checked_epoch(epoch)
+            self._tell(number, now, {name: as_number(name, value) for name, value in metrics.items()})
+            self._by_step += 1
+            self._count(begin)
 
     def log(self, **metrics: Any) -> None:
         """Add metrics to the step that was told last, for example of an evaluation.
@@ -240,13 +266,17 @@ class Recorder:
         Raises:
             OptionError: a metric is not one number.
         """
-        if self._records():
-            numbers = {name: _number(name, value) for name, value in metrics.items()}
+        if not self._records():
+            return
+        with self._guard:
+            numbers = {name: as_number(name, value) for name, value in metrics.items()}
             self._writer.put(Amendment(self._step, self._epoch, numbers))
             self._warn_not_finite(numbers)
 
     def epoch(self, epoch: float | None = None, **metrics: Any) -> None:
         """Tell that an epoch has ended with the step that was told last.
+
+        An epoch in which no step was told counts as one step, if the weights have changed.
 
         Args:
             epoch: how many are completed; counted on by one if left out.
@@ -259,16 +289,24 @@ class Recorder:
         begin = time.perf_counter()
         if not self._records():
             return
-        now = math.floor(self._epoch) + 1.0 if epoch is None else self._checked_epoch(epoch)
-        numbers = {name: _number(name, value) for name, value in metrics.items()}
-        self._record(self._step, now, self._due_by_epoch(now), None)
-        kept = self._checkpoints is not None and self._epoch_due(self._checkpoints, now)
-        self._epoch = now
-        self._writer.put(Amendment(self._step, now, numbers))
-        if kept:
-            self.checkpoint()
-        self._warn_not_finite(numbers)
-        self._spent += time.perf_counter() - begin
+        with self._guard:
+            now = math.floor(self._epoch) + 1.0 if epoch is None else self._checked_epoch(epoch)
+            numbers = {name: as_number(name, value) for name, value in metrics.items()}
+            if now > self._epoch and self._is_a_step():
+                self._tell(self._step + 1, now, numbers)
+                self._count(begin)
+            else:
+                self._record(self._step, now, self._due_by_epoch(now), None)
+                kept = self._checkpoints is not None and self._epoch_due(self._checkpoints, now)
+                self._epoch = now
+                self._writer.put(Amendment(self._step, now, numbers))
+                if kept:
+                    self.checkpoint()
+                self._warn_not_finite(numbers)
+                self._spent += time.perf_counter() - begin
+            self._since_epoch = 0
+            self._epochs += 1
+            self._look_for_added()
 
     def checkpoint(self, training: Mapping[str, Any] | None = None) -> None:
         """Keep the full state of the network, buffers included, as that of the step told last.
@@ -285,16 +323,17 @@ class Recorder:
         """
         if not self._records():
             return
-        self._writer.flush()
-        try:
-            states.save_state(self.path, self._step, self._model, training)
-        except OSError as error:
-            raise DiskError(self.path, error) from error
-        except Exception as error:
-            # safetensors and torch have their own errors for a full disk.
-            raise RunError(
-                f"the checkpoint of step {self._step} cannot be written to {self.path}: {error}"
-            ) from error
+        with self._guard:
+            self._writer.flush()
+            try:
+                states.save_state(self.path, self._step, self._model, training)
+            except OSError as error:
+                raise DiskError(self.path, error) from error
+            except Exception as error:
+                # safetensors and torch have their own errors for a full disk.
+                raise RunError(
+                    f"the checkpoint of step {self._step} cannot be written to {self.path}: {error}"
+                ) from error
 
     def flush(self) -> None:
         """Wait until everything told so far is on disk and can be read.
@@ -303,7 +342,8 @@ class Recorder:
             RunError: the disk refuses.
         """
         if self._records():
-            self._writer.flush()
+            with self._guard:
+                self._writer.flush()
 
     @property
     def is_open(self) -> bool:
@@ -323,45 +363,59 @@ class Recorder:
             fraction=self._spent / rest if rest > 0 else None,
         )
 
-    def close(self, error: BaseException | None = None) -> None:
+    def close(self, error: BaseException | None = None, *, replaced: bool = False) -> None:
         """Commit everything and end the run; called by the `with` block.
 
         Layers that are not recorded at the last step are recorded now, unless they have been changed since.
 
         Args:
-            error: what ended the loop, if something did: the run then counts as interrupted, and nothing is added.
+            error: what ended the loop, if something did: the run then counts as interrupted, and nothing is added but
+                after Ctrl-C, SIGTERM and the end of the process.
+            replaced: True where other weights may have been loaded after the last step, by a trainer that ends with its
+                best ones.
 
         Raises:
             DiskError: the disk refuses; what was committed before stays.
-            RunError: the last step or the last checkpoint could not be written.
+            RunError: weights have changed and no step was told; or the last step or the last checkpoint could not be
+                written.
         """
-        if self._state != "open":
-            return
-        if not self.active:
-            self._state = "closed"
-            return
-        atexit.unregister(self._at_exit)
-        failed: RunError | None = None
-        if error is None:
+        with self._guard:
+            if self._state != "open":
+                return
+            if not self.active or os.getpid() != self._pid:
+                # A forked child leaves the block too; the run is its parent's.
+                self._state = "closed"
+                return
+            atexit.unregister(self._at_exit)
+            self._termination.end()
+            failed: RunError | None = None
             try:
-                self._record(self._step, self._epoch, self._lacking_last(), None)
-                if self._at_end:
+                if error is None and not replaced:
+                    error = failed = self._untold()
+                if error is None or isinstance(error, (*_ENDED, _ProcessEnd)):
+                    self._record(self._step, self._epoch, self._lacking_last(), None)
+                if error is None and self._at_end:
                     self.checkpoint()
+                self._look_for_added()
             except RunError as failure:
-                error = failed = failure
-        self._state = "closed"
-        try:
-            self._writer.close()
-            self._trajectory.commit(sync=True)
-            self._trajectory.write_members()
-            self._write_end(error)
-        except OSError as failure:
-            raise DiskError(self.path, failure) from failure
-        finally:
-            self._trajectory.close()
-            self._lock.release()
-        if failed is not None:
-            raise failed
+                error = error or failure
+                failed = failed or failure
+            self._state = "closed"
+            _OPEN.pop(self._key, None)
+            try:
+                self._writer.close()
+                self._trajectory.commit(sync=True)
+                self._trajectory.write_members()
+                self._write_end(error)
+            except OSError as failure:
+                raise DiskError(self.path, failure) from failure
+            finally:
+                self._trajectory.close()
+                self._lock.release()
+            if isinstance(failed, _Untold) and failed.told:
+                warnings.warn(str(failed), RunWarning, stacklevel=3)
+            elif failed is not None:
+                raise failed
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -427,7 +481,7 @@ class Recorder:
                     self.checkpoint()
             else:
                 self._last = {s.spec.name: self._trajectory.last_step(s.spec.node) for s in self._sources}
-            self._watch()
+            self._watch = Watch(self._model, self._sources)
         except BaseException:
             self._state = "closed"
             self._abort()
@@ -462,6 +516,8 @@ class Recorder:
 
     def _records(self) -> bool:
         if self._state == "open":
+            if self.active:
+                self._refuse_in_child()
             return self.active
         why = "is not open yet: use it in a with block" if self._state == "new" else "is closed"
         raise RunError(f"the recorder of {self.path} {why}")
@@ -501,22 +557,87 @@ class Recorder:
         if pieces or metrics is not None:
             self._writer.put(Record(step, epoch, pieces, self._ring.head, metrics))
 
-    def _watch(self) -> None:
-        """Note the tensors as they are at the step told last; torch counts the changes made to each in place."""
-        self._watched = [source.find(self._model) for source in self._sources]
-        self._versions = [_version(tensor) for tensor in self._watched]
+    def _tell(self, number: int, epoch: float, metrics: Mapping[str, float]) -> None:
+        """Record what is due at a step, and go on to it."""
+        tensors = [source.find(self._model) for source in self._sources]
+        due = [
+            source
+            for when, sources in self._by_schedule
+            if when.due(self._step, number)
+            for source in sources
+        ]
+        due += self._due_by_epoch(epoch)
+        self._record(number, epoch, due, metrics)
+        kept = self._checkpoints is not None and (
+            self._checkpoints.due(self._step, number) or self._epoch_due(self._checkpoints, epoch)
+        )
+        self._step, self._epoch = number, epoch
+        self._since_epoch += 1
+        self._watch.note(tensors)
+        if kept:
+            self.checkpoint()
+        self._warn_not_finite(metrics)
+
+    def _count(self, begin: float) -> None:
+        """Count the time of a step that was told."""
+        end = time.perf_counter()
+        if not self._told:
+            self._first = end
+        else:
+            # The first step's own cost lies outside the time that it is compared with.
+            self._spent += end - begin
+        self._told += 1
+        self._latest = end
+        if end - self._looked > _LOOK_SECONDS:
+            self._look_for_added()
+
+    def _is_a_step(self) -> bool:
+        """Tell whether an epoch stands for a step that was not told."""
+        if self._since_epoch:
+            return False
+        if self._watch.any_touched():
+            return True
+        # A loop that tells no steps; before training, an epoch may also be told of an evaluation alone.
+        return not self._by_step and (self._epochs > 0 or bool(self._changed()))
+
+    def _changed(self) -> list[Source]:
+        """List what holds other numbers than at the step told last."""
+        self._writer.flush()
+        return self._watch.untold(RecordedRun(self.path), self._step)
+
+    def _untold(self) -> _Untold | None:
+        """Say that weights have changed since the step told last, unless they are those of an earlier step."""
+        changed = self._changed()
+        if not changed or (
+            self._told and self._watch.are_of_an_earlier_step(RecordedRun(self.path), changed)
+        ):
+            return None
+        return _Untold(self.path, changed[0].spec.name, len(changed), self._step, self._told)
 
     def _lacking_last(self) -> list[Source]:
         """List what is not recorded at the step told last and is still as it was then."""
-        kept = []
-        for source, tensor, version in zip(self._sources, self._watched, self._versions, strict=True):
-            if self._last.get(source.spec.name) == self._step:
-                continue
-            # A tensor that is gone, or has another shape by now, is not that of the last step.
-            with contextlib.suppress(RunError):
-                if source.find(self._model) is tensor and _version(tensor) == version:
-                    kept.append(source)
-        return kept
+        return [s for s in self._watch.untouched() if self._last.get(s.spec.name) != self._step]
+
+    def _look_for_added(self) -> None:
+        """Warn of parameters that the network has got since the beginning."""
+        self._looked = time.perf_counter()
+        new = [name for name in self._watch.added() if name not in self._added]
+        if new:
+            self._added.update(new)
+            more = f" and {len(new) - 1} more" if len(new) > 1 else ""
+            warnings.warn(
+                f"the model has got new parameters since {self.path} was begun ({new[0]}{more}): they are not "
+                "recorded; record the grown model as a new run",
+                RunWarning,
+                stacklevel=4,
+            )
+
+    def _refuse_in_child(self) -> None:
+        if self._state == "open" and os.getpid() != self._pid:
+            raise RunError(
+                f"{self.path} is recorded by process {self._pid}, of which this is a forked child: tell steps there, "
+                "or record into another folder here"
+            )
 
     def _warn_not_finite(self, metrics: Mapping[str, float]) -> None:
         for name, number in metrics.items():
@@ -541,28 +662,21 @@ class Recorder:
     def _at_exit(self) -> None:
         # A loop without a with block, or an adapter whose trainer raised. A forked child has no thread to wait for.
         if os.getpid() == self._pid:
-            self.close(RunError("the process ended before the recorder was closed"))
+            self.close(_ProcessEnd("the process ended before the recorder was closed"))
 
 
-def _rank() -> int:
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        return torch.distributed.get_rank()
-    rank = os.environ.get("RANK", "0")
-    return int(rank) if rank.isdecimal() else 0
+class _ProcessEnd(RunError):
+    """The process ends while a run is open."""
 
 
-def _version(tensor: torch.Tensor) -> int:
-    return 0 if tensor.is_inference() else tensor._version
+class _Untold(RunError):
+    """Weights have changed, and no step was told."""
 
-
-def _number(name: str, value: Any) -> float:
-    if name in _RESERVED or not name:
-        raise OptionError(f'"{name}" cannot be the name of a metric: choose another')
-    if isinstance(value, torch.Tensor):
-        value = value.detach()
-        if value.numel() != 1:
-            raise OptionError(f"the metric {name} is a tensor of shape {tuple(value.shape)}: give one number")
-    try:
-        return float(value)
-    except (TypeError, ValueError) as error:
-        raise OptionError(f"the metric {name} is a {type(value).__name__}: give one number") from error
+    def __init__(self, path: Path, name: str, count: int, step: int, told: int) -> None:
+        self.told = told
+        layers = name if count == 1 else f"{name} and {count - 1} more"
+        since = f"since step {step}, the last one told," if told else "and no step was told,"
+        super().__init__(
+            f"{layers} changed {since} so that what {path} lacks is not recorded: call recorder.step() after every "
+            "optimizer step"
+        )

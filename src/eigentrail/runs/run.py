@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, KeysView, Sequence
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
+import torch
 import xarray as xr
 from torch import nn
 
 from eigentrail.errors import RunError
 from eigentrail.runs.analyses import Analyses
+from eigentrail.runs.layer_array import LayerArray
 from eigentrail.runs.layout import METRICS, VALUES, node_name
 from eigentrail.runs.manifest import Manifest
 from eigentrail.runs.selection import match, no_match
 from eigentrail.weights import Skipped, TensorStore, Weights, open_weights
+
+#: A step of a run: its number; a negative one counts from the end, -1 is the last; or "last", the last complete one.
+Step: TypeAlias = "int | Literal['last']"
 
 
 @dataclass(frozen=True)
@@ -52,8 +58,9 @@ class LayerInfo:
 class Run(ABC):
     """Weights and metrics over the steps of a training.
 
-    `run[layer]` is the layer over its steps as a labelled array, read when its values are looked at. Everything shows
-    what was committed when the run was opened or last refreshed.
+    `run[layer]` is the layer over its steps as a `LayerArray` (an xarray DataArray with `.numpy()` that torch takes
+    as well), read when its values are looked at. Everything shows what was committed when the run was opened or last
+    refreshed. Where a step is asked for, -1 is the last one, and "last" the last of which every layer is kept.
 
     Attributes:
         path: the run's folder.
@@ -84,6 +91,14 @@ class Run(ABC):
         """All committed steps [T], ascending; a layer may be recorded at some of them only."""
 
     @property
+    def last_complete(self) -> int | None:
+        """The last step of which every layer is kept, with a full state or layer by layer; None if there is none."""
+        whole = set(self.checkpoints)
+        if self.layers:
+            whole |= set.intersection(*(set(info.steps.tolist()) for info in self.layers.values()))
+        return max(whole, default=None)
+
+    @property
     @abstractmethod
     def checkpoints(self) -> tuple[int, ...]:
         """The steps whose full state, buffers included, is kept."""
@@ -102,11 +117,11 @@ class Run(ABC):
         """
 
     @abstractmethod
-    def store(self, step: int) -> TensorStore:
+    def store(self, step: Step) -> TensorStore:
         """See the weights of one step as a source of tensors.
 
         Args:
-            step: one of `steps`.
+            step: one of `steps`, -1 or "last".
 
         Returns:
             The tensors recorded at this step, or all of the state where a checkpoint is kept.
@@ -116,7 +131,7 @@ class Run(ABC):
         """
 
     @abstractmethod
-    def _read(self, layer: LayerInfo) -> xr.DataArray:
+    def _read(self, layer: LayerInfo) -> LayerArray:
         """Make the lazy array of a layer."""
 
     @abstractmethod
@@ -137,7 +152,7 @@ class Run(ABC):
     def _build(self, trust: bool) -> nn.Module:
         """Build the network, freshly initialised."""
 
-    def __getitem__(self, layer: str) -> xr.DataArray:
+    def __getitem__(self, layer: str) -> LayerArray:
         return self._read(self.layers[self.resolve(layer)])
 
     def __iter__(self) -> Iterator[str]:
@@ -154,17 +169,50 @@ class Run(ABC):
         span = f"{len(steps)} steps, {steps[0]} to {steps[-1]}" if len(steps) else "no step"
         return f"<Run {self.path}: {self.status}, {len(self.layers)} layers, {span}>"
 
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td>{escape(name)}</td><td>{' × '.join(map(str, info.shape)) or 'scalar'}</td><td>{info.dtype}</td>"
+            f"<td>{len(info.steps)}</td></tr>"
+            for name, info in self.layers.items()
+        )
+        head = "".join(f"<th>{title}</th>" for title in ("layer", "shape", "precision", "steps"))
+        metrics = ", ".join(escape(str(name)) for name in self.metrics) or "none"
+        return (
+            f"<p><b>{escape(repr(self)[1:-1])}</b><br>metrics: {metrics}</p>"
+            f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+        )
+
+    def keys(self) -> KeysView[str]:
+        """List the layers' names.
+
+        Returns:
+            The names, in the run's order.
+        """
+        return self.layers.keys()
+
+    def arrays(self, layers: str | Sequence[str] | None = None) -> dict[str, LayerArray]:
+        """Get several layers over their steps.
+
+        Args:
+            layers: globs over names, where a module's name stands for its weight; None for all.
+
+        Returns:
+            {name: the layer over its steps}, in the run's order, read when values are looked at.
+        """
+        return {name: self[name] for name in self.select(layers)}
+
     def resolve(self, layer: str) -> str:
         """Find the layer that a name means.
 
         Args:
-            layer: a parameter's name, an alias of it, or a module's name, which stands for its weight.
+            layer: a parameter's name, an alias of it, a module's name, which stands for its weight, or a glob that
+                fits one layer.
 
         Returns:
             The name in `layers`.
 
         Raises:
-            RunError: there is no such layer; near names are offered.
+            RunError: there is no such layer (near names are offered), or there are several.
         """
         for name in (layer, f"{layer}.weight"):
             if name in self.layers:
@@ -172,6 +220,14 @@ class Run(ABC):
             for info in self.layers.values():
                 if name in info.aliases:
                     return info.name
+        fitting = match(layer, self.layers)
+        if len(fitting) == 1:
+            return fitting[0]
+        if fitting:
+            raise RunError(
+                f'"{layer}" fits {len(fitting)} layers ({", ".join(fitting[:3])}, ...): name one, or take them all '
+                f'with arrays("{layer}")'
+            )
         raise RunError(no_match(layer, self.layers))
 
     def select(self, layers: str | Sequence[str] | None = None) -> list[str]:
@@ -194,11 +250,13 @@ class Run(ABC):
             chosen.update(fitting)
         return [name for name in self.layers if name in chosen]
 
-    def weights(self, step: int, layers: str | Sequence[str] | None = None, conv: str = "flatten") -> Weights:
+    def weights(
+        self, step: Step, layers: str | Sequence[str] | None = None, conv: str = "flatten"
+    ) -> Weights:
         """See the weights of one step as matrices.
 
         Args:
-            step: one of `steps`.
+            step: one of `steps`, -1 or "last".
             layers: globs over parameter names; None for all that are there.
             conv: how convolutions become matrices: "flatten", "spatial" or "slices".
 
@@ -207,11 +265,34 @@ class Run(ABC):
         """
         return open_weights(self.store(step), layers=layers, conv=conv)
 
-    def model(self, step: int, into: nn.Module | None = None, trust: bool = False) -> nn.Module:
+    def state_dict(self, step: Step) -> dict[str, torch.Tensor]:
+        """Read the weights of one step as a state dict, for `load_state_dict`.
+
+        Args:
+            step: one of `steps`, -1 or "last".
+
+        Returns:
+            What is recorded, in the network's precisions, tied tensors under all of their names; buffers where they are
+            recorded or a full state is kept.
+
+        Raises:
+            RunError: a recorded layer is not recorded at this step; the text says which, and names a step.
+        """
+        step = self._check_step(step)
+        store = self.store(step)
+        lacking = [name for name in self.layers if name not in store.entries]
+        if lacking:
+            raise RunError(self._lacking(step, lacking, False))
+        state = {}
+        for name, entry in store.entries.items():
+            state.update(dict.fromkeys((name, *entry.aliases), store.read(name)))
+        return state
+
+    def model(self, step: Step, into: nn.Module | None = None, trust: bool = False) -> nn.Module:
         """Build the network with the weights of one step.
 
         Args:
-            step: one of `steps`.
+            step: one of `steps`, -1 or "last".
             into: a network to load the weights into; None to build one as the run says.
             trust: True to import and call whatever the run names to build its network; without it, and without that of
                 `open_run`, only eigentrail's own networks, torch's, and classes in modules that are imported already.
@@ -223,6 +304,7 @@ class Run(ABC):
             RunError: a tensor of the network is not recorded at this step (the text says which), or does not fit; or
                 the run does not say how to build its network.
         """
+        step = self._check_step(step)
         store = self.store(step)
         model = self._build(trust or self.trusted) if into is None else into
         known = {alias: name for name, entry in store.entries.items() for alias in (name, *entry.aliases)}
@@ -277,8 +359,20 @@ class Run(ABC):
         verb = "is" if len(names) == 1 else "are"
         return f"the network cannot be built at step {step}: {some} {verb} not recorded then; {mend}"
 
-    def _check_step(self, step: int) -> int:
+    def _check_step(self, step: Step) -> int:
         steps = self.steps
+        if isinstance(step, str):
+            if step != "last":
+                raise RunError(
+                    f'"{step}" is no step: give a number, -1 for the last or "last" for the last complete'
+                )
+            if self.last_complete is None:
+                raise RunError(
+                    f"{self.path} has no step of which every layer is kept: give the number of a step"
+                )
+            return self.last_complete
+        if -len(steps) <= step < 0:
+            return int(steps[step])
         place = int(np.searchsorted(steps, step))
         if place == len(steps) or steps[place] != step:
             near = steps[[p for p in (place - 1, place) if 0 <= p < len(steps)]].tolist()

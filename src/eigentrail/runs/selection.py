@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
+from typing import TypeAlias
 
 import torch
 from torch import nn
@@ -15,6 +16,9 @@ from eigentrail.runs.layout import dimensions, node_name
 from eigentrail.runs.manifest import LayerSpec
 from eigentrail.runs.schedules import Every, Schedule, as_schedule
 from eigentrail.weights import open_store
+
+#: What a recorder takes for its layers.
+Layers: TypeAlias = "str | nn.Module | Sequence[str | nn.Module | torch.Tensor] | Mapping[str, Every] | None"
 
 _COMPILED = "_orig_mod"
 # numpy has no bfloat16 and no eighth precisions; float32 holds all their values exactly.
@@ -108,16 +112,14 @@ class Source:
         return tensor
 
 
-def select_sources(
-    model: nn.Module, layers: str | Sequence[str] | Mapping[str, Every] | None, every: Every
-) -> list[Source]:
+def select_sources(model: nn.Module, layers: Layers, every: Every) -> list[Source]:
     """Choose what is recorded of a network.
 
     Args:
         model: the network without wrappers.
         layers: None for every floating parameter; globs over parameter names, where a module's name stands for its
-            weight; or {glob: when}, of which the first that fits a parameter counts. A glob that fits no
-            parameter may name floating buffers (running means of batch norm).
+            weight; modules and parameters of the network; or {glob: when}, of which the first that fits a parameter
+            counts. A glob that fits no parameter may name floating buffers (running means of batch norm).
         every: when, for all forms but the mapping.
 
     Returns:
@@ -136,9 +138,14 @@ def select_sources(
         if not wanted:
             raise OptionError(f"{type(model).__name__} has no floating parameters to record")
     else:
-        if isinstance(layers, str):
+        if isinstance(layers, (str, nn.Module, torch.Tensor)):
             layers = [layers]
-        rules = layers if isinstance(layers, Mapping) else dict.fromkeys(layers, every)
+        if not isinstance(layers, (Mapping, Sequence, set, frozenset)):
+            raise OptionError(
+                f"layers={layers!r}: give globs over parameter names, modules of the network, or {{glob: when}}"
+            )
+        globs = layers.items() if isinstance(layers, Mapping) else [(one, every) for one in layers]
+        rules = {name: when for one, when in globs for name in _names_of(model, one)}
         if not rules:
             raise OptionError("layers is empty: name at least one layer, or leave it out to record all")
         for glob, when in rules.items():
@@ -179,6 +186,28 @@ def select_sources(
             )
         )
     return sources
+
+
+def _names_of(model: nn.Module, one: object) -> list[str]:
+    """Name what a module or a tensor of the network stands for; a glob stands for itself."""
+    if isinstance(one, str):
+        return [one]
+    if isinstance(one, nn.Module):
+        inside = {id(p) for p in one.parameters()}
+        what = f"the module {type(one).__name__}"
+    elif isinstance(one, torch.Tensor):
+        inside = {id(one)}
+        what = f"a tensor of shape {tuple(one.shape)}"
+    else:
+        raise OptionError(
+            f"layers holds a {type(one).__name__}: give globs over parameter names, or modules of the network"
+        )
+    names = [clean_name(path) for path, p in model.named_parameters() if id(p) in inside]
+    if not names:
+        raise OptionError(
+            f"layers holds {what}, of which the network has no parameter: name layers of its own"
+        )
+    return names
 
 
 def match(glob: str, names: Iterable[str]) -> list[str]:

@@ -134,6 +134,23 @@ def check_same(
             )
 
 
+def fresh_folder(model: nn.Module, parent: Path) -> Path:
+    """Choose a folder for a run that was given none.
+
+    Args:
+        model: the network without wrappers.
+        parent: where runs are kept.
+
+    Returns:
+        "parent/name of the network's class-N" with the first N that is not taken.
+    """
+    name = type(model).__name__.lower()
+    number = 1
+    while (parent / f"{name}-{number}").exists():
+        number += 1
+    return parent / f"{name}-{number}"
+
+
 def _is_at(path: Path, source: Source, network: nn.Module, commit: Commit, step: int) -> bool:
     """Tell whether a tensor equals what is recorded of it at a step; True where nothing is."""
     store, state = path / trajectory.FOLDER, commit.nodes[source.spec.node]

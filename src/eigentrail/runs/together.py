@@ -45,7 +45,7 @@ class Together:
         self._epoch = first._epoch
         self._forget()
         for recorder in self.recorders:
-            recorder._watch()
+            recorder._watch.note()
 
     def _is_stacked(self, source: Source) -> bool:
         tensor = self._find(source.spec.name)
@@ -111,7 +111,7 @@ class Together:
                 Block(nodes, steps, epochs, [numbers[k] for numbers in self._metrics], self._since)
             )
             recorder._step, recorder._epoch = last, epochs[-1]
-            recorder._watch()
+            recorder._watch.note()
         now = time.perf_counter()
         share = (self._spent + now - begin) / len(self.recorders)
         for recorder in self.recorders:

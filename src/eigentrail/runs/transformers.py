@@ -53,7 +53,7 @@ class RecorderCallback(TrainerCallback):  # type: ignore[misc,unused-ignore]
         if isinstance(state.max_steps, int) and state.max_steps > 0:
             arguments.setdefault("steps", max(0, state.max_steps - state.global_step))
         if kwargs.get("optimizer") is not None:
-            arguments.setdefault("optimizer", getattr(kwargs["optimizer"], "optimizer", kwargs["optimizer"]))
+            arguments.setdefault("optimizer", kwargs["optimizer"])
         model: nn.Module = kwargs["model"]
         self.recorder = Recorder(model, self._path, **arguments)
         self.recorder.__enter__()
@@ -121,4 +121,4 @@ class RecorderCallback(TrainerCallback):  # type: ignore[misc,unused-ignore]
             kwargs: the model, the optimizer and more.
         """
         if self.recorder is not None:
-            self.recorder.close()
+            self.recorder.close(replaced=True)

@@ -1,0 +1,33 @@
+"""A layer over its steps, as xarray, numpy and torch take it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+
+class LayerArray(xr.DataArray):  # type: ignore[no-untyped-call]
+    """An xarray DataArray that numpy and torch take as well; so are parts of it and results of arithmetic.
+
+    `torch.as_tensor(run["fc"][-1])` is a tensor with a copy of the values; `.numpy()` is a numpy array, `.to_pandas()`,
+    for at most two dimensions, a table. bfloat16 and the eighth precisions are float32 here.
+    """
+
+    __slots__ = ()
+
+    def numpy(self) -> np.ndarray[Any, Any]:
+        """Read the values.
+
+        Returns:
+            A numpy array of the same shape, without labels.
+        """
+        return np.asarray(self.values)
+
+    def __dlpack__(self, **how: Any) -> Any:
+        # A copy: what is read from a run is nobody's to change.
+        return np.array(self.values).__dlpack__(**how)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return np.zeros(0).__dlpack_device__()

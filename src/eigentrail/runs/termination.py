@@ -1,0 +1,41 @@
+"""SIGTERM, as a batch system sends it before the end: the loop is left as it is for Ctrl-C."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from types import FrameType
+from typing import NoReturn
+
+
+class Termination:
+    """Turn SIGTERM into `SystemExit` while a run is recorded, so that what is due can still be written.
+
+    Python's own answer is to end at once. A handler that the program or a trainer has set already stays, and outside
+    the main thread, where none can be set, nothing is changed.
+    """
+
+    def __init__(self) -> None:
+        self._set = False
+
+    def begin(self) -> None:
+        """Take over SIGTERM, if nobody else has."""
+        main = threading.current_thread() is threading.main_thread()
+        if main and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+            signal.signal(signal.SIGTERM, _leave)
+            self._set = True
+
+    def end(self) -> None:
+        """Give it back."""
+        if not self._set or signal.getsignal(signal.SIGTERM) is not _leave:
+            return
+        # Closed by another thread than the one that opened: the handler stays and only ends the program.
+        with contextlib.suppress(ValueError):
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        self._set = False
+
+
+def _leave(number: int, frame: FrameType | None) -> NoReturn:
+    # What a shell reports of a process that a signal has ended.
+    raise SystemExit(128 + number)
