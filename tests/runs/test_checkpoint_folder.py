@@ -149,13 +149,86 @@ def test_other_shapes_and_layers_among_them(tmp_path: Path) -> None:
 def test_other_series_beside_it(tmp_path: Path) -> None:
     save(tmp_path, {f"epoch_{e}.pt": e for e in (1, 2, 3)})
     save(tmp_path, {"best_2.pt": 2, "epoch_02.pt": 2, "final.pt": 9})
-    run = open_run(tmp_path)
+    with pytest.warns(RunWarning, match=r"is not of|has .*; the others are kept \(2 more are left out"):
+        run = open_run(tmp_path)
     assert run.steps.tolist() == [1, 2, 3]
     reasons = {skip.name: skip.reason for skip in run.skipped}
     assert reasons == {
-        "best_2.pt": "not of the series epoch_N.pt",
+        "best_2.pt": "is not of the series epoch_N",
         "epoch_2.pt": "has the same number as epoch_02.pt",
+        "final.pt": "has no number of a step or an epoch in its name",
     }
+
+
+@pytest.mark.parametrize(
+    ("names", "metrics"),
+    [
+        (["epoch=01-val_loss=0.52.ckpt", "epoch=03-val_loss=0.32.ckpt"], {"val_loss": [0.52, 0.32]}),
+        (
+            ["epoch=9-step=1-val_acc=0.5-loss=2e-1.ckpt", "epoch=9-step=3-val_acc=0.75-loss=1e-1.ckpt"],
+            {"val_acc": [0.5, 0.75], "loss": [0.2, 0.1]},
+        ),
+        (["model_epoch_1_acc_91.5.pth", "model_epoch_3_acc_93.25.pth"], {"acc": [91.5, 93.25]}),
+        (["resnet20_1_val_loss0.5.pt", "resnet20_3_val_loss0.25.pt"], {"val_loss": [0.5, 0.25]}),
+        (["lr=0.1-epoch=1.ckpt", "lr=0.1-epoch=3.ckpt"], {}),
+    ],
+)
+def test_metrics_in_names(tmp_path: Path, names: list[str], metrics: dict[str, list[float]]) -> None:
+    save(tmp_path, dict(zip(names, (1, 3), strict=True)))
+    run = open_run(tmp_path)
+    assert run.steps.tolist() == [1, 3]
+    assert {name: run.metrics[name].values.tolist() for name in run.metrics} == metrics
+    assert run["fc.bias"].values[:, 0].tolist() == [1, 3]
+    assert run.skipped == []
+
+
+def test_a_second_file_of_one_epoch_and_other_settings_are_told(tmp_path: Path) -> None:
+    names = ["epoch=1-loss=0.5.ckpt", "epoch=2-loss=0.4.ckpt", "epoch=2-loss=0.4-v1.ckpt", "last.ckpt"]
+    save(tmp_path, dict.fromkeys(names, 1) | {"lr=0.1-epoch=2.ckpt": 2})
+    with pytest.warns(RunWarning, match="2 more are left out"):
+        run = open_run(tmp_path)
+    assert run.steps.tolist() == [1, 2]
+    # The second file of a name was written later.
+    assert {skip.name for skip in run.skipped} == {
+        "epoch=2-loss=0.4.ckpt",
+        "last.ckpt",
+        "lr=0.1-epoch=2.ckpt",
+    }
+
+
+def test_formats_may_be_mixed(tmp_path: Path) -> None:
+    save(tmp_path, {"epoch_1.pt": 1, "epoch_3.pth": 3})
+    save_file(state(2), tmp_path / "epoch_2.safetensors")
+    save_file(state(3), tmp_path / "epoch_3.safetensors")
+    with pytest.warns(RunWarning, match=r"epoch_3\.safetensors has the same number as epoch_3\.pth"):
+        run = open_run(tmp_path)
+    assert run["fc.bias"].values[:, 0].tolist() == [1, 2, 3]
+
+
+def test_what_transformers_logs_beside_its_checkpoints(checkpoints: Path) -> None:
+    run = open_run(checkpoints / "roberta-lora-trajectory")
+    assert run.steps.tolist() == [500, 1500, 3500, 6000, 8500]
+    assert len(run.layers) == 52
+    assert set(run.metrics) == {"loss", "eval_loss", "learning_rate", "grad_norm"}
+    assert run.metrics.step.values.tolist() == list(range(500, 8501, 500))
+    assert float(run.metrics["loss"].sel(step=1500)) == 1.0818
+    assert float(run.metrics["eval_loss"].sel(step=1000)) == 0.961510181427002
+    layer = run[next(iter(run))]
+    assert layer.step.values.tolist() == run.steps.tolist()
+    assert float(layer.epoch.sel(step=1500)) == 0.5226480836236934
+
+
+def test_a_damaged_log_is_told(tmp_path: Path) -> None:
+    for step in (1, 2):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+        save_file(state(step), tmp_path / f"checkpoint-{step}/model.safetensors")
+        (tmp_path / f"checkpoint-{step}/trainer_state.json").write_text(
+            "{" if step == 1 else '{"log_history": []}'
+        )
+    with pytest.warns(RunWarning, match=r"checkpoint-1/trainer_state\.json cannot be read"):
+        run = open_run(tmp_path)
+    assert run.steps.tolist() == [1, 2]
+    assert not set(run.metrics)
 
 
 def test_a_folder_that_grows(tmp_path: Path) -> None:

@@ -11,13 +11,14 @@ from typing import Any, NoReturn
 
 import numpy as np
 import torch
-import xarray as xr
 from torch import nn
 
 from eigentrail._arrays import to_numpy
 from eigentrail.errors import RunError, RunWarning, SourceError
 from eigentrail.runs.analyses import Analyses
-from eigentrail.runs.checkpoint_series import Numbered, find_series
+from eigentrail.runs.checkpoint_metrics import metrics_of
+from eigentrail.runs.checkpoint_names import Numbered
+from eigentrail.runs.checkpoint_series import find_series
 from eigentrail.runs.layer_array import LayerArray
 from eigentrail.runs.layout import dimensions
 from eigentrail.runs.lazy import RowsArray, lazy_array
@@ -28,9 +29,10 @@ from eigentrail.weights import Skipped, TensorEntry, TensorStore, open_store
 class CheckpointFolder(Run):
     """Checkpoints of one training, in any format that weights are read from; nothing is written beside them.
 
-    The checkpoints are listed when the folder is opened and read when values are looked at. One that cannot be read is
-    left out and named in `skipped`; so is, for a layer alone, one in which the layer is lacking or has another shape
-    than in most of them.
+    The checkpoints are listed when the folder is opened and read when values are looked at. What is no checkpoint of
+    the series, or cannot be read, is left out with a warning and named in `skipped`; so is, for a layer alone, one in
+    which the layer is lacking or has another shape than in most of them. Metrics come from the names of the files and
+    from transformers' `trainer_state.json`.
 
     Args:
         path: the folder.
@@ -46,11 +48,12 @@ class CheckpointFolder(Run):
         self.analyses = Analyses(analyses)
         self._entries: dict[Path, tuple[str, dict[str, TensorEntry]]] = {}
         self.refresh()
-        bad = [one for one in self.skipped if one.reason.startswith("cannot be read")]
-        for one in bad[:1]:
-            more = f" ({len(bad) - 1} more are in .skipped)" if len(bad) > 1 else ""
+        for one in self._left_out[:1]:
+            more = f" ({len(self._left_out) - 1} more are left out, see .skipped)"
             warnings.warn(
-                f"{path}: {one.name} {one.reason}; the others are kept{more}", RunWarning, stacklevel=3
+                f"{path}: {one.name} {one.reason}; the others are kept{more if len(self._left_out) > 1 else ''}",
+                RunWarning,
+                stacklevel=3,
             )
 
     def refresh(self) -> bool:
@@ -81,10 +84,10 @@ class CheckpointFolder(Run):
         self._identity = identity
         self._series = {one.step: one for one in kept}
         self._steps = np.array([one.step for one in kept], dtype=np.int64)
+        self.metrics, unread = metrics_of(kept)
+        self._left_out = [*sorted(skipped, key=lambda one: not one.reason.startswith("cannot")), *unread]
+        self.skipped = skipped = skipped + unread
         self.layers = self._list_layers(kept, skipped)
-        self.skipped = skipped
-        # The last checkpoint of a series says as much about metrics as the first: nothing.
-        self.metrics = xr.Dataset(coords={"step": self._steps, "epoch": ("step", _epochs(kept))})
         return True
 
     @property
@@ -166,9 +169,10 @@ class CheckpointFolder(Run):
                     members.append(one)
             skipped += [Skipped(f"{one.name}: {name}", one.reason) for one in left_out]
             steps = np.array([one.step for one in members], dtype=np.int64)
+            epochs = self.metrics["epoch"].sel(step=steps).values
             aliases = self._entries[members[0].path][1][name].aliases
             layers[name] = LayerInfo(
-                name, shape, dtype, dimensions(len(shape)), steps, _epochs(members), aliases, tuple(left_out)
+                name, shape, dtype, dimensions(len(shape)), steps, epochs, aliases, tuple(left_out)
             )
         return layers
 
@@ -185,10 +189,6 @@ def _list(
     if not store.entries:
         raise SourceError("it holds no tensors")
     return stamp, dict(store.entries)
-
-
-def _epochs(series: list[Numbered]) -> np.ndarray[Any, Any]:
-    return np.array([np.nan if one.epoch is None else one.epoch for one in series], dtype=np.float64)
 
 
 def _read_rows(
