@@ -99,6 +99,37 @@ def test_a_full_disk(small_disk: Path, tmp_path: Path) -> None:
     assert run.metrics["loss"].values[1:].tolist() == list(range(1, last + 1001))
 
 
+def fill_with_large_steps(path: str, said: str) -> None:
+    """Record steps of 84 kB, told faster than they are committed, until the disk refuses."""
+    torch.set_num_threads(1)
+    model = nn.Sequential(*[nn.Linear(102, 102) for _ in range(2)])
+    try:
+        with Recorder(model, path, report=None) as recorder:
+            for step in range(1, 72):
+                with torch.no_grad():
+                    for parameter in model.parameters():
+                        parameter.fill_(float(step))
+                recorder.step(loss=step)
+    except RunError as error:
+        Path(said).write_text(str(error))
+
+
+def test_a_full_disk_keeps_every_step_that_fits(small_disk: Path, tmp_path: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,size=4m", str(small_disk)], check=True)
+    process = start(fill_with_large_steps, str(small_disk / "run"), str(tmp_path / "said"))
+    process.join(120)
+    assert process.exitcode == 0
+    run = open_run(small_disk / "run")
+    last = int(run.steps[-1])
+    assert f"what was recorded up to step {last} is kept" in (tmp_path / "said").read_text()
+    assert run.status == "interrupted"
+    # 48 records of 84 kB fit into 4 MB; a little room goes to the small files and the pages of each.
+    assert last >= 42
+    for name in run.layers:
+        assert run[name].step.values.tolist() == list(range(last + 1))
+        assert (run[name].values[1:].reshape(last, -1) == np.arange(1, last + 1)[:, None]).all()
+
+
 def limited(path: str, said: str) -> None:
     """Record where no file may grow beyond a size that the trajectory's second layer exceeds."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 21, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
@@ -208,7 +239,9 @@ def test_a_slow_disk_holds_training_up_and_loses_nothing(
 def test_a_standing_disk_stops_slow_training_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Few steps, but the oldest of them has been waiting for more than two seconds of the clock.
     now = 0.0
-    clock = SimpleNamespace(monotonic=lambda: now, perf_counter=time.perf_counter)
+    clock = SimpleNamespace(
+        monotonic=lambda: now, perf_counter=time.perf_counter, thread_time=time.thread_time
+    )
     monkeypatch.setattr("eigentrail.runs.writer.time", clock)
     gate = threading.Event()
     with Recorder(Counting(), tmp_path / "run", ["fc.weight"], report=None) as recorder:

@@ -133,7 +133,10 @@ def test_two_writers(tmp_path: Path) -> None:
     model = Counting()
     model.at(last)
     with Recorder(model, path, {"fc.weight": 1, "fc.bias": 7}, resume=True, report=None) as recorder:
-        with pytest.raises(RunError, match="being recorded by process"), Recorder(model, path, resume=True):
+        with (
+            pytest.raises(RunError, match="being recorded by this process"),
+            Recorder(model, path, resume=True),
+        ):
             pass
         model.at(last + 1)
         recorder.step(loss=(last + 1) / 2)

@@ -201,6 +201,6 @@ def test_damaged_runs(tmp_path: Path, damage: object, sentence: str) -> None:
 def test_runs_of_a_newer_version(tmp_path: Path) -> None:
     recorded(tmp_path / "run", Small())
     manifest = json.loads((tmp_path / "run/run.json").read_text())
-    (tmp_path / "run/run.json").write_text(json.dumps(manifest | {"format": 2}))
-    with pytest.raises(RunError, match="format 2, newer than 1: install a newer eigentrail"):
+    (tmp_path / "run/run.json").write_text(json.dumps(manifest | {"format": 3}))
+    with pytest.raises(RunError, match="format 3, newer than 2: install a newer eigentrail"):
         open_run(tmp_path / "run")

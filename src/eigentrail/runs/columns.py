@@ -118,6 +118,27 @@ class Column:
         self.rows = row - row % self.spec.chunk_rows
         self.append([np.float64("nan").tobytes()] * (row - self.rows))
 
+    def resize(self) -> None:
+        """Bring the file of an array that ends in its first one to the size of a chunk, which may have changed."""
+        if self.rows and self.rows <= self.spec.chunk_rows:
+            path = self.folder / self.spec.chunk_file(0)
+            descriptor = self._files.get(path, 0)
+            os.ftruncate(descriptor, self.spec.chunk_rows * self.spec.row_bytes)
+
+    def give_back(self, rows: int) -> None:
+        """Forget all rows from a number on, and give their room on the disk back.
+
+        Args:
+            rows: how many rows are kept.
+        """
+        self.truncate(rows)
+        chunk, inside = divmod(rows, self.spec.chunk_rows)
+        path = self.folder / self.spec.chunk_file(chunk)
+        if inside and path.exists():
+            descriptor = self._files.get(path, 0)
+            os.ftruncate(descriptor, inside * self.spec.row_bytes)
+            os.ftruncate(descriptor, self.spec.chunk_rows * self.spec.row_bytes)
+
     def truncate(self, rows: int) -> None:
         """Forget all rows from a number on, and remove the files that hold none of the kept ones.
 
@@ -154,7 +175,12 @@ def _write_all(descriptor: int, buffers: Sequence[Buffer]) -> None:
 
 
 def read_rows(
-    folder: Path, spec: ArraySpec, rows: Int[np.ndarray, " n"], what: str, sparse: bool = False
+    folder: Path,
+    spec: ArraySpec,
+    rows: Int[np.ndarray, " n"],
+    what: str,
+    sparse: bool = False,
+    part: slice | None = None,
 ) -> Shaped[np.ndarray, "n ..."]:
     """Read rows of an array.
 
@@ -164,17 +190,21 @@ def read_rows(
         rows: the numbers of the rows [n], in any order, each below the committed length.
         what: what people call the array, for errors.
         sparse: True if a file that is not there stands for NaN.
+        part: which entries of each row are wanted, for rows of one dimension; None for all.
 
     Returns:
-        The rows [n, *row_shape].
+        The rows [n, *row_shape], or [n, size of the part].
 
     Raises:
         RunError: a file that should hold the rows is missing or cut off.
     """
     dtype = np.dtype(spec.dtype).newbyteorder("<")
-    out = np.empty((len(rows), *spec.row_shape), dtype)
+    out = np.empty((len(rows), *(spec.row_shape if part is None else (part.stop - part.start,))), dtype)
     per_row = int(np.prod(spec.row_shape))
     if not len(rows):
+        return out
+    if part is not None:
+        _read_parts(folder, spec, rows, what, part, out)
         return out
     # Runs of neighbouring rows inside one chunk are read at once.
     breaks = np.flatnonzero((np.diff(rows) != 1) | (rows[1:] % spec.chunk_rows == 0)) + 1
@@ -196,3 +226,30 @@ def read_rows(
         if got != count * dtype.itemsize:
             raise RunError(f"{what}: {path} is cut off; the run's folder is damaged")
     return out
+
+
+def _read_parts(
+    folder: Path,
+    spec: ArraySpec,
+    rows: Int[np.ndarray, " n"],
+    what: str,
+    part: slice,
+    out: Shaped[np.ndarray, "n k"],
+) -> None:
+    """Read some entries of each row; they are a small share of it."""
+    itemsize = np.dtype(spec.dtype).itemsize
+    nbytes = (part.stop - part.start) * itemsize
+    chunks = rows // spec.chunk_rows
+    for chunk in np.unique(chunks):
+        path = folder / spec.chunk_file(int(chunk))
+        places = np.flatnonzero(chunks == chunk)
+        try:
+            with path.open("rb", buffering=0) as file:
+                for place in places:
+                    file.seek(int(rows[place] % spec.chunk_rows) * spec.row_bytes + part.start * itemsize)
+                    if file.readinto(out[place].data.cast("B")) != nbytes:
+                        raise RunError(f"{what}: {path} is cut off; the run's folder is damaged")
+        except OSError as error:
+            raise RunError(
+                f"{what}: {path} cannot be read ({error.strerror}); the run's folder is damaged"
+            ) from error

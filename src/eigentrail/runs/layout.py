@@ -2,7 +2,11 @@
 
 Chunks are stored raw: weights look random to a compressor, which would save little and cost much. A chunk file
 has its full size from the start (sparse, where the file system can) and is filled row by row; what lies behind the
-committed length is never looked at.
+committed length is never looked at. Where an array ends in its first file, the file is cut when the run is closed.
+
+Each tensor has a node of its own, but many small ones of the same schedule share one, a pack: `weights` is then [step,
+entry], and the node's attribute `packed` says which entries are whose. bfloat16 is stored as the bits of its numbers
+(uint16), which are the upper half of those of a float32.
 """
 
 from __future__ import annotations
@@ -20,7 +24,10 @@ VALUES = "weights"
 # The most that has to be read for one step of one tensor, and the longest run of rows in one file.
 CHUNK_BYTES = 4 * 2**20
 CHUNK_ROWS = 4096
+# No file for fewer rows than these, however few are expected: a training may go on for longer.
+_FEWEST_ROWS = 64
 _NAME_BYTES = 200
+_PACK = "packed-"
 _SPATIAL = {0: (), 1: ("k",), 2: ("kh", "kw"), 3: ("kd", "kh", "kw")}
 
 
@@ -37,11 +44,24 @@ def node_name(name: str) -> str:
         A name that is safe in paths, different for different parameters, and taken by nothing else in the store.
     """
     safe = quote(name, safe="").replace("~", "%7E")
-    if safe in (METRICS, "zarr.json", "step", "epoch") or safe.startswith("__") or not safe.strip("."):
+    taken = safe in (METRICS, "zarr.json", "step", "epoch") or safe.startswith(("__", _PACK))
+    if taken or not safe.strip("."):
         safe = f"%{ord(safe[0]):02X}" + safe[1:] if safe else "%"
     if len(safe) > _NAME_BYTES:
         safe = safe[: _NAME_BYTES - 21] + "%-" + hashlib.sha256(name.encode()).hexdigest()[:16]
     return safe
+
+
+def pack_name(number: int) -> str:
+    """Name the node of a pack.
+
+    Args:
+        number: its number, from 0.
+
+    Returns:
+        A name that no tensor's node has.
+    """
+    return f"{_PACK}{number}"
 
 
 def dimensions(ndim: int, transposed: bool = False) -> tuple[str, ...]:
@@ -78,19 +98,27 @@ class ArraySpec:
     chunk_rows: int
 
     @classmethod
-    def of(cls, dtype: str, row_shape: tuple[int, ...] = (), dims: tuple[str, ...] = ()) -> ArraySpec:
+    def of(
+        cls,
+        dtype: str,
+        row_shape: tuple[int, ...] = (),
+        dims: tuple[str, ...] = (),
+        rows: int | None = None,
+    ) -> ArraySpec:
         """Choose the chunks of an array.
 
         Args:
             dtype: numpy's name of the stored precision.
             row_shape: the shape of one row.
             dims: the names of the row's dimensions.
+            rows: how many rows there will be, if known.
 
         Returns:
-            The array with as many rows in a chunk as a few megabytes hold.
+            The array with as many rows in a chunk as a few megabytes hold, and not more than are expected.
         """
         row = max(1, int(np.prod(row_shape)) * np.dtype(dtype).itemsize)
-        return cls(dtype, row_shape, dims, min(CHUNK_ROWS, max(1, CHUNK_BYTES // row)))
+        most = CHUNK_ROWS if rows is None else min(CHUNK_ROWS, max(_FEWEST_ROWS, rows))
+        return cls(dtype, row_shape, dims, min(most, max(1, CHUNK_BYTES // row)))
 
     @property
     def row_bytes(self) -> int:

@@ -8,7 +8,7 @@ import inspect
 import os
 import platform
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -25,7 +25,8 @@ from eigentrail.runs.files import replace_file
 from eigentrail.runs.schedules import Schedule
 
 FILE = "run.json"
-FORMAT = 1
+#: The newest layout on disk: 1 has a node for each tensor and no bfloat16, packs and bfloat16 make it 2.
+FORMAT = 2
 # The one function of ours that a run may name: it builds a network of the zoo from its name and sizes.
 _OWN_NETWORKS = "eigentrail.networks.registry:build_known"
 _PACKAGES = ("eigentrail", "torch", "numpy", "zarr", "xarray", "lightning", "transformers")
@@ -134,11 +135,13 @@ class LayerSpec(BaseModel):
         node: its node in `trajectory.zarr`.
         shape: its shape.
         dtype: its precision in the network, as torch names it.
-        stored: its precision on disk, as numpy names it; exact for every value of `dtype`.
+        stored: its precision on disk, as numpy names it, "uint16" for the bits of bfloat16; exact for every value of
+            `dtype`.
         dims: the names of its dimensions.
         schedule: when it is recorded.
         aliases: other names of the same parameter (tied weights).
         hint: what the network's modules say about the parameter (kind of layer, groups, heads, ...).
+        offset: where it begins in a row of its node, if it shares the node with others; else None.
     """
 
     name: str
@@ -150,6 +153,7 @@ class LayerSpec(BaseModel):
     schedule: Schedule
     aliases: list[str] = []
     hint: dict[str, Any] | None = None
+    offset: int | None = None
 
 
 class Session(BaseModel):
@@ -206,7 +210,7 @@ class Manifest(BaseModel):
         overhead: what recording cost; None until the first session ends.
     """
 
-    format: int = FORMAT
+    format: int = 1
     run_id: str
     created: datetime
     status: Literal["running", "finished", "interrupted"]
@@ -257,6 +261,18 @@ class Manifest(BaseModel):
                 f"{path} has format {manifest.format}, newer than {FORMAT}: install a newer eigentrail"
             )
         return manifest
+
+
+def format_of(layers: Sequence[LayerSpec]) -> int:
+    """Tell the oldest format that holds some layers, so that earlier versions open what they understand.
+
+    Args:
+        layers: the recorded tensors.
+
+    Returns:
+        The format.
+    """
+    return 2 if any(layer.offset is not None or layer.stored == "uint16" for layer in layers) else 1
 
 
 def new_session(from_step: int) -> Session:

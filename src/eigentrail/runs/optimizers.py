@@ -37,7 +37,7 @@ def describe_optimizer(optimizer: Any) -> dict[str, Any] | None:
         return {"class": ", ".join(str(told.get("class")) for told in several), "groups": groups}
     groups_of = getattr(optimizer, "param_groups", None)
     inner = getattr(optimizer, "optimizer", None)
-    if inner is not None and (groups_of is None or hasattr(optimizer, "get_last_lr")):
+    if hasattr(inner, "param_groups"):
         told = describe_optimizer(inner) or {}
         if not hasattr(optimizer, "get_last_lr"):
             return told

@@ -15,12 +15,12 @@ from eigentrail.errors import RunError
 from eigentrail.runs import checkpoints, lock, trajectory
 from eigentrail.runs.analyses import Analyses
 from eigentrail.runs.layer_array import LayerArray
-from eigentrail.runs.layout import METRICS, VALUES
+from eigentrail.runs.layout import METRICS
 from eigentrail.runs.lazy import RowsArray, lazy_array
 from eigentrail.runs.manifest import Manifest, Overhead
 from eigentrail.runs.run import LayerInfo, Run, Step
 from eigentrail.runs.sessions import ANALYSES
-from eigentrail.runs.trajectory import Commit, NodeState, read_column, read_commit
+from eigentrail.runs.trajectory import Commit, read_column, read_commit, read_layer
 from eigentrail.weights import ModuleHint, Skipped, TensorEntry, TensorStore, open_store
 
 
@@ -61,17 +61,22 @@ class RecordedRun(Run):
         if self._commit is not None and commit == self._commit:
             return False
         layers = {}
+        times: dict[str, tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]] = {}
         for layer in manifest.layers:
             state = commit.nodes.get(layer.node)
             if state is None:
                 raise RunError(f"{self._folder} lacks the layer {layer.name}; the run's folder is damaged")
+            if layer.node not in times:
+                step, epoch = (
+                    read_column(self._folder, layer.node, state, name) for name in ("step", "epoch")
+                )
+                times[layer.node] = (step, epoch)
             layers[layer.name] = LayerInfo(
                 layer.name,
                 tuple(layer.shape),
                 layer.dtype,
                 tuple(layer.dims),
-                read_column(self._folder, layer.node, state, "step"),
-                read_column(self._folder, layer.node, state, "epoch"),
+                *times[layer.node],
                 tuple(layer.aliases),
             )
         # Set together, so that an error above leaves the view as it was.
@@ -79,7 +84,7 @@ class RecordedRun(Run):
         self._metrics: xr.Dataset | None = None
         metrics = commit.nodes[METRICS]
         told = [read_column(self._folder, METRICS, metrics, "step")]
-        self._steps = np.unique(np.concatenate(told + [info.steps for info in layers.values()]))
+        self._steps = np.unique(np.concatenate(told + [steps for steps, _ in times.values()]))
         return True
 
     @property
@@ -169,17 +174,13 @@ class RecordedRun(Run):
         assert self._commit is not None
         return self._commit
 
-    def _node(self, name: str) -> tuple[str, NodeState]:
-        node = next(layer.node for layer in self.manifest.layers if layer.name == name)
-        return node, self._committed.nodes[node]
-
     def _read(self, layer: LayerInfo) -> LayerArray:
-        node, state = self._node(layer.name)
-        spec = state.arrays[VALUES]
+        spec = next(one for one in self.manifest.layers if one.name == layer.name)
+        state = self._committed.nodes[spec.node]
         rows = RowsArray(
-            (state.rows, *spec.row_shape),
-            np.dtype(spec.dtype),
-            partial(_read_values, self._folder, node, state),
+            (state.rows, *layer.shape),
+            np.dtype("float32" if spec.stored == "uint16" else spec.stored),
+            partial(read_layer, self._folder, spec, state),
         )
         attributes = {"parameter": layer.name, "dtype": layer.dtype}
         return lazy_array(layer.name, rows, layer.dims, layer.steps, layer.epochs, attributes)
@@ -191,12 +192,6 @@ class RecordedRun(Run):
                 "into=..., or record with rebuild=..."
             )
         return self.manifest.model.build.build(trust)
-
-
-def _read_values(
-    folder: Path, node: str, state: NodeState, rows: np.ndarray[Any, Any]
-) -> np.ndarray[Any, Any]:
-    return read_column(folder, node, state, VALUES, rows)
 
 
 class StepStore(TensorStore):

@@ -12,7 +12,7 @@ import threading
 import time
 import uuid
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -28,7 +28,9 @@ from eigentrail.runs.estimate import estimate, human
 from eigentrail.runs.files import DiskError
 from eigentrail.runs.manifest import BuildSpec, Manifest, ModelSpec, Overhead
 from eigentrail.runs.optimizers import describe_optimizer
+from eigentrail.runs.packing import Group, adopt, groups_of, pack
 from eigentrail.runs.recorded import RecordedRun
+from eigentrail.runs.reserve import Reserve
 from eigentrail.runs.ring import Ring
 from eigentrail.runs.schedules import Every, EveryEpochs, Schedule, as_schedule
 from eigentrail.runs.selection import Layers, Source, clean_name, select_sources, unwrap
@@ -141,6 +143,7 @@ class Recorder:
             None if checkpoints is None or self._at_end else as_schedule(checkpoints)
         )
         self._sources = select_sources(self._model, layers, every)
+        pack(self._sources)
         self._planned = steps
         self._start = start
         self._spec = ModelSpec(
@@ -404,12 +407,13 @@ class Recorder:
             _OPEN.pop(self._key, None)
             try:
                 self._writer.close()
-                self._trajectory.commit(sync=True)
-                self._trajectory.write_members()
+                self._reserve.give_back()
+                self._trajectory.finish()
                 self._write_end(error)
             except OSError as failure:
                 raise DiskError(self.path, failure) from failure
             finally:
+                self._reserve.give_back()
                 self._trajectory.close()
                 self._lock.release()
             if isinstance(failed, _Untold) and failed.told:
@@ -433,9 +437,12 @@ class Recorder:
 
     def _open(self) -> None:
         found = find_existing(self.path, self._resume, self._overwrite)
+        if found is not None:
+            adopt(self._sources, found[0].layers)
         specs = [source.spec for source in self._sources]
         if found is None:
             self._manifest = Manifest(
+                format=manifest.format_of(specs),
                 run_id=uuid.uuid4().hex,
                 created=datetime.now(UTC),
                 status="running",
@@ -455,24 +462,29 @@ class Recorder:
         self._manifest.packages = manifest.package_versions()
         self._manifest.write(self.path)
         store = self.path / trajectory.FOLDER
-        self._trajectory = trajectory.TrajectoryWriter(store, specs, found and found[1], upto)
+        self._trajectory = trajectory.TrajectoryWriter(store, specs, found and found[1], upto, self._planned)
         if found is not None and upto < found[1].attributes["last_step"]:
             # Results of steps that are taken back would be wrong.
             shutil.rmtree(self.path / ANALYSES, ignore_errors=True)
             states.remove_after(self.path, upto)
         self._step = upto
         self._epoch = float(self._trajectory.attributes["last_epoch"])
-        by_schedule: dict[Schedule, list[Source]] = {}
-        for source in self._sources:
-            by_schedule.setdefault(source.spec.schedule, []).append(source)
+        self._watch = Watch(self._model, self._sources)
+        self._groups = groups_of(self._sources)
+        by_schedule: dict[Schedule, list[Group]] = {}
+        for group in self._groups:
+            by_schedule.setdefault(group.when, []).append(group)
         self._by_schedule = [(w, s) for w, s in by_schedule.items() if not isinstance(w, EveryEpochs)]
         self._by_epoch = [(w, s) for w, s in by_schedule.items() if isinstance(w, EveryEpochs)]
-        largest = max(source.nbytes for source in self._sources)
+        largest = max(group.nbytes for group in self._groups)
         self._ring = Ring(max(2 * largest + 128, min(self._ring_bytes, self._useful_ring())))
-        self._writer = BackgroundWriter(self.path, self._trajectory, self._ring, self._describe)
+        self._reserve = Reserve(self.path, self._trajectory.size)
+        self._writer = BackgroundWriter(
+            self.path, self._trajectory, self._ring, self._describe, self._reserve
+        )
         try:
             if found is None:
-                self._record(upto, self._epoch, self._sources, {})
+                self._record(upto, self._epoch, self._groups, {})
                 # A folder that cannot be written is noticed now, not an hour later.
                 self._writer.flush()
                 self._trajectory.write_members()
@@ -480,8 +492,7 @@ class Recorder:
                     self._state = "open"
                     self.checkpoint()
             else:
-                self._last = {s.spec.name: self._trajectory.last_step(s.spec.node) for s in self._sources}
-            self._watch = Watch(self._model, self._sources)
+                self._last = {g.node: self._trajectory.last_step(g.node) for g in self._groups}
         except BaseException:
             self._state = "closed"
             self._abort()
@@ -491,11 +502,12 @@ class Recorder:
         # The error that led here is the one that is raised.
         with contextlib.suppress(RunError):
             self._writer.close()
+        self._reserve.give_back()
         self._trajectory.close()
 
     def _useful_ring(self) -> int:
         """The memory that as many records of everything take as may be waiting at all."""
-        return 256 * sum(-(-source.nbytes // 64) * 64 for source in self._sources)
+        return 256 * sum(-(-group.nbytes // 64) * 64 for group in self._groups)
 
     def _say_estimate(self) -> None:
         state = sum(
@@ -528,38 +540,49 @@ class Recorder:
             raise RunError(f"epoch {epoch} was told after epoch {self._epoch:g}: epochs only go forward")
         return now
 
-    def _due_by_epoch(self, now: float) -> list[Source]:
+    def _due_by_epoch(self, now: float) -> list[Group]:
         return [s for when, sources in self._by_epoch if self._epoch_due(when, now) for s in sources]
 
     def _epoch_due(self, when: Schedule, now: float) -> bool:
         return isinstance(when, EveryEpochs) and when.due_epoch(self._epoch, now)
 
     def _record(
-        self, step: int, epoch: float, due: list[Source], metrics: Mapping[str, float] | None
+        self,
+        step: int,
+        epoch: float,
+        due: list[Group],
+        metrics: Mapping[str, float] | None,
+        tensors: Sequence[torch.Tensor] | None = None,
     ) -> None:
         """Copy the weights that are due into the ring and hand them to the writer."""
-        tensors = [
-            (source, source.find(self._model)) for source in due if self._last.get(source.spec.name) != step
-        ]
+        due = [group for group in due if self._last.get(group.node) != step]
+        wanted = {place for group in due for place in group.places}
+        if tensors is None:
+            found = {place: self._sources[place].find(self._model) for place in wanted}
+        else:
+            found = {place: tensors[place] for place in wanted}
         pieces: list[tuple[str, int, int]] = []
-        for source, tensor in tensors:
-            begin = self._writer.take(source.nbytes)
+        for group in due:
+            begin = self._writer.take(group.nbytes)
             while begin is None:
                 if pieces:
                     self._writer.put(Record(step, epoch, pieces, self._ring.head, None, whole=False))
                     pieces = []
                 self._writer.wait_for_room()
-                begin = self._writer.take(source.nbytes)
-            self._ring.copy(begin, tensor, source.stored)
-            pieces.append((source.spec.node, begin, source.nbytes))
-        for source, _ in tensors:
-            self._last[source.spec.name] = step
+                begin = self._writer.take(group.nbytes)
+            if len(group.places) == 1:
+                self._ring.copy(begin, found[group.places[0]], group.dtype)
+            else:
+                self._ring.copy_all(begin, [found[place] for place in group.places], group.nbytes)
+            pieces.append((group.node, begin, group.nbytes))
+        for group in due:
+            self._last[group.node] = step
         if pieces or metrics is not None:
             self._writer.put(Record(step, epoch, pieces, self._ring.head, metrics))
 
     def _tell(self, number: int, epoch: float, metrics: Mapping[str, float]) -> None:
         """Record what is due at a step, and go on to it."""
-        tensors = [source.find(self._model) for source in self._sources]
+        tensors = self._watch.find()
         due = [
             source
             for when, sources in self._by_schedule
@@ -567,7 +590,7 @@ class Recorder:
             for source in sources
         ]
         due += self._due_by_epoch(epoch)
-        self._record(number, epoch, due, metrics)
+        self._record(number, epoch, due, metrics, tensors)
         kept = self._checkpoints is not None and (
             self._checkpoints.due(self._step, number) or self._epoch_due(self._checkpoints, epoch)
         )
@@ -614,9 +637,11 @@ class Recorder:
             return None
         return _Untold(self.path, changed[0].spec.name, len(changed), self._step, self._told)
 
-    def _lacking_last(self) -> list[Source]:
+    def _lacking_last(self) -> list[Group]:
         """List what is not recorded at the step told last and is still as it was then."""
-        return [s for s in self._watch.untouched() if self._last.get(s.spec.name) != self._step]
+        lacking = [group for group in self._groups if self._last.get(group.node) != self._step]
+        untouched = self._watch.untouched() if lacking else set()
+        return [group for group in lacking if untouched.issuperset(group.places)]
 
     def _look_for_added(self) -> None:
         """Warn of parameters that the network has got since the beginning."""

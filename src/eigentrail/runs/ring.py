@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 
@@ -66,11 +68,32 @@ class Ring:
         """
         nbytes = tensor.numel() * dtype.itemsize
         if tensor.dtype == dtype and tensor.device.type == "cpu":
-            # For small tensors numpy's way is several times shorter than torch's.
-            source = tensor.detach().numpy()
+            # For small tensors numpy's way is several times shorter than torch's; it knows no bfloat16, only its bits.
+            tensor = tensor.detach()
+            source = (tensor.view(torch.int16) if dtype == torch.bfloat16 else tensor).numpy()
             np.copyto(self._array[begin : begin + nbytes].view(source.dtype).reshape(source.shape), source)
         else:
             self._block[begin : begin + nbytes].view(dtype).view(tensor.shape).copy_(tensor.detach())
+
+    def copy_all(self, begin: int, tensors: Sequence[torch.Tensor], nbytes: int) -> None:
+        """Copy several tensors into a piece, one behind the other.
+
+        Args:
+            begin: where the piece begins.
+            tensors: the tensors, on any devices and with any strides, all of the precision of the copy.
+            nbytes: their size in all.
+        """
+        out = self._block[begin : begin + nbytes].view(tensors[0].dtype)
+        devices = {tensor.device for tensor in tensors}
+        with torch.no_grad():
+            flat = [tensor.reshape(-1) for tensor in tensors]
+            if devices == {out.device}:
+                torch.cat(flat, out=out)
+            elif len(devices) == 1:
+                # From a GPU one copy brings them all.
+                out.copy_(torch.cat(flat))
+            else:
+                torch.cat([tensor.to(out.device) for tensor in flat], out=out)
 
     def bytes(self, begin: int, nbytes: int) -> memoryview:
         """See a piece as bytes.

@@ -11,9 +11,37 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from eigentrail.errors import OptionError
 
+# A training of unknown length is taken to be at most so long, where it is recorded ever more rarely.
+_LONG = 10**7
+
 
 class _Schedule(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def count(self, steps: int) -> int | None:
+        """Count the records of a training.
+
+        Args:
+            steps: its number of optimizer steps.
+
+        Returns:
+            The number of records, the initial state included; None if it is not known.
+        """
+        raise NotImplementedError
+
+    def rows(self, steps: int | None) -> int | None:
+        """Tell how many records are to be expected, the last step included.
+
+        Args:
+            steps: the planned number of optimizer steps; None if it is not known.
+
+        Returns:
+            Their number; None if it may be any.
+        """
+        if steps is None:
+            return None
+        count = self.count(steps)
+        return None if count is None else count + 1
 
 
 class EverySteps(_Schedule):
@@ -90,6 +118,17 @@ class EveryEpochs(_Schedule):
         """
         return None
 
+    def rows(self, steps: int | None) -> int | None:
+        """Tell how many records are to be expected.
+
+        Args:
+            steps: the planned number of optimizer steps.
+
+        Returns:
+            A number for files of moderate size: epochs are few.
+        """
+        return 256
+
     def __str__(self) -> str:
         return "every epoch" if self.every == 1 else f"every {self.every} epochs"
 
@@ -132,6 +171,17 @@ class LogSpaced(_Schedule):
         last = math.ceil(math.log10(steps) * self.per_decade) + 1
         return 1 + len({s for j in range(last + 1) if (s := round(10 ** (j / self.per_decade))) <= steps})
 
+    def rows(self, steps: int | None) -> int | None:
+        """Tell how many records are to be expected, the last step included.
+
+        Args:
+            steps: the planned number of optimizer steps; None if it is not known.
+
+        Returns:
+            Their number.
+        """
+        return (self.count(_LONG if steps is None else steps) or 0) + 1
+
     def __str__(self) -> str:
         return f"log-spaced, {self.per_decade} a decade"
 
@@ -171,6 +221,17 @@ class AtSteps(_Schedule):
             The number of records, the initial state included.
         """
         return 1 + bisect_right(self.at, steps) - bisect_right(self.at, 0)
+
+    def rows(self, steps: int | None) -> int | None:
+        """Tell how many records are to be expected, the last step included.
+
+        Args:
+            steps: the planned number of optimizer steps; None if it is not known.
+
+        Returns:
+            Their number.
+        """
+        return (self.count(_LONG if steps is None else steps) or 0) + 1
 
     def __str__(self) -> str:
         return f"at {len(self.at)} given steps"

@@ -21,8 +21,13 @@ from eigentrail.weights import open_store
 Layers: TypeAlias = "str | nn.Module | Sequence[str | nn.Module | torch.Tensor] | Mapping[str, Every] | None"
 
 _COMPILED = "_orig_mod"
-# numpy has no bfloat16 and no eighth precisions; float32 holds all their values exactly.
-_STORED = {torch.float64: "float64", torch.float32: "float32", torch.float16: "float16"}
+# numpy has no bfloat16, whose bits are kept; float32 holds all values of the eighth precisions exactly.
+_STORED = {
+    torch.float64: "float64",
+    torch.float32: "float32",
+    torch.float16: "float16",
+    torch.bfloat16: "uint16",
+}
 
 
 def unwrap(model: nn.Module) -> nn.Module:
@@ -112,6 +117,43 @@ class Source:
         return tensor
 
 
+class Finder:
+    """Find all sources at once, for little more than looking the tensors up.
+
+    Args:
+        model: the network without wrappers.
+        sources: what is recorded of it.
+    """
+
+    def __init__(self, model: nn.Module, sources: Sequence[Source]) -> None:
+        self._model = model
+        self._sources = sources
+        modules: dict[tuple[str, ...], list[tuple[str, int]]] = {}
+        for place, source in enumerate(sources):
+            modules.setdefault(source.path[:-1], []).append((source.path[-1], place))
+        self._modules = list(modules.items())
+
+    def find(self) -> list[torch.Tensor]:
+        """Find the tensors as they are now.
+
+        Returns:
+            The tensors in the order of the sources; errors as of `Source.find`.
+        """
+        found: list[torch.Tensor | None] = [None] * len(self._sources)
+        for path, leaves in self._modules:
+            module: nn.Module | None = self._model
+            for part in path:
+                module = None if module is None else module._modules.get(part)
+            parameters = {} if module is None else module._parameters
+            for leaf, place in leaves:
+                source = self._sources[place]
+                tensor: torch.Tensor | None = parameters.get(leaf)
+                if tensor is None or tensor.shape != source.shape or tensor.dtype != source.dtype:
+                    tensor = source.find(self._model)
+                found[place] = tensor
+        return [tensor for tensor in found if tensor is not None]
+
+
 def select_sources(model: nn.Module, layers: Layers, every: Every) -> list[Source]:
     """Choose what is recorded of a network.
 
@@ -179,7 +221,7 @@ def select_sources(model: nn.Module, layers: Layers, every: Every) -> list[Sourc
             aliases=sorted(also.get(name, [])),
             hint=None if hint is None else asdict(hint),
         )
-        kept = getattr(torch, stored)
+        kept = torch.bfloat16 if stored == "uint16" else getattr(torch, stored)
         sources.append(
             Source(
                 spec, tensor.dtype, kept, tensor.shape, tensor.numel() * kept.itemsize, tuple(path.split("."))

@@ -12,12 +12,11 @@ from torch import nn
 
 from eigentrail._arrays import to_numpy
 from eigentrail.errors import RunError
-from eigentrail.runs import checkpoints, lock, manifest, trajectory
+from eigentrail.runs import checkpoints, lock, manifest, reserve, trajectory
 from eigentrail.runs.files import remove_drafts
-from eigentrail.runs.layout import VALUES
 from eigentrail.runs.manifest import LayerSpec, Manifest, ModelSpec
 from eigentrail.runs.selection import Source
-from eigentrail.runs.trajectory import Commit, read_column, read_commit
+from eigentrail.runs.trajectory import Commit, read_column, read_commit, read_layer
 
 ANALYSES = "analyses"
 REPORT = "report.html"
@@ -42,7 +41,7 @@ def find_existing(path: Path, resume: bool | int, overwrite: bool) -> tuple[Mani
     for folder in (path, path / trajectory.FOLDER, path / checkpoints.FOLDER):
         remove_drafts(folder)
     if not (path / manifest.FILE).exists():
-        others = sorted(entry.name for entry in path.iterdir() if entry.name != lock.FILE)
+        others = sorted(entry.name for entry in path.iterdir() if entry.name not in (lock.FILE, reserve.FILE))
         if others:
             raise RunError(f"{path} holds other files ({others[0]}, ...) and no run: choose a new folder")
         _refuse_step(path, resume)
@@ -157,7 +156,7 @@ def _is_at(path: Path, source: Source, network: nn.Module, commit: Commit, step:
     row = np.flatnonzero(read_column(store, source.spec.node, state, "step") == step)
     if not len(row):
         return True
-    stored: np.ndarray[Any, Any] = read_column(store, source.spec.node, state, VALUES, row)[0]
+    stored: np.ndarray[Any, Any] = read_layer(store, source.spec, state, row)[0]
     return bool(np.array_equal(to_numpy(source.find(network)), stored, equal_nan=True))
 
 

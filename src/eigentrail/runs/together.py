@@ -38,6 +38,7 @@ class Together:
         self.recorders = list(recorders)
         self._find = find
         first = self.recorders[0]
+        self._sources = {group.node: [first._sources[p] for p in group.places] for group in first._groups}
         row = len(self.recorders) * sum(source.nbytes for source in first._sources)
         self._stacked = row * _BACKLOG <= _MEMORY and all(
             self._is_stacked(source) for source in first._sources
@@ -49,7 +50,8 @@ class Together:
 
     def _is_stacked(self, source: Source) -> bool:
         tensor = self._find(source.spec.name)
-        return tensor is not None and source.dtype == source.stored
+        # numpy, which cuts the stacks into rows, knows no bfloat16.
+        return tensor is not None and source.dtype == source.stored != torch.bfloat16
 
     def step(self, number: int, epoch: float, metrics: Sequence[dict[str, float]]) -> None:
         """Tell that all networks have made a step.
@@ -71,17 +73,15 @@ class Together:
         before = self._steps[-1] if self._steps else first._step
         if number <= before or not math.isfinite(epoch) or epoch < self._epoch:
             raise RunError(f"step {number} was told after step {before}: steps and epochs only go forward")
-        due = [
-            source for when, sources in first._by_schedule if when.due(before, number) for source in sources
-        ]
+        due = [group for when, groups in first._by_schedule if when.due(before, number) for group in groups]
         due += [
-            source
-            for when, sources in first._by_epoch
+            group
+            for when, groups in first._by_epoch
             if when.due_epoch(self._epoch, epoch)
-            for source in sources
+            for group in groups
         ]
-        for source in due:
-            self._copy(source, number, epoch)
+        for group in due:
+            self._copy(group.node, number, epoch)
         if not self._steps:
             self._since = time.monotonic()
         self._steps.append(number)
@@ -98,15 +98,13 @@ class Together:
             return
         begin = time.perf_counter()
         steps, epochs, last = self._steps, self._epochs, self._steps[-1]
-        names = list(self._rows)
         for k, recorder in enumerate(self.recorders):
             nodes = {}
-            for name in names:
-                source, told, times, block = self._rows[name]
+            for node, (told, times, block) in self._rows.items():
                 # A cast to bytes row by row: each is contiguous, their column is not.
                 rows = [memoryview(block[i, k]).cast("B") for i in range(len(told))]
-                nodes[source.spec.node] = (told, times, rows)
-                recorder._last[name] = told[-1]
+                nodes[node] = (told, times, rows)
+                recorder._last[node] = told[-1]
             recorder._writer.put(
                 Block(nodes, steps, epochs, [numbers[k] for numbers in self._metrics], self._since)
             )
@@ -122,26 +120,30 @@ class Together:
             recorder._latest = now
         self._forget()
 
-    def _copy(self, source: Source, number: int, epoch: float) -> None:
-        name = source.spec.name
-        tensor = self._find(name)
-        if tensor is None:
-            raise RunError(
-                f"{name} is no longer a tensor of the model: record the changed model as a new run"
-            )
-        # From a GPU one copy brings the tensor of all networks.
-        values = tensor.detach().cpu().numpy()
-        if name not in self._rows:
+    def _copy(self, node: str, number: int, epoch: float) -> None:
+        parts = []
+        for source in self._sources[node]:
+            tensor = self._find(source.spec.name)
+            if tensor is None:
+                raise RunError(
+                    f"{source.spec.name} is no longer a tensor of the model: record the changed model as a new run"
+                )
+            # From a GPU one copy brings the tensor of all networks.
+            parts.append(tensor.detach().cpu().numpy().reshape(len(self.recorders), -1))
+        if node not in self._rows:
             # New memory each time: the writers still read the old. Rows of a scalar are kept as arrays too.
-            shape = (_STEPS, len(self.recorders), max(1, math.prod(source.shape)))
-            self._rows[name] = (source, [], [], np.empty(shape, values.dtype))
-        _, told, times, block = self._rows[name]
-        block[len(told)] = values.reshape(len(self.recorders), -1)
+            shape = (_STEPS, len(self.recorders), sum(part.shape[1] for part in parts))
+            self._rows[node] = ([], [], np.empty(shape, parts[0].dtype))
+        told, times, block = self._rows[node]
+        begin = 0
+        for part in parts:
+            block[len(told), :, begin : begin + part.shape[1]] = part
+            begin += part.shape[1]
         told.append(number)
         times.append(epoch)
 
     def _forget(self) -> None:
-        self._rows: dict[str, tuple[Source, list[int], list[float], np.ndarray]] = {}
+        self._rows: dict[str, tuple[list[int], list[float], np.ndarray]] = {}
         self._steps: list[int] = []
         self._epochs: list[float] = []
         self._metrics: list[Sequence[dict[str, float]]] = []

@@ -8,8 +8,9 @@ The `zarr.json` files further down are brought in line whenever a writer ends.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -120,10 +121,16 @@ class TrajectoryWriter:
         layers: the recorded tensors.
         commit: what is committed already, to go on from; None for a new trajectory.
         upto: with `commit`, the last step to keep.
+        steps: the planned number of steps, if known.
     """
 
     def __init__(
-        self, folder: Path, layers: Sequence[LayerSpec], commit: Commit | None = None, upto: int = -1
+        self,
+        folder: Path,
+        layers: Sequence[LayerSpec],
+        commit: Commit | None = None,
+        upto: int = -1,
+        steps: int | None = None,
     ):
         self._folder = folder
         self._files = OpenFiles()
@@ -131,10 +138,8 @@ class TrajectoryWriter:
         self.attributes: dict[str, Any] = {"generation": 0, "last_step": -1, "last_epoch": 0.0}
         folder.mkdir(parents=True, exist_ok=True)
         self._add(METRICS, {"coordinates": "epoch"}, {"step": _STEP, "epoch": _EPOCH})
-        for layer in layers:
-            values = ArraySpec.of(layer.stored, tuple(layer.shape), tuple(layer.dims))
-            attributes = {"coordinates": "epoch", "parameter": layer.name, "dtype": layer.dtype}
-            self._add(layer.node, attributes, {"step": _STEP, "epoch": _EPOCH, VALUES: values})
+        for node, (attributes, values) in node_arrays(layers, steps).items():
+            self._add(node, attributes, {"step": _STEP, "epoch": _EPOCH, VALUES: values})
         if commit is not None:
             self._continue(commit, upto)
 
@@ -152,8 +157,14 @@ class TrajectoryWriter:
             keep = int(np.searchsorted(steps, upto, side="right"))
             taken_back |= keep < state.rows
             for array, spec in state.arrays.items():
-                # What was written keeps its chunks, whatever a later version would choose.
-                node.columns[array] = Column(self._folder / name / array, spec, self._files, state.rows)
+                node.columns[array] = Column(
+                    self._folder / name / array,
+                    _chunks_to_go_on(spec, node.columns.get(array), state.rows),
+                    self._files,
+                    state.rows,
+                )
+                # Before the commit that tells the size of chunks again.
+                node.columns[array].resize()
             node.names = dict(state.names)
             node.written = node.closed = keep
             node.last_step = node.closed_step = int(steps[keep - 1]) if keep else -1
@@ -168,6 +179,8 @@ class TrajectoryWriter:
             for node in self._nodes.values():
                 for column in node.columns.values():
                     column.truncate(node.closed)
+        else:
+            self.commit()
 
     def append(
         self, name: str, steps: Sequence[int], epochs: Sequence[float], values: Sequence[Buffer]
@@ -251,6 +264,30 @@ class TrajectoryWriter:
         for node in self._nodes.values():
             node.written, node.last_step = node.closed, node.closed_step
 
+    def give_back(self) -> None:
+        """Forget rows of steps that were not ended, and give their room on the disk back."""
+        self.abandon_step()
+        for node in self._nodes.values():
+            for column in node.columns.values():
+                column.give_back(node.closed)
+
+    def finish(self) -> None:
+        """Commit everything for good: files of arrays that end in their first one are cut to what they hold.
+
+        Whoever opens a tree between the commit and the cut finds a file that is too long, and reads it again.
+        """
+        for node in self._nodes.values():
+            for column in node.columns.values():
+                column.rows = node.closed
+                if 0 < node.closed <= column.spec.chunk_rows:
+                    column.spec = replace(column.spec, chunk_rows=node.closed)
+            node.text = None
+        self.commit(sync=True)
+        for node in self._nodes.values():
+            for column in node.columns.values():
+                column.resize()
+        self.write_members()
+
     def commit(self, sync: bool = False) -> None:
         """Make all whole steps count, in one step for every reader.
 
@@ -265,6 +302,11 @@ class TrajectoryWriter:
             f'"consolidated_metadata":{{"kind":"inline","must_understand":false,"metadata":{{{members}}}}}'
         )
         replace_file(self._folder / "zarr.json", f"{root},{consolidated}}}", sync=sync)
+
+    @property
+    def size(self) -> int:
+        """The bytes of the file that a commit replaces."""
+        return sum(len(self._text(name, node).filled(node.closed)) for name, node in self._nodes.items())
 
     def write_members(self) -> None:
         """Bring the `zarr.json` of every node and array in line with the last commit."""
@@ -303,6 +345,86 @@ class TrajectoryWriter:
             }
             node.text = NodeText(name, node.attributes, arrays)
         return node.text
+
+
+def node_arrays(
+    layers: Sequence[LayerSpec], steps: int | None = None
+) -> dict[str, tuple[dict[str, Any], ArraySpec]]:
+    """Say what nodes the layers of a trajectory have.
+
+    Args:
+        layers: the recorded tensors.
+        steps: the planned number of steps, if known.
+
+    Returns:
+        {node: (its attributes, its array of weights)}; for a pack its attribute `packed` tells `offset`, `shape`,
+        `dtype` and `dims` of each tensor in it.
+    """
+    packs: dict[str, list[LayerSpec]] = {}
+    found: dict[str, tuple[dict[str, Any], ArraySpec]] = {}
+    for layer in layers:
+        rows = layer.schedule.rows(steps)
+        if layer.offset is not None:
+            packs.setdefault(layer.node, []).append(layer)
+            continue
+        attributes: dict[str, Any] = {
+            "coordinates": "epoch",
+            "parameter": layer.name,
+            "dtype": layer.dtype,
+        }
+        if layer.stored == "uint16":
+            attributes["bits"] = "bfloat16"
+        spec = ArraySpec.of(layer.stored, tuple(layer.shape), tuple(layer.dims), rows)
+        found[layer.node] = (attributes, spec)
+    for node, inside in packs.items():
+        entries = sum(math.prod(layer.shape) for layer in inside)
+        told = {
+            layer.name: {
+                "offset": layer.offset,
+                "shape": layer.shape,
+                "dtype": layer.dtype,
+                "dims": layer.dims,
+            }
+            for layer in inside
+        }
+        spec = ArraySpec.of(inside[0].stored, (entries,), ("entry",), inside[0].schedule.rows(steps))
+        bits = {"bits": "bfloat16"} if inside[0].stored == "uint16" else {}
+        found[node] = ({"coordinates": "epoch", "packed": told, **bits}, spec)
+    return found
+
+
+def _chunks_to_go_on(spec: ArraySpec, chosen: Column | None, rows: int) -> ArraySpec:
+    """Choose the chunks of an array that is gone on with: a file that was cut at the end gets its full size again."""
+    wanted = _METRIC if chosen is None else chosen.spec
+    if rows <= spec.chunk_rows < wanted.chunk_rows:
+        return replace(spec, chunk_rows=wanted.chunk_rows)
+    return spec
+
+
+def read_layer(
+    folder: Path, layer: LayerSpec, state: NodeState, rows: Int[np.ndarray, " n"]
+) -> Shaped[np.ndarray, "n ..."]:
+    """Read committed rows of one tensor.
+
+    Args:
+        folder: the trajectory's folder.
+        layer: the tensor.
+        state: what the commit says about its node.
+        rows: the numbers of the rows.
+
+    Returns:
+        The rows [n, *shape]; bfloat16 as float32.
+    """
+    part = None
+    if layer.offset is not None:
+        part = slice(layer.offset, layer.offset + math.prod(layer.shape))
+    values = read_rows(
+        folder / layer.node / VALUES, state.arrays[VALUES], rows, f"{layer.name}: {VALUES}", part=part
+    )
+    if layer.stored == "uint16":
+        # The bits of bfloat16 are the upper half of those of the float32 of the same value.
+        values = (values.astype(np.uint32) << 16).view(np.float32)
+    return values.reshape(len(rows), *layer.shape)
 
 
 def read_column(

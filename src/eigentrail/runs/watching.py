@@ -13,7 +13,7 @@ from torch import nn
 from eigentrail._arrays import to_numpy
 from eigentrail.errors import RunError
 from eigentrail.runs.recorded import RecordedRun
-from eigentrail.runs.selection import Source, clean_name
+from eigentrail.runs.selection import Finder, Source, clean_name
 
 Stamp: TypeAlias = "tuple[int, int]"
 # Rows of a layer that are compared at once, in bytes.
@@ -33,6 +33,7 @@ class Watch:
     def __init__(self, model: nn.Module, sources: Sequence[Source]) -> None:
         self._model = model
         self._sources = sources
+        self._finder = Finder(model, sources)
         self._known = {clean_name(name) for name, _ in model.named_parameters(remove_duplicate=False)}
         self.note()
 
@@ -42,20 +43,16 @@ class Watch:
         Args:
             tensors: the recorded tensors as they were just found, in the order of the sources; None to find them.
         """
-        self._tensors = [s.find(self._model) for s in self._sources] if tensors is None else tensors
+        self._tensors = self.find() if tensors is None else tensors
         self._stamps = [_stamp(tensor) for tensor in self._tensors]
 
-    def touched(self, source: Source) -> bool:
-        """Tell whether a tensor was replaced, or changed in place, since the step told last.
-
-        Args:
-            source: one of the sources.
+    def find(self) -> list[torch.Tensor]:
+        """Find the tensors as they are now.
 
         Returns:
-            True also where it is gone, or has another shape by now.
+            The tensors in the order of the sources.
         """
-        place = self._sources.index(source)
-        return self._touched(place)
+        return self._finder.find()
 
     def any_touched(self) -> bool:
         """Tell whether any of the tensors was.
@@ -65,13 +62,13 @@ class Watch:
         """
         return any(self._touched(place) for place in range(len(self._sources)))
 
-    def untouched(self) -> list[Source]:
+    def untouched(self) -> set[int]:
         """List what was neither replaced nor changed in place.
 
         Returns:
-            The sources.
+            The places among the sources.
         """
-        return [source for place, source in enumerate(self._sources) if not self._touched(place)]
+        return {place for place in range(len(self._sources)) if not self._touched(place)}
 
     def untold(self, run: RecordedRun, step: int) -> list[Source]:
         """Find what has other values than at the step told last.
@@ -156,4 +153,8 @@ class Watch:
 
 
 def _stamp(tensor: torch.Tensor) -> Stamp:
-    return (0, 0) if tensor.is_inference() else (tensor._version, tensor.data_ptr())
+    try:
+        return (tensor._version, tensor.data_ptr())
+    except RuntimeError:
+        # Tensors of inference mode do not count their changes.
+        return (0, 0)

@@ -14,6 +14,7 @@ from typing import Any
 
 from eigentrail.errors import RunError, RunWarning
 from eigentrail.runs.files import DiskError
+from eigentrail.runs.reserve import Reserve
 from eigentrail.runs.ring import Ring
 from eigentrail.runs.trajectory import TrajectoryWriter
 
@@ -98,12 +99,24 @@ class BackgroundWriter:
         trajectory: where the records go.
         ring: where the copies wait.
         describe: attributes to keep with every commit, asked for in the writer's thread.
+        reserve: room on the disk for the last commit.
+
+    Attributes:
+        waited: the seconds that the training has waited for the disk.
+        cpu: the seconds of CPU that writing has taken.
     """
 
     def __init__(
-        self, path: Path, trajectory: TrajectoryWriter, ring: Ring, describe: Callable[[], dict[str, Any]]
+        self,
+        path: Path,
+        trajectory: TrajectoryWriter,
+        ring: Ring,
+        describe: Callable[[], dict[str, Any]],
+        reserve: Reserve,
     ) -> None:
         self.waited = 0.0
+        self.cpu = 0.0
+        self._reserve = reserve
         self._path = path
         self._trajectory = trajectory
         self._ring = ring
@@ -225,13 +238,16 @@ class BackgroundWriter:
                 self._drain()
                 if self._due() or flush or closing:
                     self._commit()
+                self.cpu = time.thread_time()
                 if closing and not self._queue:
                     return
         except BaseException as error:
             self._error = error
-            # The steps that were written whole can still be made to count, if the disk takes a small file; if it
-            # does not, the commit before stands. `check` raises the first error.
+            # The steps that were written whole can still be made to count; if the disk does not even take the room that
+            # was kept for that, the commit before stands. `check` raises the first error.
+            self._reserve.give_back()
             with contextlib.suppress(OSError):
+                self._trajectory.give_back()
                 self._commit()
         finally:
             with self._moved:
@@ -257,7 +273,17 @@ class BackgroundWriter:
                     break
                 batch.append(following)
                 self._queue.popleft()
-            self._write(batch)
+            try:
+                self._write(batch)
+            except OSError:
+                if len(batch) == 1:
+                    raise
+                # Of a batch each layer's rows are written at once: one by one more whole steps find room.
+                self._trajectory.give_back()
+                for record in batch:
+                    self._write([record])
+                    self._moved_on(1)
+                batch = []
             self._moved_on(len(batch))
             if self._due():
                 self._commit()
