@@ -64,9 +64,7 @@ class Reading:
                 f"{where} gives {tuple(value.shape)} for a batch of {len(labels)} samples, {first} where these come "
                 "first: choose other layers, or batch_first=True for recurrent ones and attention"
             )
-        last = isinstance(module, _FEATURES_LAST) or (
-            value.ndim == 3 and not isinstance(module, _CHANNELS_FIRST)
-        )
+        last = features_last(value, module)
         if labels.ndim > 1:
             return self._by_position(value, labels, last, where)
         if value.ndim <= 2:
@@ -78,10 +76,8 @@ class Reading:
         sides = " x ".join(map(str, value.shape[1:]))
         if self.reduce == "flatten":
             return self._kept(value.flatten(1), labels, f"{sides} flattened")
-        positions = range(1, value.ndim - 1) if last else range(2, value.ndim)
-        exact = torch.float32 if value.dtype in (torch.float16, torch.bfloat16) else None
-        told = " x ".join(str(value.shape[side]) for side in positions)
-        return self._kept(value.mean(tuple(positions), dtype=exact), labels, f"mean over {told} positions")
+        told = " x ".join(str(side) for side in (value.shape[1:-1] if last else value.shape[2:]))
+        return self._kept(pooled(value, last), labels, f"mean over {told} positions")
 
     def logits(self, outputs: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Bring the outputs of a network beside the labels.
@@ -123,6 +119,35 @@ class Reading:
                 "that is left out"
             )
         return rows, labels, told
+
+
+def features_last(value: torch.Tensor, module: nn.Module) -> bool:
+    """Tell where the features of an output are.
+
+    Args:
+        value: what a module gives or is given, samples first.
+        module: the module.
+
+    Returns:
+        True for the last axis (dense layers, tokens), False for the second (convolutions).
+    """
+    return isinstance(module, _FEATURES_LAST) or (value.ndim == 3 and not isinstance(module, _CHANNELS_FIRST))
+
+
+def pooled(value: torch.Tensor, last: bool) -> torch.Tensor:
+    """Take the mean over positions.
+
+    Args:
+        value: [n, ..., D] or [n, D, ...].
+        last: whether features are last.
+
+    Returns:
+        [n, D], half precisions in float32.
+    """
+    if value.ndim <= 2:
+        return value.reshape(len(value), -1)
+    exact = torch.float32 if value.dtype in (torch.float16, torch.bfloat16) else None
+    return value.mean(tuple(range(1, value.ndim - 1) if last else range(2, value.ndim)), dtype=exact)
 
 
 def first_tensor(value: Any) -> torch.Tensor | None:

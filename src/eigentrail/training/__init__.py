@@ -1,5 +1,6 @@
 """Training: a small loop that records, settings, and the sources' trainings by name."""
 
+from eigentrail.training import transfer
 from eigentrail.training.accuracy import Score, score
 from eigentrail.training.divergence import DivergenceError
 from eigentrail.training.ensemble import train_many
@@ -30,4 +31,5 @@ __all__ = [
     "train",
     "train_many",
     "train_preset",
+    "transfer",
 ]
