@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 import eigentrail as et
-from eigentrail.spectra.diagnosis import DiagnosisOptions, diagnose_spectrum
+from eigentrail.metrics import DiagnosisOptions, diagnose_spectrum
 from eigentrail.spectra.eigenvalues import checked_stack, decompose_checked
 from eigentrail.spectra.entry_statistics import entry_statistics
 from eigentrail.spectra.randomized import shuffled_null

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from eigentrail.api.comparison import COMPARISON_COLUMNS
-from eigentrail.api.inspection import TABLE_COLUMNS
+from eigentrail.api.compared_layer import comparison_columns
+from eigentrail.api.inspection import table_columns
 from eigentrail.report.glossary import lookup
 
 ROOT = Path(__file__).parents[1]
@@ -102,4 +102,4 @@ def test_the_page_of_columns_is_the_glossary() -> None:
 
 
 def test_every_column_is_explained() -> None:
-    assert not [c for c in (*TABLE_COLUMNS, *COMPARISON_COLUMNS) if not lookup(c).definition]
+    assert not [c for c in (*table_columns(), *comparison_columns()) if not lookup(c).definition]

@@ -15,22 +15,22 @@ from pathlib import Path
 
 import torch
 
-from eigentrail.api.comparison import COMPARISON_COLUMNS
-from eigentrail.api.inspection import TABLE_COLUMNS
+from eigentrail.api.compared_layer import comparison_columns
+from eigentrail.api.inspection import table_columns
 from eigentrail.report.glossary import GROUPS, Entry, lookup
 
 DOCS = Path(__file__).parents[1] / "docs"
 
 INTRODUCTION = """# What each column means
 
-Made from the glossary that the page shows (`tools/make_docs.py columns`). `W` is a weight matrix with its longer
-side `N` first, `q = M / N <= 1`, and the eigenvalues are those of `W^T W / N`.
+Made from the metrics' own files and the glossary that the page shows (`tools/make_docs.py columns`). `W` is a weight
+matrix with its longer side `N` first, `q = M / N <= 1`, and the eigenvalues are those of `W^T W / N`.
 """
 
 
 def columns_page() -> str:
     """Write the page of all columns, in the glossary's groups."""
-    known = dict.fromkeys((*TABLE_COLUMNS, *COMPARISON_COLUMNS))
+    known = dict.fromkeys((*table_columns(), *comparison_columns()))
     parts = [INTRODUCTION]
     for group in GROUPS:
         names = [n for n in known if lookup(n).definition and lookup(n).group == group]

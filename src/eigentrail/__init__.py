@@ -23,6 +23,7 @@ from eigentrail import errors as errors
 from eigentrail import evaluation as evaluation
 from eigentrail import features as features
 from eigentrail import interventions as interventions
+from eigentrail import metrics as metrics
 from eigentrail import networks as networks
 from eigentrail import parsimony as parsimony
 from eigentrail import runs as runs

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import eigentrail as et
-from eigentrail.api.comparison import COMPARISON_COLUMNS
+from eigentrail.api.compared_layer import comparison_columns
 from eigentrail.errors import SourceError
 
 
@@ -31,7 +31,7 @@ def pair(
 def test_the_planted_update_is_described(rank: int) -> None:
     a, b = pair(rank=rank)
     found = et.compare(a, b)
-    assert tuple(found.table.columns) == COMPARISON_COLUMNS
+    assert tuple(found.table.columns) == comparison_columns()
     assert list(found.table["name"]) == ["l1.weight", "l2.weight", "l0.weight"]
     moved, noisy, still = (row for _, row in found.table.iterrows())
     assert moved["distance"] == pytest.approx(4.0 * np.sqrt(300 * rank))

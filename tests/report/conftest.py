@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from eigentrail.spectra.diagnosis import diagnose
+from eigentrail.metrics import diagnose
 from eigentrail.spectra.spectrum import Spectrum
 
 IMG = "<img src=x onerror=alert(1)>"

@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from eigentrail.api.comparison import COMPARISON_COLUMNS
-from eigentrail.api.inspection import TABLE_COLUMNS
+from eigentrail.api.compared_layer import comparison_columns
+from eigentrail.api.inspection import table_columns
 from eigentrail.report.glossary import GLOSSARY, GROUPS, lookup
 
 
-@pytest.mark.parametrize("column", [*TABLE_COLUMNS, *COMPARISON_COLUMNS])
+@pytest.mark.parametrize("column", [*table_columns(), *comparison_columns()])
 def test_each_column_is_explained(column: str) -> None:
     entry = lookup(column)
     assert entry.definition.endswith(".")

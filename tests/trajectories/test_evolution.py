@@ -8,9 +8,9 @@ import xarray as xr
 from planting import record, unit
 
 from eigentrail.errors import EigentrailError, OptionError, RunError, RunWarning, SourceError
+from eigentrail.metrics import diagnose
 from eigentrail.runs import Recorder, open_run
 from eigentrail.spectra import spiked, tracy_widom
-from eigentrail.spectra.diagnosis import diagnose
 from eigentrail.trajectories import evolution, evolution_table
 
 QUIET = {"progress": False}

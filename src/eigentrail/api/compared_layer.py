@@ -11,24 +11,41 @@ import torch
 
 from eigentrail.api.inspected_layer import factored_spectrum
 from eigentrail.errors import LayerError
-from eigentrail.spectra.diagnosis import Diagnosis, DiagnosisOptions, diagnose, diagnose_spectrum, remarks
+from eigentrail.metrics.framework.contract import Column, DiagnosisOptions
+from eigentrail.metrics.framework.diagnose import Diagnosis, diagnose, diagnose_spectrum
+from eigentrail.metrics.framework.registry import columns
 from eigentrail.spectra.eigenvalues import checked_stack
 from eigentrail.spectra.spectrum import Spectrum
 from eigentrail.spectra.subspaces import chance_overlap, principal_angles
 from eigentrail.weights import FactoredMatrix, Weights
 
-#: The columns of `Comparison.table`, in order.
-COMPARISON_COLUMNS = (
-    "name", "kind", "shape", "matrices", "rows", "cols",
-    "distance", "relative_change", "cosine",
-    "update_spikes", "update_null_spikes", "update_spike_strength", "update_stable_rank", "update_effective_rank",
-    "update_numerical_rank", "update_lambda_max", "update_edge_high",
-    "subspace_size", "angles_long", "angles_short", "overlap_long", "overlap_short", "overlap_chance",
-    "alpha_a", "alpha_b", "alpha_change", "spikes_a", "spikes_b", "stable_rank_a", "stable_rank_b",
-    "effective_rank_a", "effective_rank_b", "phase_a", "phase_b", "warnings",
-)  # fmt: skip
-
 _MAX_SUBSPACE = 16
+
+
+def comparison_columns() -> tuple[str, ...]:
+    """Name the columns of `Comparison.table`.
+
+    Returns:
+        What the matrix is, how far it moved, the update's numbers, the subspaces, the numbers of both, in order.
+    """
+    known = columns().values()
+    return (
+        *("name", "kind", "shape", "matrices", "rows", "cols", "distance", "relative_change", "cosine"),
+        *(_of_update(column) for column in known if column.of_update),
+        *("subspace_size", "angles_long", "angles_short", "overlap_long", "overlap_short", "overlap_chance"),
+        *(name for column in known if column.in_compare for name in _of_both(column)),
+        "warnings",
+    )
+
+
+def _of_update(column: Column) -> str:
+    # The update has a noise law of its own, which is the only one meant.
+    return f"update_{column.name.removeprefix('mp_')}"
+
+
+def _of_both(column: Column) -> list[str]:
+    ends = ["a", "b"] if column.sort == "text" else ["a", "b", "change"]
+    return [f"{column.name}_{end}" for end in ends]
 
 
 @dataclass(frozen=True)
@@ -58,7 +75,7 @@ def compare_layer(
         options: how the matrices are diagnosed.
 
     Returns:
-        The row, columns as in `COMPARISON_COLUMNS`, and the spectra.
+        The row, columns as in `comparison_columns`, and the spectra.
 
     Raises:
         LayerError: one of the two cannot be diagnosed; the text says which.
@@ -73,7 +90,7 @@ def compare_layer(
     norm_a, norm_b = float(da.row["frobenius_norm"]), float(db.row["frobenius_norm"])
     distance = 0.0 if update is None else float(update.row["frobenius_norm"])
     warnings: list[str] = []
-    row: dict[str, Any] = dict.fromkeys(COMPARISON_COLUMNS)
+    row: dict[str, Any] = dict.fromkeys(comparison_columns())
     row |= {
         "name": name,
         "kind": spec.kind,
@@ -84,19 +101,20 @@ def compare_layer(
         "distance": distance,
         "relative_change": distance / norm_a,
         "cosine": inner / (norm_a * norm_b),
-        "alpha_change": _difference(da.row["alpha"], db.row["alpha"]),
     }
+    for column in columns().values():
+        if column.in_compare:
+            values = (da.row[column.name], db.row[column.name])
+            row |= zip(_of_both(column), (*values, _difference(*values, column)), strict=False)
     for side, found in (("a", da), ("b", db)):
-        for column in ("alpha", "spikes", "stable_rank", "effective_rank", "phase"):
-            row[f"{column}_{side}"] = found.row[column]
         if any(found.row[column] is None for column in ("alpha", "spikes", "phase")):
-            warnings += [f"in {side.upper()}: {text}" for text in _missing(found.row)]
+            warnings += [f"in {side.upper()}: {text}" for text in found.row["warnings"]]
     if update is None:
         warnings.append("the layer did not move")
     else:
         _describe_update(row, update.row)
         if update.row["spikes"] is None:
-            warnings += [f"in B - A: {text}" for text in _missing(update.row)[:1]]
+            warnings += [f"in B - A: {text}" for text in update.row["warnings"][:1]]
     _describe_subspaces(row, da.spectrum, db.spectrum)
     if row["phase_a"] != row["phase_b"]:
         warnings.append(f"the phase changed from {row['phase_a']} to {row['phase_b']}")
@@ -111,19 +129,6 @@ def _dense(matrix: Any) -> Any:
 
 
 _Parts = tuple[Diagnosis, Diagnosis, Diagnosis | None, float]
-
-
-def _missing(row: dict[str, Any]) -> list[str]:
-    """Give the warnings of a row that say why a number is missing.
-
-    Args:
-        row: of a diagnosis.
-
-    Returns:
-        Its warnings without the remarks on the numbers that are there.
-    """
-    known = remarks(row)
-    return [text for text in row["warnings"] if text not in known]
 
 
 def _diagnose_side(matrix: Any, options: DiagnosisOptions, where: str) -> Diagnosis:
@@ -186,16 +191,7 @@ def _factored_difference(wa: FactoredMatrix, wb: FactoredMatrix, options: Diagno
 
 
 def _describe_update(row: dict[str, Any], moved: dict[str, Any]) -> None:
-    row |= {
-        "update_spikes": moved["spikes"],
-        "update_null_spikes": moved["null_spikes"],
-        "update_spike_strength": moved["spike_strength"],
-        "update_stable_rank": moved["stable_rank"],
-        "update_effective_rank": moved["effective_rank"],
-        "update_numerical_rank": moved["numerical_rank"],
-        "update_lambda_max": moved["lambda_max"],
-        "update_edge_high": moved["mp_edge_high"],
-    }
+    row |= {_of_update(column): moved[column.name] for column in columns().values() if column.of_update}
 
 
 def _describe_subspaces(row: dict[str, Any], a: Spectrum, b: Spectrum) -> None:
@@ -225,5 +221,5 @@ def _describe_subspaces(row: dict[str, Any], a: Spectrum, b: Spectrum) -> None:
     row["overlap_chance"] = chance_overlap(size, size, a.leading.short.shape[1])
 
 
-def _difference(x: float | None, y: float | None) -> float | None:
-    return None if x is None or y is None else y - x
+def _difference(x: Any, y: Any, column: Column) -> Any:
+    return None if column.sort == "text" or x is None or y is None else y - x

@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 
 from eigentrail._progress import Progress, shown
-from eigentrail.api.compared_layer import COMPARISON_COLUMNS, ComparedSpectra, compare_layer
+from eigentrail.api.compared_layer import ComparedSpectra, compare_layer, comparison_columns
 from eigentrail.api.layer_result import LayerResult
 from eigentrail.errors import EigentrailError, SourceError
-from eigentrail.spectra.diagnosis import DiagnosisOptions
+from eigentrail.metrics.framework.contract import DiagnosisOptions
 from eigentrail.spectra.spectrum import Spectrum
 from eigentrail.weights import Skipped, Weights, open_weights
 
@@ -27,7 +27,7 @@ class Comparison(LayerResult):
     """What `compare` found.
 
     Attributes:
-        table: one row a layer that both sources have, the most moved first; columns as in `COMPARISON_COLUMNS`.
+        table: one row a layer that both sources have, the most moved first; columns as in `comparison_columns`.
         spectra: the spectra of each row, by name.
         skipped: what could not be compared, each with its reason.
         summary: layers compared, moved and unmoved, the largest changes.
@@ -128,7 +128,7 @@ def compare(
         msg = f"{first.source} and {second.source} have no weight matrix that can be compared ({reasons})"
         raise SourceError(msg)
     rows.sort(key=lambda r: -r["relative_change"])
-    table = pd.DataFrame({c: pd.Series([r[c] for r in rows], dtype=object) for c in COMPARISON_COLUMNS})
+    table = pd.DataFrame({c: pd.Series([r[c] for r in rows], dtype=object) for c in comparison_columns()})
     return Comparison(table, spectra, skipped, _summary(rows), first.source, second.source)
 
 

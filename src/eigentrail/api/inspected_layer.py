@@ -6,8 +6,10 @@ from typing import Any, TypeAlias
 
 from threadpoolctl import ThreadpoolController
 
+from eigentrail.api.summary import remarks
 from eigentrail.errors import EigentrailError
-from eigentrail.spectra.diagnosis import DiagnosisOptions, diagnose, diagnose_spectrum
+from eigentrail.metrics.framework.contract import DiagnosisOptions
+from eigentrail.metrics.framework.diagnose import diagnose, diagnose_spectrum
 from eigentrail.spectra.spectrum import Spectrum
 from eigentrail.weights import FactoredMatrix, MatrixSpec, Weights
 
@@ -55,6 +57,7 @@ def inspect_layer(
         **found.row,
         "aliases": list(spec.aliases),
         "note": spec.note or None,
+        "warnings": remarks(found.row) + found.row["warnings"],
     }
     return name, row, found.spectrum, None
 

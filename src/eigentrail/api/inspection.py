@@ -20,15 +20,22 @@ from eigentrail.api.layer_result import LayerResult
 from eigentrail.api.partial import PartialResults
 from eigentrail.api.summary import summarize
 from eigentrail.errors import OptionError, SourceError
-from eigentrail.spectra.diagnosis import COLUMNS, DiagnosisOptions
+from eigentrail.metrics.framework.contract import DiagnosisOptions
+from eigentrail.metrics.framework.registry import columns, metrics, versions
 from eigentrail.spectra.spectrum import Spectrum
 from eigentrail.weights import Skipped, Weights, open_weights
 
 if TYPE_CHECKING:
     from eigentrail.report import FigureBook
 
-#: The columns of `Inspection.table`, in order.
-TABLE_COLUMNS = ("name", "kind", "shape", "dtype", "matrices", *COLUMNS, "aliases", "note", "warnings")
+
+def table_columns() -> tuple[str, ...]:
+    """Name the columns of `Inspection.table`.
+
+    Returns:
+        What the matrix is, the columns of the metrics, and remarks, in order.
+    """
+    return ("name", "kind", "shape", "dtype", "matrices", *columns(), "aliases", "note", "warnings")
 
 
 @dataclass(repr=False)
@@ -36,7 +43,7 @@ class Inspection(LayerResult):
     """What `inspect` found.
 
     Attributes:
-        table: one row a weight matrix, columns as in `TABLE_COLUMNS`; None where a number cannot be had.
+        table: one row a weight matrix, columns as in `table_columns`; None where a number cannot be had.
         spectra: the spectrum of each row, by name.
         skipped: tensors that were not analysed, each with its reason.
         summary: means over the layers, layers by phase, and the layers that need a look.
@@ -131,7 +138,7 @@ def inspect(
     if not done:
         raise SourceError(_nothing_found(weights, skipped))
     rows = [done[name][0] for name in weights if name in done]
-    table = pd.DataFrame({c: pd.Series([r[c] for r in rows], dtype=object) for c in TABLE_COLUMNS})
+    table = pd.DataFrame({c: pd.Series([r[c] for r in rows], dtype=object) for c in table_columns()})
     found = Inspection(
         table=table,
         spectra={name: done[name][1] for name in weights if name in done},
@@ -166,6 +173,7 @@ def _checked_options(
 
 def _identity(weights: Weights, options: DiagnosisOptions, device: str) -> str:
     parts = [weights.fingerprint, weights.conv, json.dumps(asdict(options), sort_keys=True), device]
+    parts.append(json.dumps(versions(metrics()), sort_keys=True))
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 

@@ -6,12 +6,11 @@ import math
 from collections import Counter
 from typing import Any
 
-from eigentrail.spectra.diagnosis import ALPHA_OVER, ALPHA_UNDER, DiagnosisOptions
+from eigentrail.metrics.framework.contract import DiagnosisOptions
+from eigentrail.metrics.framework.registry import columns
 
-_MEANS = (
-    "alpha", "weighted_alpha", "log_alpha_norm", "log_frobenius_norm", "log_spectral_norm",
-    "stable_rank", "effective_rank", "mp_soft_rank", "spikes", "spacing_ratio",
-)  # fmt: skip
+# WeightWatcher's convention: below 2 a layer may be over-trained, above 6 under-trained.
+ALPHA_OVER, ALPHA_UNDER = 2.0, 6.0
 
 
 def summarize(rows: list[dict[str, Any]], options: DiagnosisOptions) -> dict[str, Any]:
@@ -26,18 +25,14 @@ def summarize(rows: list[dict[str, Any]], options: DiagnosisOptions) -> dict[str
         `expected_false_spikes` (level times matrices: what chance alone would give at most), `attention` (layers
         that need a look, worst first, each with its reasons).
     """
-    enriched = [
-        r
-        | {
-            "log_frobenius_norm": math.log10(r["frobenius_norm"]) if r["frobenius_norm"] else None,
-            "log_spectral_norm": math.log10(r["spectral_norm"]) if r["spectral_norm"] else None,
-        }
-        for r in rows
-    ]
-    means = {}
-    for column in _MEANS:
-        known = [r[column] for r in enriched if r[column] is not None]
-        means[column] = sum(known) / len(known) if known else None
+    means: dict[str, float | None] = {}
+    for column in columns().values():
+        known = [r[column.name] for r in rows if r[column.name] is not None]
+        if column.averaged == "mean":
+            means[column.name] = sum(known) / len(known) if known else None
+        elif column.averaged == "log10":
+            logs = [math.log10(x) for x in known if x > 0]
+            means[f"log_{column.name}"] = sum(logs) / len(logs) if logs else None
     phases = Counter(r["phase"] for r in rows if r["phase"] is not None)
     return {
         "matrices": len(rows),
@@ -86,3 +81,29 @@ def rank_by_attention(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     scored = [(severity(r), r) for r in rows]
     worst = sorted((p for p in scored if p[0] > 0), key=lambda p: -p[0])
     return [{"name": r["name"], "severity": round(s, 2), "reasons": list(r["warnings"])} for s, r in worst]
+
+
+def remarks(row: dict[str, Any]) -> list[str]:
+    """Say in words what in the row needs a look.
+
+    Args:
+        row: the finished row.
+
+    Returns:
+        Sentences, the gravest first.
+    """
+    said = []
+    alpha = row["alpha"]
+    if row["phase"] == "rank-collapse":
+        said.append(f"rank collapse: effective rank {row['effective_rank']:.1f} of {row['cols']}")
+    if row["null_spikes"]:
+        said.append(
+            f"{row['null_spikes']} spike(s) survive a shuffle of the entries: single large entries make them"
+        )
+    if alpha is not None and alpha < ALPHA_OVER:
+        said.append(f"alpha {alpha:.2f} is below 2: over-trained by convention")
+    if alpha is not None and alpha > ALPHA_UNDER:
+        said.append(f"alpha {alpha:.2f} is above 6: under-trained by convention")
+    if row["tail_model"] == "none":
+        said.append("the tail is no power law (p < 0.1): alpha is only a slope")
+    return said

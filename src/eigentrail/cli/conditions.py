@@ -8,7 +8,7 @@ import operator
 from dataclasses import dataclass
 from typing import Any
 
-from eigentrail.api.inspection import TABLE_COLUMNS
+from eigentrail.api.inspection import table_columns
 from eigentrail.errors import OptionError
 
 _COMPARE = {
@@ -71,8 +71,8 @@ class Condition:
 def _check(node: ast.expr, text: str) -> None:
     match node:
         case ast.Name(id=name):
-            if name not in TABLE_COLUMNS:
-                near = difflib.get_close_matches(name, TABLE_COLUMNS, n=3) or ["alpha", "spikes", "phase"]
+            if name not in table_columns():
+                near = difflib.get_close_matches(name, table_columns(), n=3) or ["alpha", "spikes", "phase"]
                 raise OptionError(
                     f"--fail-on {text!r}: there is no column {name!r}; did you mean {', '.join(near)}?"
                 )

@@ -8,23 +8,15 @@ from typing import Any
 import pandas as pd
 
 from eigentrail._cells import ABSENT, cell, is_absent
+from eigentrail.metrics.framework.registry import columns
 from eigentrail.report.glossary import lookup
 from eigentrail.report.sections import DataTable, frame_rows
 from eigentrail.report.templates import environment
 
+#: Of a table of matrices, what there is room for.
 ESSENTIALS = (
-    "name",
-    "kind",
-    "shape",
-    "phase",
-    "alpha",
-    "spikes",
-    "null_spikes",
-    "stable_rank",
-    "effective_rank",
-    "mp_ks_distance",
-    "spacing_ratio",
-    "tail_model",
+    *("name", "kind", "shape", "phase"),
+    *(one.name for one in columns().values() if one.shown and one.name != "phase"),
     "warnings",
 )
 COMPARISON_ESSENTIALS = (

@@ -5,9 +5,6 @@ modules of this package, one quantity a module. `ensembles` draws random matrice
 """
 
 from eigentrail.spectra import ensembles as ensembles
-from eigentrail.spectra.diagnosis import Diagnosis as Diagnosis
-from eigentrail.spectra.diagnosis import DiagnosisOptions as DiagnosisOptions
-from eigentrail.spectra.diagnosis import diagnose as diagnose
 from eigentrail.spectra.eigenvalues import decompose as decompose
 from eigentrail.spectra.joint_density import log_density as log_density
 from eigentrail.spectra.joint_density import wigner_potential as wigner_potential

@@ -16,6 +16,9 @@ from eigentrail.chance.entries import shuffled
 from eigentrail.linalg.gram import power_of_two_scale
 from eigentrail.spectra.marchenko_pastur import MarchenkoPastur, fit_marchenko_pastur
 
+# Scales outside of this and its inverse are taken away in the matrix's own precision.
+_SMALLEST = 1e-30
+
 
 @dataclass(frozen=True)
 class ShuffleNull:
@@ -69,8 +72,12 @@ def shuffled_null(a: Shaped[np.ndarray, "k rows cols"], seed: int = 0) -> Shuffl
     """
     count, n, m = a.shape
     scale = power_of_two_scale(a)
-    mixed = shuffled(a, seed).astype(np.float32, copy=False)
-    mixed /= np.float32(scale)
+    mixed = shuffled(a, seed)
+    if _SMALLEST < scale < 1 / _SMALLEST:
+        mixed = mixed.astype(np.float32, copy=False)
+        mixed /= np.float32(scale)
+    else:  # beyond the range of float32
+        mixed = (mixed / scale).astype(np.float32)
     if m <= 96:
         values = np.linalg.eigvalsh(mixed.swapaxes(1, 2) @ mixed)
     else:

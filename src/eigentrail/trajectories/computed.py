@@ -11,7 +11,7 @@ from jaxtyping import Bool, Int64
 from eigentrail.linalg.singular_values import singular_values
 from eigentrail.trajectories.directions import Directions, kept_directions
 from eigentrail.trajectories.series import MatrixSeries
-from eigentrail.trajectories.snapshot import NUMBERS, TEXTS, snapshot
+from eigentrail.trajectories.snapshot import followed_numbers, followed_texts, snapshot
 
 _PARTS = ("every", "diagnosis", "directions")
 
@@ -58,7 +58,8 @@ class Computed:
         every, diagnosis, directions = (tree.children[name].to_dataset(inherit=False) for name in _PARTS)
         # Stores hand texts back in a type of their own.
         texts = {
-            name: ("step", np.array([str(t) for t in diagnosis[name].values], dtype=object)) for name in TEXTS
+            name: ("step", np.array([str(t) for t in diagnosis[name].values], dtype=object))
+            for name in followed_texts()
         }
         return cls(every, diagnosis.assign(texts), directions)
 
@@ -126,9 +127,12 @@ def compute(
     keep = kept_directions(n, m)
     shots = [snapshot(stack[place], level, keep) for place in np.flatnonzero(close)]
     columns = {
-        name: ("step", np.array([s.numbers[name] for s in shots], dtype=np.float64)) for name in NUMBERS
+        name: ("step", np.array([s.numbers[name] for s in shots], dtype=np.float64))
+        for name in followed_numbers()
     }
-    texts = {name: ("step", np.array([s.texts[name] for s in shots], dtype=object)) for name in TEXTS}
+    texts = {
+        name: ("step", np.array([s.texts[name] for s in shots], dtype=object)) for name in followed_texts()
+    }
     diagnosis = xr.Dataset({**columns, **texts}, {"step": steps[close]})
     found = [shot.directions or Directions.none(n, m) for shot in shots]
     found.append(Directions.none(n, m))

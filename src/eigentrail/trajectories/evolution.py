@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits
 from eigentrail._numbers import check_jobs
 from eigentrail._progress import Progress, shown
 from eigentrail.errors import OptionError, RunWarning
+from eigentrail.metrics.framework.registry import metrics_over_time, versions
 from eigentrail.runs import Run
 from eigentrail.runs.files import DiskError
 from eigentrail.runs.layout import node_name
@@ -130,7 +131,12 @@ class _Work:
         self.series = series
         self._analyses = run.analyses
         self._generation = run.generation
-        self._arguments = {"matrix": series.name, "conv": conv, "level": level}
+        self._arguments = {
+            "matrix": series.name,
+            "conv": conv,
+            "level": level,
+            "metrics": versions(metrics_over_time()),
+        }
         self.close = nested_log_steps(series.steps, points)
         self._parts = self._stored()
         have_every, have_close = (

@@ -8,21 +8,44 @@ import numpy as np
 from jaxtyping import Float64, Shaped
 
 from eigentrail.errors import LayerError, SpectrumError
-from eigentrail.spectra.diagnosis import DiagnosisOptions, diagnose_spectrum
+from eigentrail.metrics.framework.contract import Column, DiagnosisOptions
+from eigentrail.metrics.framework.diagnose import diagnose_spectrum
+from eigentrail.metrics.framework.registry import metrics_over_time
 from eigentrail.spectra.eigenvalues import Decomposition, LeadingVectors, checked_stack, decompose_checked
 from eigentrail.spectra.entry_statistics import entry_statistics
 from eigentrail.spectra.randomized import shuffled_null
 from eigentrail.spectra.spectrum import Spectrum
 from eigentrail.trajectories.directions import Directions, concatenate
 
-#: The numbers of a diagnosis that are kept over steps; see `eigentrail.inspect` for what each is.
-NUMBERS = (
-    "mp_sigma", "mp_edge_low", "mp_edge_high", "mp_ks_distance", "spike_threshold", "spikes", "spike_strength",
-    "null_spikes", "alpha", "alpha_error", "xmin", "ks_distance", "tail_size",
-    "stable_rank", "effective_rank", "numerical_rank", "mp_soft_rank", "spacing_ratio", "phase_confidence",
-)  # fmt: skip
-#: Its texts; `missing` says why a step has no numbers.
-TEXTS = ("tail_model", "phase", "missing")
+#: Why a step has no numbers: a text beside those of the metrics.
+MISSING = "missing"
+
+
+def followed_columns() -> list[Column]:
+    """Collect the columns of a diagnosis that are kept over steps.
+
+    Returns:
+        Those of the metrics over time, in the order of tables.
+    """
+    return [column for one in metrics_over_time() for column in one.columns if column.over_time]
+
+
+def followed_numbers() -> list[str]:
+    """Name the numbers that are kept over steps; see `eigentrail.inspect` for what each is.
+
+    Returns:
+        Names of columns.
+    """
+    return [column.name for column in followed_columns() if column.sort != "text"]
+
+
+def followed_texts() -> list[str]:
+    """Name the texts that are kept over steps.
+
+    Returns:
+        Names of columns, then `MISSING`.
+    """
+    return [*(column.name for column in followed_columns() if column.sort == "text"), MISSING]
 
 
 @dataclass(frozen=True)
@@ -30,8 +53,8 @@ class Snapshot:
     """One step of one matrix.
 
     Attributes:
-        numbers: those of `NUMBERS`; NaN where there is none.
-        texts: those of `TEXTS`; empty where there is none.
+        numbers: those of `followed_numbers`; NaN where there is none.
+        texts: those of `followed_texts`; empty where there is none.
         directions: the spikes; None where they cannot be told.
     """
 
@@ -57,15 +80,18 @@ def snapshot(stack: Shaped[np.ndarray, "k n m"], level: float, keep: int) -> Sna
         parts = decompose_checked(checked, 0 if pooled else keep)
         bare = Decomposition(parts.groups, parts.rows, parts.cols, None)
         spectrum = Spectrum.from_decomposition(bare, entry_statistics(checked), shuffled_null(checked))
-        row = diagnose_spectrum(spectrum, DiagnosisOptions(level=level)).row
+        options = DiagnosisOptions(level=level)
+        row = diagnose_spectrum(spectrum, options, matrix=checked, only=metrics_over_time()).row
     except (LayerError, SpectrumError) as error:
         return Snapshot(
-            dict.fromkeys(NUMBERS, np.nan), dict.fromkeys(TEXTS, "") | {"missing": str(error)}, None
+            dict.fromkeys(followed_numbers(), np.nan),
+            dict.fromkeys(followed_texts(), "") | {MISSING: str(error)},
+            None,
         )
-    numbers = {name: np.nan if row[name] is None else float(row[name]) for name in NUMBERS}
-    texts = {name: row[name] or "" for name in ("tail_model", "phase")} | {"missing": ""}
+    numbers = {name: np.nan if row[name] is None else float(row[name]) for name in followed_numbers()}
+    texts = {name: row.get(name) or "" for name in followed_texts()}
     if row["spikes"] is None:
-        texts["missing"] = "; ".join(row["warnings"][:1])
+        texts[MISSING] = "; ".join(row["warnings"][:1])
         return Snapshot(numbers, texts, None)
     above = _above_pooled if pooled else _above
     return Snapshot(numbers, texts, above(checked, parts, row["spike_threshold"], row["spikes"], keep))

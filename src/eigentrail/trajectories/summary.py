@@ -8,16 +8,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-_BOTH = (
-    "spikes",
-    "null_spikes",
-    "mp_ks_distance",
-    "alpha",
-    "stable_rank",
-    "effective_rank",
-    "numerical_rank",
-    "phase",
-)
+from eigentrail.metrics.framework.contract import Column
+from eigentrail.trajectories.snapshot import followed_columns
 
 
 def evolution_table(tree: xr.DataTree) -> pd.DataFrame:
@@ -29,9 +21,9 @@ def evolution_table(tree: xr.DataTree) -> pd.DataFrame:
     Returns:
         A row per matrix, None for what is missing: `name`, `kind`, `rows`, `cols`, `steps` (recorded), `points`
         (looked at closely), `first_step` and `last_step` (of these, those with numbers), `run_end` (the run's last
-        step, later than `last_step` where the layer is not recorded there); `spikes`, `null_spikes`,
-        `mp_ks_distance`, `alpha`, `stable_rank`, `effective_rank`, `numerical_rank` and `phase`, each with
-        `_first` and `_last`; `phases_between`, those of analysed steps between them that are neither, in their order;
+        step, later than `last_step` where the layer is not recorded there); the metrics over time that tables show
+        (`spikes`, `null_spikes`, `mp_ks_distance`, `alpha`, ranks, `phase`, ...), each with `_first` and `_last`;
+        `phases_between`, those of analysed steps between them that are neither, in their order;
         `noise_ks_high` (the 95% quantile of the bulk's distance in noise); `farthest_bulk`,
         the largest distance of the bulk at any step, and `farthest_step`; `first_birth`, the step of the first spike
         that was born; the numbers of `births`, `deaths` and `crossings`; `frobenius_ratio` and `spectral_ratio`, the
@@ -59,10 +51,11 @@ def _row(node: xr.DataTree, run_end: int | None) -> dict[str, Any]:
         "last_step": int(steps[known[-1]]) if len(known) else None,
         "run_end": run_end,
     }
-    for column in _BOTH:
-        values = diagnosis[column].values
-        for suffix, place in (("first", 0), ("last", -1)):
-            row[f"{column}_{suffix}"] = _plain(column, values[known[place]]) if len(known) else None
+    for column in followed_columns():
+        if column.shown:
+            values = diagnosis[column.name].values
+            for suffix, place in (("first", 0), ("last", -1)):
+                row[f"{column.name}_{suffix}"] = _plain(column, values[known[place]]) if len(known) else None
     told = [str(p) for p in diagnosis["phase"].values[known] if p]
     between = dict.fromkeys(p for p in told if p not in {row["phase_first"], row["phase_last"]})
     row["phases_between"] = ", ".join(between) or None
@@ -83,9 +76,9 @@ def _row(node: xr.DataTree, run_end: int | None) -> dict[str, Any]:
     return row
 
 
-def _plain(column: str, value: Any) -> Any:
+def _plain(column: Column, value: Any) -> Any:
     if isinstance(value, str):
         return value or None
     if not np.isfinite(value):
         return None
-    return int(value) if column in {"spikes", "null_spikes", "numerical_rank"} else float(value)
+    return int(value) if column.sort == "count" else float(value)

@@ -1,0 +1,1 @@
+"""What a metric is, where metrics are found, and how they are computed together."""
