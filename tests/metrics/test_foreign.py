@@ -94,7 +94,7 @@ def test_one_file_and_an_entry_point_add_a_metric_everywhere(tmp_path: Path) -> 
     assert found["holds"] is True and found["on_page"] and found["in_parquet"]
     assert found["compared"] == ["update_mean_gap", "mean_gap_a", "mean_gap_b", "mean_gap_change"]
     assert found["label"] == "Mean gap in A"
-    assert len(found["over_time"]) == 4 and all(x > 0 for x in found["over_time"])
+    assert len(found["over_time"]) == 5 and all(x > 0 for x in found["over_time"])
     assert found["ends"] == ["mean_gap_first", "mean_gap_last"]
     # What is stored answers again, until the metric's version is raised.
     assert found["computed"] > 0 == _use(tmp_path)["computed"]
