@@ -45,6 +45,7 @@ from eigentrail.curvature import Curvature as Curvature
 from eigentrail.errors import EigentrailError as EigentrailError
 from eigentrail.evaluation import landscape as landscape
 from eigentrail.features import Features as Features
+from eigentrail.parsimony import complete as complete
 from eigentrail.runs import Recorder as Recorder
 from eigentrail.runs import Run as Run
 from eigentrail.runs import open_run as open_run

@@ -14,6 +14,7 @@ import typer
 import eigentrail
 from eigentrail.cli import analyze as analyze_command
 from eigentrail.cli import compare as compare_command
+from eigentrail.cli import complete as complete_command
 from eigentrail.cli import edit as edit_command
 from eigentrail.cli import inspect as inspect_command
 from eigentrail.cli import report as report_command
@@ -44,6 +45,7 @@ app.command("compare")(compare_command.compare)
 app.command("study")(study_command.study)
 app.command("analyze")(analyze_command.analyze)
 app.command("edit")(edit_command.edit)
+app.command("complete")(complete_command.complete)
 app.command("report")(report_command.report)
 app.command("selftest")(selftest_command.selftest)
 

@@ -1,5 +1,7 @@
 """Deep linear networks that learn in a small subspace, and factorisation and completion that train in it only."""
 
+from eigentrail.parsimony.completion import Completion as Completion
+from eigentrail.parsimony.completion import complete as complete
 from eigentrail.parsimony.compressed import CompressedFactorization as CompressedFactorization
 from eigentrail.parsimony.compressed import completion_start as completion_start
 from eigentrail.parsimony.compressed import compress as compress
@@ -11,6 +13,7 @@ from eigentrail.parsimony.descent import Descent as Descent
 from eigentrail.parsimony.descent import State as State
 from eigentrail.parsimony.descent import descend as descend
 from eigentrail.parsimony.descent import run_descent as run_descent
+from eigentrail.parsimony.estimator import DeepCompleter as DeepCompleter
 from eigentrail.parsimony.initial import initial_weights as initial_weights
 from eigentrail.parsimony.invariant import InvariantSubspace as InvariantSubspace
 from eigentrail.parsimony.invariant import balancedness as balancedness
