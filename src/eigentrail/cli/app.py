@@ -17,6 +17,7 @@ from eigentrail.cli import compare as compare_command
 from eigentrail.cli import complete as complete_command
 from eigentrail.cli import edit as edit_command
 from eigentrail.cli import inspect as inspect_command
+from eigentrail.cli import lora as lora_commands
 from eigentrail.cli import report as report_command
 from eigentrail.cli import selftest as selftest_command
 from eigentrail.cli import study as study_command
@@ -46,6 +47,7 @@ app.command("study")(study_command.study)
 app.command("analyze")(analyze_command.analyze)
 app.command("edit")(edit_command.edit)
 app.command("complete")(complete_command.complete)
+app.add_typer(lora_commands.app, name="lora")
 app.command("report")(report_command.report)
 app.command("selftest")(selftest_command.selftest)
 
