@@ -18,7 +18,8 @@ from eigentrail.trajectories.crossings import crossings
 from eigentrail.trajectories.directions import Directions
 from eigentrail.trajectories.following import MINIMUM_OVERLAP, follow, follow_ranks
 from eigentrail.trajectories.geodesic import geodesic, score_by_start
-from eigentrail.trajectories.geodesic_null import null_scores
+from eigentrail.trajectories.geodesic_null import path_scores
+from eigentrail.trajectories.path_walks import GaussianWalks
 from eigentrail.trajectories.segments import segments, walk_counts
 
 SHAPE, STEPS, SIZE = (10, 7), 30, 0.1
@@ -182,9 +183,9 @@ def test_momentum_passes_for_a_geodesic_unless_the_walks_have_it_too() -> None:
     bare, told = [], []
     norms = np.full(steps - 1, 0.05 * np.sqrt(14 * 10))
     pools = [
-        null_scores(
-            (14, 10), float(np.sqrt(140)), norms, 400, 0, 1, 0, "right", Memory(beta).colour_of(range(steps))
-        )
+        path_scores(
+            GaussianWalks((14, 10), float(np.sqrt(140)), norms, 0, Memory(beta).colour_of(range(steps))), 400
+        ).scores[0, 0, 0]
         for beta in (0.0, 0.9)
     ]
     for seed in range(count):

@@ -9,13 +9,15 @@ from planting_paths import frame, on_circle, plane_error, spiked, weight_walk
 from scipy.optimize import minimize
 from scipy.stats import ks_2samp, kstest
 
+from eigentrail.chance.unit_vectors import independent_vectors
 from eigentrail.chance.weight_walks import weight_walks
 from eigentrail.errors import EigentrailError, OptionError, TrajectoryError
 from eigentrail.linalg.subspace_iteration import SubspaceIteration
 from eigentrail.trajectories.geodesic import geodesic, geodesics, score_by_start, thinned
-from eigentrail.trajectories.geodesic_null import all_null_scores, null_scores
+from eigentrail.trajectories.geodesic_null import path_scores
 from eigentrail.trajectories.great_circle import fit_great_circles, frechet_mean, score_products
-from eigentrail.trajectories.leading_vectors import follow_vector
+from eigentrail.trajectories.leading_vectors import SIDES, follow_vector
+from eigentrail.trajectories.path_walks import GaussianWalks
 
 
 @pytest.mark.parametrize("arc", [0.5, 1.0, 2.0, 3.0, 4.0, 5.0])
@@ -111,13 +113,72 @@ def test_a_planted_circle_is_more_than_chance_and_a_walk_is_not() -> None:
     w = spiked(on_circle(frame(16, 2, 0), np.linspace(0, 1.5, 50)), 20, 0.05, 0)
     found = geodesic(w, null=200)
     assert found.percentile == 100.0 and found.p_value == pytest.approx(1 / 201)
+    assert found.claimed and found.p_beyond_all == pytest.approx(1 / 101) and not found.explained_by
     assert "closer to a great circle than chance" in found.verdict
-    assert len(found.null_scores) == 200 and 0.4 < np.median(found.null_scores) < 0.98
+    assert len(found.null_scores) == 200 and 0.4 < np.median(found.null_scores) < 0.99
+    assert found.null_model == "signs" and found.line_scores.shape == (2, 100)
     again = geodesic(w, null=200)
     assert (again.null_scores == found.null_scores).all()
     assert (geodesic(w, null=200, seed=1).null_scores != found.null_scores).all()
     for seed in range(3):
-        assert geodesic(weight_walk((20, 16), 50, 0.1, seed), null=200).p_value > 0.005
+        assert geodesic(weight_walk((20, 16), 50, 0.1, seed), null=100, lines=False).p_value > 0.005
+
+
+def line(seed: int, walk: float, shape: tuple[int, int] = (24, 18), steps: int = 40) -> np.ndarray:
+    """Gaussian weights on a straight line in a random direction, with a walk on top."""
+    rng = np.random.default_rng([seed, 8])
+    start, away = rng.standard_normal((2, *shape))
+    along = start + 1.5 * np.linspace(0, 1, steps)[:, None, None] * away
+    return along + np.cumsum(walk * rng.standard_normal((steps, *shape)), axis=0)
+
+
+def test_a_straight_line_is_no_geodesic_though_gaussian_walks_say_so() -> None:
+    found = [geodesic(line(seed, 0.02), null=40, seed=seed) for seed in range(8)]
+    assert sum(one.claimed for one in found) <= 2  # 5% of 8: more than 2 has probability .006
+    blind = [geodesic(line(seed, 0.02), null=40, null_model="walks", lines=False) for seed in range(8)]
+    assert np.mean([one.percentile for one in blind]) > 75
+    explained = [one for one in found if one.compared.beyond and not one.claimed]
+    assert all(
+        "straight lines" in one.explained_by and "no closer than a straight" in one.verdict
+        for one in explained
+    )
+    assert all("walks" in one.explained_by for one in found if not one.compared.beyond)
+
+
+def test_noise_that_prefers_directions_is_a_geodesic_by_chance_only() -> None:
+    """Steps with standard deviations ~ i^-1.5 per side: 16 to 20% at 5% beside Gaussian walks."""
+    shape = (24, 18)
+    profile = np.outer(np.arange(1, 25) ** -1.5, np.arange(1, 19) ** -1.5)
+    above = []
+    for seed in range(24):
+        rng = np.random.default_rng([seed, 9])
+        start = rng.standard_normal(shape)
+        step = 0.15 * np.linalg.norm(start) / np.linalg.norm(profile) * profile
+        w = start + np.cumsum(step * rng.standard_normal((40, *shape)), axis=0)
+        above.append(geodesic(w, null=39, seed=seed, lines=False).compared.beyond)
+    assert sum(above) <= 4  # 5% of 24: more than 4 has probability .005
+
+
+def test_s0_s_null_is_of_independent_vectors() -> None:
+    """S0's "random walk" with RSS about 200 and score about .55 for 98 points in 4096 dimensions."""
+    x = independent_vectors(98, 4096, [7], 1)[0]
+    found = geodesic(x, null_model="independent", null=100, null_shape=(3, 4096))
+    assert found.null_model == "independent" and len(found.null_scores) == 100
+    assert np.median(found.null_scores) == pytest.approx(0.54, abs=0.01) and 1 < found.percentile < 99
+    with pytest.raises(OptionError, match="null_model is one of"):
+        geodesic(x, null_model="shuffle")
+
+
+def test_by_rank_the_path_jumps_where_values_cross() -> None:
+    rng = np.random.default_rng(0)
+    u, v = frame(14, 2, 0), frame(12, 2, 1)
+    sizes = np.stack([np.linspace(12, 8, 30), np.linspace(8, 12, 30)])
+    w = np.einsum("kt,kn,km->tnm", sizes, u, v) + 0.01 * rng.standard_normal((30, 14, 12))
+    turns = [
+        np.abs(np.einsum("tn,tn->t", x[1:], x[:-1])).min()
+        for x in (geodesic(w, null=0, follow=follow).vectors.values for follow in ("overlap", "rank"))
+    ]
+    assert turns[0] > 0.99 and turns[1] < 0.1
 
 
 def walk_scores(shape: tuple[int, int], steps: int, count: int, dims: int, side: str) -> np.ndarray:
@@ -134,7 +195,8 @@ def test_the_null_has_the_law_of_observed_walks(dims: int, side: str) -> None:
     shape, steps = (10, 7), 30
     observed = walk_scores(shape, steps, 80, dims, side)
     norms = np.full(steps - 1, 0.1 * np.sqrt(70))
-    pool = null_scores(shape, np.sqrt(70.0), norms, 400, 0, dims, 0, side)
+    walks = GaussianWalks(shape, np.sqrt(70.0), norms, 0)
+    pool = path_scores(walks, 400).scores[SIDES.index(side), dims - 1, 0]
     assert ks_2samp(observed, pool).pvalue > 1e-3
 
 
@@ -145,7 +207,8 @@ def test_the_null_has_the_law_of_observed_walks(dims: int, side: str) -> None:
 def test_percentiles_of_walks_are_uniform(dims: int, side: str, shape: tuple[int, int]) -> None:
     steps = 100
     norms = np.full(steps - 1, 0.1 * np.sqrt(np.prod(shape)))
-    pool = null_scores(shape, float(np.sqrt(np.prod(shape))), norms, 3000, 0, dims, 0, side)
+    walks = GaussianWalks(shape, float(np.sqrt(np.prod(shape))), norms, 0)
+    pool = path_scores(walks, 3000).scores[SIDES.index(side), dims - 1, 0]
     found = [
         geodesic(weight_walk(shape, steps, 0.1, seed), dims=dims, side=side, null=pool).percentile
         for seed in range(300)
@@ -294,14 +357,10 @@ def test_the_iteration_finds_eigenvectors_also_where_it_starts_wrong() -> None:
 def test_one_null_serves_both_sides_both_circles_and_later_starts() -> None:
     shape, norms = (14, 10), np.full(39, 0.1 * np.sqrt(140.0))
     told: list[tuple[str, int, int]] = []
-    found = all_null_scores(
-        shape, np.sqrt(140.0), norms, 60, 0, 0, (0, 20), lambda *report: told.append(report)
-    )
+    walks = GaussianWalks(shape, np.sqrt(140.0), norms, 0)
+    found = path_scores(walks, 60, 0, (0, 20), lambda *report: told.append(report))
     assert found.scores.shape == (2, 2, 2, 60) and np.isfinite(found.scores).all() and told
-    for number, side in enumerate(("right", "left")):
-        for dims in (1, 2):
-            alone = null_scores(shape, np.sqrt(140.0), norms, 60, 0, dims, 0, side)
-            np.testing.assert_allclose(found.scores[number, dims - 1, 0], alone)
+    np.testing.assert_allclose(found.scores[:, :, :1], path_scores(walks, 60).scores)
     assert (found.scores[:, 1] > found.scores[:, 0]).mean() > 0.9  # a sphere holds more than a circle
 
 

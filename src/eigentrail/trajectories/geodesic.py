@@ -12,15 +12,24 @@ import xarray as xr
 from jaxtyping import Float64, Int64
 
 from eigentrail._numbers import real, seed_of, whole, written
-from eigentrail.chance import Compared, compare_drawn, p_of, percentile_of, requested
+from eigentrail.chance import LEVEL, Compared, compare_drawn, p_of, percentile_of, requested
 from eigentrail.chance.optimizer_memory import Memory
 from eigentrail.errors import OptionError, TrajectoryError
 from eigentrail.spectra import Spectrum
-from eigentrail.trajectories.geodesic_null import matched_step, null_scores
+from eigentrail.trajectories.geodesic_null import independent_scores, matched_step, path_scores
 from eigentrail.trajectories.great_circle import align_signs, fit_great_circles
-from eigentrail.trajectories.leading_vectors import SIDES, FollowedVectors, Side, follow_vector
+from eigentrail.trajectories.leading_vectors import SIDES, Follow, FollowedVectors, Side, follow_vector
+from eigentrail.trajectories.path_walks import NULL_MODELS, GaussianWalks, NullModel, observed_motion
 from eigentrail.trajectories.rows import Rows, open_rows
 
+#: Null models in words.
+NULLS_IN_WORDS = {
+    "signs": "walks of the same updates with random signs",
+    "walks": "Gaussian walks with the same steps",
+    "independent": "independent unit vectors",
+}
+#: The most straight lines that are drawn of each kind.
+MOST_LINES = 100
 #: Steps that a path is thinned to, like the walks that it is compared with.
 MOST_STEPS = 100
 _UNIT = 1e-3
@@ -38,7 +47,11 @@ class Geodesic:
         rss: sum of the squared angles between the vectors and the circle.
         score: 1 - rss / (rss + sum of squared angles between the projected vectors and the Frechet mean); 1 is
             exactly on the circle. It means nothing without its null.
-        null_scores: [draws] the scores of random walks of the weights; empty without a null.
+        null_scores: [draws] the scores of what the null model makes; empty without a null.
+        null_model: "signs" (walks of the observed updates with random signs), "walks" (Gaussian walks with the observed
+            norms), "independent" (unit vectors, S0's own); "given" for scores that were given.
+        line_scores: [2, draws] the scores of straight lines in random directions of weight space with the observed
+            progress: alone, and with what the updates have beside their line walked on top. Empty where none are drawn.
         plane: [dims + 1, n] orthonormal rows; the first points to the middle of the path, the second along its motion.
         mean: [n] the Frechet mean of the path.
         path: projected path in the plane's coordinates, [step, axis], on S^1 or S^2.
@@ -55,6 +68,8 @@ class Geodesic:
     rss: float
     score: float
     null_scores: Float64[np.ndarray, " d"]
+    null_model: str
+    line_scores: Float64[np.ndarray, "2 l"]
     plane: Float64[np.ndarray, "d n"]
     mean: Float64[np.ndarray, " n"]
     path: xr.DataArray
@@ -81,6 +96,37 @@ class Geodesic:
         return p_of(self.compared)
 
     @property
+    def lines_compared(self) -> Compared | None:
+        """The score beside that of straight lines with a walk on top; None where none were drawn."""
+        return compare_drawn(self.score, self.line_scores[1])
+
+    @property
+    def bare_lines_compared(self) -> Compared | None:
+        """The score beside that of straight lines alone; None where none were drawn."""
+        return compare_drawn(self.score, self.line_scores[0])
+
+    @property
+    def p_beyond_all(self) -> float | None:
+        """The larger p-value of those against walks and against lines with a walk on top; None without a null."""
+        found = [one.p for one in (self.compared, self.lines_compared) if one is not None]
+        return max(found) if self.compared is not None else None
+
+    @property
+    def claimed(self) -> bool:
+        """Whether the path is a geodesic beyond the null model and beyond straight lines."""
+        p = self.p_beyond_all
+        return p is not None and p <= LEVEL
+
+    @property
+    def explained_by(self) -> str:
+        """What scores as high without any geodesic: the null model or a straight line, in words; "" for neither."""
+        if self.compared is None or self.claimed:
+            return ""
+        if not self.compared.beyond:
+            return NULLS_IN_WORDS.get(self.null_model, "walks")
+        return "straight lines in random directions with the same progress"
+
+    @property
     def arc(self) -> float:
         """Angle between the ends of the path along the circle, in radians."""
         return float(np.ptp(self.angles))
@@ -95,7 +141,7 @@ class Geodesic:
 
     @property
     def verdict(self) -> str:
-        """Whether the path is more of a geodesic than chance gives, in one sentence."""
+        """Whether the path is a geodesic beyond walks and beyond straight lines, in one sentence."""
         kind = "great circle" if self.dims == 1 else "great 2-sphere"
         compared, below = self.compared, compare_drawn(self.score, self.null_scores, "less")
         if compared is None or below is None:
@@ -103,9 +149,16 @@ class Geodesic:
                 f"The path fits a {kind} with a score of {self.score:.3f}, which says nothing without a null."
             )
         beside = (
-            f"its score is {self.score:.3f}; random walks of the weights with the same steps reach "
-            f"{compared.median:.3f} (percentile {compared.percentile_text} of {compared.draws} draws)"
+            f"its score is {self.score:.3f}; half of {compared.draws} "
+            f"{NULLS_IN_WORDS.get(self.null_model, 'walks')} score above {compared.median:.3f}, {compared.above} above "
+            "this path"
         )
+        lines = self.lines_compared
+        if compared.beyond and lines is not None and not lines.beyond:
+            return (
+                f"The path is closer to a {kind} than walks, and no closer than a straight line would be: {beside}; of "
+                f"{lines.draws} straight lines in random directions with the same progress {lines.above} do."
+            )
         if compared.beyond:
             return f"The path is closer to a {kind} than chance gives: {beside}."
         if below.beyond:
@@ -118,21 +171,26 @@ def geodesic(
     dims: Literal[1, 2] = 1,
     which: int = 0,
     side: Side = "right",
-    null: int | Any = requested.ENOUGH,
+    null: int | NullModel | Any = requested.ENOUGH,
     seed: int = 0,
     null_shape: tuple[int, int] | None = None,
     *,
+    null_model: NullModel = "signs",
+    lines: bool = True,
+    follow: Follow = "overlap",
     start: int | Literal["spike"] | None = None,
     steps: int = MOST_STEPS,
     momentum: float = 0.0,
     nesterov: bool = False,
     weight_decay: float = 0.0,
 ) -> Geodesic:
-    """Fit a great circle to the path of a singular vector, with the null of random walks in weight space.
+    """Fit a great circle to the path of a singular vector, beside walks and straight lines in weight space.
 
-    The path is thinned to `steps` steps. The vector is followed by its overlap from step to step. The null
-    model lets Gaussian matrices of the same shape walk, with the norms of the observed start and steps, and does
-    with them what is done with the observed weights.
+    The path is thinned to `steps` steps. The null model's walks begin where the weights began and make the observed
+    updates with random signs: sizes and directions that the noise prefers stay, what the updates have in common goes. A
+    straight line in weight space is no walk either, and its singular vectors follow a great circle closely: a geodesic
+    is claimed only beyond lines in random directions too, with the observed progress along them and the rest of the
+    updates walked on top.
 
     Args:
         x: weights [T, out, in] (convolutions [T, out, in, kh, kw] are flattened to [out, in * kh * kw]), or unit
@@ -141,11 +199,18 @@ def geodesic(
         which: rank of the followed singular vector at the start, 0 the leading one.
         side: "right" for v [in], "left" for u [out].
         null: number of draws of the null model, 0 for none; or the scores of an earlier call (`null_scores`), for
-            walks of the same shape and norms; no scores are no null.
+            walks of the same shape and norms; no scores are no null. The name of a null model stands for 200 draws of
+            it.
         seed: seed of the draws.
         null_shape: for unit vectors: (out, in) of the weights whose singular vectors they are. Their steps in weight
             space are not known: walks of constant steps are matched to the length of the path. Of weights the shape
             is known, and another one is refused.
+        null_model: "signs"; "walks" for Gaussian matrices that walk with the norms of the observed start and steps,
+            which knows nothing of the directions that noise prefers (the only walks for unit vectors, whose weights
+            are not known); "independent" for unit vectors without any memory, S0's own null.
+        lines: whether straight lines are drawn too, at most 100 of each kind.
+        follow: "overlap" for the vector of the largest overlap from step to step, "rank" for that of rank `which` at
+            every step, as S0 has it, which jumps where singular values cross. Unit vectors are taken as they are.
         start: first step to use, as labelled in `x`; "spike" for the first step with a Marchenko-Pastur spike; None
             for the first step.
         steps: how many steps the path and the walks are thinned to, at most 100.
@@ -163,6 +228,12 @@ def geodesic(
             antipodal, or weights are zero, not finite or far too large.
     """
     check_circle(dims, side)
+    if isinstance(null, str) and null in NULL_MODELS:
+        null_model, null = null, requested.ENOUGH  # type: ignore[assignment]
+    if null_model not in NULL_MODELS:
+        raise OptionError(f"null_model is one of {', '.join(NULL_MODELS)}, not {written(null_model)}.")
+    if follow not in {"overlap", "rank"}:
+        raise OptionError(f'follow is "overlap" or "rank", not {written(follow)}.')
     draws, pool = requested.given(null, "scores")
     seed = seed_of(seed)
     memory = Memory(momentum, nesterov, weight_decay)
@@ -183,8 +254,10 @@ def geodesic(
         elif draws and pool is None:
             notes.append("no null: the shape of the weights is not known; give null_shape=(out, in)")
         check_path(vectors, dims)
-        norms = np.zeros(0)
-        if shape is not None and pool is None and draws:
+        norms, model = np.zeros(0), "walks" if null_model == "signs" else str(null_model)
+        if null_model == "independent":
+            shape, notes = shape or (rows.n, rows.n), []
+        elif shape is not None and pool is None and draws:
             length = float(_steps(vectors).sum())
             norms, matched = matched_step(shape, len(places), length, which, side, seed, colour, kept)
             notes.append(
@@ -194,27 +267,48 @@ def geodesic(
             )
         first = 1.0
     else:
-        followed, first, norms, shape = follow_rows(rows, places, which, kept)
+        followed, first, norms, shape = follow_rows(rows, places, which, kept, follow)
+        model = str(null_model)
         _check_known_shape(null_shape, shape)
         vectors, ranks, overlaps = followed.side(side)[0], followed.ranks[0], followed.overlaps[0]
         check_path(vectors, dims)
-    if pool is None:
-        can = shape is not None and draws > 0
-        pool = (
-            null_scores(shape, first, norms, draws, seed, dims, which, side, colour, kept)
-            if can and shape is not None
-            else np.zeros(0)
-        )
+    drawn, line_scores = np.zeros(0), np.zeros((2, 0))
+    if pool is not None:
+        drawn, model = pool, "given"
+    elif shape is not None and draws:
+        at = SIDES.index(side), dims - 1, 0
+        motion = observed_motion(rows, places, seed, colour, kept) if len(rows.shape) > 1 else None
+        if model == "signs" and motion is None:
+            notes.append("the updates take too much memory for walks of their own: the walks are Gaussian")
+            model = "walks"
+        if model == "independent":
+            drawn = independent_scores(shape, len(places), draws, seed).scores[at]
+        elif model == "signs" and motion is not None:
+            drawn = path_scores(motion, draws, which, follow=follow).scores[at]
+        else:
+            walks = GaussianWalks(shape, first, norms, seed, colour, kept)
+            drawn = path_scores(walks, draws, which, follow=follow).scores[at]
+        if lines and motion is not None and model != "independent":
+            both = [motion.lines(walk) for walk in (False, True)]
+            line_scores = np.array(
+                [
+                    path_scores(one, min(draws, MOST_LINES), which, follow=follow).scores[at]
+                    for one in both
+                    if one is not None
+                ]
+            ).reshape(2, -1)
     fit = fit_great_circles(vectors[None], dims)
     score = float(fit.score[0])
-    if 0 < len(pool) < requested.ENOUGH:
-        notes.append(f"only {len(pool)} draws of the null: the percentile is coarse")
+    if 0 < len(drawn) < requested.ENOUGH:
+        notes.append(f"only {len(drawn)} draws of the null: the percentile is coarse")
     path = fit.path[0]
     return Geodesic(
         dims=dims,
         rss=float(fit.rss[0]),
         score=score,
-        null_scores=pool,
+        null_scores=drawn,
+        null_model=model,
+        line_scores=line_scores,
         plane=fit.planes[0],
         mean=fit.mean[0],
         path=xr.DataArray(path, dims=("step", "axis"), coords=labels, name="path"),
@@ -251,7 +345,8 @@ def geodesics(paths: Mapping[str, Any], **options: Any) -> pd.DataFrame:
         **options: as of `geodesic`.
 
     Returns:
-        A row for each: score, rss, arc, length, percentile, p_value, null_median, rank_changes, note.
+        A row for each: score, rss, arc, length, percentile, p_value, null_median, line_percentile (among straight lines
+        with a walk on top), claimed (beyond both), rank_changes, note.
 
     Raises:
         OptionError: `paths` have no names, or an option is outside what it may be.
@@ -272,6 +367,8 @@ def geodesics(paths: Mapping[str, Any], **options: Any) -> pd.DataFrame:
                 "percentile": found.percentile,
                 "p_value": found.p_value,
                 "null_median": float(np.median(found.null_scores)) if len(found.null_scores) else None,
+                "line_percentile": percentile_of(found.lines_compared),
+                "claimed": found.claimed,
                 "rank_changes": int((np.diff(found.ranks) != 0).sum()),
                 "note": found.note,
             }
@@ -431,6 +528,7 @@ def follow_rows(
     places: Int64[np.ndarray, " t"],
     which: int,
     kept: Float64[np.ndarray, " s"] | None = None,
+    follow: Follow = "overlap",
 ) -> tuple[FollowedVectors, float, Float64[np.ndarray, " s"], tuple[int, int]]:
     """Follow the singular vectors of weights over some of their steps.
 
@@ -439,6 +537,7 @@ def follow_rows(
         places: numbers of the steps.
         which: rank at the first of them, 0 the largest singular value.
         kept: [T - 1] what weight decay leaves of the weights from step to step; None for all.
+        follow: as of `follow_vector`.
 
     Returns:
         The vectors (b = 1), the norm of the first matrix, those of what each step adds to the decayed weights, and
@@ -451,7 +550,7 @@ def follow_rows(
     shape = (rows.shape[0], rows.n // rows.shape[0])
     _check_rank(which, shape)
     norms: list[float] = []
-    found = follow_vector(_matrices(rows, places, norms, kept), int(which))
+    found = follow_vector(_matrices(rows, places, norms, kept), int(which), follow=follow)
     return found, norms[0], np.array(norms[1:]), shape
 
 

@@ -1,18 +1,19 @@
-"""Scores of great circles through the singular vectors of matrices that only walk at random."""
+"""Scores of great circles through the singular vectors of motions that a null model makes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float64
 
 from eigentrail._progress import Progress, silent
-from eigentrail.chance.weight_walks import weight_walks
+from eigentrail.chance.unit_vectors import independent_vectors
 from eigentrail.linalg.subspace_iteration import SubspaceIteration
 from eigentrail.trajectories.great_circle import score_products
-from eigentrail.trajectories.leading_vectors import SIDES, FollowedVectors, Side, follow_vector
+from eigentrail.trajectories.leading_vectors import SIDES, Follow, FollowedVectors, Side, follow_vector
+from eigentrail.trajectories.path_walks import GaussianWalks, Motions
 
 _MEMORY = 2**26
 _TOLERANCE = 1e-6
@@ -34,83 +35,76 @@ class NullScores:
     starts: tuple[int, ...]
 
 
-def null_scores(
-    shape: tuple[int, int],
-    start_norm: float,
-    step_norms: Float64[np.ndarray, " s"],
+def path_scores(
+    motions: Motions,
     draws: int,
-    seed: int,
-    dims: int,
-    which: int,
-    side: Side,
-    colour: Float64[np.ndarray, "s s"] | None = None,
-    kept: Float64[np.ndarray, " s"] | None = None,
-) -> Float64[np.ndarray, " d"]:
-    """Let Gaussian matrices walk, follow their singular vector, fit its circle.
-
-    Args:
-        shape: rows and columns.
-        start_norm: Frobenius norm of the first matrix.
-        step_norms: [T - 1] Frobenius norms of the steps.
-        draws: how many walks.
-        seed: seed of the draws.
-        dims: as of the observed path.
-        which: as of the observed path.
-        side: as of the observed path.
-        colour: L of the covariance L L^T of the steps, see `Memory.colour`; None for independent ones.
-        kept: [T - 1] what weight decay leaves of the weights from step to step, see `Memory.kept`; None for all.
-
-    Returns:
-        [draws] scores.
-    """
-    found = all_null_scores(shape, start_norm, step_norms, draws, seed, which, colour=colour, kept=kept)
-    return np.asarray(found.scores[SIDES.index(side), dims - 1, 0])
-
-
-def all_null_scores(
-    shape: tuple[int, int],
-    start_norm: float,
-    step_norms: Float64[np.ndarray, " s"],
-    draws: int,
-    seed: int,
     which: int = 0,
     starts: Sequence[int] = (0,),
     progress: Progress = silent,
-    colour: Float64[np.ndarray, "s s"] | None = None,
-    kept: Float64[np.ndarray, " s"] | None = None,
+    follow: Follow = "overlap",
 ) -> NullScores:
-    """Let Gaussian matrices walk once, for both singular vectors and for both kinds of circle.
+    """Draw motions once, for both singular vectors and for both kinds of circle.
 
     Args:
-        shape: rows and columns.
-        start_norm: Frobenius norm of the first matrix.
-        step_norms: [T - 1] Frobenius norms of the steps.
-        draws: how many walks.
-        seed: seed of the draws.
+        motions: what the null model makes.
+        draws: how many.
         which: as of the observed path.
-        starts: how many steps to leave out at the beginning of the same walks.
-        progress: is told of the walks done.
-        colour: L of the covariance L L^T of the steps, see `Memory.colour`; None for independent ones.
-        kept: [T - 1] what weight decay leaves of the weights from step to step, see `Memory.kept`; None for all.
+        starts: how many steps to leave out at the beginning of the same motions.
+        progress: is told of the motions done.
+        follow: as of the observed path.
 
     Returns:
         The scores.
     """
-    parts = []
+    parts = [np.zeros((2, 2, len(starts), 0))]
     done = 0
-    for walks in walked_vectors(shape, start_norm, step_norms, draws, seed, which, colour, kept):
+    for walks in walked_vectors(motions, draws, which, follow):
         progress("random walks", done, draws)
-        block = np.full((2, 2, len(starts), len(walks.values)), np.nan)
-        for number, side in enumerate(SIDES):
-            x = walks.side(side)
-            products = x @ x.swapaxes(1, 2)
-            wanted = [dims for dims in (1, 2) if x.shape[2] > dims + 1]
-            for place, first in enumerate(starts):
-                scores = score_products(products[:, first:, first:], wanted, _TOLERANCE)
-                block[number, : len(wanted), place] = scores
-        parts.append(block)
+        parts.append(_block_scores({side: walks.side(side) for side in SIDES}, starts))
         done += len(walks.values)
     return NullScores(np.concatenate(parts, axis=3), tuple(starts))
+
+
+def independent_scores(
+    shape: tuple[int, int], count: int, draws: int, seed: int, starts: Sequence[int] = (0,)
+) -> NullScores:
+    """Score the circles through independent unit vectors, S0's own "random walk".
+
+    Args:
+        shape: rows and columns of the weights, the entries of left and right vectors.
+        count: how many vectors a path has.
+        draws: how many paths.
+        seed: seed of the draws.
+        starts: how many vectors to leave out at the beginning.
+
+    Returns:
+        The scores.
+    """
+    size = max(1, _MEMORY // (8 * 3 * count * sum(shape)))
+    parts = [np.zeros((2, 2, len(starts), 0))]
+    for first in range(0, draws, size):
+        numbers = range(first, min(first + size, draws))
+        entries = {"left": shape[0], "right": shape[1]}
+        paths = {
+            side: independent_vectors(count, entries[side], numbers, seed + place)
+            for place, side in enumerate(SIDES)
+        }
+        parts.append(_block_scores(paths, starts))
+    return NullScores(np.concatenate(parts, axis=3), tuple(starts))
+
+
+def _block_scores(
+    paths: Mapping[Side, Float64[np.ndarray, "b t n"]], starts: Sequence[int]
+) -> Float64[np.ndarray, "2 2 k b"]:
+    block = np.full((2, 2, len(starts), len(paths["right"])), np.nan)
+    for number, side in enumerate(SIDES):
+        x = paths[side]
+        products = x @ x.swapaxes(1, 2)
+        wanted = [dims for dims in (1, 2) if x.shape[2] > dims + 1]
+        for place, first in enumerate(starts):
+            scores = score_products(products[:, first:, first:], wanted, _TOLERANCE)
+            block[number, : len(wanted), place] = scores
+    return block
 
 
 def matched_step(
@@ -143,7 +137,7 @@ def matched_step(
     def mean_length(log_step: float) -> float:
         steps = np.full(count - 1, np.exp(log_step))
         lengths = []
-        for walks in walked_vectors(shape, 1.0, steps, _TRIALS, seed + 1, which, colour):
+        for walks in walked_vectors(GaussianWalks(shape, 1.0, steps, seed + 1, colour, kept), _TRIALS, which):
             x = walks.side(side)
             chords = np.linalg.norm(np.diff(x, axis=1), axis=2)
             lengths.append(2.0 * np.arcsin(np.clip(chords / 2.0, 0.0, 1.0)).sum(axis=1))
@@ -161,43 +155,26 @@ def matched_step(
 
 
 def walked_vectors(
-    shape: tuple[int, int],
-    start_norm: float,
-    step_norms: Float64[np.ndarray, " s"],
-    draws: int,
-    seed: int,
-    which: int,
-    colour: Float64[np.ndarray, "s s"] | None = None,
-    kept: Float64[np.ndarray, " s"] | None = None,
+    motions: Motions, draws: int, which: int, follow: Follow = "overlap"
 ) -> Iterator[FollowedVectors]:
-    """Let Gaussian matrices walk and follow a singular vector of each.
+    """Draw motions and follow a singular vector of each.
 
     Args:
-        shape: rows and columns.
-        start_norm: Frobenius norm of the first matrix.
-        step_norms: [T - 1] Frobenius norms of the steps.
-        draws: how many walks.
-        seed: seed of the draws.
+        motions: what the null model makes.
+        draws: how many.
         which: rank of the followed vector at the first step.
-        colour: L of the covariance L L^T of the steps, see `Memory.colour`; None for independent ones.
-        kept: [T - 1] what weight decay leaves of the weights from step to step, see `Memory.kept`; None for all.
+        follow: as of `follow_vector`.
 
     Yields:
-        The vectors of some walks after the other, as many as memory allows; their singular values are in units of the
-        power of two above `start_norm`.
+        The vectors of some motions after the other, as many as memory allows; their singular values are in the units
+        of the motions.
     """
-    # What is followed has no scale, and walks are made in float32: a power of two loses no digit.
-    exponent = int(np.frexp(start_norm)[1])
-    start_norm, step_norms = float(np.ldexp(start_norm, -exponent)), np.ldexp(step_norms, -exponent)
-    per_walk = 8 * (3 * shape[0] * shape[1] + 3 * (len(step_norms) + 1) * sum(shape))
+    rows, cols = motions.shape
+    per_walk = 8 * (3 * rows * cols + 3 * motions.steps * (rows + cols))
     size = max(1, min(draws, _MEMORY // per_walk))
     for first in range(0, draws, size):
         numbers = range(first, min(first + size, draws))
-        yield follow_vector(
-            weight_walks(shape, start_norm, step_norms, numbers, seed, colour, kept),
-            which,
-            SubspaceIteration(),
-        )
+        yield follow_vector(motions.drawn(numbers), which, SubspaceIteration(), follow)
 
 
 def null_seconds(shape: tuple[int, ...], steps: int, draws: int) -> float:

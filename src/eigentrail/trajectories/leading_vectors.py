@@ -14,6 +14,8 @@ from eigentrail.linalg.singular_triples import Solver, leading_triples
 Side: TypeAlias = Literal["left", "right"]
 #: Both sides, in the order in which results hold them.
 SIDES: tuple[Side, Side] = ("right", "left")
+#: Which singular vector a path is of, from step to step.
+Follow: TypeAlias = Literal["overlap", "rank"]
 _CANDIDATES = 8
 
 
@@ -48,16 +50,21 @@ class FollowedVectors:
 
 
 def follow_vector(
-    matrices: Iterable[Float[np.ndarray, "b n m"]], which: int, solver: Solver | None = None
+    matrices: Iterable[Float[np.ndarray, "b n m"]],
+    which: int,
+    solver: Solver | None = None,
+    follow: Follow = "overlap",
 ) -> FollowedVectors:
     """Follow a singular vector: at each step the candidate with the largest overlap with the step before.
 
-    Never by rank: where singular values cross, the vector of a rank jumps, and the followed one does not.
+    Where singular values cross, the vector of a rank jumps, and the followed one does not. S0's paths are those of a
+    rank: their kinks are crossings where the vectors jump.
 
     Args:
         matrices: b matrices at each step.
         which: rank at the first step, 0 the largest singular value.
         solver: as of `leading_triples`.
+        follow: "overlap" for one vector through crossings, "rank" for the vector of that rank at every step.
 
     Returns:
         The followed vectors.
@@ -75,7 +82,7 @@ def follow_vector(
         else:
             along = np.einsum("bkn,bn->bk", u, lefts[-1]), np.einsum("bkm,bm->bk", v, rights[-1])
             score = np.abs(along[0] * along[1])
-            chosen = score.argmax(axis=1)
+            chosen = score.argmax(axis=1) if follow == "overlap" else np.full(len(w), which)
             found = score[rows, chosen]
         now_u, now_v = u[rows, chosen], v[rows, chosen]
         if lefts:

@@ -22,6 +22,7 @@ from eigentrail.trajectories.geodesic import MOST_STEPS, check_circle, choose_pl
 from eigentrail.trajectories.geodesic_null import walked_vectors
 from eigentrail.trajectories.great_circle import GreatCircles, fit_great_circles
 from eigentrail.trajectories.leading_vectors import SIDES, Side
+from eigentrail.trajectories.path_walks import GaussianWalks
 from eigentrail.trajectories.rows import open_rows
 
 
@@ -224,7 +225,7 @@ def walk_counts(
     first, norms, shape = walk_norms(rows, places, which, side, null_shape, seed, colour, kept)
     counts: dict[Side, list[int]] = {one: [] for one in SIDES}
     done = 0
-    for walks in walked_vectors(shape, first, norms, draws, seed, which, colour, kept):
+    for walks in walked_vectors(GaussianWalks(shape, first, norms, seed, colour, kept), draws, which):
         progress("segments of random walks", done, draws)
         for one in SIDES:
             vectors = walks.side(one)

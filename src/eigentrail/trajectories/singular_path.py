@@ -11,13 +11,14 @@ from jaxtyping import Float64
 
 from eigentrail._numbers import seed_of
 from eigentrail._progress import Progress, silent
-from eigentrail.chance import compare, requested
+from eigentrail.chance import compare, compare_drawn, requested
 from eigentrail.chance.optimizer_memory import Memory
 from eigentrail.errors import TrajectoryError
-from eigentrail.trajectories.geodesic import MOST_STEPS, check_path, choose_places, follow_rows
-from eigentrail.trajectories.geodesic_null import all_null_scores
+from eigentrail.trajectories.geodesic import MOST_LINES, MOST_STEPS, check_path, choose_places, follow_rows
+from eigentrail.trajectories.geodesic_null import path_scores
 from eigentrail.trajectories.great_circle import fit_great_circles
-from eigentrail.trajectories.leading_vectors import SIDES
+from eigentrail.trajectories.leading_vectors import SIDES, Follow
+from eigentrail.trajectories.path_walks import GaussianWalks, Motions, ObservedMotion, observed_motion
 from eigentrail.trajectories.rows import open_rows
 
 # Shares of the path that are left out at its beginning to see what the choice of the start does.
@@ -25,6 +26,7 @@ _SHARES = (0.0, 0.1, 0.2, 0.35, 0.6)
 _QUANTILES = (5.0, 50.0, 95.0)
 _FEWEST = 6
 _NUMBERS = ("score", "rss", "percentile", "p_value", "arc", "best_start", "best_percentile")
+_LINES = ("line_percentile", "line_p_value")
 
 
 def singular_path(
@@ -33,6 +35,9 @@ def singular_path(
     null: int = requested.ENOUGH,
     seed: int = 0,
     *,
+    null_model: Literal["signs", "walks"] = "signs",
+    lines: bool = True,
+    follow: Follow = "overlap",
     start: int | Literal["spike"] | None = None,
     steps: int = MOST_STEPS,
     shares: Sequence[float] = _SHARES,
@@ -50,6 +55,9 @@ def singular_path(
         which: rank of the followed singular vector at the start, 0 the leading one.
         null: number of walks, 0 for none.
         seed: seed of the walks.
+        null_model: as of `geodesic`.
+        lines: as of `geodesic`.
+        follow: as of `geodesic`.
         start: as of `geodesic`.
         steps: how many steps the path and the walks are thinned to, at most 100.
         shares: shares of the path to leave out at its beginning, the first one 0.
@@ -62,6 +70,9 @@ def singular_path(
         Dataset over `side` ("right" for v, "left" for u), `dims` (1: great circle, 2: great 2-sphere) and `step`:
 
         - `score`, `rss`, `percentile`, `p_value`, `arc` [side, dims] and `null_scores` [side, dims, draw];
+        - `line_percentile`, `line_p_value` [side, dims, line]: the score among straight lines with the observed
+          progress, "alone" and "with walk" on top (NaN where none are drawn): a geodesic is one beyond walks and the
+          latter;
         - `path` [side, dims, step, axis]: the projected path in the axes of its plane (the third one is NaN for great
           circles), `mean` [side, dims, axis], its Frechet mean, `residuals` [side, dims, step] and `length` [side];
         - `circle` [side, end, axis]: two directions that span the great circle, in the axes of the great 2-sphere;
@@ -84,7 +95,7 @@ def singular_path(
     draws, seed, memory = requested.check_draws(null), seed_of(seed), Memory(momentum, nesterov, weight_decay)
     places = choose_places(rows, start, 2, steps)
     kept = memory.kept(rows.steps[places])
-    followed, first_norm, norms, shape = follow_rows(rows, places, which, kept)
+    followed, first_norm, norms, shape = follow_rows(rows, places, which, kept, follow)
     count = len(places)
     starts = np.unique([round(share * (count - 1)) for share in shares])
     starts = starts[count - starts >= _FEWEST] if count > _FEWEST else starts[:1]
@@ -102,22 +113,20 @@ def singular_path(
         raise still[0]
     if draws:
         colour = memory.colour_of(rows.steps[places])
-        drawn = all_null_scores(
-            shape,
-            first_norm,
-            norms,
-            draws,
-            seed,
-            which,
-            tuple(int(s) for s in starts),
-            progress,
-            colour,
-            kept,
-        ).scores
+        motions: Motions | None = None
+        if null_model == "signs":
+            motions = observed_motion(rows, places, seed, colour, kept)
+        if motions is None:
+            motions = GaussianWalks(shape, first_norm, norms, seed, colour, kept)
+        begins = tuple(int(s) for s in starts)
+        drawn = path_scores(motions, draws, which, begins, progress, follow).scores
+        if lines and isinstance(motions, ObservedMotion):
+            _draw_lines(motions, min(draws, MOST_LINES), which, follow, out)
         out["null_scores"] = drawn[:, :, 0]
         _compare(drawn, rows.steps[places][starts], out)
     dims: dict[str, tuple[str, ...]] = {
         **dict.fromkeys(_NUMBERS, ("side", "dims")),
+        **dict.fromkeys(_LINES, ("side", "dims", "line")),
         "null_scores": ("side", "dims", "draw"),
         "path": ("side", "dims", "step", "axis"),
         "mean": ("side", "dims", "axis"),
@@ -147,6 +156,7 @@ def singular_path(
             "dims": [1, 2],
             "start": rows.steps[places][starts],
             "quantile": list(_QUANTILES),
+            "line": ["alone", "with walk"],
         },
         attrs={"rows": shape[0], "cols": shape[1], "draws": draws},
     )
@@ -155,6 +165,7 @@ def singular_path(
 def _empty(count: int, starts: int, draws: int) -> dict[str, Float64[np.ndarray, "..."]]:
     shapes: dict[str, tuple[int, ...]] = {
         **dict.fromkeys(_NUMBERS, (2, 2)),
+        **dict.fromkeys(_LINES, (2, 2, 2)),
         "null_scores": (2, 2, draws),
         "path": (2, 2, count, 3),
         "mean": (2, 2, 3),
@@ -192,6 +203,21 @@ def _fit(
         out["score_from"][at] = [fit_great_circles(vectors[:, s:], dims).score[0] for s in starts]
     if len(planes) == 2:
         out["circle"][number] = planes[0] @ planes[1].T
+
+
+def _draw_lines(
+    motion: ObservedMotion, draws: int, which: int, follow: Follow, out: dict[str, Float64[np.ndarray, "..."]]
+) -> None:
+    for number, walk in enumerate((False, True)):
+        line = motion.lines(walk)
+        if line is None:
+            return
+        drawn = path_scores(line, draws, which, follow=follow).scores[:, :, 0]
+        for at in np.ndindex(2, 2):
+            found = compare_drawn(float(out["score"][at]), drawn[at])
+            if found is not None:
+                out["line_percentile"][(*at, number)] = found.percentile
+                out["line_p_value"][(*at, number)] = found.p
 
 
 def _compare(
