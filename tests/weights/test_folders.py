@@ -54,7 +54,11 @@ def test_several_candidates_are_named(tmp_path):
 
 @pytest.mark.parametrize(
     ("files", "what"),
-    [([], "the folder is empty"), (["a.txt"], "holds no file of weights"), (["m.gguf"], "GGUF")],
+    [
+        ([], "the folder is empty"),
+        (["a.txt"], "holds no file of weights"),
+        (["m.gguf"], "GGUF header is cut"),
+    ],
 )
 def test_folder_without_weights(files, what, tmp_path):
     for name in files:

@@ -136,18 +136,6 @@ def test_mapping_of_arrays():
     assert all(entry.aliases == () for entry in store.entries.values())
 
 
-def test_torch_that_does_not_tell_where_tensors_lie(tmp_path, monkeypatch):
-    """Older versions of torch: the file is mapped instead, with the same result."""
-    monkeypatch.setattr("eigentrail.weights.readers.torch_file._offset", lambda value: None)
-    named = crafting.tensors()
-    named |= {"tied": named["conv.weight"], "turned": named["kinds.float32.weight"].T}
-    torch.save({"state_dict": named}, tmp_path / "a.pt")
-    store = open_store(tmp_path / "a.pt")
-    assert store.entries["conv.weight"].aliases == ("tied",)
-    del named["tied"]
-    assert_holds(store, named)
-
-
 @pytest.mark.parametrize("legacy", [False, True])
 def test_views_into_a_shared_storage(legacy, tmp_path):
     base = torch.randn(8, 10, generator=torch.Generator().manual_seed(3))

@@ -72,7 +72,7 @@ def not_a_weight(entry: TensorEntry, hint: ModuleHint | None) -> str | None:
             f"complex numbers ({entry.dtype}): only real weights have the spectra shown here; "
             "save the real and the imaginary part apart and open that"
         )
-    if not entry.dtype.startswith(("float", "bfloat")):
+    if entry.dtype.startswith(("int", "uint", "qint", "quint", "bits")):
         if len(entry.shape) < 2:
             return f"{'a single number' if not entry.shape else 'a vector'} of {entry.dtype}, not a weight matrix"
         return (

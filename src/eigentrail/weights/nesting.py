@@ -9,6 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from eigentrail.weights.readers.inert import InertArray
+from eigentrail.weights.readers.stand_ins import StoredTensor, Unreadable
 from eigentrail.weights.store import Skipped
 
 # Under these keys training scripts and frameworks keep the network's weights, the usual ones first.
@@ -40,7 +41,7 @@ def is_array(value: object) -> bool:
     Returns:
         True for torch tensors and numpy arrays, pickled ones included (numpy's single numbers are none).
     """
-    return isinstance(value, (Tensor, np.ndarray, InertArray))
+    return isinstance(value, (Tensor, np.ndarray, InertArray, StoredTensor, Unreadable))
 
 
 def find_state_dict(checkpoint: Mapping[Any, Any]) -> tuple[dict[str, Any], list[Skipped]]:
@@ -100,6 +101,8 @@ def clean_names(names: Sequence[str], also: Sequence[str] = ()) -> dict[str, str
 
 
 def _is_number(value: object) -> bool:
+    if isinstance(value, StoredTensor):
+        return not value.shape
     return isinstance(value, (Tensor, np.ndarray)) and value.ndim == 0
 
 

@@ -29,7 +29,7 @@ def open_store(source: Source) -> TensorStore:
     """List the tensors of a source; none is read yet.
 
     Args:
-        source: a path: a file of torch (`.pt .pth .th .bin .ckpt`), safetensors or numpy (`.npz`), a
+        source: a path: a file of torch (`.pt .pth .th .bin .ckpt`), safetensors or numpy (`.npz`), GGUF, a
             `*.index.json`, or a folder (the Hugging Face layout, or with one file of weights); or an
             `nn.Module`, a state dict or any mapping of names to tensors or arrays; or a store.
 
@@ -68,13 +68,14 @@ def _open_path(path: Path) -> TensorStore:
     else:
         listing, place = list_index(path) if path.name.endswith(".index.json") else list_file(path), path
     config, trouble = read_config(place.parent, adapter=place.name.startswith("adapter"))
+    config = {**listing.config, **config}
     ties = {**tied_head(config, {slot.name for slot in listing.slots}), **listing.ties}
     return SlotStore(
         str(path),
         listing.slots,
         [*listing.skipped, *trouble],
         config,
-        {},
+        listing.hints,
         ties,
         f"{listing.stamp}|{config!r}",
     )

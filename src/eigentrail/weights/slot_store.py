@@ -13,7 +13,7 @@ from torch import Tensor
 from eigentrail._text import printable
 from eigentrail.errors import SourceError
 from eigentrail.weights.nesting import clean_names
-from eigentrail.weights.slots import Slot, dtype_name
+from eigentrail.weights.slots import Slot
 from eigentrail.weights.store import ModuleHint, Skipped, TensorEntry, TensorStore
 
 
@@ -76,7 +76,7 @@ class SlotStore(TensorStore):
             first = group[0]
             others = tuple(sorted(set(names[1:]) - {names[0]}))
             self.entries[names[0]] = TensorEntry(
-                names[0], tuple(first.shape), dtype_name(first.dtype), first.nbytes, others
+                names[0], tuple(first.shape), first.stored_as, first.nbytes, others
             )
             self._slots.update(dict.fromkeys(names, first))
 

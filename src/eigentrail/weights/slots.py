@@ -8,13 +8,14 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
 from math import prod
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from eigentrail.errors import SourceError
-from eigentrail.weights.store import Skipped
+from eigentrail.weights.store import ModuleHint, Skipped
 
 _LARGEST = 2**63 - 1
 _MOST_DIMENSIONS = 64
@@ -68,6 +69,11 @@ class Slot(ABC):
     def nbytes(self) -> int:
         """The tensor's size in bytes."""
         return prod(self.shape) * self.dtype.itemsize
+
+    @property
+    def stored_as(self) -> str:
+        """What the stored precision is called; that of `dtype` unless the format has one of its own."""
+        return dtype_name(self.dtype)
 
     @abstractmethod
     def read(self) -> Tensor:
@@ -211,12 +217,16 @@ class Listing:
         skipped: what is there but is no readable tensor.
         ties: names that the source declares to be other names of a tensor: {other name: name in `slots`}.
         stamp: what identifies the content, for the fingerprint.
+        config: settings that stand in the file itself, under the keys of `config.json`.
+        hints: what the file says about the modules that its tensors belong to.
     """
 
     slots: list[Slot]
     skipped: list[Skipped] = field(default_factory=list)
     ties: dict[str, str] = field(default_factory=dict)
     stamp: str = ""
+    config: dict[str, Any] = field(default_factory=dict)
+    hints: dict[str, ModuleHint] = field(default_factory=dict)
 
 
 def file_stamp(path: Path, header: bytes) -> str:

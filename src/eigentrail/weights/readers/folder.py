@@ -59,7 +59,7 @@ def list_folder(folder: Path) -> tuple[Listing, Path]:
             f"{folder}: the folder holds several files of weights ({shown}); name the one to open, such as "
             f"{folder / named[0]}."
         )
-    raise SourceError(f"{folder}: {_why_nothing(folder, names)}")
+    raise SourceError(f"{folder}: {_why_nothing(folder)}")
 
 
 def _open(path: Path) -> Listing:
@@ -83,14 +83,7 @@ def _complete_set(candidates: list[str]) -> list[str]:
     return [f"{stem}-{number:05d}-of-{count}{ending}" for number in range(1, int(count) + 1)]
 
 
-def _why_nothing(folder: Path, names: list[str]) -> str:
-    gguf = next((name for name in names if name.lower().endswith(".gguf")), None)
-    if gguf is not None:
-        return (
-            f"the folder holds only {gguf}, a GGUF file, whose quantised blocks are not read. Give the "
-            f"checkpoint that "
-            "it was made from, as safetensors or torch file."
-        )
+def _why_nothing(folder: Path) -> str:
     try:
         empty = next(folder.iterdir(), None) is None
     except OSError:

@@ -1,9 +1,8 @@
 """Stand-ins for what training scripts leave in checkpoints besides tensors.
 
-A best score as numpy.float64, an array, the arguments of the command line or a path are harmless, but torch's
-restricted unpickler refuses the classes they are made of. Here each of their names stands for a few lines
-that keep the data and can do nothing else, so that not even numpy's own unpickling code meets the bytes of a
-stranger.
+A best score as numpy.float64, an array, the arguments of the command line or a path are harmless. Here each of
+their names stands for a few lines that keep the data and can do nothing else, so that not even numpy's own unpickling
+code meets the bytes of a stranger.
 """
 
 from __future__ import annotations
@@ -112,16 +111,3 @@ def inert_array(*rest: Any) -> InertArray:
         An array without numbers yet.
     """
     return InertArray()
-
-
-#: (stand-in, the name in the file), as `torch.serialization.safe_globals` takes them.
-INERT: list[Any] = [
-    *((inert_scalar, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")),
-    *((inert_array, f"numpy.{core}.multiarray._reconstruct") for core in ("core", "_core")),
-    (InertDtype, "numpy.dtype"),
-    (InertArray, "numpy.ndarray"),
-    (InertRecord, "argparse.Namespace"),
-    (InertRecord, "pathlib.PosixPath"),
-    (InertRecord, "pathlib.PurePosixPath"),
-    (InertRecord, "pathlib._local.PosixPath"),
-]

@@ -20,12 +20,11 @@ from eigentrail.weights.slots import Slot, TensorSlot
 from eigentrail.weights.store import ModuleHint, Skipped
 
 
-def why_unreadable(value: Tensor, *, meta_is_fine: bool = False) -> str | None:
+def why_unreadable(value: Tensor) -> str | None:
     """Say why a tensor's numbers cannot be read.
 
     Args:
         value: the tensor.
-        meta_is_fine: whether a tensor without numbers will do (its numbers lie in a file).
 
     Returns:
         The reason, or None for a tensor that can be read.
@@ -38,7 +37,7 @@ def why_unreadable(value: Tensor, *, meta_is_fine: bool = False) -> str | None:
         return f"quantised by torch ({value.dtype}); take `.dequantize()` of it first"
     if value.layout != torch.strided:
         return f"sparse ({value.layout}); take `.to_dense()` of it first"
-    if value.is_meta and not meta_is_fine:
+    if value.is_meta:
         return "on the meta device, without numbers: load the weights first"
     return None
 

@@ -9,14 +9,16 @@ from typing import Literal
 
 from eigentrail.errors import SourceError
 
-Kind = Literal["safetensors", "torch-zip", "torch-legacy", "npz"]
+Kind = Literal["safetensors", "torch-zip", "torch-legacy", "npz", "gguf"]
 
 #: The endings of files that may hold weights.
-WEIGHT_ENDINGS = (".safetensors", ".pt", ".pth", ".th", ".bin", ".ckpt", ".npz")
+WEIGHT_ENDINGS = (".safetensors", ".pt", ".pth", ".th", ".bin", ".ckpt", ".npz", ".gguf")
 
-_ACCEPTED = "Give a .safetensors, .pt, .pth, .th, .bin, .ckpt or .npz file, or a folder that holds one."
-# protocol 2, then the integer 0x1950a86a20f9469cfc6c: how torch.save began before its zip format.
-_TORCH_LEGACY = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
+_ACCEPTED = (
+    "Give a .safetensors, .pt, .pth, .th, .bin, .ckpt, .npz or .gguf file, or a folder that holds one."
+)
+# The integer 0x1950a86a20f9469cfc6c as a pickle of any protocol: how torch.save began before its zip format.
+_TORCH_LEGACY = b"\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
 _FOREIGN = (
     (b"\x89HDF\r\n\x1a\n", "an HDF5 (Keras) file", "Save the weights with numpy.savez or safetensors."),
     (b"\x93NUMPY", "a single numpy array", "Save it by name: numpy.savez(path, weight=array)."),
@@ -27,11 +29,6 @@ _FOREIGN = (
     (b"\xfd7zXZ", "compressed with xz", "Unpack it first: unxz FILE."),
     (b"\x28\xb5\x2f\xfd", "compressed with zstd", "Unpack it first: unzstd FILE."),
     (b"version https://git-lfs", "a Git LFS pointer, not the weights", "Fetch them: git lfs pull."),
-)
-_GGUF = (
-    "a GGUF file, whose quantised blocks are not read",
-    "Give the checkpoint that it was made from, or turn it into safetensors first: "
-    'transformers.AutoModelForCausalLM.from_pretrained(FOLDER, gguf_file=NAME).save_pretrained("converted").',
 )
 
 
@@ -79,13 +76,13 @@ def file_kind(path: Path) -> Kind:
     except OSError as error:
         raise SourceError(f"{path}: cannot read the file: {error.strerror or error}.") from error
     if head.startswith(b"GGUF"):
-        raise SourceError(f"{path}: this is {_GGUF[0]}. {_GGUF[1]}")
+        return "gguf"
     for magic, what, mend in _FOREIGN:
         if head.startswith(magic):
             raise SourceError(f"{path}: this is {what}. {mend}")
     if head.startswith(b"PK\x03\x04"):
         return _zip_kind(path)
-    if head.startswith(_TORCH_LEGACY):
+    if head[:1] == b"\x80" and _TORCH_LEGACY in head[:24]:
         return "torch-legacy"
     # A header of 640, 896, ... bytes begins as a pickle does, but no pickle goes on with zeros.
     if head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= size - 8:
@@ -116,11 +113,6 @@ def _zip_kind(path: Path) -> Kind:
             f"{path}: the archive is cut or damaged ({error}); make or download it again."
         ) from error
     parts = {name.rpartition("/")[2] for name in names}
-    if "constants.pkl" in parts:
-        raise SourceError(
-            f"{path}: this is a TorchScript program. Save its weights alone: "
-            "torch.save(torch.jit.load(path).state_dict(), NEW)."
-        )
     if "data.pkl" in parts:
         return "torch-zip"
     if any(name.endswith(".npy") for name in names):

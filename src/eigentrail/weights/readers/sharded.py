@@ -55,7 +55,7 @@ def list_index(path: Path) -> Listing:
         _stay_inside(path, shard)
     listing = list_shards(path.parent, shards)
     stamp = f"{hashlib.sha256(raw).hexdigest()}|{listing.stamp}"
-    return Listing(listing.slots, listing.skipped, listing.ties, stamp)
+    return Listing(listing.slots, listing.skipped, listing.ties, stamp, listing.config)
 
 
 def list_shards(folder: Path, shards: Mapping[str, list[str] | None]) -> Listing:
@@ -85,11 +85,12 @@ def list_shards(folder: Path, shards: Mapping[str, list[str] | None]) -> Listing
             continue
         stamps.append(listing.stamp)
         whole.ties.update(listing.ties)
+        whole.config.update(listing.config)
         _merge(whole, places, shard, listing, None if wanted is None else set(wanted))
     if failure is not None and not whole.slots:
         raise failure
     whole.slots.sort(key=lambda slot: natural_key(slot.name))  # shards are cut by size, not by layer
-    return Listing(whole.slots, whole.skipped, whole.ties, "|".join(stamps))
+    return Listing(whole.slots, whole.skipped, whole.ties, "|".join(stamps), whole.config)
 
 
 def _merge(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from eigentrail.errors import SourceError
+from eigentrail.weights.readers.gguf_file import list_gguf
 from eigentrail.weights.readers.npz_file import list_npz
 from eigentrail.weights.readers.recognise import file_kind
 from eigentrail.weights.readers.safetensors_file import list_safetensors
@@ -16,6 +17,7 @@ _READERS = {
     "torch-zip": list_torch_zip,
     "torch-legacy": list_torch_legacy,
     "npz": list_npz,
+    "gguf": list_gguf,
 }
 
 

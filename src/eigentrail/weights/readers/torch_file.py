@@ -1,107 +1,139 @@
-"""Files of `torch.save`.
+"""Files of `torch.save`, in the zip format and in the stream that was written before 2020.
 
-The zip format is listed without reading a number, the format before it is loaded whole. Only torch's
-restricted unpickler opens them: no code in a file is ever run.
+Neither is run: the pickle inside is read by a machine of our own (`pickle_machine`), which notes where each tensor
+lies and puts inert stand-ins for everything else. No number is read before it is asked for.
 """
 
 from __future__ import annotations
 
-import re
-import warnings
 import zipfile
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from io import BytesIO
 from math import prod
 from pathlib import Path
-from typing import Any
-
-import torch
-from torch import Tensor
+from typing import IO, Any
 
 from eigentrail.errors import SourceError
 from eigentrail.weights.nesting import find_state_dict
-from eigentrail.weights.readers.inert import INERT, InertArray
-from eigentrail.weights.readers.memory import why_unreadable
+from eigentrail.weights.readers.inert import InertArray
 from eigentrail.weights.readers.npz_file import tensor_of, torch_dtype
+from eigentrail.weights.readers.pickle_machine import BROKEN, PickleMachine
+from eigentrail.weights.readers.stand_ins import Storage, StoredTensor, Unreadable
+from eigentrail.weights.readers.torch_globals import REBUILD, storage_of
 from eigentrail.weights.slots import FileSlot, Listing, Slot, TensorSlot, file_stamp
 from eigentrail.weights.store import Skipped
 
 _STATE_DICT = "torch.save(model.state_dict(), path)"
-
-
-def list_torch_zip(path: Path) -> Listing:
-    """List the tensors of a file of `torch.save`.
-
-    The pickle is read with every tensor on torch's `meta` device, which leaves the numbers on disk and only
-    notes where they lie.
-
-    Args:
-        path: the file.
-
-    Returns:
-        The tensors of the state dict inside, ties by shared storage, and the stamp.
-
-    Raises:
-        SourceError: the file is damaged, or holds anything but plain data.
-    """
-    members = _members(path)
-    rooms: dict[int | None, int] = {member.begin: member.size for member in members.values()}
-    found, skipped = _state_dict(path, _load(path, "meta"))
-    tensors = [value for value in found.values() if isinstance(value, Tensor) and value.numel()]
-    mapped = bool(tensors) and all(_offset(value) is None for value in tensors)
-    if mapped:
-        # torch notes the places since 2.7 or so; before, the file is mapped, and again for each tensor.
-        found, skipped = _state_dict(path, _load(path, "cpu", mmap=True))
-    slots: list[Slot] = []
-    for name, value in found.items():
-        if isinstance(value, InertArray):
-            _add_array(name, value, slots, skipped)
-        elif (reason := why_unreadable(value, meta_is_fine=not mapped)) is not None:
-            skipped.append(Skipped(name, reason))
-        else:
-            place = MappedSlot.of_view(path, name, value) if mapped else _place(path, name, value, rooms)
-            (slots if isinstance(place, Slot) else skipped).append(place)  # type: ignore[arg-type]
-    return Listing(slots, skipped, {}, file_stamp(path, repr(sorted(members.items())).encode()))
-
-
-def list_torch_legacy(path: Path) -> Listing:
-    """List the tensors of a file that torch wrote before its zip format of 2020.
-
-    Such a file is one stream, which torch can only load whole; the tensors stay in memory.
-
-    Args:
-        path: the file.
-
-    Returns:
-        The tensors of the state dict inside, ties by shared storage, and the stamp.
-
-    Raises:
-        SourceError: the file is damaged, or holds anything but plain data.
-    """
-    found, skipped = _state_dict(path, _load(path, "cpu"))
-    slots: list[Slot] = []
-    for name, value in found.items():
-        if isinstance(value, InertArray):
-            _add_array(name, value, slots, skipped)
-        elif (reason := why_unreadable(value)) is not None:
-            skipped.append(Skipped(name, reason))
-        elif prod(value.shape) * value.dtype.itemsize > value.untyped_storage().nbytes():
-            skipped.append(Skipped(name, _repeated(value)))
-        else:
-            slots.append(TensorSlot.of(name, value))
-    with path.open("rb") as file:
-        return Listing(slots, skipped, {}, file_stamp(path, file.read(2**16)))
+_LARGEST_PICKLE = 2**30
+_LEGACY_MAGIC, _LEGACY_VERSION = 0x1950A86A20F9469CFC6C, 1001
 
 
 @dataclass(frozen=True)
-class _Member:
-    """A stored member of the archive: where its data begins, and how many bytes it has."""
+class _Room:
+    """Where the numbers of a storage lie in the file: the first byte, and how many there are."""
 
     begin: int
     size: int
 
 
-def _members(path: Path) -> dict[str, _Member]:
+def list_torch_zip(path: Path) -> Listing:
+    """List the tensors of a file of `torch.save`.
+
+    Args:
+        path: the file.
+
+    Returns:
+        The tensors of the state dict inside, ties by shared storage, and the stamp.
+
+    Raises:
+        SourceError: the file is damaged, or holds no tensor.
+    """
+    members = _members(path)
+    pickles = [name for name in members if name.rpartition("/")[2] == "data.pkl"]
+    if len(pickles) != 1:
+        raise SourceError(
+            f"{path}: the archive holds {len(pickles)} pickles `data.pkl`, not one; make it again."
+        )
+    folder = pickles[0].removesuffix("data.pkl")
+    place = members[pickles[0]]
+    if place.size > _LARGEST_PICKLE:
+        raise SourceError(
+            f"{path}: its description of tensors is {place.size} bytes long, which none is; {_STATE_DICT}."
+        )
+    with path.open("rb") as file:
+        file.seek(place.begin)
+        content = file.read(place.size)
+    checkpoint, replaced = _run(path, BytesIO(content), Counter())
+    rooms = {
+        name.removeprefix(f"{folder}data/"): room for name, room in members.items() if name.startswith(folder)
+    }
+    return _listing(
+        path, checkpoint, rooms, replaced, file_stamp(path, repr(sorted(members.items())).encode())
+    )
+
+
+def list_torch_legacy(path: Path) -> Listing:
+    """List the tensors of a file that torch wrote before its zip format of 2020: pickles, then the numbers.
+
+    Args:
+        path: the file.
+
+    Returns:
+        The tensors of the state dict inside, ties by shared storage, and the stamp.
+
+    Raises:
+        SourceError: the file is damaged, or holds no tensor.
+    """
+    replaced: Counter[str] = Counter()
+    storages: dict[str, Storage] = {}
+
+    def remembered(told: Any) -> Any:
+        found = storage_of(told)
+        if isinstance(found, Storage):
+            storages[found.key] = found
+        return found
+
+    try:
+        with path.open("rb") as file:
+            head = [_run(path, file, replaced)[0] for _ in range(3)]
+            if head[:2] != [_LEGACY_MAGIC, _LEGACY_VERSION]:
+                raise SourceError(
+                    f"{path}: the file does not begin as torch's files do; make or download it again."
+                )
+            if isinstance(head[2], Mapping) and head[2].get("little_endian") is False:
+                raise SourceError(
+                    f"{path}: its numbers are stored in the other byte order; save it as safetensors."
+                )
+            checkpoint, _ = _run(path, file, replaced, remembered)
+            keys, _ = _run(path, file, replaced)
+            rooms = _rooms(path, file, keys, storages)
+            file.seek(0)
+            stamp = file_stamp(path, file.read(2**16))
+    except OSError as error:
+        raise SourceError(f"{path}: cannot read the file: {error.strerror or error}.") from error
+    return _listing(path, checkpoint, rooms, replaced, stamp)
+
+
+def _rooms(path: Path, file: IO[bytes], keys: Any, storages: Mapping[str, Storage]) -> dict[str, _Room]:
+    """Step over the numbers of a legacy file: each storage is its count and its numbers."""
+    rooms: dict[str, _Room] = {}
+    size = path.stat().st_size
+    for key in keys if isinstance(keys, list) else []:
+        raw = file.read(8)
+        storage = storages.get(str(key))
+        if len(raw) < 8 or storage is None:
+            break
+        room = _Room(file.tell(), int.from_bytes(raw, "little", signed=True) * storage.dtype.itemsize)
+        if room.size < 0 or room.begin + room.size > size:
+            raise SourceError(f"{path}: the checkpoint is cut inside its numbers; make or download it again.")
+        rooms[str(key)] = room
+        file.seek(room.size, 1)
+    return rooms
+
+
+def _members(path: Path) -> dict[str, _Room]:
     # Find where each member lies, from the archive's own directory, refusing what torch never writes.
     try:
         with zipfile.ZipFile(path) as archive, path.open("rb") as file:
@@ -115,7 +147,7 @@ def _members(path: Path) -> dict[str, _Member]:
                     raise zipfile.BadZipFile(f"no entry at byte {info.header_offset}")
                 begin = info.header_offset + 30
                 begin += int.from_bytes(local[26:28], "little") + int.from_bytes(local[28:30], "little")
-                members[info.filename] = _Member(begin, info.file_size)
+                members[info.filename] = _Room(begin, info.file_size)
             return members
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, EOFError, OverflowError) as error:
         raise SourceError(
@@ -124,10 +156,11 @@ def _members(path: Path) -> dict[str, _Member]:
 
 
 def _check_record(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo, seen: set[str]) -> None:
-    # Refuse what torch never writes, before torch's own reader, which trusts these records, meets it: numbers in
-    # the other byte order and an alignment of zero end the whole process there.
+    # Refuse what torch never writes: its own reader, which others will use, may end the process there.
     again = "make or download it again"
-    if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1:
+    # TorchScript packs the text of its programs, which is never looked at.
+    text = "/code/" in f"/{info.filename}" and not info.filename.endswith("data.pkl")
+    if (info.compress_type != zipfile.ZIP_STORED and not text) or info.flag_bits & 1:
         raise SourceError(
             f"{path}: `{info.filename}` is compressed or encrypted, as torch never does; save it again with "
             f"{_STATE_DICT}."
@@ -151,28 +184,49 @@ def _check_record(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo, s
             raise SourceError(f"{path}: the record `{info.filename}` is not as torch writes it; {again}.")
 
 
-def _load(path: Path, device: str, *, mmap: bool = False) -> Any:
+def _run(
+    path: Path, file: IO[bytes], replaced: Counter[str], persistent: Any = storage_of
+) -> tuple[Any, Counter[str]]:
+    machine = PickleMachine(file, REBUILD, persistent)
     try:
-        with warnings.catch_warnings(), torch.serialization.safe_globals(INERT):
-            warnings.simplefilter("ignore")
-            return torch.load(path, map_location=device, weights_only=True, mmap=mmap)
-    except Exception as error:
-        # torch's readers raise whatever a damaged stream leads them into: all of it means the same.
-        culprit = re.search(r"(?:GLOBAL|GLOBAL `?|function|class) ?`?([\w.]+\.[\w.]+)", str(error))
-        if "weights_only" in str(error).lower() or "unsupported global" in str(error).lower():
-            what = f" (`{culprit.group(1)}`)" if culprit else ""
-            raise SourceError(
-                f"{path}: the file holds Python objects{what} that could run code when opened, so it is not "
-                f"opened. Save the weights alone: {_STATE_DICT}."
-            ) from error
-        first_line = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+        found = machine.run()
+    except BROKEN as error:
+        what = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
         raise SourceError(
-            f"{path}: the checkpoint is cut or damaged ({first_line}); make or download it again."
+            f"{path}: the checkpoint is cut or damaged ({what}); make or download it again."
         ) from error
+    replaced.update(machine.replaced)
+    return found, replaced
+
+
+def _listing(
+    path: Path, checkpoint: Any, rooms: Mapping[str, _Room], replaced: Counter[str], stamp: str
+) -> Listing:
+    found, skipped = _state_dict(path, checkpoint)
+    slots: list[Slot] = []
+    for name, value in found.items():
+        if isinstance(value, InertArray):
+            _add_array(name, value, slots, skipped)
+        elif isinstance(value, Unreadable):
+            skipped.append(Skipped(name, value.reason))
+        else:
+            place = _place(path, name, value, rooms)
+            (slots if isinstance(place, Slot) else skipped).append(place)  # type: ignore[arg-type]
+    if replaced:
+        kinds = sorted(replaced)
+        shown = ", ".join(kinds[:8]) + (f" and {len(kinds) - 8} more" if len(kinds) > 8 else "")
+        if not slots and not skipped:
+            raise SourceError(
+                f"{path}: the file holds Python objects ({shown}), which are not rebuilt and whose code was not run, "
+                f"and no tensor. Save the weights alone: {_STATE_DICT}."
+            )
+        reason = f"not rebuilt, and none of their code was run: objects of {shown}"
+        skipped.append(Skipped("Python objects", reason))
+    return Listing(slots, skipped, {}, stamp)
 
 
 def _state_dict(path: Path, checkpoint: object) -> tuple[dict[str, Any], list[Skipped]]:
-    if isinstance(checkpoint, Tensor):
+    if isinstance(checkpoint, (StoredTensor, Unreadable)):
         return {"weight": checkpoint}, []
     if isinstance(checkpoint, (list, tuple)):
         checkpoint = dict(enumerate(checkpoint))
@@ -183,78 +237,25 @@ def _state_dict(path: Path, checkpoint: object) -> tuple[dict[str, Any], list[Sk
     return find_state_dict(checkpoint)
 
 
-def _offset(value: Tensor) -> int | None:
-    # Where the tensor's storage begins in the file, as torch notes it on the meta device.
-    offset = getattr(value.untyped_storage(), "_checkpoint_offset", None)
-    return offset if isinstance(offset, int) else None
-
-
-@dataclass(frozen=True)
-class MappedSlot(Slot):
-    """A tensor of a file that is mapped anew for each reading, so that no page stays resident.
-
-    Attributes:
-        path: the file.
-    """
-
-    path: Path
-
-    @classmethod
-    def of_view(cls, path: Path, name: str, value: Tensor) -> Slot | Skipped:
-        """Make the slot of a tensor that is a view of the mapped file.
-
-        Args:
-            path: the file.
-            name: the tensor's name in the state dict.
-            value: the view; it is not kept.
-
-        Returns:
-            The slot, or why the tensor cannot be read.
-        """
-        if prod(value.shape) * value.dtype.itemsize > value.untyped_storage().nbytes():
-            return Skipped(name, _repeated(value))
-        place = TensorSlot.of(name, value).identity
-        return cls(name, tuple(value.shape), value.dtype, place, path)
-
-    def read(self) -> Tensor:
-        """Map the file and copy the tensor out of it.
-
-        Returns:
-            The tensor.
-
-        Raises:
-            SourceError: the file changed since it was opened.
-        """
-        found, _ = _state_dict(self.path, _load(self.path, "cpu", mmap=True))
-        value = found.get(self.name)
-        if not isinstance(value, Tensor) or tuple(value.shape) != self.shape or value.dtype != self.dtype:
-            raise SourceError(f"{self.path}: `{self.name}` changed since it was opened; open it again.")
-        return value.detach().clone()
-
-
-def _place(path: Path, name: str, value: Tensor, rooms: Mapping[int | None, int]) -> Slot | Skipped:
-    # Translate a tensor on the meta device to the bytes of the file where its numbers lie.
-    begin = _offset(value)
-    room = rooms.get(begin)
-    if value.numel() == 0:
-        room, begin = 0, 0
-    if room is None or begin is None:
+def _place(path: Path, name: str, value: StoredTensor, rooms: Mapping[str, _Room]) -> Slot | Skipped:
+    # Translate a tensor to the bytes of the file where its numbers lie.
+    room = rooms.get(value.storage.key)
+    begin = room.begin if room else 0
+    if prod(value.shape) == 0:
+        return FileSlot(name, value.shape, value.dtype, None, path, 0)
+    if value.dtype.is_complex and value.dtype.itemsize < 8:
+        return Skipped(name, f"stored as {value.dtype}, which is not read")
+    if room is None:
         return Skipped(name, f"its numbers are not in the file; make or download {path.name} again")
-    first = begin + value.storage_offset() * value.dtype.itemsize
-    shape, strides = tuple(value.shape), tuple(value.stride())
-    slot = FileSlot(
-        name, shape, value.dtype, (path, first, shape, strides, value.dtype) if value.numel() else None, path,
-        int(first), None if value.is_contiguous() else strides,
-    )  # fmt: skip
-    if slot.nbytes > room:
-        return Skipped(name, _repeated(value))
-    if first + slot.span > begin + room:
+    item = value.dtype.itemsize
+    first = begin + value.offset * item
+    if prod(value.shape) * item > room.size:
+        return Skipped(name, f"its shape {list(value.shape)} repeats fewer stored numbers (an expanded view)")
+    if first + value.last * item > begin + room.size:
         return Skipped(name, f"reaches beyond its storage in the file; make or download {path.name} again")
-    return slot
-
-
-def _repeated(value: Tensor) -> str:
-    return f"its shape {list(value.shape)} repeats fewer stored numbers (an expanded view)"
+    identity = (path, first, value.shape, value.strides, value.dtype)
+    strides = None if value.contiguous else value.strides
+    return FileSlot(name, value.shape, value.dtype, identity, path, first, strides)
 
 
 def _add_array(name: str, value: InertArray, slots: list[Slot], skipped: list[Skipped]) -> None:
