@@ -1,5 +1,8 @@
 """Use the structure: edits of weights, each predicted before it is done and measured after."""
 
+from eigentrail.interventions import anchors as anchors
+from eigentrail.interventions import lora as lora
+from eigentrail.interventions.anchors import SpectralAnchor as SpectralAnchor
 from eigentrail.interventions.contract import Intervention as Intervention
 from eigentrail.interventions.contract import intervention as intervention
 from eigentrail.interventions.contract import known_interventions as known_interventions
