@@ -12,7 +12,7 @@ import pytest
 import xarray as xr
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from conftest import IMG
+from diagnosed_network import IMG
 from eigentrail.figures import hessian_moves as moves
 from eigentrail.figures import hessian_overlaps as overlaps
 from eigentrail.figures import hessian_spectrum as spectrum

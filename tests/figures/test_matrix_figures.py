@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from conftest import planted
+from diagnosed_network import planted
 from eigentrail.figures import alternatives, density, ks, levels, style, tail, vectors
 from eigentrail.report.inspection import FIGURES
 from eigentrail.spectra.spectrum import Spectrum

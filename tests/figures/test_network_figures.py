@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from conftest import IMG, planted
+from diagnosed_network import IMG, planted
 from eigentrail.figures import comparison, overview
 from eigentrail.spectra.ranks import ranks
 from eigentrail.spectra.spectrum import Spectrum

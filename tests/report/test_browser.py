@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from conftest import IMG, network
+from diagnosed_network import IMG, network
 from eigentrail.figures.density import density_data
 from eigentrail.report import inspection_page, write_page
 

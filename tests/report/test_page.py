@@ -14,7 +14,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
-from conftest import IMG, SCRIPT, network, planted
+from diagnosed_network import IMG, SCRIPT, network, planted
 from eigentrail.errors import OptionError
 from eigentrail.report import comparison_page, inspection_page, render, table_html, write_page
 from eigentrail.report.packing import unsqueeze

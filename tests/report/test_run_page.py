@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import nn
 
-from conftest import IMG, SCRIPT
+from diagnosed_network import IMG, SCRIPT
 from eigentrail.figures import evolution_density, evolution_phases, evolution_values, sorted_values
 from eigentrail.figures.evolution import Curve, over_steps, thinned
 from eigentrail.report.glossary import GROUPS, lookup
