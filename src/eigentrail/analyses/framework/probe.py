@@ -1,4 +1,4 @@
-"""What the analyses that evaluate the network share: its last weights, some of its samples, its components."""
+"""A run's network at its last step, with samples: what the analyses that evaluate the network share."""
 
 from __future__ import annotations
 

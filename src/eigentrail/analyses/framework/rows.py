@@ -1,0 +1,139 @@
+"""The rows of an analysis' table, derived from its nodes."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from jaxtyping import Float64
+
+from eigentrail.analyses.framework.contract import NULL, PERCENTILE, Analysis, P
+from eigentrail.chance import Compared, compare
+
+
+@dataclass(frozen=True)
+class Row:
+    """The numbers of one subject, or of one case of it.
+
+    Attributes:
+        analysis: whose.
+        node: the subject's node.
+        case: the value of each row dimension.
+        name: the subject's name.
+    """
+
+    analysis: Analysis
+    node: xr.DataTree
+    case: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The subject's name."""
+        return str(self.node.attrs["name"])
+
+    @property
+    def subject(self) -> str:
+        """The subject's name with its case: "fc1.weight, right"."""
+        return ", ".join([self.name, *map(str, self.case.values())])
+
+    def __getitem__(self, key: str) -> Any:
+        """Read a number: a variable of the node at this case, or an attribute; None where there is none."""
+        if key in self.node.data_vars:
+            found = self.node[key]
+            found = found.sel({dim: value for dim, value in self.case.items() if dim in found.dims})
+            return _plain(found.values)
+        return _plain(self.node.attrs.get(key))
+
+    def draws(self, key: str) -> Float64[np.ndarray, " d"]:
+        """Read the null draws of a quantity.
+
+        Args:
+            key: the quantity.
+
+        Returns:
+            The finite draws; empty where there are none.
+        """
+        null = self.analysis.quantities[key].null
+        if null is None or null not in self.node.data_vars:
+            return np.zeros(0)
+        found = self.node[null]
+        found = found.sel({dim: value for dim, value in self.case.items() if dim in found.dims})
+        draws = np.asarray(found.values, dtype=np.float64).ravel()
+        return draws[np.isfinite(draws)]
+
+    def compared(self, key: str) -> Compared | None:
+        """Compare a quantity with its null.
+
+        Args:
+            key: the quantity.
+
+        Returns:
+            The comparison; None where the number or its null draws are missing.
+        """
+        value, draws = self[key], self.draws(key)
+        if value is None or not len(draws):
+            return None
+        return compare(float(value), draws, self.analysis.quantities[key].side)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the row of the table.
+
+        Returns:
+            A value for each of the analysis' columns; None for what is missing.
+        """
+        row: dict[str, Any] = {"name": self.name, **self.case}
+        for key, quantity in self.analysis.quantities.items():
+            row[key] = self[key]
+            if quantity.null is not None:
+                beside = self.compared(key)
+                row[f"{key}{NULL}"] = None if beside is None else beside.median
+                row[f"{key}{PERCENTILE}"] = None if beside is None else beside.percentile
+                row[f"{key}{P}"] = None if beside is None else beside.p
+        return row
+
+
+def rows_of(analysis: Analysis, tree: xr.DataTree) -> Iterator[Row]:
+    """Go through the rows of a result.
+
+    Args:
+        analysis: the analysis.
+        tree: its result, a node per subject.
+
+    Yields:
+        A row per subject and case, in the order of the nodes.
+    """
+    for node in tree.children.values():
+        cases = [node[dim].values.tolist() if dim in node.coords else [] for dim in analysis.rows]
+        for values in itertools.product(*cases):
+            yield Row(analysis, node, dict(zip(analysis.rows, values, strict=True)))
+
+
+def table_of(analysis: Analysis, tree: xr.DataTree) -> pd.DataFrame:
+    """Sum a result up.
+
+    Args:
+        analysis: the analysis.
+        tree: its result.
+
+    Returns:
+        A row per subject and case with the analysis' columns; None for what is missing.
+    """
+    rows = [row.to_dict() for row in rows_of(analysis, tree)]
+    return pd.DataFrame({c: pd.Series([row[c] for row in rows], dtype=object) for c in analysis.columns})
+
+
+def _plain(value: Any) -> Any:
+    """Turn a number of numpy into Python's; what is not finite is None."""
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return None if value == "" else value

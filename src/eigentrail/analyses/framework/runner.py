@@ -1,0 +1,313 @@
+"""Make analyses of a run: what is needed is provided, what is stored is not made again, what costs too much is told."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+import xarray as xr
+
+from eigentrail._progress import Progress, shown
+from eigentrail.analyses.framework import storing
+from eigentrail.analyses.framework.contract import Analysis
+from eigentrail.analyses.framework.probe import Probe
+from eigentrail.analyses.framework.registry import find_analysis
+from eigentrail.analyses.framework.rows import Row, rows_of, table_of
+from eigentrail.analyses.framework.subjects import (
+    Subject,
+    layers_of,
+    matrices_of,
+    probed_of,
+)
+from eigentrail.errors import EigentrailError, TrajectoryError
+from eigentrail.findings import Finding, Skipped, adjusted
+from eigentrail.runs import Run
+
+#: Seconds that an analysis which nobody asked for may take, and those of one subject of it.
+BUDGET, A_SUBJECT = 90.0, 25.0
+#: Draws of a null model unless an analysis says otherwise.
+DRAWS = 200
+# Seconds between two reports of work within a subject.
+_PAUSE = 2.0
+
+
+@dataclass(frozen=True)
+class Context:
+    """What an analysis is given besides its subject.
+
+    Attributes:
+        run: the run.
+        progress: is told of the work within the subject.
+        seed: of everything random.
+        draws: how many draws a null model makes.
+        subject: the subject's name.
+    """
+
+    run: Run
+    progress: Progress
+    seed: int = 0
+    draws: int = DRAWS
+    subject: str = ""
+
+    def of(self, analysis: str) -> xr.DataTree:
+        """Give the node of another analysis of the same subject, stored or made now.
+
+        Args:
+            analysis: its name, one of the `after` of this analysis.
+
+        Returns:
+            The node.
+        """
+        return node_of(self.run, analysis, self.subject)
+
+
+@dataclass(frozen=True)
+class AnalysisResult:
+    """What an analysis found.
+
+    Attributes:
+        analysis: the analysis.
+        tree: a node per subject.
+        skipped: what was left out, and why.
+    """
+
+    analysis: Analysis
+    tree: xr.DataTree
+    skipped: list[Skipped] = field(default_factory=list)
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """A row per subject; None for what is missing."""
+        return table_of(self.analysis, self.tree)
+
+    @property
+    def rows(self) -> list[Row]:
+        """The rows with their nodes."""
+        return list(rows_of(self.analysis, self.tree))
+
+    @cached_property
+    def findings(self) -> list[Finding]:
+        """The findings of all subjects, corrected for how many were asked."""
+        if self.analysis.findings is None:
+            return []
+        return adjusted([found for row in self.rows for found in self.analysis.findings(row)])
+
+    def of(self, subject: str) -> list[Finding]:
+        """Give the findings of one subject.
+
+        Args:
+            subject: its name.
+
+        Returns:
+            Those of it and of its cases.
+        """
+        return [
+            one for one in self.findings if one.subject == subject or one.subject.startswith(f"{subject}, ")
+        ]
+
+
+def node_of(run: Run, name: str, subject: str) -> xr.DataTree:
+    """Give the node of one subject of an analysis, stored or made now.
+
+    Args:
+        run: the run.
+        name: the analysis' name.
+        subject: the subject's name.
+
+    Returns:
+        The node.
+
+    Raises:
+        TrajectoryError: the analysis cannot be made of it.
+    """
+    analysis = find_analysis(name)
+    found = storing.load(run, analysis, subject)
+    if found is not None:
+        return found
+    subjects, skipped = _subjects(run, analysis, subject if subject in run.layers else None, Probe(run))
+    for one in subjects:
+        if one.name == subject:
+            return _made(run, analysis, one, _silent)
+    why = next((one.reason for one in skipped if one.name == subject), "the run has no such layer")
+    raise TrajectoryError(why)
+
+
+def run_analysis(
+    run: Run,
+    analysis: Analysis,
+    *,
+    layers: str | Sequence[str] | None = None,
+    budget: float | None = None,
+    jobs: int = 1,
+    progress: Progress | bool | None = None,
+    probe: Probe | None = None,
+) -> AnalysisResult:
+    """Make an analysis; what is stored and fits the run and the code is not made again.
+
+    Args:
+        run: the run.
+        analysis: which.
+        layers: globs over parameter names; None for all that the analysis is made for.
+        budget: seconds that it may take on one core; subjects beyond it are left out with their cost. None for no limit.
+        jobs: subjects that are worked on at once.
+        progress: True to show it, False for silence, a callable to report to, None for a bar on terminals.
+        probe: the network and samples of analyses that evaluate it; None for those that the run names.
+
+    Returns:
+        The nodes, and what was left out.
+    """
+    with shown(analysis.name, progress) as report:
+        if analysis.unit == "run":
+            tree, skipped = analysis.compute(
+                run, layers, Context(run, report, subject=analysis.name), jobs=jobs, probe=probe or Probe(run)
+            )
+            return AnalysisResult(analysis, tree, skipped)
+        subjects, skipped = _subjects(run, analysis, layers, probe or Probe(run))
+        nodes = {one.name: storing.load(run, analysis, one.name) for one in subjects}
+        chosen = _affordable(analysis, [one for one in subjects if nodes[one.name] is None], budget, skipped)
+        for name, result in _results(run, analysis, chosen, len(subjects), jobs, report):
+            if isinstance(result, Skipped):
+                skipped.append(result)
+            else:
+                nodes[name] = result
+    done = {one.name: node for one in subjects if (node := nodes[one.name]) is not None}
+    return AnalysisResult(analysis, storing.assembled(run, analysis, done), skipped)
+
+
+def stored_analysis(
+    run: Run, analysis: Analysis, layers: str | Sequence[str] | None = None
+) -> AnalysisResult | None:
+    """Give what is kept of an analysis, without making anything.
+
+    Args:
+        run: the run.
+        analysis: which.
+        layers: globs over the run's layers; None for all that is kept.
+
+    Returns:
+        The result; None where nothing is kept that fits the run and the code.
+    """
+    names = storing.stored_subjects(run, analysis, layers)
+    nodes = {name: node for name in names if (node := storing.load(run, analysis, name)) is not None}
+    return AnalysisResult(analysis, storing.assembled(run, analysis, nodes)) if nodes else None
+
+
+def _subjects(
+    run: Run, analysis: Analysis, layers: str | Sequence[str] | None, probe: Probe
+) -> tuple[list[Subject], list[Skipped]]:
+    if analysis.unit == "matrix":
+        return matrices_of(run, layers)
+    if analysis.unit == "layer":
+        return layers_of(run, layers)
+    return probed_of(run, layers, probe)
+
+
+def _affordable(
+    analysis: Analysis, subjects: Sequence[Subject], budget: float | None, skipped: list[Skipped]
+) -> list[Subject]:
+    """Keep the cheapest subjects within the budget, in their order; tell of the others."""
+    if budget is None:
+        return list(subjects)
+    share, spent, chosen = budget / BUDGET, 0.0, set()
+    for one in sorted(subjects, key=lambda one: analysis.cost(one.size)):
+        seconds = analysis.cost(one.size)
+        if seconds <= share * A_SUBJECT and spent + seconds <= budget:
+            chosen.add(one.name)
+            spent += seconds
+        else:
+            reason = (
+                f"{analysis.name} of {one.size} over {one.size.steps} steps takes about {duration(seconds)}; ask for "
+                f"it with --only {analysis.name}"
+            )
+            skipped.append(Skipped(one.name, reason))
+    return [one for one in subjects if one.name in chosen]
+
+
+def _results(
+    run: Run, analysis: Analysis, subjects: Sequence[Subject], total: int, jobs: int, report: Progress
+) -> list[tuple[str, xr.DataTree | Skipped]]:
+    before = total - len(subjects)
+    telling = _Telling(report)
+
+    def one(place: int, subject: Subject) -> xr.DataTree | Skipped:
+        telling.begin(subject.name, before + place, total)
+        try:
+            return _made(run, analysis, subject, telling.within)
+        except EigentrailError as error:
+            return Skipped(subject.name, str(error))
+
+    if jobs == 1 or len(subjects) < 2:
+        made = [(subject.name, one(place, subject)) for place, subject in enumerate(subjects)]
+    else:
+        made = _in_threads(one, subjects, jobs)
+    report("done", total, total)
+    return made
+
+
+def _in_threads(
+    one: Callable[[int, Subject], xr.DataTree | Skipped], subjects: Sequence[Subject], jobs: int
+) -> list[tuple[str, xr.DataTree | Skipped]]:
+    # The work is in numpy, LAPACK and torch, which let other threads run.
+    found: dict[str, xr.DataTree | Skipped] = {}
+    with ThreadPoolExecutor(jobs) as pool:
+        running: dict[Future[xr.DataTree | Skipped], str] = {
+            pool.submit(one, place, subject): subject.name for place, subject in enumerate(subjects)
+        }
+        try:
+            while running:
+                finished, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    found[running.pop(future)] = future.result()
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+    return [(subject.name, found[subject.name]) for subject in subjects]
+
+
+def _made(run: Run, analysis: Analysis, subject: Subject, tell: Progress) -> xr.DataTree:
+    context = Context(run, tell, subject=subject.name)
+    return storing.keep(run, analysis, subject.name, analysis.compute(subject.open(), context))
+
+
+class _Telling:
+    """Tells of the work within a subject, not too often: a log is read by people."""
+
+    def __init__(self, report: Progress) -> None:
+        self._report = report
+        self._lock = threading.Lock()
+        self._at = ("", 0, 1)
+        self._last = time.monotonic()
+
+    def begin(self, item: str, done: int, total: int) -> None:
+        with self._lock:
+            self._at = (item, done, total)
+            self._report(item, done, total)
+
+    def within(self, item: str, done: int, total: int) -> None:
+        with self._lock:
+            if time.monotonic() - self._last > _PAUSE:
+                self._last = time.monotonic()
+                subject, number, subjects = self._at
+                self._report(f"{subject}: {item} {done} of {total}", number, subjects)
+
+
+def _silent(item: str, done: int, total: int) -> Any:
+    del item, done, total
+
+
+def duration(seconds: float) -> str:
+    """Write a duration.
+
+    Args:
+        seconds: how long.
+
+    Returns:
+        Whole seconds, from a minute and a half on minutes.
+    """
+    return f"{max(1, round(seconds / 60))} min" if seconds >= BUDGET else f"{round(seconds)} s"
