@@ -8,11 +8,11 @@ from typing import Any
 import pandas as pd
 import pytest
 import xarray as xr
-
 from eigentrail.report.parts import curvature
+
+from eigentrail.analyses.hessian.place import WHOLE
 from eigentrail.report.run_story import RunStory
 from eigentrail.report.sections import Prose, Section
-from eigentrail.studies.hessian.place import WHOLE
 
 LAYER = "fc.weight"
 

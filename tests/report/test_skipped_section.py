@@ -6,10 +6,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import xarray as xr
+from eigentrail.studies.motion import WHOLE
 
 from eigentrail.report.left_out import left_out_section
 from eigentrail.report.run_story import RunStory
-from eigentrail.studies.motion import WHOLE
 
 VECTOR = "a vector, not a matrix"
 

@@ -5,16 +5,16 @@ import pandas as pd
 import pytest
 import torch
 import xarray as xr
+from eigentrail.studies.hessian.analysis import curvature_analysis, curvature_table
+from eigentrail.studies.hessian.motion import log_ranks, pooled
 
 import eigentrail as et
 from eigentrail import data as datasets
+from eigentrail.analyses.hessian.place import WHOLE
 from eigentrail.api.analysis import analyze
 from eigentrail.errors import DataError
 from eigentrail.studies.claims import COLUMNS
-from eigentrail.studies.hessian.analysis import curvature_analysis, curvature_table
 from eigentrail.studies.hessian.claims import hessian_claims
-from eigentrail.studies.hessian.motion import log_ranks, pooled
-from eigentrail.studies.hessian.place import WHOLE
 
 SETTINGS = et.TrainingSettings(epochs=6, lr=0.1)
 

@@ -7,18 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from eigentrail.report.parts import evaluated
+from eigentrail.studies.adding_back import add_back_analysis, add_back_table, needed, spread_counts
+from eigentrail.studies.landscapes import landscape_analysis, landscape_table, well
+from eigentrail.studies.probing import WHOLE, components_of
+from eigentrail.studies.scaling import loss_scaling_analysis, loss_scaling_table
 from torch import nn
 
 import eigentrail as et
 from eigentrail import data
 from eigentrail.cli.app import run as main
 from eigentrail.figures import add_back, landscape, loss_scaling
-from eigentrail.report.parts import evaluated
 from eigentrail.runs import Recorder, open_run
-from eigentrail.studies.adding_back import add_back_analysis, add_back_table, needed, spread_counts
-from eigentrail.studies.landscapes import landscape_analysis, landscape_table, well
-from eigentrail.studies.probing import WHOLE, components_of
-from eigentrail.studies.scaling import loss_scaling_analysis, loss_scaling_table
 
 
 @pytest.fixture(scope="module")

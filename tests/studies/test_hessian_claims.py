@@ -3,16 +3,16 @@ import pandas as pd
 import pytest
 import torch
 import xarray as xr
+from eigentrail.studies.hessian.analysis import curvature_analysis
+from eigentrail.studies.hessian.words import verdict
 
 import eigentrail as et
 from eigentrail import data as datasets
+from eigentrail.analyses.hessian.place import WHOLE
 from eigentrail.bases import Basis
 from eigentrail.curvature import hessian_spacings, layer_meeting
 from eigentrail.spectra.spacing_laws import GOE_RATIO, POISSON_RATIO
 from eigentrail.studies.hessian import claims, spacings_study
-from eigentrail.studies.hessian.analysis import curvature_analysis
-from eigentrail.studies.hessian.place import WHOLE
-from eigentrail.studies.hessian.words import verdict
 
 
 def node_of(products, **facts):

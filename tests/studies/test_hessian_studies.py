@@ -13,19 +13,19 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from eigentrail.studies.hessian.analysis import curvature_analysis
 from torch import nn
 from torch.nn import functional as F
 
 import eigentrail as et
+from eigentrail.analyses.hessian.place import WHOLE
 from eigentrail.api.study import SweepResult
 from eigentrail.curvature import Curvature, hessian_spacings
 from eigentrail.curvature.weight_decay_shift import WeightDecayShift
 from eigentrail.studies import ANALYSES, STUDIES
 from eigentrail.studies.claims import COLUMNS, Claim
 from eigentrail.studies.hessian import decay_shift, spacings_study, study
-from eigentrail.studies.hessian.analysis import curvature_analysis
 from eigentrail.studies.hessian.claims import _shifted
-from eigentrail.studies.hessian.place import WHOLE
 from eigentrail.studies.hessian.spacings_study import SpacingsStudy
 from eigentrail.studies.hessian.study import HessianStudy
 

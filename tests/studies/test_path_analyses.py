@@ -12,6 +12,9 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
+from eigentrail.studies.geodesics import GEODESIC, geodesic_table, geodesic_verdict
+from eigentrail.studies.leading_crossings import crossings_table
+from eigentrail.studies.subspace_angles import subspaces_table, subspaces_verdict
 from torch import nn
 from typer.testing import CliRunner
 
@@ -21,9 +24,6 @@ from eigentrail.figures.sphere import sphere, sphere_data
 from eigentrail.report.packing import unsqueeze
 from eigentrail.runs import Recorder, Run, open_run
 from eigentrail.studies import geodesics, matrix_paths
-from eigentrail.studies.geodesics import GEODESIC, geodesic_table, geodesic_verdict
-from eigentrail.studies.leading_crossings import crossings_table
-from eigentrail.studies.subspace_angles import subspaces_table, subspaces_verdict
 
 STEPS = 40
 NAMES = ["geodesic", "crossings", "subspaces"]

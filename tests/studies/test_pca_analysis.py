@@ -20,8 +20,6 @@ from eigentrail.cli.app import run as command
 from eigentrail.report.packing import unsqueeze
 from eigentrail.runs import Recorder, Run, open_run
 from eigentrail.studies import motion, principal
-from eigentrail.studies.motion import WHOLE, motion_names, open_motion
-from eigentrail.studies.principal import pca_verdict, stored_basis, stored_components
 
 THREE = ["pca", "drift", "overlap"]
 

@@ -37,7 +37,8 @@ def _findings(row: Row) -> Iterable[Finding]:
         row,
         _QUESTION,
         "straightness",
-        yes=f"The weights drift: they get {far}; {percent(row['share_linear'] or 0.0)} of the motion is a straight line.",
+        yes=f"The weights drift: they get {far}; {percent(row['share_linear'] or 0.0)} of the motion is a straight "
+        "line.",
         no=f"No drift: the weights get {far}, which random walks reach too.",
         detail=(
             f"The norm {growth} ({row['norm_first']:.3g} at the first step, {row['norm_last']:.3g} at the last). The "
@@ -198,7 +199,8 @@ def _walks(node: xr.DataTree, title: str) -> go.Figure:
         Figure(
             "drift",
             "motion along the first component",
-            "Points: the coordinate of the weights along the direction of largest variance. Lines: the straight line and "
+            "Points: the coordinate of the weights along the direction of largest variance. Lines: the straight "
+            "line and "
             "the exponential approach fitted to it.",
             lambda node, title: drawn.drift_fit(node.to_dataset(), title),
             lambda node: drawn.drift_data(node.to_dataset()),
@@ -207,7 +209,8 @@ def _walks(node: xr.DataTree, title: str) -> go.Figure:
         Figure(
             "walks",
             "how straight, beside random walks",
-            "Grey: walks whose updates are the observed ones with random signs, which keep the directions that the noise "
+            "Grey: walks whose updates are the observed ones with random signs, which keep the directions that the "
+            "noise "
             "prefers. Line: the observed motion.",
             _walks,
             lambda node: pd.DataFrame({"walk": node["straightness_null"].values}),

@@ -229,11 +229,11 @@ def pca(motion: Trajectory, context: Context) -> xr.DataTree:
         context: seed and number of draws.
 
     Returns:
-        The children `weights` and `updates` (the latter only where updates differ from each other), each with `variance`,
-        `share`, `error` [component], see `PrincipalComponents`; `scores` [step, component]; `directions` [component,
-        parameter] and `mean` [parameter] in float32; `null_share` [component], that of a random walk in high dimension
-        or of noise of the updates' shape. Of the weights also, at `attrs["walk_steps"]` steps, `thinned_share` [leading]
-        and `flipped_share` [draw, leading], that of walks with the observed updates and random signs. The node itself
+        The children `weights` and `updates` (the latter only where updates differ from each other), each with
+        `variance`, `share`, `error` [component], see `PrincipalComponents`; `scores` [step, component]; `directions`
+        [component, parameter] and `mean` [parameter] in float32; `null_share` [component], that of a random walk in
+        high dimension or of noise of the updates' shape. Of the weights also, at `attrs["walk_steps"]` steps,
+        `thinned_share` [leading] and `flipped_share` [draw, leading], that of walks with the observed updates and random signs. The node itself
         has `flipped_share_1` [draw], the first of these.
     """
     rows = open_rows(motion.weights)

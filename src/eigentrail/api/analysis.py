@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +15,12 @@ import xarray as xr
 
 from eigentrail._numbers import check_jobs
 from eigentrail._progress import Progress
+from eigentrail.analyses.framework.registry import choose_analyses
+from eigentrail.analyses.framework.runner import BUDGET, AnalysisResult, run_analysis, stored_analysis
+from eigentrail.analyses.framework.subjects import WHOLE
 from eigentrail.errors import OptionError
+from eigentrail.findings import Finding, Skipped, strongest_first
 from eigentrail.runs import Run, open_run
-from eigentrail.studies.analyses import ANALYSES, Compute, choose_analyses
-from eigentrail.studies.motion import WHOLE
 
 # So many files are named one by one.
 _LISTED = 3
@@ -31,24 +32,58 @@ class RunAnalysis:
 
     Attributes:
         run: the run.
-        results: the result of each analysis over steps, by name.
+        found: the result of each analysis, by name.
+        left_out: checkpoints of a folder at which a layer is lacking or has another shape.
     """
 
     run: Run
-    results: dict[str, xr.DataTree]
+    found: dict[str, AnalysisResult]
+    left_out: tuple[Skipped, ...] = ()
+
+    @property
+    def results(self) -> dict[str, xr.DataTree]:
+        """The numbers of each analysis over steps, a node per layer, by name."""
+        return {name: one.tree for name, one in self.found.items()}
 
     @property
     def tables(self) -> dict[str, pd.DataFrame]:
         """Each analysis summed up, by name; None in a cell for what is missing."""
-        return {name: ANALYSES[name].tabulate(result) for name, result in self.results.items()}
+        return {name: one.table for name, one in self.found.items()}
+
+    @property
+    def findings(self) -> list[Finding]:
+        """The findings of all analyses, the strongest first, each corrected for how many were asked the same."""
+        return strongest_first(finding for one in self.found.values() for finding in one.findings)
+
+    @property
+    def skipped(self) -> dict[str, list[Skipped]]:
+        """What each analysis left out, and why."""
+        found = {name: list(one.skipped) for name, one in self.found.items()}
+        if found and self.left_out:
+            # It concerns all analyses alike and is told once.
+            first = next(iter(found))
+            found[first] += self.left_out
+        return found
+
+    def __getitem__(self, name: str) -> AnalysisResult:
+        """Give the result of an analysis."""
+        if name not in self.found:
+            raise OptionError(f'there is no analysis "{name}" here: there are {", ".join(self.found)}')
+        return self.found[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.found)
+
+    def __len__(self) -> int:
+        return len(self.found)
 
     def to_dict(self) -> dict[str, Any]:
         """Give the summary as plain values, as `--format json` prints it.
 
         Returns:
             `run`, `status`, `first_step`, `last_step`, `steps`, `metrics` (the last value of each), for each
-            analysis its table as a list of rows, and `skipped`: for each analysis what was left out, as
-            "name: reason". Never NaN or infinite.
+            analysis its table as a list of rows, `findings`, and `skipped`: for each analysis what was left out, with
+            `name` and `reason`. Never NaN or infinite.
         """
         steps = self.run.steps
         last = {}
@@ -65,9 +100,8 @@ class RunAnalysis:
         }
         for name, table in self.tables.items():
             document[name] = table.to_dict(orient="records")
-        document["skipped"] = {
-            name: list(result.attrs.get("skipped", [])) for name, result in self.results.items()
-        }
+        document["findings"] = [one.to_dict() for one in self.findings]
+        document["skipped"] = {name: [one.to_dict() for one in left] for name, left in self.skipped.items()}
         plain: dict[str, Any] = _plain(document)
         return plain
 
@@ -93,7 +127,7 @@ class RunAnalysis:
         return report_runs([self], path)
 
     def __repr__(self) -> str:
-        return f"RunAnalysis({str(self.run.path)!r}: {', '.join(self.results)})"
+        return f"RunAnalysis({str(self.run.path)!r}: {', '.join(self.found)})"
 
 
 def analyze(
@@ -106,6 +140,7 @@ def analyze(
     progress: bool | Progress | None = None,
     trust: bool = False,
     share: float = 1.0,
+    budget: float | None = None,
 ) -> RunAnalysis:
     """Analyse a run; what was computed before is not computed again.
 
@@ -115,47 +150,41 @@ def analyze(
             for which they take little time, and for what was made of the others before.
         also: names of analyses to make besides.
         layers: globs over parameter names, a module's name stands for its weight; None for all.
-        jobs: processes that work in parallel, -1 for one per core.
+        jobs: layers that are worked on in parallel, -1 for one per core.
         progress: True to show it, False for silence, a callable to report to, None for a bar on terminals.
         trust: of a folder, as for `open_run`: True to import and call whatever the run names to build its network and
             to load its samples. A run that is open already has its own.
-        share: of the time that an analysis may take which is not named: a minute and a half on one core, or more where
-            `evolution` needs it.
+        share: of the time that an analysis may take which is not named.
+        budget: seconds that each analysis may take on one core which is not named; None for a minute and a half.
 
     Returns:
-        The results; `attrs["skipped"]` of each lists what was left out, and that of the first one also the checkpoints
-        of a folder in which a layer is lacking or has another shape.
+        The results, their tables, findings, and what was left out.
 
     Raises:
         OptionError: an argument is outside what it may be.
     """
-    check_jobs(jobs)
+    workers = check_jobs(jobs)
     if not share >= 0:
         raise OptionError(f"share={share}: give a share of the usual time, 0 or more")
-    besides = {one.name: one.compute for one in choose_analyses(also)} if also else {}
-    wanted: dict[str, Compute] = {
-        one.name: partial(one.quick, share=share) if only is None and one.quick is not None else one.compute
-        for one in choose_analyses(only)
-    }
+    if budget is not None and not budget >= 0:
+        raise OptionError(f"budget={budget}: give a number of seconds, 0 or more")
+    seconds = share * (BUDGET if budget is None else budget)
+    named = {one.name: one for one in [*(choose_analyses(also) if also else ())]}
+    wanted = {one.name: one for one in choose_analyses(only)}
     opened = run if isinstance(run, Run) else open_run(run, trust=trust)
-    results = {
-        name: compute(opened, layers=layers, jobs=jobs, progress=progress)
-        for name, compute in {**wanted, **besides}.items()
-    }
+    found = {}
+    for name, one in {**wanted, **named}.items():
+        limit = seconds if only is None and name not in named else None
+        found[name] = run_analysis(opened, one, layers=layers, budget=limit, jobs=workers, progress=progress)
     if only is None:
-        results |= {
-            one.name: kept
-            for one in ANALYSES.values()
-            if one.name not in results and (kept := one.stored(opened, layers)) is not None
-        }
-    # It concerns all analyses alike and is told once.
-    first = next(iter(results.values()))
-    first.attrs["skipped"] = [*first.attrs.get("skipped", []), *_left_out(opened, layers, results)]
-    return RunAnalysis(opened, results)
+        for one in choose_analyses("all"):
+            if one.name not in found and (kept := stored_analysis(opened, one, layers)) is not None:
+                found[one.name] = kept
+    return RunAnalysis(opened, found, tuple(_left_out(opened, layers, found)))
 
 
-def _left_out(run: Run, layers: str | list[str] | None, results: dict[str, xr.DataTree]) -> list[str]:
-    """Say at which checkpoints layers are not analysed, as "name: reason"."""
+def _left_out(run: Run, layers: str | list[str] | None, found: dict[str, AnalysisResult]) -> list[Skipped]:
+    """Say at which checkpoints layers are not analysed."""
     told = []
     for name in run.select(layers):
         by_reason: dict[str, list[str]] = {}
@@ -163,15 +192,18 @@ def _left_out(run: Run, layers: str | list[str] | None, results: dict[str, xr.Da
             by_reason.setdefault(one.reason, []).append(one.name)
         for reason, files in by_reason.items():
             listed = ", ".join(files) if len(files) <= _LISTED else f"{files[0]} to {files[-1]}"
-            told.append(f"{name} at {len(files)} of {len(run.steps)} checkpoints: it {reason} ({listed})")
+            at = f"at {len(files)} of {len(run.steps)} checkpoints it {reason} ({listed})"
+            told.append(Skipped(name, at))
     whole = any(
-        node.attrs.get("name") == WHOLE for tree in results.values() for node in tree.children.values()
+        node.attrs.get("name") == WHOLE for one in found.values() for node in one.tree.children.values()
     )
     if told and whole:
         shared = set.intersection(*(set(info.steps.tolist()) for info in run.layers.values()))
         told.append(
-            f"{WHOLE} at {len(run.steps) - len(shared)} of {len(run.steps)} checkpoints: one of its layers is left "
-            "out there"
+            Skipped(
+                WHOLE,
+                f"at {len(run.steps) - len(shared)} of {len(run.steps)} checkpoints one of its layers is left out",
+            )
         )
     return told
 

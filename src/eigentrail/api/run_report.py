@@ -62,7 +62,10 @@ def report_runs(
         for one in given
     ]
     called = [""] * len(known) if labels is None or len(known) == 1 else list(labels)
-    stories = [RunStory(one.run, one.results, name) for one, name in zip(known, called, strict=True)]
+    stories = [
+        RunStory(one.run, one.found, name, left_out=one.left_out)
+        for one, name in zip(known, called, strict=True)
+    ]
     html = run_page(stories, first)
     return write_page(html, _target([one.run for one in known], path))
 

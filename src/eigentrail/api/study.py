@@ -13,6 +13,8 @@ import xarray as xr
 
 from eigentrail._numbers import check_jobs
 from eigentrail._progress import Progress, shown
+from eigentrail.analyses import AnalysisResult
+from eigentrail.analyses.framework.registry import choose_analyses
 from eigentrail.api.analysis import RunAnalysis, analyze
 from eigentrail.api.run_report import PAGE, report_runs
 from eigentrail.errors import EigentrailError, RunError, RunWarning
@@ -23,7 +25,6 @@ from eigentrail.studies import (
     Measured,
     Study,
     Trained,
-    choose_analyses,
     find_study,
     run_study,
     run_trials,
@@ -182,17 +183,18 @@ class _Made(dict[str, xr.DataTree]):
 def _analysed(study: Experiment, one: Trained, jobs: int, progress: bool | None) -> tuple[RunAnalysis, _Made]:
     """Analyse the first run of a trial; where an analysis cannot be made the others are there."""
     run, layers = one.runs[0], list(study.analysed or [study.studied])
-    results: dict[str, xr.DataTree] = {}
+    found: dict[str, AnalysisResult] = {}
     why: dict[str, str] = {}
     if one.diverged[0]:
         why = dict.fromkeys(study.analyses, "the training diverged")
     # The weights of a training that diverged are worth a look, but no expensive one.
     for names in (study.only, *(() if why else ((name,) for name in study.analyses))):
         try:
-            results |= analyze(run, names, layers=layers, jobs=jobs, progress=progress).results
+            found |= analyze(run, names, layers=layers, jobs=jobs, progress=progress).found
         except EigentrailError as error:
             why |= dict.fromkeys((each.name for each in choose_analyses(names)), str(error))
-    return RunAnalysis(run, results), _Made(one.trial.name, ", ".join(layers), results, why)
+    results = {name: made.tree for name, made in found.items()}
+    return RunAnalysis(run, found), _Made(one.trial.name, ", ".join(layers), results, why)
 
 
 def _measured(

@@ -8,13 +8,13 @@ from typing import Any
 import pandas as pd
 from rich.text import Text
 
+from eigentrail.analyses import AnalysisResult
+from eigentrail.analyses.framework.registry import analyses
 from eigentrail.api.analysis import RunAnalysis
 from eigentrail.cli.tables import console, new_table, number
+from eigentrail.findings import strongest_first
 from eigentrail.studies import STUDIES
-from eigentrail.studies.analyses import ANALYSES, Analysis
 from eigentrail.trajectories.narrative import describe_layer, verdict
-
-VERDICT = "verdict"
 
 
 def print_analysis(found: RunAnalysis) -> None:
@@ -29,14 +29,15 @@ def print_analysis(found: RunAnalysis) -> None:
     told = [f"{name} {number(value)}" for name, value in about["metrics"].items() if value is not None]
     if told:
         out.print(Text(f"at the end: {', '.join(told)}"))
-    for name, table in found.tables.items():
+    for name, one in found.found.items():
         out.print()
         if name == "evolution":
-            _print_evolution(table)
+            _print_evolution(one.table)
         else:
-            _print_summary(ANALYSES[name], table)
-        for note in found.results[name].attrs.get("skipped", []):
-            out.print(Text(f"not analysed: {note}", style="dim"))
+            _print_summary(one)
+    for name, left in found.skipped.items():
+        for skip in left:
+            out.print(Text(f"not analysed ({name}): {skip.name}: {skip.reason}", style="dim"))
 
 
 def _print_evolution(table: pd.DataFrame) -> None:
@@ -75,14 +76,13 @@ def _change(row: dict[str, Any], column: str) -> str:
     return f"{number(row[f'{column}_first'])} → {number(row[f'{column}_last'])}"
 
 
-def _print_summary(analysis: Analysis, table: pd.DataFrame) -> None:
+def _print_summary(found: AnalysisResult) -> None:
     out = console()
-    out.print(Text.assemble((analysis.name, "bold"), f": {analysis.about}"))
-    columns = analysis.shown if analysis.shown is not None else tuple(map(str, table.columns))
-    print_table(table[[c for c in columns if c in table and c != VERDICT]])
-    if VERDICT in table:
-        for name, sentence in zip(table["name"], table[VERDICT], strict=True):
-            out.print(Text.assemble((f"{name} ", "bold"), str(sentence)))
+    out.print(Text.assemble((found.analysis.name, "bold"), f": {found.analysis.about}"))
+    table = found.table
+    print_table(table[[c for c in found.analysis.shown if c in table]])
+    for one in strongest_first(found.findings):
+        out.print(Text.assemble((f"{one.subject}: {one.verdict} ", "bold"), one.sentence))
 
 
 def print_table(table: pd.DataFrame) -> None:
@@ -120,7 +120,7 @@ def print_claims(claims: pd.DataFrame) -> None:
 def print_analyses() -> None:
     """Describe the analyses: what each finds, and whether it is made unasked."""
     table = new_table([("analysis", "l"), ("what it finds", "l"), ("made unasked", "l")])
-    for analysis in ANALYSES.values():
+    for analysis in analyses().values():
         table.add_row(Text(analysis.name), Text(analysis.about), "yes" if analysis.default else "with --only")
     console().print(table)
 

@@ -79,7 +79,7 @@ def _curves(node: xr.DataTree, name: str, what: str) -> go.Figure:
                 )
             )
     ends = np.array([_ZERO, most], float)
-    full = float(node.attrs[f"{what}_full"][-1])
+    full = float(node.attrs[f"{'accuracies' if what == 'accuracy' else what}_full"][-1])
     traces.append(style.line(ends, np.full(2, full), "full network", style.MUTED, dash="dash", width=1.3))
     if what == "accuracy":
         title = "Adding back"

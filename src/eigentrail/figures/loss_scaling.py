@@ -31,15 +31,15 @@ def scaled_loss(tree: xr.DataTree, name: str) -> go.Figure:
     alpha = node["alpha"].values
     traces: list[dict[str, Any]] = []
     for place in range(1 if not tree.attrs["weight_decay"] else 2):
-        loss = node["loss"].values[place]
+        loss = node["losses"].values[place]
         label = (loss_told(tree)[0], "with the penalty of weight decay")[place]
         traces.append(style.line(alpha, loss, label, _COLOURS[place], mode="markers", marker={"size": 6}))
-        base = float((loss - node["curvature"].values[place] * alpha**2).mean())
-        quadratic = base + float(node["curvature"].values[place]) * alpha**2
+        base = float((loss - node["curvatures"].values[place] * alpha**2).mean())
+        quadratic = base + float(node["curvatures"].values[place]) * alpha**2
         traces.append(
             style.line(alpha, quadratic, "a + b α²", style.FIT, dash="dash", width=1.4, showlegend=place == 0)
         )
-        rate = float(node["rate"].values[place])
+        rate = float(node["rates"].values[place])
         if np.isfinite(rate):
             fit = np.exp(float((np.log(loss) + rate * alpha).mean()) - rate * alpha)
             traces.append(
@@ -65,12 +65,12 @@ def scaled_data(tree: xr.DataTree) -> pd.DataFrame:
         `alpha`, `loss`, `with_decay`, `accuracy`.
     """
     node = tree.to_dataset()
-    loss = node["loss"].values
+    loss = node["losses"].values
     return pd.DataFrame(
         {
             "alpha": node["alpha"].values,
             "loss": loss[0],
             "with_decay": loss[1],
-            "accuracy": node["accuracy"].values,
+            "accuracy": node["accuracies"].values,
         }
     )

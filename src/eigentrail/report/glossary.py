@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 
 from eigentrail.metrics.framework.contract import GROUPS as METRIC_GROUPS
 from eigentrail.metrics.framework.registry import columns
-from eigentrail.report.glossary_motion import MOTION
-from eigentrail.report.glossary_time import TIME
+from eigentrail.analyses.framework.contract import NULL, PERCENTILE, P, Quantity
+from eigentrail.analyses.framework.registry import analyses
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ GLOSSARY |= {
     one.name: Entry(one.label, one.group, one.meaning, one.units, one.source, one.chance, one.absent)
     for one in columns().values()
 }
-GLOSSARY |= {name: Entry(label, "Over time", *rest) for name, (label, *rest) in {**TIME, **MOTION}.items()}
+GLOSSARY["run"] = Entry("Run", "Over time", "Which of the compared trainings.")
 
 
 def lookup(column: str) -> Entry:
@@ -143,12 +143,19 @@ def lookup(column: str) -> Entry:
     `<column>_a`, `<column>_b` and `<column>_change` are those of two checkpoints, `update_<column>` that of their
     difference, `<column>_first` and `<column>_last` those of the first and the last step of a training.
 
+    "analysis:column" is that of an analysis' table.
+
     Args:
         column: name of a table's column.
 
     Returns:
         Its entry; a column that nobody described is labelled by its own name.
     """
+    analysis, _, of = column.rpartition(":")
+    if analysis in analyses():
+        return quantity_entry(analysis, of)
+    if column in analyses()["evolution"].quantities and column not in GLOSSARY:
+        return quantity_entry("evolution", column)
     if column in GLOSSARY:
         return GLOSSARY[column]
     for suffix, label, what, group in (
@@ -169,3 +176,43 @@ def lookup(column: str) -> Entry:
         definition = f"{moved.definition} Here of the update B − A."
         return replace(moved, label=f"{moved.label} of the update", group="Change", definition=definition)
     return Entry(column.replace("_", " "), "Identity", "")
+
+
+def quantity_entry(analysis: str, column: str) -> Entry:
+    """Explain a column of an analysis' table.
+
+    Args:
+        analysis: the analysis' name.
+        column: a quantity, or what its null gives.
+
+    Returns:
+        Its entry; a column that is none of these is labelled by its own name.
+    """
+    quantities = analyses()[analysis].quantities
+    if column in quantities:
+        return _entry(quantities[column])
+    for suffix, label, meaning, units in (
+        (NULL, "{}, null median", "Median of “{}” over the draws of its null, {}.", ""),
+        (PERCENTILE, "{}, percentile", "Where “{}” lies among the draws of its null, {}.", "0 to 100"),
+        (P, "{}, p", "Probability of a “{}” at least as extreme under its null, {}.", "0 to 1"),
+    ):
+        base = column.removesuffix(suffix)
+        if base != column and base in quantities:
+            of = quantities[base]
+            return Entry(
+                label.format(of.label), "Over time", meaning.format(of.label, of.null_name), units or of.units
+            )
+    return Entry(column.replace("_", " "), "Over time", "")
+
+
+def _entry(quantity: Quantity) -> Entry:
+    chance = quantity.chance or (f"See its null, {quantity.null_name}." if quantity.null_name else "")
+    return Entry(
+        quantity.label,
+        "Over time",
+        quantity.meaning,
+        quantity.units,
+        quantity.source,
+        chance,
+        quantity.absent,
+    )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from eigentrail.analyses.framework.subjects import WHOLE
+from eigentrail.findings import Skipped
 from eigentrail.report.inspection import skipped_section
 from eigentrail.report.run_story import EVOLUTION, RunStory
 from eigentrail.report.sections import Section
-from eigentrail.studies.motion import WHOLE
-from eigentrail.weights import Skipped
 
 
 def left_out_section(stories: Sequence[RunStory]) -> Section:
@@ -27,18 +27,16 @@ def left_out_section(stories: Sequence[RunStory]) -> Section:
     whole = False
     for story in stories:
         known = {
-            name: [str(node.attrs["name"]) for node in tree.children.values()]
-            for name, tree in story.results.items()
+            name: [str(node.attrs["name"]) for node in found.tree.children.values()]
+            for name, found in story.found.items()
         }
         alone = {layer for layers in known.values() for layer in layers}
         wholes = [name for name, layers in known.items() if WHOLE in layers]
-        for name, reasons in _reasons(story).items():
+        for tensor, reasons in _reasons(story).items():
             told = "; ".join(
                 why if analyses == [EVOLUTION] else f"{', '.join(analyses)}: {why}"
                 for why, analyses in reasons.items()
             )
-            # Some steps of a layer are left out under its name with a remark.
-            tensor = next((one for one in (*alone, *story.run.layers) if name.startswith(f"{one} at ")), name)
             if tensor == WHOLE:
                 whole = True
             elif tensor in alone:
@@ -48,7 +46,7 @@ def left_out_section(stories: Sequence[RunStory]) -> Section:
                 told += f" (contained in the whole network: {', '.join(wholes)})"
             else:
                 never.add(story.named(tensor))
-            listed.append(Skipped(story.named(name), told))
+            listed.append(Skipped(story.named(tensor), told))
     lead = (
         _told(never, "is in no analysis", "are in no analysis"),
         _told(
@@ -65,10 +63,11 @@ def left_out_section(stories: Sequence[RunStory]) -> Section:
 def _reasons(story: RunStory) -> dict[str, dict[str, list[str]]]:
     """Collect the analyses that leave something out by reason, by what they leave out."""
     found: dict[str, dict[str, list[str]]] = {}
-    for analysis, result in story.results.items():
-        for one in dict.fromkeys(result.attrs.get("skipped", [])):
-            name, _, reason = str(one).partition(": ")
-            found.setdefault(name, {}).setdefault(reason, []).append(analysis)
+    for analysis, result in story.found.items():
+        for one in dict.fromkeys(result.skipped):
+            found.setdefault(one.name, {}).setdefault(one.reason, []).append(analysis)
+    for one in story.left_out:
+        found.setdefault(one.name, {}).setdefault(one.reason, []).append(EVOLUTION)
     return found
 
 

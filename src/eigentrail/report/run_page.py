@@ -15,10 +15,10 @@ from eigentrail.figures import evolution as curves
 from eigentrail.figures import evolution_density, evolution_phases, evolution_values, sorted_values
 from eigentrail.figures.evolution import Curve
 from eigentrail.figures.loss_words import told_as
+from eigentrail.report.analysis_sections import analysis_sections, layer_items, result_terms
 from eigentrail.report.inspection import number_fact
 from eigentrail.report.left_out import left_out_section
 from eigentrail.report.page import render
-from eigentrail.report.run_parts import part_items, part_sections, part_terms
 from eigentrail.report.run_story import RunStory, labelled, story_items
 from eigentrail.report.sections import DataTable, Deck, Facts, Item, Page, Plot, Prose, Section
 
@@ -127,13 +127,13 @@ def run_page(stories: Sequence[RunStory], first: Sequence[Section] = ()) -> str:
                 "The layer in which most spikes were born; the others are below.",
             )
         )
-    sections += part_sections(known)
+    sections += analysis_sections(known)
     if layers:
         sections.append(layers_section(known, layers, table))
     sections.append(left_out_section(known))
     title = "A training in time" if len(known) == 1 else f"{len(known)} trainings compared"
     source = "   ·   ".join(str(story.run.path) for story in known)
-    return render(Page(title, source, tuple(sections), (*terms, *part_terms(known))))
+    return render(Page(title, source, tuple(sections), (*terms, *result_terms(known))))
 
 
 def _story(stories: Sequence[RunStory], layers: Sequence[tuple[RunStory, str, xr.DataTree]]) -> list[Item]:
@@ -434,7 +434,7 @@ def layers_section(
         events = evolution_values.event_table(node)
         if len(events):
             items.append(Prose((_events_in_words(events),)))
-        items += part_items(story, name, stem)
+        items += layer_items(story, name, stem)
         return Section(f"m{number}", story.named(name), tuple(items), f"{node.attrs['kind']}")
 
     order = sorted(range(len(table)), key=lambda i: (-table["births"][i], -table["cols"][i], i))

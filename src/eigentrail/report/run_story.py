@@ -11,6 +11,8 @@ import pandas as pd
 import xarray as xr
 
 from eigentrail._cells import cell
+from eigentrail.analyses import AnalysisResult
+from eigentrail.findings import Skipped
 from eigentrail.report.sections import Fact, Facts, Item, Listing, Prose
 from eigentrail.report.setting_words import changed_data, unusual_settings
 from eigentrail.runs import Run
@@ -28,15 +30,17 @@ class RunStory:
 
     Attributes:
         run: the run.
-        results: the result of each analysis, by name.
+        found: the result of each analysis, by name.
         label: what it is called beside others; empty for a run alone.
         told: the choices that the page tells of an earlier run.
+        left_out: checkpoints at which a layer is lacking.
     """
 
     run: Run
-    results: Mapping[str, xr.DataTree]
+    found: Mapping[str, AnalysisResult]
     label: str = ""
     told: frozenset[str] = frozenset()
+    left_out: tuple[Skipped, ...] = ()
 
     @property
     def chosen(self) -> list[str]:
@@ -52,7 +56,8 @@ class RunStory:
     @property
     def evolution(self) -> xr.DataTree | None:
         """The evolution of its spectra, if that was analysed."""
-        return self.results.get(EVOLUTION)
+        known = self.found.get(EVOLUTION)
+        return None if known is None else known.tree
 
     @property
     def table(self) -> pd.DataFrame:
@@ -101,7 +106,7 @@ def labelled(stories: Sequence[RunStory]) -> list[RunStory]:
     for number, (story, name) in enumerate(zip(stories, names, strict=True)):
         label = name if names.count(name) == 1 else f"{name} ({number + 1})"
         told = frozenset(choice for earlier in made for choice in earlier.chosen)
-        made.append(RunStory(story.run, story.results, label, told))
+        made.append(RunStory(story.run, story.found, label, told, story.left_out))
     return made
 
 

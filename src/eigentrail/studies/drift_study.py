@@ -11,6 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from eigentrail._progress import Progress
+from eigentrail.analyses.framework.memory import memory_of
 from eigentrail.bases import overlap, singular
 from eigentrail.errors import EigentrailError
 from eigentrail.runs import Run
@@ -19,7 +20,6 @@ from eigentrail.studies.claims import Measured, last_scores
 from eigentrail.studies.drift_claims import bend_claims, drift_claims, first_part, model_claims
 from eigentrail.studies.drift_model import Well, model_row, variances, well_at
 from eigentrail.studies.experiment import Experiment, Trained, Trial, called, why_lacking
-from eigentrail.studies.motion import memory_of
 from eigentrail.training import TrainingSettings
 from eigentrail.trajectories import Drift, drift, variance_growth
 from eigentrail.trajectories.bending import FEWEST, Bend, bend

@@ -14,11 +14,11 @@ from jaxtyping import Float64
 from eigentrail._progress import Progress
 from eigentrail.chance import compare, requested
 from eigentrail.chance.optimizer_memory import Memory
+from eigentrail.analyses.framework.memory import memory_of
 from eigentrail.errors import EigentrailError, TrajectoryError
 from eigentrail.studies.claims import Measured, last_scores
 from eigentrail.studies.experiment import Experiment, Trained, Trial, called, why_lacking
 from eigentrail.studies.geodesic_claims import SPIKE, geodesic_claims
-from eigentrail.studies.motion import memory_of
 from eigentrail.training import TrainingSettings
 from eigentrail.trajectories import crossings, segments
 from eigentrail.trajectories.geodesic import first_spike

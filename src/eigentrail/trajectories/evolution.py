@@ -103,7 +103,7 @@ def evolution(
         "points": int(points),
         "level": level,
         "conv": conv,
-        "skipped": [f"{one.name}: {one.reason}" for one in skipped],
+        "skipped": [{"name": one.name, "reason": one.reason} for one in skipped],
         "run_end": int(run.steps[-1]),
     }
     return tree

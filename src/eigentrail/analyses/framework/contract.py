@@ -143,6 +143,9 @@ class Analysis:
         arguments: further things that the result depends on, as plain data.
         source: the document and place that it follows.
         order: its place among the others on pages and in lists, small numbers first.
+        parallel: whether several subjects may be worked on at once.
+        subjects: from run, layers and `Probe`, the subjects and what is left out, where they are none of the units';
+            None for the unit's.
     """
 
     name: str
@@ -163,6 +166,8 @@ class Analysis:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     source: str = ""
     order: int = 50
+    parallel: bool = True
+    subjects: Callable[..., Any] | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -106,12 +106,17 @@ def rows_of(analysis: Analysis, tree: xr.DataTree) -> Iterator[Row]:
         tree: its result, a node per subject.
 
     Yields:
-        A row per subject and case, in the order of the nodes.
+        A row per subject and case, in the order of the nodes; a case of which no quantity with that dimension is known
+        has none.
     """
     for node in tree.children.values():
         cases = [node[dim].values.tolist() if dim in node.coords else [] for dim in analysis.rows]
         for values in itertools.product(*cases):
-            yield Row(analysis, node, dict(zip(analysis.rows, values, strict=True)))
+            row = Row(analysis, node, dict(zip(analysis.rows, values, strict=True)))
+            if not analysis.rows or any(
+                row[key] is not None for key in analysis.quantities if _varies(row, key)
+            ):
+                yield row
 
 
 def table_of(analysis: Analysis, tree: xr.DataTree) -> pd.DataFrame:
@@ -126,6 +131,14 @@ def table_of(analysis: Analysis, tree: xr.DataTree) -> pd.DataFrame:
     """
     rows = [row.to_dict() for row in rows_of(analysis, tree)]
     return pd.DataFrame({c: pd.Series([row[c] for row in rows], dtype=object) for c in analysis.columns})
+
+
+def _varies(row: Row, key: str) -> bool:
+    return (
+        row.analysis.quantities[key].null is not None
+        and key in row.node.data_vars
+        and bool(set(row.case) & set(map(str, row.node[key].dims)))
+    )
 
 
 def _plain(value: Any) -> Any:

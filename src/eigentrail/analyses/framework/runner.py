@@ -154,7 +154,8 @@ def run_analysis(
         run: the run.
         analysis: which.
         layers: globs over parameter names; None for all that the analysis is made for.
-        budget: seconds that it may take on one core; subjects beyond it are left out with their cost. None for no limit.
+        budget: seconds that it may take on one core; subjects beyond it are left out with their cost. None for no
+            limit.
         jobs: subjects that are worked on at once.
         progress: True to show it, False for silence, a callable to report to, None for a bar on terminals.
         probe: the network and samples of analyses that evaluate it; None for those that the run names.
@@ -171,7 +172,9 @@ def run_analysis(
         subjects, skipped = _subjects(run, analysis, layers, probe or Probe(run))
         nodes = {one.name: storing.load(run, analysis, one.name) for one in subjects}
         chosen = _affordable(analysis, [one for one in subjects if nodes[one.name] is None], budget, skipped)
-        for name, result in _results(run, analysis, chosen, len(subjects), jobs, report):
+        for name, result in _results(
+            run, analysis, chosen, len(subjects), jobs if analysis.parallel else 1, report
+        ):
             if isinstance(result, Skipped):
                 skipped.append(result)
             else:
@@ -201,6 +204,9 @@ def stored_analysis(
 def _subjects(
     run: Run, analysis: Analysis, layers: str | Sequence[str] | None, probe: Probe
 ) -> tuple[list[Subject], list[Skipped]]:
+    if analysis.subjects is not None:
+        found: tuple[list[Subject], list[Skipped]] = analysis.subjects(run, layers, probe)
+        return found
     if analysis.unit == "matrix":
         return matrices_of(run, layers)
     if analysis.unit == "layer":

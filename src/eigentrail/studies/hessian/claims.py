@@ -10,10 +10,10 @@ import xarray as xr
 from jaxtyping import Float64
 from scipy import stats
 
+from eigentrail.analyses.hessian.place import WHOLE
 from eigentrail.curvature.weight_decay_shift import WeightDecayShift
 from eigentrail.spectra.spacing_laws import GOE_RATIO, POISSON_RATIO
 from eigentrail.studies.claims import Claim, decide
-from eigentrail.studies.hessian.place import WHOLE
 
 _SURE = 2.0
 # Chance beyond two standard deviations on one side of a Gaussian, for laws that are none.

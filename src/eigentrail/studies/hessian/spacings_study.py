@@ -14,12 +14,12 @@ from torch import nn
 
 from eigentrail._arrays import to_float64
 from eigentrail._progress import Progress
+from eigentrail.analyses.hessian.place import Place
 from eigentrail.curvature import Curvature, hessian_levels, hessian_spacings
 from eigentrail.errors import EigentrailError
 from eigentrail.spectra.spacing_laws import GOE_RATIO, POISSON_RATIO
 from eigentrail.studies.claims import Claim, Measured, decide, last_scores
 from eigentrail.studies.experiment import Experiment, Trained, Trial
-from eigentrail.studies.hessian.place import Place
 from eigentrail.training import TrainingSettings
 
 #: S2's mini-batch.

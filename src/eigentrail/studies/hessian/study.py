@@ -10,14 +10,15 @@ import pandas as pd
 import xarray as xr
 
 from eigentrail._progress import Progress
+from eigentrail.analyses.framework.registry import find_analysis
+from eigentrail.analyses.framework.rows import table_of
+from eigentrail.analyses.hessian.place import WHOLE, Place
 from eigentrail.curvature import Curvature, layer_meeting
 from eigentrail.curvature.weight_decay_shift import WeightDecayShift
 from eigentrail.studies.claims import Measured, last_scores
 from eigentrail.studies.experiment import Experiment, Trained, Trial
-from eigentrail.studies.hessian.analysis import NAME, curvature_table
 from eigentrail.studies.hessian.claims import hessian_claims
 from eigentrail.studies.hessian.decay_shift import decay_shift
-from eigentrail.studies.hessian.place import WHOLE, Place
 from eigentrail.training import TrainingSettings
 
 #: The two kinds of training that are compared.
@@ -65,12 +66,12 @@ class HessianStudy(Experiment):
         Returns:
             A row per training and target, and the claims.
         """
-        trees = {trial.trial.name: results[trial.trial.name][NAME] for trial in trained}
+        trees = {trial.trial.name: results[trial.trial.name]["curvature"] for trial in trained}
         tables = []
         for trial in trained:
-            table = curvature_table(trees[trial.trial.name])
+            table = table_of(find_analysis("curvature"), trees[trial.trial.name])
             scores = {key: value for key, value in last_scores(trial.runs[0]).items() if key != "gap"}
-            tables.append(table.drop(columns="verdict").assign(training=trial.trial.name, **scores))
+            tables.append(table.assign(training=trial.trial.name, **scores))
         tell("layer against the whole network", 0, 2)
         meeting = _meeting(trained[0], self.studied)
         tell("the shift by weight decay", 1, 2)

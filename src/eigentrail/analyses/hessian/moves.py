@@ -8,11 +8,11 @@ import numpy as np
 import xarray as xr
 
 from eigentrail._arrays import to_float64
+from eigentrail.analyses.hessian.eigen import Eigen
+from eigentrail.analyses.hessian.motion import log_ranks
+from eigentrail.analyses.hessian.place import WHOLE, Place
 from eigentrail.bases import random
 from eigentrail.evaluation import add_back, landscape
-from eigentrail.studies.hessian.eigen import Eigen
-from eigentrail.studies.hessian.motion import log_ranks
-from eigentrail.studies.hessian.place import WHOLE, Place
 
 _STEEPEST = 4
 _POINTS = 41

@@ -10,8 +10,8 @@ import xarray as xr
 from eigentrail.spectra.spacing_laws import GOE_RATIO, POISSON_RATIO
 
 
-def verdict(node: xr.DataTree) -> str:
-    """Say what was found about one target.
+def detail_of(node: xr.DataTree) -> str:
+    """Say what was found about one target, in full.
 
     Args:
         node: of the analysis `curvature`.

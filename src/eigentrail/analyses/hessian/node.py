@@ -8,6 +8,10 @@ import numpy as np
 import xarray as xr
 
 from eigentrail._arrays import to_float64
+from eigentrail.analyses.hessian.eigen import Eigen, Tell, eigen_of
+from eigentrail.analyses.hessian.motion import motion_of, singular_of
+from eigentrail.analyses.hessian.moves import add_back_of, landscapes_of
+from eigentrail.analyses.hessian.place import WHOLE, Place
 from eigentrail.curvature import (
     eigenvector_statistics,
     hessian_levels,
@@ -16,10 +20,6 @@ from eigentrail.curvature import (
     weight_product,
 )
 from eigentrail.errors import EigentrailError, RunError
-from eigentrail.studies.hessian.eigen import Eigen, Tell, eigen_of
-from eigentrail.studies.hessian.motion import motion_of, singular_of
-from eigentrail.studies.hessian.moves import add_back_of, landscapes_of
-from eigentrail.studies.hessian.place import WHOLE, Place
 
 _WINDOW = 500
 # Over how many eigenvectors on either side S1 averages p-values.

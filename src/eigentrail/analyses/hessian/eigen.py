@@ -12,10 +12,10 @@ import xarray as xr
 from torch import nn
 
 from eigentrail._arrays import to_float64
+from eigentrail.analyses.hessian.place import WHOLE, Place
 from eigentrail.bases import Basis
 from eigentrail.curvature import Curvature
 from eigentrail.curvature.density import exact_density
-from eigentrail.studies.hessian.place import WHOLE, Place
 
 #: How many of the largest eigenpairs are found where the whole matrix is too large.
 LEADING = 20

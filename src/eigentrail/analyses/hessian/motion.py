@@ -9,6 +9,8 @@ import xarray as xr
 from jaxtyping import Float64, Int64
 
 from eigentrail._arrays import to_float64
+from eigentrail.analyses.hessian.eigen import Eigen
+from eigentrail.analyses.hessian.place import WHOLE, Place
 from eigentrail.bases import overlap
 from eigentrail.curvature import (
     compare_sharpness,
@@ -18,8 +20,6 @@ from eigentrail.curvature import (
     variance_flatness_of,
 )
 from eigentrail.errors import EigentrailError
-from eigentrail.studies.hessian.eigen import Eigen
-from eigentrail.studies.hessian.place import WHOLE, Place
 from eigentrail.trajectories import pca
 
 #: Principal components that are compared with the eigenvectors.

@@ -1,0 +1,209 @@
+"""When do the leading singular directions of a layer change places, and more often than chance gives?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from eigentrail.analyses import Context, Figure, Needs, Quantity, Row, Size, Trajectory, analysis
+from eigentrail.analyses.framework.wording import finding
+from eigentrail.figures.crossings import crossing_data, crossing_timeline
+from eigentrail.findings import Finding
+from eigentrail.spectra import Spectrum
+from eigentrail.trajectories.crossing_null import crossing_seconds
+from eigentrail.trajectories.crossings import crossings as crossings_of
+from eigentrail.trajectories.geodesic import MOST_STEPS, thinned
+
+_LEADING = 4
+_STEPS = 200
+_KEPT = 24
+_LISTED = 8
+_DRAWS = 200
+_WALKS = "random walks of the weights with the same steps"
+
+
+def _seconds(size: Size) -> float:
+    n, m = size.rows, size.cols
+    own = min(size.steps, _STEPS) * (1e-3 + 1e-10 * n * m * m + 5e-10 * m**3)
+    return own + crossing_seconds((n, m), min(size.steps, MOST_STEPS), _DRAWS)
+
+
+def _findings(row: Row) -> Iterable[Finding]:
+    beside = row.compared("leading_count")
+    if beside is None:
+        return
+    many = int(beside.observed)
+    times = "once" if many == 1 else f"{many} times"
+    changed = "never changes place" if not many else f"changes {times}"
+    yield finding(
+        row,
+        "Do the leading singular values cross more often than in a random walk?",
+        "leading_count",
+        yes=f"The leading direction changes {times}; random walks with the same steps change {beside.median:g} times.",
+        no=f"The leading direction {changed}; random walks with the same steps change as often ({beside.median:g} "
+        "times).",
+        detail=row["events_told"] or "",
+    )
+
+
+@analysis(
+    "crossings",
+    question="Do leading singular values cross?",
+    about="where the leading singular directions change places, beside random walks of the weights",
+    version=3,
+    unit="matrix",
+    order=60,
+    cost=_seconds,
+    needs=Needs(momentum=True),
+    findings=_findings,
+    source="S0 slides 31-32",
+    arguments={"k": _LEADING, "steps": _STEPS},
+    quantities={
+        "shape": Quantity("Shape", "Rows and columns of the matrix."),
+        "steps": Quantity("Steps", "How many recorded steps are looked at.", "count", shown=True),
+        "k": Quantity("Places", "How many leading singular values are looked at.", "count"),
+        "crossings": Quantity(
+            "Crossings",
+            "How often two directions exchange places among the leading ones.",
+            "count",
+            shown=True,
+        ),
+        "above_noise": Quantity(
+            "Above the noise",
+            "How many of these are between singular values above the Marchenko-Pastur edge.",
+            "count",
+            shown=True,
+        ),
+        "leading_changes": Quantity(
+            "Changes of the leading direction",
+            "Steps at which another direction becomes the leading one.",
+            "steps",
+        ),
+        "exchanges": Quantity(
+            "Exchanges at the walks' steps",
+            "How often directions exchange places at the steps at which random walks are compared.",
+            "count",
+            null="exchanges_null_counts",
+            null_name=_WALKS,
+            side="two",
+            shown=True,
+        ),
+        "leading_count": Quantity(
+            "Changes at the walks' steps",
+            "How often the leading direction changes at the steps at which random walks are compared.",
+            "count",
+            null="leading_null_counts",
+            null_name=_WALKS,
+            side="greater",
+            shown=True,
+        ),
+        "events_told": Quantity("Events", "Which directions above the noise change places, and when."),
+    },
+    figures=(
+        Figure(
+            "crossings",
+            "leading singular values, followed",
+            "Directions are followed by the overlap of both singular vectors, never by rank. Crosses: two change "
+            "places. "
+            "In the bulk of noise vectors mix at every step, and exchanges say nothing; those above its edge are pink.",
+            lambda node, title: crossing_timeline(
+                node["tracks"].to_dataset(), node["events"].to_dataset(), title
+            ),
+            lambda node: crossing_data(node["tracks"].to_dataset()),
+            wide=True,
+        ),
+    ),
+)
+def crossings(matrix: Trajectory, context: Context) -> xr.DataTree:
+    """Follow the leading singular directions of a layer and list where they change places.
+
+    Args:
+        matrix: the layer.
+        context: seed, draws, and what is told of the walks done.
+
+    Returns:
+        `tracks` [step, direction]: `value` and `rank` of the directions that are ever among the first (NaN and -1 where
+        they are not among those looked at), `leading` [step]; and `events` [event]: `step`, `up` and `down`, the
+        directions, `rank`, the better of the places, and `above_noise`, 1 where both values lie above the threshold of
+        Marchenko-Pastur spikes at that step. The node itself has the table's numbers and those of random walks [draw].
+    """
+    x, memory = matrix.weights, matrix.memory
+    if x.sizes["step"] > _STEPS:
+        x = x.isel(step=thinned(x.sizes["step"], _STEPS))
+    k = min(_LEADING, *x.shape[1:])
+    found = crossings_of(
+        x,
+        k,
+        null=context.draws,
+        momentum=memory.momentum,
+        nesterov=memory.nesterov,
+        seed=context.seed,
+        progress=context.progress,
+    )
+    chance = found.chance
+    among = ((found.ranks.values >= 0) & (found.ranks.values < k)).sum(axis=0)
+    named = np.union1d(found.table["up"], found.table["down"]).astype(np.int64)
+    most = np.argsort(-among, kind="stable")[:_KEPT]
+    kept = np.union1d(most[among[most] > 0], named[:_KEPT])
+    tracks = xr.Dataset({"value": found.values, "rank": found.ranks, "leading": found.leading}).isel(
+        direction=kept
+    )
+    limits = {int(step): _threshold(x.sel(step=step).values) for step in set(found.table["step"])}
+    above = [
+        min(found.values.sel(step=row.step, direction=[row.up, row.down]).values) > limits[int(row.step)]
+        for row in found.table.itertuples()
+    ]
+    events = xr.Dataset(
+        {
+            **{
+                name: ("event", found.table[name].to_numpy(dtype=np.int64))
+                for name in ("step", "up", "down", "rank")
+            },
+            "above_noise": ("event", np.array(above, dtype=np.int64)),
+        }
+    )
+    numbers = xr.Dataset(
+        {
+            "exchanges_null_counts": ("draw", np.asarray(chance.exchanges_null, dtype=np.float64)),
+            "leading_null_counts": ("draw", np.asarray(chance.leading_null, dtype=np.float64)),
+        }
+    )
+    tree = xr.DataTree.from_dict({"/": numbers, "/tracks": tracks, "/events": events})
+    leading = tracks["leading"].values
+    changed = np.flatnonzero(np.diff(leading) != 0) + 1
+    tree.attrs = {
+        "k": k,
+        "rows": int(x.shape[1]),
+        "cols": int(x.shape[2]),
+        "shape": f"{x.shape[1]}x{x.shape[2]}",
+        "steps": tracks.sizes["step"],
+        "crossings": events.sizes["event"],
+        "above_noise": int(events["above_noise"].sum()),
+        "leading_changes": [int(step) for step in tracks["step"].values[changed]],
+        "compared_steps": chance.steps,
+        "exchanges": chance.exchanges,
+        "leading_count": chance.leading_changes,
+        "events_told": _told(events),
+    }
+    return tree
+
+
+def _threshold(w: np.ndarray[Any, Any]) -> float:
+    """Give the singular value above which noise lies in 1% of cases."""
+    law = Spectrum.from_matrix(w).marchenko_pastur()
+    return float(np.sqrt(law.threshold * max(w.shape)))
+
+
+def _told(events: xr.Dataset) -> str:
+    real = events.isel(event=events["above_noise"].values == 1)
+    listed = [
+        f"at step {int(step)} direction {int(up) + 1} rises above {int(down) + 1}"
+        for step, up, down in zip(real["step"].values, real["up"].values, real["down"].values, strict=True)
+    ]
+    if not listed:
+        return ""
+    more = f" and {len(listed) - _LISTED} more" if len(listed) > _LISTED else ""
+    return f"Above the noise: {'; '.join(listed[:_LISTED])}{more}."
