@@ -167,8 +167,8 @@ def crossings(matrix: Trajectory, context: Context) -> xr.DataTree:
     )
     numbers = xr.Dataset(
         {
-            "exchanges_null_counts": ("draw", np.asarray(chance.exchanges_null, dtype=np.float64)),
-            "leading_null_counts": ("draw", np.asarray(chance.leading_null, dtype=np.float64)),
+            "exchanges_null_counts": ("walk", np.asarray(chance.exchanges_null, dtype=np.float64)),
+            "leading_null_counts": ("walk", np.asarray(chance.leading_null, dtype=np.float64)),
         }
     )
     tree = xr.DataTree.from_dict({"/": numbers, "/tracks": tracks, "/events": events})

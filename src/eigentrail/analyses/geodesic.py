@@ -329,14 +329,12 @@ def _numbers(nodes: dict[str, Any], start: str) -> xr.Dataset:
             "length": by_side(known["length"].values),
             "segments": by_side([cut.attrs.get("count", np.nan) for cut in cuts]),
             "changes": ("side", np.array(changes, dtype=object)),
-            "rank_changes": by_side(
-                [(np.diff(known["rank"].sel(side=side).values) != 0).sum() for side in SIDES]
-            ),
+            "rank_changes": by_side([(np.diff(path["rank"].values) != 0).sum()] * len(SIDES)),
             "start": by_side([int(path["step"][0])] * len(SIDES)),
             "steps": by_side([path.sizes["step"]] * len(SIDES)),
-            "circle_null": (("draw", "side"), null(path, 1)),
-            "sphere_null": (("draw", "side"), null(path, 2)),
-            "first_null": (("draw", "side"), null(first, 1)),
+            "circle_null": (("walk", "side"), null(path, 1)),
+            "sphere_null": (("walk", "side"), null(path, 2)),
+            "first_null": (("walk", "side"), null(first, 1)),
             "segments_null_counts": (("cut_draw", "side"), counts),
         },
         {"side": list(SIDES)},

@@ -233,8 +233,8 @@ def pca(motion: Trajectory, context: Context) -> xr.DataTree:
         `variance`, `share`, `error` [component], see `PrincipalComponents`; `scores` [step, component]; `directions`
         [component, parameter] and `mean` [parameter] in float32; `null_share` [component], that of a random walk in
         high dimension or of noise of the updates' shape. Of the weights also, at `attrs["walk_steps"]` steps,
-        `thinned_share` [leading] and `flipped_share` [draw, leading], that of walks with the observed updates and random signs. The node itself
-        has `flipped_share_1` [draw], the first of these.
+        `thinned_share` [leading] and `flipped_share` [draw, leading], that of walks with the observed updates and
+        random signs. The node itself has `flipped_share_1` [walk], the first of these.
     """
     rows = open_rows(motion.weights)
     notes = list(motion.notes)
@@ -259,7 +259,7 @@ def pca(motion: Trajectory, context: Context) -> xr.DataTree:
         parts["updates"] = _dataset(updates, null)
     tree = xr.DataTree.from_dict(
         {
-            "/": xr.Dataset({"flipped_share_1": ("draw", flipped[:, 0])}),
+            "/": xr.Dataset({"flipped_share_1": ("walk", flipped[:, 0])}),
             **{f"/{key}": value for key, value in parts.items()},
         }
     )
