@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Mapping
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
