@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -46,10 +46,11 @@ class Target:
 
 
 def _targets(
-    run: Run, layers: str | Sequence[str] | None, probe: Probe
+    run: Run, layers: str | Sequence[str] | None, probe: Probe, arguments: Mapping[str, Any]
 ) -> tuple[list[Subject], list[Skipped]]:
     del probe  # the Hessian is of more samples than those that are evaluated
-    place = Place(run, int(run.steps[-1]), samples=SAMPLES, seed=0)
+    place = Place(run, int(run.steps[-1]), samples=arguments["samples"], seed=arguments["seed"])
+    largest = int(arguments["largest_exact"])
     targets = targets_of(place, layers)
     skipped = []
     if targets and targets[-1] == WHOLE:
@@ -60,22 +61,22 @@ def _targets(
                 "largest eigenpairs",
             )
             for name in targets[:-1]
-            if place.size(name) > LARGEST_EXACT
+            if place.size(name) > largest
         ]
     left_out = {one.name for one in skipped}
     subjects = [
-        Subject(name, Size(1, place.size(name)), partial(_open, place, name))
+        Subject(name, Size(1, place.size(name)), partial(_open, place, name, largest))
         for name in targets
         if name not in left_out
     ]
     return subjects, skipped
 
 
-def _open(place: Place, name: str) -> Target:
+def _open(place: Place, name: str, largest: int) -> Target:
     size = place.size(name)
     if size < 2:
         raise CurvatureError(f"{name} has a single parameter")
-    exact = size <= LARGEST_EXACT
+    exact = size <= largest
     return Target(name, place if exact else place.affordable(), exact)
 
 
@@ -219,7 +220,7 @@ _PER_WEIGHT = "loss per squared weight"
     needs=Needs(network=True, data=True),
     findings=_findings,
     source="S1 chapter 7",
-    arguments={"samples": SAMPLES, "largest_exact": LARGEST_EXACT},
+    arguments={"samples": SAMPLES, "largest_exact": LARGEST_EXACT, "initial": True, "seed": 0},
     quantities={
         "n": Quantity("Parameters", "How many parameters the Hessian is of.", "count", shown=True),
         "samples": Quantity("Samples", "How many training samples the loss is the mean over.", "count"),
@@ -426,7 +427,7 @@ def curvature(target: Target, context: Context) -> xr.DataTree:
         target.place,
         target.name,
         exact=target.exact,
-        initial=target.exact,
+        initial=target.exact and bool(context.arguments["initial"]),
         tell=lambda words: context.progress(words, 0, 1),
     )
     values = tree["spectrum"].to_dataset()["eigenvalue"].values

@@ -7,12 +7,13 @@ explanation of each number. `docs/adding.md` shows how to add one.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import xarray as xr
 
 from eigentrail.chance import Side
+from eigentrail.errors import OptionError
 from eigentrail.findings import Finding
 
 if TYPE_CHECKING:
@@ -144,7 +145,8 @@ class Analysis:
         source: the document and place that it follows.
         order: its place among the others on pages and in lists, small numbers first.
         parallel: whether several subjects may be worked on at once.
-        subjects: from run, layers and `Probe`, the subjects and what is left out, where they are none of the units';
+        subjects: from run, layers, `Probe` and arguments, the subjects and what is left out, where they are none of
+        the units';
             None for the unit's.
     """
 
@@ -168,6 +170,24 @@ class Analysis:
     order: int = 50
     parallel: bool = True
     subjects: Callable[..., Any] | None = None
+
+    def changed(self, **arguments: Any) -> Analysis:
+        """Give the same analysis with other arguments; its results are kept apart from those with the usual ones.
+
+        Args:
+            **arguments: some of `arguments`, or `seed` and `draws`, which each analysis has.
+
+        Returns:
+            The analysis.
+
+        Raises:
+            OptionError: it has no such argument.
+        """
+        known = {"seed", "draws", *self.arguments}
+        unknown = [name for name in arguments if name not in known]
+        if unknown:
+            raise OptionError(f"{self.name} has no argument {unknown[0]}: it has {', '.join(sorted(known))}")
+        return replace(self, arguments={**self.arguments, **arguments})
 
     @property
     def columns(self) -> tuple[str, ...]:

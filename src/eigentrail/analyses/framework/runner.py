@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,7 +16,7 @@ import xarray as xr
 from eigentrail._progress import Progress, shown
 from eigentrail.analyses.framework import storing
 from eigentrail.analyses.framework.contract import Analysis
-from eigentrail.analyses.framework.probe import Probe
+from eigentrail.analyses.framework.probe import SAMPLES, Probe
 from eigentrail.analyses.framework.registry import find_analysis
 from eigentrail.analyses.framework.rows import Row, rows_of, table_of
 from eigentrail.analyses.framework.subjects import (
@@ -47,6 +47,7 @@ class Context:
         seed: of everything random.
         draws: how many draws a null model makes.
         subject: the subject's name.
+        arguments: the analysis' arguments.
     """
 
     run: Run
@@ -54,6 +55,7 @@ class Context:
     seed: int = 0
     draws: int = DRAWS
     subject: str = ""
+    arguments: Mapping[str, Any] = field(default_factory=dict)
 
     def of(self, analysis: str) -> xr.DataTree:
         """Give the node of another analysis of the same subject, stored or made now.
@@ -130,7 +132,9 @@ def node_of(run: Run, name: str, subject: str) -> xr.DataTree:
     found = storing.load(run, analysis, subject)
     if found is not None:
         return found
-    subjects, skipped = _subjects(run, analysis, subject if subject in run.layers else None, Probe(run))
+    subjects, skipped = _subjects(
+        run, analysis, subject if subject in run.layers else None, _probe(run, analysis)
+    )
     for one in subjects:
         if one.name == subject:
             return _made(run, analysis, one, _silent)
@@ -166,10 +170,14 @@ def run_analysis(
     with shown(analysis.name, progress) as report:
         if analysis.unit == "run":
             tree, skipped = analysis.compute(
-                run, layers, Context(run, report, subject=analysis.name), jobs=jobs, probe=probe or Probe(run)
+                run,
+                layers,
+                _context(run, analysis, report, analysis.name),
+                jobs=jobs,
+                probe=probe or Probe(run),
             )
             return AnalysisResult(analysis, tree, skipped)
-        subjects, skipped = _subjects(run, analysis, layers, probe or Probe(run))
+        subjects, skipped = _subjects(run, analysis, layers, probe or _probe(run, analysis))
         nodes = {one.name: storing.load(run, analysis, one.name) for one in subjects}
         chosen = _affordable(analysis, [one for one in subjects if nodes[one.name] is None], budget, skipped)
         for name, result in _results(
@@ -205,7 +213,7 @@ def _subjects(
     run: Run, analysis: Analysis, layers: str | Sequence[str] | None, probe: Probe
 ) -> tuple[list[Subject], list[Skipped]]:
     if analysis.subjects is not None:
-        found: tuple[list[Subject], list[Skipped]] = analysis.subjects(run, layers, probe)
+        found: tuple[list[Subject], list[Skipped]] = analysis.subjects(run, layers, probe, analysis.arguments)
         return found
     if analysis.unit == "matrix":
         return matrices_of(run, layers)
@@ -276,8 +284,19 @@ def _in_threads(
     return [(subject.name, found[subject.name]) for subject in subjects]
 
 
+def _probe(run: Run, analysis: Analysis) -> Probe:
+    return Probe(run, int(analysis.arguments.get("samples", SAMPLES)))
+
+
+def _context(run: Run, analysis: Analysis, tell: Progress, subject: str) -> Context:
+    known = analysis.arguments
+    return Context(
+        run, tell, int(known.get("seed", 0)), int(known.get("draws", DRAWS)), subject, analysis.arguments
+    )
+
+
 def _made(run: Run, analysis: Analysis, subject: Subject, tell: Progress) -> xr.DataTree:
-    context = Context(run, tell, subject=subject.name)
+    context = _context(run, analysis, tell, subject.name)
     return storing.keep(run, analysis, subject.name, analysis.compute(subject.open(), context))
 
 
