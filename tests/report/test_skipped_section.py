@@ -6,29 +6,31 @@ from types import SimpleNamespace
 from typing import Any
 
 import xarray as xr
-from eigentrail.studies.motion import WHOLE
 
+from eigentrail.analyses import AnalysisResult
+from eigentrail.analyses.framework.registry import find_analysis
+from eigentrail.analyses.framework.subjects import WHOLE
+from eigentrail.findings import Skipped
 from eigentrail.report.left_out import left_out_section
 from eigentrail.report.run_story import RunStory
 
 VECTOR = "a vector, not a matrix"
 
 
-def tree(names: list[str], skipped: list[str]) -> xr.DataTree:
+def tree(names: list[str], skipped: list[tuple[str, str]]) -> AnalysisResult:
     found = xr.DataTree().assign(
         {f"n{i}": xr.DataTree(xr.Dataset(attrs={"name": name})) for i, name in enumerate(names)}
     )
-    found.attrs = {"skipped": skipped}
-    return found
+    return AnalysisResult(find_analysis("pca"), found, [Skipped(*one) for one in skipped])
 
 
-def story(results: dict[str, xr.DataTree], label: str = "") -> RunStory:
+def story(results: dict[str, AnalysisResult], label: str = "") -> RunStory:
     run: Any = SimpleNamespace(layers=dict.fromkeys(["a.weight", "a.bias", "b.bias"]))
     return RunStory(run, results, label)
 
 
 def test_a_tensor_is_counted_once_and_the_whole_network_contains_it() -> None:
-    biases = [f"a.bias: {VECTOR}", f"b.bias: {VECTOR}"]
+    biases = [("a.bias", VECTOR), ("b.bias", VECTOR)]
     results = {name: tree(["a.weight"], biases) for name in ("evolution", "geodesic", "crossings")}
     section = left_out_section([story({**results, "pca": tree(["a.weight", WHOLE], [])})])
     assert section.lead == (
@@ -50,9 +52,14 @@ def test_what_no_analysis_contains_is_told_apart() -> None:
         [
             story(
                 {
-                    "evolution": tree(["a.weight"], [f"a.bias: {VECTOR}"]),
+                    "evolution": tree(["a.weight"], [("a.bias", VECTOR)]),
                     "pca": tree(
-                        [], ["a.weight: it is constant", "a.weight at 3 of 9 checkpoints: x", f"{WHOLE}: x"]
+                        [],
+                        [
+                            ("a.weight", "it is constant"),
+                            ("a.weight", "at 3 of 9 checkpoints x"),
+                            (WHOLE, "x"),
+                        ],
                     ),
                 }
             )
@@ -65,10 +72,9 @@ def test_what_no_analysis_contains_is_told_apart() -> None:
     [listing] = section.items
     assert [row[:2] for row in listing.rows] == [
         ("a.bias", VECTOR),
-        ("a.weight", "pca: it is constant"),
-        ("a.weight at 3 of 9 checkpoints", "pca: x"),
+        ("a.weight", "pca: it is constant; pca: at 3 of 9 checkpoints x"),
         (WHOLE, "pca: x"),
     ]
-    both = [story({"evolution": tree([], [f"a.bias: {VECTOR}"])}, label) for label in "xy"]
+    both = [story({"evolution": tree([], [("a.bias", VECTOR)])}, label) for label in "xy"]
     assert left_out_section(both).lead == "2 tensors are in no analysis."
     assert left_out_section([story({"evolution": tree(["a.weight"], [])})]).lead == ""

@@ -3,12 +3,13 @@ import pandas as pd
 import pytest
 import torch
 import xarray as xr
-from eigentrail.studies.hessian.analysis import curvature_analysis
-from eigentrail.studies.hessian.words import verdict
 
 import eigentrail as et
 from eigentrail import data as datasets
+from eigentrail.analyses import run_analysis
+from eigentrail.analyses.framework.registry import find_analysis
 from eigentrail.analyses.hessian.place import WHOLE
+from eigentrail.analyses.hessian.sentences import detail_of as verdict
 from eigentrail.bases import Basis
 from eigentrail.curvature import hessian_spacings, layer_meeting
 from eigentrail.spectra.spacing_laws import GOE_RATIO, POISSON_RATIO
@@ -132,9 +133,10 @@ def test_globs_are_globs_and_biases_may_begin_at_zero(tmp_path):
     settings = et.TrainingSettings(epochs=1, lr=0.1)
     run = et.train("mlp50", data, tmp_path / "run", settings, progress=False)
     assert not torch.as_tensor(run["fc3.bias"].values[0]).any()
-    tree = curvature_analysis(run, layers="*3.bias", progress=False)
+    found = run_analysis(run, find_analysis("curvature"), layers="*3.bias", progress=False)
+    tree = found.tree
     nodes = list(tree.children.values())
-    assert [node.attrs["name"] for node in nodes] == ["fc3.bias"] and not tree.attrs["skipped"]
+    assert [node.attrs["name"] for node in nodes] == ["fc3.bias"] and not found.skipped
     assert (
         "product" not in nodes[0]["initial"].to_dataset()
         and "participation" in nodes[0]["initial"].to_dataset()

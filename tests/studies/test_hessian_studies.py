@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,16 +12,16 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from eigentrail.studies.hessian.analysis import curvature_analysis
 from torch import nn
 from torch.nn import functional as F
 
 import eigentrail as et
+from eigentrail.analyses.framework.registry import analyses
 from eigentrail.analyses.hessian.place import WHOLE
 from eigentrail.api.study import SweepResult
 from eigentrail.curvature import Curvature, hessian_spacings
 from eigentrail.curvature.weight_decay_shift import WeightDecayShift
-from eigentrail.studies import ANALYSES, STUDIES
+from eigentrail.studies import STUDIES
 from eigentrail.studies.claims import COLUMNS, Claim
 from eigentrail.studies.hessian import decay_shift, spacings_study, study
 from eigentrail.studies.hessian.claims import _shifted
@@ -35,8 +34,8 @@ LAYER = "fc3.weight"  # 500 of 6310 parameters
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     # The whole matrix of the last layer only, over few samples: that of all 6310 parameters takes minutes.
-    compute = partial(curvature_analysis, samples=300, largest_exact=600)
-    monkeypatch.setitem(ANALYSES, "curvature", replace(ANALYSES["curvature"], compute=compute))
+    smaller = analyses()["curvature"].changed(samples=300, largest_exact=600)
+    monkeypatch.setitem(analyses(), "curvature", smaller)
     changes: dict[str, Any] = {"hessian": ("curvature",), "hessian-spacings": ("evolution",)}
     for name, only in changes.items():
         monkeypatch.setitem(STUDIES, name, replace(STUDIES[name], studied=LAYER, only=only))

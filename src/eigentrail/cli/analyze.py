@@ -44,6 +44,15 @@ Trust = Annotated[
         help="Import and call what the run names for its network and samples: code that may be others'.",
     ),
 ]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Print everything: all columns, all that was left out.")
+]
+Budget = Annotated[
+    float | None,
+    typer.Option(
+        "--budget", metavar="SECONDS", help="What each analysis that is not named may take on one core."
+    ),
+]
 Jobs = Annotated[int, typer.Option("--jobs", metavar="N", help="Parallel processes; -1: all cores.")]
 
 
@@ -54,6 +63,8 @@ def analyze(
     format: Annotated[Format, typer.Option("--format", help="How the result is printed.")] = Format.TABLE,
     jobs: Jobs = 1,
     trust: Trust = False,
+    budget: Budget = None,
+    verbose: Verbose = False,
     quiet: opt.Quiet = False,
     list_: List = False,
 ) -> int:
@@ -61,9 +72,17 @@ def analyze(
     del list_
     if trust:
         opt.import_from_here()
-    found = run_analysis(run, only or None, layers=layers or None, jobs=jobs, progress=not quiet, trust=trust)
+    found = run_analysis(
+        run,
+        only or None,
+        layers=layers or None,
+        jobs=jobs,
+        progress=not quiet,
+        trust=trust,
+        budget=budget,
+    )
     if format is Format.JSON:
         typer.echo(found.to_json())
     else:
-        print_analysis(found)
+        print_analysis(found, verbose=verbose)
     return 0

@@ -3,41 +3,64 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 from rich.text import Text
 
-from eigentrail.analyses import AnalysisResult
 from eigentrail.analyses.framework.registry import analyses
 from eigentrail.api.analysis import RunAnalysis
+from eigentrail.cli.findings import headline, print_answers
 from eigentrail.cli.tables import console, new_table, number
-from eigentrail.findings import strongest_first
+from eigentrail.findings import Skipped, strongest_first
 from eigentrail.studies import STUDIES
-from eigentrail.trajectories.narrative import describe_layer, verdict
+
+# Names that one line lists of what was left out for the same reason.
+_FOLDED = 4
 
 
-def print_analysis(found: RunAnalysis) -> None:
-    """Print what is known of a run: its metrics at the end, and a table and sentences for each analysis.
+def print_analysis(found: RunAnalysis, *, verbose: bool = False) -> None:
+    """Print what is known of a run: the answers first, then a table for each question.
 
     Args:
         found: the analyses.
+        verbose: whether all columns, all findings with their details and all that was left out are printed.
     """
     out = console()
-    about = found.to_dict()
-    out.print(Text(f"{about['run']}: {about['status']}, steps {about['first_step']} to {about['last_step']}"))
-    told = [f"{name} {number(value)}" for name, value in about["metrics"].items() if value is not None]
-    if told:
-        out.print(Text(f"at the end: {', '.join(told)}"))
-    for name, one in found.found.items():
+    out.print(Text(headline(found), style="bold"))
+    for one in found.found.values():
         out.print()
-        if name == "evolution":
+        out.print(Text.assemble((one.analysis.name, "bold"), f": {one.analysis.question}"))
+        if one.findings:
+            print_answers(one.findings)
+        if one.analysis.name == "evolution" and not verbose:
             _print_evolution(one.table)
         else:
-            _print_summary(one)
+            columns = one.analysis.columns if verbose else one.analysis.shown
+            print_table(one.table[[c for c in columns if c in one.table]])
+        if verbose:
+            for finding in strongest_first(one.findings):
+                out.print(Text.assemble((f"{finding.subject}: {finding.verdict} ", "bold"), finding.sentence))
+                if finding.detail:
+                    out.print(Text(f"  {finding.detail}", style="dim"))
     for name, left in found.skipped.items():
-        for skip in left:
-            out.print(Text(f"not analysed ({name}): {skip.name}: {skip.reason}", style="dim"))
+        for line in _left_out(left, verbose):
+            out.print(Text(f"not analysed ({name}): {line}", style="dim"))
+
+
+def _left_out(left: Sequence[Skipped], verbose: bool) -> list[str]:
+    """Fold what was left out for one reason into a line."""
+    by_reason: dict[str, list[str]] = {}
+    for one in left:
+        by_reason.setdefault(one.reason, []).append(one.name)
+    told = []
+    for reason, names in by_reason.items():
+        some = (
+            names if verbose or len(names) <= _FOLDED else [*names[:_FOLDED], f"{len(names) - _FOLDED} more"]
+        )
+        told.append(f"{', '.join(some)}: {reason}")
+    return told
 
 
 def _print_evolution(table: pd.DataFrame) -> None:
@@ -66,23 +89,10 @@ def _print_evolution(table: pd.DataFrame) -> None:
             phases[0] if phases[0] == phases[1] else " → ".join(phases),
         )
     out.print(shown)
-    out.print()
-    for row in rows:
-        out.print(Text.assemble((f"{row['name']} ", "bold"), describe_layer(row)))
-    out.print(Text(verdict(table), style="bold"))
 
 
 def _change(row: dict[str, Any], column: str) -> str:
     return f"{number(row[f'{column}_first'])} → {number(row[f'{column}_last'])}"
-
-
-def _print_summary(found: AnalysisResult) -> None:
-    out = console()
-    out.print(Text.assemble((found.analysis.name, "bold"), f": {found.analysis.about}"))
-    table = found.table
-    print_table(table[[c for c in found.analysis.shown if c in table]])
-    for one in strongest_first(found.findings):
-        out.print(Text.assemble((f"{one.subject}: {one.verdict} ", "bold"), one.sentence))
 
 
 def print_table(table: pd.DataFrame) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from eigentrail.api.analysis import RunAnalysis
 from eigentrail.api.study import SweepResult
 from eigentrail.api.study import study as run_study
 from eigentrail.cli import options as opt
-from eigentrail.cli.analyze import Jobs
+from eigentrail.cli.analyze import Jobs, Verbose
+from eigentrail.cli.findings import print_summary
 from eigentrail.cli.run_tables import print_analysis, print_claims, print_studies, print_table
 from eigentrail.cli.tables import note
 from eigentrail.errors import OptionError
@@ -43,6 +46,7 @@ def study(
     ] = "cpu",
     list_: Annotated[bool, typer.Option("--list", help="Describe the studies and do nothing.")] = False,
     jobs: Jobs = 1,
+    verbose: Verbose = False,
     quiet: opt.Quiet = False,
 ) -> int:
     """Train a network, record it, analyse it and write the page: MLP 50 on digits needs no network and no files."""
@@ -86,6 +90,20 @@ def study(
         else:
             print_table(done.table)
     else:
-        print_analysis(done.analysis)
+        if verbose:
+            print_analysis(done.analysis, verbose=True)
+        print_summary(done.analysis, done.page, _next_steps(done.analysis))
+        return 0
     typer.echo(str(done.page))
     return 0
+
+
+def _next_steps(found: RunAnalysis) -> list[str]:
+    path = shlex.quote(str(found.run.path))
+    grown = [one.subject for one in found.findings if one.subject in found.run.layers]
+    layer = shlex.quote(grown[0]) if grown else "LAYER"
+    return [
+        f"eigentrail analyze {path} --only curvature --layers {layer}   # which directions the loss cares about",
+        f"eigentrail analyze {path} --only add-back   # how few directions carry the accuracy",
+        "eigentrail study --list   # other networks, rates, weight decays",
+    ]

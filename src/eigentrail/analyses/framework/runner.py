@@ -316,10 +316,12 @@ class _Telling:
 
     def within(self, item: str, done: int, total: int) -> None:
         with self._lock:
-            if time.monotonic() - self._last > _PAUSE:
+            # One piece of work of its own is told at once, one of many not too often.
+            if total <= 1 or time.monotonic() - self._last > _PAUSE:
                 self._last = time.monotonic()
                 subject, number, subjects = self._at
-                self._report(f"{subject}: {item} {done} of {total}", number, subjects)
+                counted = f" {done} of {total}" if total > 1 else ""
+                self._report(f"{subject}: {item}{counted}", number, subjects)
 
 
 def _silent(item: str, done: int, total: int) -> Any:

@@ -1,15 +1,16 @@
 import json
+import sys
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 import xarray as xr
-from eigentrail.studies.hessian.analysis import curvature_analysis, curvature_table
-from eigentrail.studies.hessian.motion import log_ranks, pooled
+from making_analyses import made, node_of, reasons
 
 import eigentrail as et
 from eigentrail import data as datasets
+from eigentrail.analyses.hessian.motion import log_ranks, pooled
 from eigentrail.analyses.hessian.place import WHOLE
 from eigentrail.api.analysis import analyze
 from eigentrail.errors import DataError
@@ -28,11 +29,7 @@ def run(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def tree(run):
-    return curvature_analysis(run, layers=["fc3.weight"], progress=False)
-
-
-def node_of(tree, name):
-    return next(node for node in tree.children.values() if node.attrs["name"] == name)
+    return made(run, "curvature", layers=["fc3.weight"])
 
 
 def hessian_by_autograd(run, name):
@@ -95,15 +92,15 @@ def test_the_first_step_is_looked_at_too(run, tree):
     }  # fmt: skip
     assert node.attrs["initial_loss"] > node.attrs["loss"]
     assert "product_first" in node["vectors"].to_dataset()
-    alone = curvature_analysis(run, layers="fc3.bias", progress=False, initial=False)
+    alone = made(run, "curvature", layers="fc3.bias", initial=False)
     assert "initial" not in node_of(alone, "fc3.bias").children
     assert "zero" in node_of(alone, "fc3.bias").attrs["no_first"]
 
 
 def test_a_hessian_that_is_too_large_gives_its_largest_pairs(run):
-    small = curvature_analysis(run, layers=["fc3.weight"], largest_exact=100, progress=False)
+    small = made(run, "curvature", layers=["fc3.weight"], largest_exact=100)
     node = node_of(small, "fc3.weight")
-    exact = node_of(curvature_analysis(run, layers=["fc3.weight"], progress=False), "fc3.weight")
+    exact = node_of(made(run, "curvature", layers=["fc3.weight"]), "fc3.weight")
     found = node["spectrum"].to_dataset()["eigenvalue"].values
     assert len(found) == 20 and not node.attrs["exact"]
     np.testing.assert_allclose(found, exact["spectrum"].to_dataset()["eigenvalue"].values[:20], rtol=1e-3)
@@ -114,34 +111,31 @@ def test_a_hessian_that_is_too_large_gives_its_largest_pairs(run):
 
 
 def test_large_networks_take_fewer_samples_where_the_hessian_is_not_written_out(run, monkeypatch):
-    from eigentrail.studies.hessian import place as places
+    from eigentrail.analyses.hessian import place as places
 
     # A forward pass of MLP 50 takes 2 (64 * 50 + 50 * 50 + 50 * 10) operations for a sample.
     monkeypatch.setattr(places, "_OPERATIONS", 90 * 2 * 6200)
     monkeypatch.setattr(places, "_FEWEST", 10)
-    found = curvature_analysis(run, layers=["fc3.weight"], largest_exact=100, seed=5, progress=False)
+    found = made(run, "curvature", layers=["fc3.weight"], largest_exact=100, seed=5)
     assert node_of(found, "fc3.weight").attrs["samples"] == 90
-    whole = curvature_analysis(run, layers=["fc3.weight"], seed=5, progress=False, initial=False)
+    whole = made(run, "curvature", layers=["fc3.weight"], seed=5, initial=False)
     assert node_of(whole, "fc3.weight").attrs["samples"] == 200
 
 
 def test_without_layers_large_ones_are_left_out_and_named(run):
-    tree = curvature_analysis(run, largest_exact=100, progress=False, samples=50)
-    assert [node.attrs["name"] for node in tree.children.values()] == [WHOLE]
-    assert [text.split(":")[0] for text in tree.attrs["skipped"]] == [
-        "fc1.weight",
-        "fc2.weight",
-        "fc3.weight",
-    ]
-    assert "--layers" in tree.attrs["skipped"][0]
+    tree = made(run, "curvature", largest_exact=100, samples=50)
+    assert tree.table["name"].tolist() == [WHOLE]
+    assert list(reasons(tree)) == ["fc1.weight", "fc2.weight", "fc3.weight"]
+    assert "--layers" in tree.skipped[0].reason
     vectors = node_of(tree, WHOLE)["vectors"].to_dataset()
     np.testing.assert_allclose(vectors["concentration"].sum("layer").values, 1.0, rtol=1e-6)
 
 
 def test_long_work_says_what_it_does(run):
     told = []
-    curvature_analysis(
+    made(
         run,
+        "curvature",
         layers=["fc3.weight"],
         samples=50,
         seed=2,
@@ -160,16 +154,22 @@ def test_long_work_says_what_it_does(run):
 
 
 def test_the_analysis_is_stored_summed_up_and_shown(run, tree, tmp_path, monkeypatch):
-    from eigentrail.studies.hessian import analysis
-
-    monkeypatch.setattr(analysis, "describe_target", lambda *a, **k: pytest.fail("computed again"))
-    again = analyze(run, "evolution,curvature", layers=["fc3.weight"], progress=False)
+    monkeypatch.setattr(
+        sys.modules["eigentrail.analyses.curvature"],
+        "describe_target",
+        lambda *a, **k: pytest.fail("computed again"),
+    )
+    again = analyze(run, "evolution,curvature", layers=["fc3.weight"])
     xr.testing.assert_identical(
         node_of(again.results["curvature"], "fc3.weight")["spectrum"].to_dataset(),
         node_of(tree, "fc3.weight")["spectrum"].to_dataset(),
     )
     row = json.loads(again.to_json())["curvature"][0]
-    assert row["name"] == "fc3.weight" and row["n"] == 500 and "eigenvalues" in row["verdict"]
+    assert (
+        row["name"] == "fc3.weight"
+        and row["n"] == 500
+        and again["curvature"].of("fc3.weight")[0].effect.value == row["largest"]
+    )
     page = again.report(tmp_path / "page.html").read_text(encoding="utf-8")
     for text in (
         "The Hessian at the last step",
@@ -181,26 +181,25 @@ def test_the_analysis_is_stored_summed_up_and_shown(run, tree, tmp_path, monkeyp
 
 
 def test_what_was_made_once_is_on_every_later_page(run, tree, tmp_path, monkeypatch):
-    from eigentrail.studies.hessian import analysis
-
-    curvature_analysis(run, layers=["fc3.weight"], progress=False, seed=1, samples=60)
-    monkeypatch.setattr(analysis, "describe_target", lambda *a, **k: pytest.fail("computed again"))
-    found = analyze(run, layers=["fc3.weight"], progress=False).results
-    kept = found["curvature"]
-    assert [node.attrs["name"] for node in kept.children.values()] == ["fc3.weight"]
-    # The latest one that was made.
-    latest = curvature_analysis(run, layers=["fc3.weight"], progress=False, seed=1, samples=60)
-    assert node_of(kept, "fc3.weight").attrs["loss"] == node_of(latest, "fc3.weight").attrs["loss"]
-    assert node_of(kept, "fc3.weight").attrs["loss"] != node_of(tree, "fc3.weight").attrs["loss"]
-    page = et.report_runs(run, tmp_path / "page.html", layers=["fc3.weight"], progress=False)
+    made(run, "curvature", layers=["fc3.weight"], seed=1, samples=60)
+    monkeypatch.setattr(
+        sys.modules["eigentrail.analyses.curvature"],
+        "describe_target",
+        lambda *a, **k: pytest.fail("computed again"),
+    )
+    found = analyze(run, layers=["fc3.weight"], progress=False)
+    # The one with the usual arguments; that with others is kept apart.
+    assert found.tables["curvature"]["name"].tolist() == ["fc3.weight"]
+    assert found.tables["curvature"]["loss"].tolist() == tree.table["loss"].tolist()
+    page = et.report_runs(run, tmp_path / "page.html", layers=["fc3.weight"])
     assert "The Hessian at the last step" in page.read_text(encoding="utf-8")
     assert "curvature" not in analyze(run, layers=["fc2.weight"], progress=False).results
     assert "curvature" not in analyze(run, "evolution", progress=False).results
 
 
 def test_claims_are_confronted_with_numbers(run, tree):
-    whole = curvature_analysis(run, largest_exact=600, progress=False, samples=100)
-    claims = hessian_claims({"plain": whole, "decay": whole}, "fc3.weight")
+    whole = made(run, "curvature", largest_exact=600, samples=100)
+    claims = hessian_claims({"plain": whole.tree, "decay": whole.tree}, "fc3.weight")
     table = pd.DataFrame([{c: getattr(one, c) for c in COLUMNS} for one in claims])
     assert len(table) >= 14
     assert set(table["verdict"]) <= {"holds", "does not hold", "not decided"}
@@ -212,11 +211,9 @@ def test_claims_are_confronted_with_numbers(run, tree):
 def test_a_run_of_unknown_data_is_refused(tmp_path):
     inputs = torch.randn(32, 4, generator=torch.Generator().manual_seed(0))
     own = datasets.from_tensors((inputs, (inputs[:, 0] > 0).long()))
-    run = et.train("mlp50", own, tmp_path / "own", SETTINGS.changed(epochs=1), progress=False)
-    tree = curvature_analysis(run, layers=["fc3.weight"], progress=False)
-    assert not tree.children
-    assert "cannot be loaded again" in tree.attrs["skipped"][0]
-    assert curvature_table(tree).empty
+    run = et.train("mlp50", own, tmp_path / "own", SETTINGS.changed(epochs=1))
+    tree = made(run, "curvature", layers=["fc3.weight"])
+    assert tree.table.empty and "cannot be loaded again" in tree.skipped[0].reason
     assert issubclass(DataError, et.errors.EigentrailError)
 
 

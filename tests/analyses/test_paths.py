@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,18 +13,17 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
-from eigentrail.studies.geodesics import GEODESIC, geodesic_table, geodesic_verdict
-from eigentrail.studies.leading_crossings import crossings_table
-from eigentrail.studies.subspace_angles import subspaces_table, subspaces_verdict
+from making_analyses import made, reasons
 from torch import nn
 from typer.testing import CliRunner
 
+from eigentrail.analyses.framework import runner
+from eigentrail.analyses.framework.registry import find_analysis
 from eigentrail.api.analysis import analyze
 from eigentrail.cli.app import app
 from eigentrail.figures.sphere import sphere, sphere_data
 from eigentrail.report.packing import unsqueeze
 from eigentrail.runs import Recorder, Run, open_run
-from eigentrail.studies import geodesics, matrix_paths
 
 STEPS = 40
 NAMES = ["geodesic", "crossings", "subspaces"]
@@ -84,22 +84,23 @@ def rows(found: Any, analysis: str, **where: str) -> list[dict[str, Any]]:
 
 def test_a_planted_circle_is_more_than_chance_and_a_walk_is_not(found: Any) -> None:
     (circle,) = rows(found, "geodesic", name="circle.weight", side="right")
-    assert circle["score"] > 0.99 and circle["percentile"] == 100.0 and circle["p_value"] < 0.01
+    assert circle["score"] > 0.99 and circle["score_percentile"] == 100.0 and circle["score_p"] < 0.01
     assert circle["arc"] == pytest.approx(1.5, abs=0.05) and circle["segments"] == 1
     assert circle["segments_null"] > 1 and circle["segments_percentile"] < 5
-    assert "more than chance" in circle["verdict"] and "One circle serves" in circle["verdict"]
+    told = {one.subject: one for one in found["geodesic"].findings}
+    assert told["circle.weight, right"].verdict == "yes" and told["circle.weight, right"].p < 0.01
+    assert told["walk.weight, right"].verdict != "yes" and told["walk.weight, left"].verdict != "yes"
     walk = rows(found, "geodesic", name="walk.weight")
     assert {row["side"] for row in walk} == {"left", "right"}
     for row in walk:
-        assert row["p_value"] > 0.005 and row["null_median"] is not None
+        assert row["score_p"] > 0.005 and row["score_null"] is not None
         assert row["spike_step"] is None or row["spike_step"] >= 0
 
 
 def test_what_cannot_be_analysed_is_said_once_for_each_layer(found: Any) -> None:
-    skipped = found.results["geodesic"].attrs["skipped"]
-    assert any(note.startswith("still.weight: ") and "does not move" in note for note in skipped)
-    assert any(note.startswith("circle.bias: ") for note in skipped)
-    assert all(note.count(". ") == 0 for note in skipped)
+    skipped = reasons(found["geodesic"])
+    assert "does not move" in skipped["still.weight"] and "circle.bias" in skipped
+    assert all(reason.count(". ") == 0 for reason in skipped.values())
 
 
 def test_the_planted_crossing_is_listed_and_is_no_kink(found: Any) -> None:
@@ -109,23 +110,23 @@ def test_the_planted_crossing_is_listed_and_is_no_kink(found: Any) -> None:
     assert abs(int(events["step"][0]) - 17.3) <= 2 and int(events["rank"][0]) == 0
     (row,) = rows(found, "crossings", name="crossing.weight")
     assert row["leading_changes"] == [int(events["step"][0])]
-    assert f"at step {int(events['step'][0])} direction 2 rises above 1" in row["verdict"]
+    assert f"at step {int(events['step'][0])} direction 2 rises above 1" in row["events_told"]
     (path,) = rows(found, "geodesic", name="crossing.weight", side="right")
     assert path["segments"] == 1 and path["rank_changes"] == 1 and path["score"] > 0.99
     (still,) = rows(found, "crossings", name="still.weight")
-    assert still["crossings"] == 0 and "keep their order" in still["verdict"]
+    assert still["crossings"] == 0 and still["events_told"] is None
 
 
 def test_exchanges_inside_the_noise_are_told_apart(found: Any) -> None:
     (walk,) = rows(found, "crossings", name="walk.weight")
     assert walk["crossings"] > walk["above_noise"]
-    assert "say nothing" in walk["verdict"]
     # What it is: a walk that crosses as walks do.
     assert walk["exchanges"] == walk["crossings"] and len(walk["leading_changes"]) == walk["leading_count"]
     assert 0.5 < walk["exchanges_percentile"] < 99.5 and walk["exchanges_null"] > 1
-    assert "random walks" in walk["verdict"] and "of 200 draws" in walk["verdict"]
-    node = found.results["crossings"]["walk.weight"]["walks"].to_dataset()
-    assert node.sizes["draw"] == 200 and node["exchanges"].std() > 0
+    node = found.results["crossings"]["walk.weight"]
+    assert node.sizes["walk"] == 200 and float(node["exchanges_null_counts"].std()) > 0
+    [told] = found["crossings"].of("walk.weight")
+    assert told.verdict == "no" and told.chance.draws == 200
 
 
 def test_walks_remember_as_the_optimizer_of_the_run_does(tmp_path: Path) -> None:
@@ -150,41 +151,15 @@ def test_walks_remember_as_the_optimizer_of_the_run_does(tmp_path: Path) -> None
 
 
 def test_subspaces_keep_what_stays(found: Any) -> None:
-    (still,) = rows(found, "subspaces", name="still.weight")
-    assert still["leading_right"] == pytest.approx(1.0) and still["trailing_left"] == pytest.approx(1.0)
-    assert still["k"] == 4 and still["chance_right"] == pytest.approx(4 / 9)
-    assert still["verdict"].startswith(
-        "The 4 leading directions are still those of the first step: 100% of them"
-    )
-    (circle,) = rows(found, "subspaces", name="circle.weight")
-    assert "random subspaces share" in circle["verdict"]
+    still = {row["side"]: row for row in rows(found, "subspaces", name="still.weight")}
+    assert still["right"]["leading"] == pytest.approx(1.0) and still["left"]["trailing"] == pytest.approx(1.0)
+    assert still["right"]["k"] == 4 and still["right"]["chance"] == pytest.approx(4 / 9)
+    circle = {row["side"]: row for row in rows(found, "subspaces", name="circle.weight")}
+    assert circle["right"]["leading_null"] is not None
     node = found.results["subspaces"]["circle.weight"].to_dataset()
     # The leading vector turns by 1.5 radians; the left one stays.
     assert float(node["vector_right"][-1, 0]) == pytest.approx(1.5, abs=0.05)
     assert float(node["vector_left"][-1, 0]) < 0.05
-
-
-@pytest.mark.parametrize(
-    ("right", "left", "words"),
-    [
-        (1.0, 1.0, "are still those"),
-        (0.95, 0.92, "are still close to those"),
-        (0.75, 0.97, "are partly those"),  # of what could be lost on the right, half is
-        (0.1, 0.99, "are partly those"),
-        (0.55, 0.52, "have turned away from those"),
-    ],
-)
-def test_what_is_kept_is_judged_between_chance_and_all(right: float, left: float, words: str) -> None:
-    row = {"k": 4, "leading_right": right, "leading_left": left, "trailing_right": 1.0, "trailing_left": 1.0}
-    chance = {"chance_right": 0.5, "chance_left": 0.5}
-    walk = {"leading_right_walk": 0.7, "leading_right_percentile": 99.0}
-    row |= walk | {name.replace("right", "left"): value for name, value in walk.items()}
-    if right == 0.1:
-        chance["chance_right"] = 0.01
-    assert f"The 4 leading directions {words} of the first step" in subspaces_verdict({**row, **chance})
-    # A side of four entries has no other subspace of four.
-    alone = subspaces_verdict({**row, "leading_left": 1.0, "chance_right": 0.5, "chance_left": 1.0})
-    assert ("are still those" in alone) == (right == 1.0)
 
 
 def test_the_result_holds_the_fit_and_the_walks(found: Any) -> None:
@@ -256,7 +231,7 @@ def test_results_are_kept_and_used_again(run: Run, found: Any, monkeypatch: pyte
     def refuse(*_: Any, **__: Any) -> xr.Dataset:
         raise AssertionError("computed again")
 
-    monkeypatch.setattr(geodesics, "singular_path", refuse)
+    monkeypatch.setattr(sys.modules["eigentrail.analyses.geodesic"], "singular_path", refuse)
     again = analyze(run, NAMES, layers="c*", progress=False)
     kept = again.results["geodesic"]["circle.weight"]["first"].to_dataset()
     before = found.results["geodesic"]["circle.weight"]["first"].to_dataset()
@@ -266,37 +241,33 @@ def test_results_are_kept_and_used_again(run: Run, found: Any, monkeypatch: pyte
 def test_tables_are_plain_and_json_has_no_nan(found: Any) -> None:
     document = json.loads(found.to_json(), parse_constant=pytest.fail)
     for name in NAMES:
-        assert document[name] and all(row["verdict"] for row in document[name])
-    for tabulate, name in (
-        (geodesic_table, "geodesic"),
-        (crossings_table, "crossings"),
-        (subspaces_table, "subspaces"),
-    ):
-        assert list(tabulate(xr.DataTree()).columns) == list(found.tables[name].columns)
+        assert document[name]
+    assert {one["question"] for one in document["findings"]} == {one.question for one in found.findings}
+    assert all(
+        one["sentence"] and one["verdict"] in {"yes", "no", "undecided"} for one in document["findings"]
+    )
+    for name in NAMES:
+        assert list(found.tables[name].columns) == list(find_analysis(name).columns)
 
 
 def test_unasked_only_what_takes_seconds_is_made(
     run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    del monkeypatch
     small = record(tmp_path / "run", {"walk": planted()["walk"][:12]})
-    monkeypatch.setattr(matrix_paths, "_SECONDS_A_LAYER", 0.0)
-    tree = GEODESIC.quick(small, progress=False)
-    assert not tree.children
-    assert any(
-        "200 random walks" in note and "--only geodesic" in note and "20 x 16" in note
-        for note in tree.attrs["skipped"]
-    )
-    monkeypatch.undo()
-    assert list(GEODESIC.quick(small, progress=False, share=1e-6).children) == []
+    none = made(small, "geodesic", budget=1e-6)
+    assert not none.tree.children
+    assert "--only geodesic" in reasons(none)["walk.weight"] and "20 x 16" in reasons(none)["walk.weight"]
     # What is kept already costs nothing.
-    assert "circle.weight" in GEODESIC.quick(run, layers="circle", progress=False).children
+    made(run, "geodesic", layers="circle")
+    assert "circle.weight" in made(run, "geodesic", layers="circle", budget=0.0).tree.children
 
 
 def test_progress_tells_of_the_walks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[str] = []
-    monkeypatch.setattr(matrix_paths, "_PAUSE", -1.0)
+    monkeypatch.setattr(runner, "_PAUSE", -1.0)
     small = record(tmp_path / "run", {"walk": planted()["walk"][:12]})
-    GEODESIC.compute(small, progress=lambda item, done, total: told.append(item))
+    made(small, "geodesic", progress=lambda item, done, total: told.append(item))
     assert "walk.weight" in told and any("random walks" in item for item in told)
 
 
@@ -315,8 +286,8 @@ def test_bad_weights_are_one_sentence_and_the_other_layers_are_analysed(
     weights = {"bad": spoil(planted()["walk"])}
     run = record(tmp_path / "run", weights)
     found = analyze(run, NAMES, progress=False)
-    notes = [n for n in found.results["geodesic"].attrs["skipped"] if n.startswith("bad.weight")]
-    assert len(notes) == 1 and re.search(words, notes[0]) and notes[0].count(". ") == 0
+    why = reasons(found["geodesic"])["bad.weight"]
+    assert re.search(words, why) and why.count(". ") == 0
     assert found.tables["geodesic"].empty
     json.loads(found.to_json())
 
@@ -327,7 +298,7 @@ def test_layers_recorded_late_or_narrow(tmp_path: Path) -> None:
         tmp_path / "run", {"often": walk, "seldom": walk}, layers={"often.weight": 1, "seldom.weight": 20}
     )
     found = analyze(run, NAMES, progress=False)
-    assert any(n.startswith("seldom.weight: ") for n in found.results["geodesic"].attrs["skipped"])
+    assert "seldom.weight" in reasons(found["geodesic"])
     assert set(found.tables["geodesic"]["name"]) == {"often.weight"}
     narrow = record(tmp_path / "narrow", {"few": walk[:, :3], "two": walk[:, :2]})
     table = analyze(narrow, ["geodesic"], progress=False).tables["geodesic"]
@@ -349,7 +320,7 @@ def test_the_page_shows_spheres_nulls_crossings_and_angles(found: Any, tmp_path:
         "How far do singular subspaces turn?",
     ):
         assert heading in html
-    assert "chance alone gives about" in html and "moves along a great circle more than chance" in html
+    assert "follows a great circle" in html
     figures = {k: v["figure"] for k, v in pieces(html).items() if "figure" in v}
     spheres = [f for f in figures.values() if any(t.get("type") == "scatter3d" for t in f["data"])]
     assert len(spheres) >= 2 + 2
@@ -382,21 +353,4 @@ def test_the_terminal_shows_tables_and_verdicts(run: Run, found: Any) -> None:
     )
     assert done.exit_code == 0
     text = " ".join(done.stdout.split())
-    assert "moves along a great circle more than chance gives" in text
-    assert "direction 2 rises above 1" in text and "random subspaces share" in text
-
-
-def test_verdicts_name_late_starts_and_bends() -> None:
-    row = {
-        "side": "left", "start": 40, "spike_step": 40, "score": 0.8, "null_median": 0.7, "percentile": 60.0,
-        "sphere_score": None, "sphere_null_median": None, "sphere_percentile": None, "best_percentile": 99.0,
-        "best_start": 80, "segments": 7, "changes": [50, 60, 70],
-    }  # fmt: skip
-    said = geodesic_verdict(row)
-    assert "its first spike at step 40" in said and "no more of a great circle" in said
-    assert "From step 80 on it is more than chance" in said
-    assert "7 circles" in said and "if they are to be 4, they change at steps 50, 60, 70" in said
-    assert "less of a great circle" in geodesic_verdict({**row, "percentile": 2.0, "segments": None})
-    assert "changing at steps 50" in geodesic_verdict({**row, "segments": 2, "changes": [50]})
-    beside = geodesic_verdict({**row, "segments_null": 8.0, "segments_percentile": 21.0})
-    assert beside.endswith("Random walks are cut into 8 (percentile 21).")
+    assert "follows a great circle" in text and "circle.weight, right: yes" in text

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from eigentrail.report.parts import evaluated
-from eigentrail.studies.adding_back import add_back_analysis, add_back_table, needed, spread_counts
-from eigentrail.studies.landscapes import landscape_analysis, landscape_table, well
-from eigentrail.studies.probing import WHOLE, components_of
-from eigentrail.studies.scaling import loss_scaling_analysis, loss_scaling_table
+import xarray as xr
+from making_analyses import made, node_of
 from torch import nn
 
 import eigentrail as et
 from eigentrail import data
+from eigentrail.analyses.add_back import needed, spread_counts
+from eigentrail.analyses.framework.probe import WHOLE, components_of
+from eigentrail.analyses.framework.registry import find_analysis
+from eigentrail.analyses.landscape import well
 from eigentrail.cli.app import run as main
 from eigentrail.figures import add_back, landscape, loss_scaling
 from eigentrail.runs import Recorder, open_run
@@ -41,8 +43,7 @@ def accuracy(model: nn.Module, data: tuple[torch.Tensor, torch.Tensor]) -> float
 
 
 def test_none_are_zeros_and_a_complete_basis_is_the_full_network(digits: et.Run) -> None:
-    tree = add_back_analysis(digits, layers=["fc3"], progress=False)
-    node = tree["fc3.weight"]
+    node = node_of(made(digits, "add-back", layers=["fc3"]), "fc3.weight")
     test = et.evaluation.of_run.samples_of(digits, part="test")
     model = digits.model(int(digits.steps[-1]))
     full = accuracy(model, test)
@@ -57,8 +58,8 @@ def test_none_are_zeros_and_a_complete_basis_is_the_full_network(digits: et.Run)
     assert int(node["singular"]["k"][-1]) == 10
     assert float(node["singular"]["accuracy"].sel(part="test")[-1]) == pytest.approx(full, abs=1e-6)
     assert float(node["singular"]["norm"][-1]) == pytest.approx(1.0)
-    assert node.attrs["accuracy_full"][1] == pytest.approx(full, abs=1e-6)
-    assert node.attrs["accuracy_zeros"][1] == pytest.approx(zeros, abs=1e-6)
+    assert node.attrs["accuracies_full"][1] == pytest.approx(full, abs=1e-6)
+    assert node.attrs["accuracies_zeros"][1] == pytest.approx(zeros, abs=1e-6)
 
 
 def test_as_many_components_as_weights_bring_everything_back(tmp_path: Path) -> None:
@@ -100,18 +101,17 @@ def test_a_motion_along_fewer_directions_has_exactly_as_many_components(tmp_path
 
 
 def test_the_table_says_how_many_and_what_random_directions_need(digits: et.Run) -> None:
-    tree = add_back_analysis(digits, progress=False)
-    table = add_back_table(tree).set_index("name")
+    found = made(digits, "add-back")
+    tree, table = found.tree, found.table.set_index("name")
     assert list(table.index) == ["fc1.weight", "fc2.weight", "fc3.weight", WHOLE]
     row = table.loc["fc2.weight"]
     assert row["singular_back"] < 25 < row["components"]
     assert row["random_back"] is None or row["random_back"] > 10 * row["singular_back"]
-    assert f"by {row['singular_back']} singular matrices" in row["verdict"]
+    assert any(str(row["components_back"]) in one.sentence for one in found.of("fc2.weight"))
     assert "singular" not in tree[list(tree.children)[-1]].children
     assert needed(tree["fc2.weight"], "singular", 0.0) == 0
     # Kept with the run: the second time nothing is evaluated.
-    again = add_back_analysis(digits, progress=False)
-    assert add_back_table(again).equals(add_back_table(tree))
+    assert made(digits, "add-back").table.equals(found.table)
 
 
 @pytest.mark.parametrize("k", [1, 2, 7, 5000])
@@ -123,7 +123,7 @@ def test_counts_are_spread_from_none_to_all(k: int) -> None:
 
 def test_the_loss_falls_exponentially_and_its_penalty_grows_quadratically(digits: et.Run) -> None:
     found = et.analyze(digits, "loss-scaling", layers=["fc2"], progress=False)
-    row = loss_scaling_table(found.results["loss-scaling"]).iloc[0]
+    row = found.tables["loss-scaling"].iloc[0]
     assert row["weight_decay"] == 2e-3
     node = found.results["loss-scaling"]["fc2.weight"]
     alpha = node["alpha"].values
@@ -131,9 +131,9 @@ def test_the_loss_falls_exponentially_and_its_penalty_grows_quadratically(digits
     own = float((w["fc2.weight"] ** 2).sum())
     others = sum(float((one**2).sum()) for one in w.values()) - own
     penalty = 1e-3 * (others + alpha**2 * own)
-    np.testing.assert_allclose(node["loss"].values[1] - node["loss"].values[0], penalty, rtol=1e-6)
+    np.testing.assert_allclose(node["losses"].values[1] - node["losses"].values[0], penalty, rtol=1e-6)
     assert row["total_form"] == "quadratic" and row["total_quadratic_r2"] > 0.97
-    assert row["verdict"].startswith("At twice the weights")
+    assert found["loss-scaling"].findings[0].sentence.startswith("At twice the weights")
 
 
 def test_a_well_is_lowest_inside() -> None:
@@ -156,43 +156,46 @@ def test_the_landscape_goes_through_the_last_weights(digits: et.Run) -> None:
     # The first step is where the loss of the training came from: higher along its own direction than at the end.
     assert float(lines["loss"].values[0, 0]) > float(middle[0])
     assert float(node["plane"]["loss"].sel(x=0, y=0, method="nearest")) == pytest.approx(float(middle[0]))
-    assert landscape_table(found.results["landscape"])["name"].tolist() == ["fc1.weight"]
+    assert found.tables["landscape"]["name"].tolist() == ["fc1.weight"]
+
+
+def figures_of(name: str, node: xr.DataTree) -> dict[str, tuple[str, Any]]:
+    """Caption and figure by key."""
+    return {
+        one.key: (one.caption(node) if callable(one.caption) else one.caption, one.draw(node, "title"))
+        for one in find_analysis(name).figures
+    }
 
 
 def test_figures_say_what_is_moved_and_whether_the_penalty_is_in_the_loss(digits: et.Run) -> None:
-    tree = et.analyze(digits, "landscape", progress=False).results["landscape"]
-    nodes = {node.attrs["name"]: node for node in tree.children.values()}
+    found = made(digits, "landscape")
     captions = {}
     for name in ("fc3.weight", WHOLE):
-        lines, plane = evaluated._landscape(nodes[name], name, "stem")
-        captions[name] = (lines.caption, plane.caption)
-        assert lines.figure.layout.yaxis.title.text == "loss with decay penalty (nats)"
-        assert "cross-entropy" in plane.figure.data[0].colorbar.title.text
-        assert plane.title.startswith("Cross-entropy in the plane")
-        assert "with the penalty of the weight decay" in lines.caption
-        assert "without the penalty of the weight decay" in plane.caption
+        drawn = figures_of("landscape", node_of(found, name))
+        captions[name] = [caption for caption, _ in drawn.values()]
+        assert drawn["landscape"][1].layout.yaxis.title.text == "loss with decay penalty (nats)"
+        assert "cross-entropy" in drawn["plane"][1].data[0].colorbar.title.text
+        assert "with the penalty of the weight decay" in drawn["landscape"][0]
+        assert "without the penalty of the weight decay" in drawn["plane"][0]
     assert all("Only this layer" in caption for caption in captions["fc3.weight"])
     assert all("whole network" in caption and "Only this layer" not in caption for caption in captions[WHOLE])
-    verdicts = landscape_table(tree)["verdict"]
-    assert verdicts.str.contains("loss with the penalty of the weight decay").all()
     # Without a weight decay both figures have the same loss.
-    node = nodes["fc3.weight"].copy()
+    node = node_of(found, "fc3.weight").copy()
     node["lines"] = node["lines"].to_dataset().assign(total=node["lines"]["loss"])
-    lines, plane = evaluated._landscape(node, "fc3.weight", "stem")
-    assert lines.figure.layout.yaxis.title.text == "cross-entropy (nats)"
-    assert "no weight decay" in lines.caption and "no weight decay" in plane.caption
+    drawn = figures_of("landscape", node)
+    assert drawn["landscape"][1].layout.yaxis.title.text == "cross-entropy (nats)"
+    assert "no weight decay" in drawn["landscape"][0]
 
 
 def test_adding_back_shows_accuracy_and_loss(digits: et.Run) -> None:
-    node = add_back_analysis(digits, layers=["fc3"], progress=False)["fc3.weight"]
-    by_accuracy, by_loss = evaluated._add_back(node, "fc3.weight", "stem")
-    assert by_loss.figure.layout.yaxis.title.text == "cross-entropy, test (nats)"
-    assert by_loss.stem != by_accuracy.stem and by_loss.title != by_accuracy.title
-    for plot, what in ((by_accuracy, "accuracy"), (by_loss, "loss")):
-        shown = next(t for t in plot.figure.data if t.name == "singular matrices")
+    node = node_of(made(digits, "add-back", layers=["fc3"]), "fc3.weight")
+    drawn = figures_of("add-back", node)
+    assert drawn["add-back-loss"][1].layout.yaxis.title.text == "cross-entropy, test (nats)"
+    for key, what, of in (("add-back", "accuracy", "accuracies"), ("add-back-loss", "loss", "loss")):
+        shown = next(t for t in drawn[key][1].data if t.name == "singular matrices")
         np.testing.assert_array_equal(shown.y, node["singular"][what].sel(part="test"))
-        [full] = [t for t in plot.figure.data if t.name == "full network"]
-        assert full.y[0] == pytest.approx(node.attrs[f"{what}_full"][1])
+        [full] = [t for t in drawn[key][1].data if t.name == "full network"]
+        assert full.y[0] == pytest.approx(node.attrs[f"{of}_full"][1])
 
 
 def test_figures_name_the_loss_that_was_trained(tmp_path: Path, digits: et.Run) -> None:
@@ -201,19 +204,19 @@ def test_figures_name_the_loss_that_was_trained(tmp_path: Path, digits: et.Run) 
         "mlp50", few, tmp_path / "squared", loss="squared-error", lr=0.05, epochs=3, progress=False
     )
     for run, name, unit in ((squared, "half the squared error", ""), (digits, "cross-entropy", " (nats)")):
-        options = {"layers": ["fc3"], "progress": False}
-        back = add_back_analysis(run, **options)["fc3.weight"]
-        around = landscape_analysis(run, **options)["fc3.weight"]
-        scaled = loss_scaling_analysis(run, **options)
+        back = node_of(made(run, "add-back", layers=["fc3"]), "fc3.weight")
+        around = node_of(made(run, "landscape", layers=["fc3"]), "fc3.weight")
+        scaled = made(run, "loss-scaling", layers=["fc3"])
         assert add_back.add_back_losses(back, "w").layout.yaxis.title.text == f"{name}, test{unit}"
         plane = landscape.loss_plane(around, "w")
         assert plane.layout.title.text.startswith(name.capitalize())
         assert name in plane.data[0].colorbar.title.text
-        figure = loss_scaling.scaled_loss(scaled["fc3.weight"], "w")
+        figure = loss_scaling.scaled_loss(node_of(scaled, "fc3.weight"), "w")
         assert figure.data[0].name == name and figure.layout.yaxis.title.text == f"loss{unit}"
-        assert f"At twice the weights the {name} " in loss_scaling_table(scaled)["verdict"][0]
-        lines = evaluated._landscape(around, "w", "stem")[0]
-        assert f"the loss is the {name} of training samples" in lines.caption
+        assert scaled.table["loss_label"].tolist() == [name]
+        assert (
+            f"the loss is the {name} of training samples" in figures_of("landscape", around)["landscape"][0]
+        )
 
 
 def test_the_command_line_and_the_page_show_them(digits: et.Run, tmp_path: Path, capsys) -> None:
@@ -228,14 +231,14 @@ def test_the_command_line_and_the_page_show_them(digits: et.Run, tmp_path: Path,
     ]
     assert main(call) == 0
     said = capsys.readouterr().out
-    for word in ("add-back", "landscape", "loss-scaling", "90% of the way back", "At twice the weights"):
+    for word in ("add-back", "landscape", "loss-scaling", "of the accuracy", "At twice the weights"):
         assert word in said
     found = et.analyze(digits, ["add-back", "landscape", "loss-scaling"], layers="fc3", progress=False)
     page = found.report(tmp_path / "page.html").read_text(encoding="utf-8")
     for heading in (
         "How few directions carry the network",
         "The loss where the weights went",
-        "The loss of larger",
+        "Is the loss of larger weights exponential",
     ):
         assert heading in page
 
@@ -247,7 +250,6 @@ def test_a_run_without_its_data_says_so(tmp_path: Path) -> None:
             with torch.no_grad():
                 model.weight += torch.randn(3, 4)
             recorder.step(step)
-    tree = add_back_analysis(open_run(tmp_path / "run"), progress=False)
-    assert not tree.children
-    assert len(tree.attrs["skipped"]) == 2 and tree.attrs["skipped"][0].startswith("weight: ")
-    assert add_back_table(tree).empty
+    found = made(open_run(tmp_path / "run"), "add-back")
+    assert not found.tree.children and found.table.empty
+    assert len(found.skipped) == 2 and found.skipped[0].name == "weight"
