@@ -140,6 +140,7 @@ def crossings(matrix: Trajectory, context: Context) -> xr.DataTree:
         null=context.draws,
         momentum=memory.momentum,
         nesterov=memory.nesterov,
+        weight_decay=memory.weight_decay,
         seed=context.seed,
         progress=context.progress,
     )

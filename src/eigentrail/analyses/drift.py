@@ -245,6 +245,7 @@ def drift(motion: Trajectory, context: Context) -> xr.Dataset:
         components=components_from(context.of("pca")),
         momentum=motion.memory.momentum,
         nesterov=motion.memory.nesterov,
+        weight_decay=motion.memory.weight_decay,
         null=context.draws,
         seed=context.seed,
     )
@@ -300,7 +301,7 @@ def drift(motion: Trajectory, context: Context) -> xr.Dataset:
         "growth": found.growth,
         "noise": line.noise,
         "curved": int(bend.curved),
-        "decayed": 0,
+        "decayed": int(motion.memory.weight_decay > 0.0),
         "n": motion.n,
         "walk_steps": min(WALK_STEPS, motion.weights.sizes["step"]),
         "stride": motion.stride,

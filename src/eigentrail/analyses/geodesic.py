@@ -259,6 +259,7 @@ def geodesic(matrix: Trajectory, context: Context) -> xr.DataTree:
         "seed": context.seed,
         "momentum": memory.momentum,
         "nesterov": memory.nesterov,
+        "weight_decay": memory.weight_decay,
         "progress": context.progress,
     }
     first = singular_path(x, **walking)

@@ -22,7 +22,7 @@ from eigentrail.figures.drift import walk_histogram
 from eigentrail.figures.overlap_maps import overlap_map, overlap_rows
 from eigentrail.findings import Finding
 from eigentrail.spectra import Spectrum
-from eigentrail.trajectories.gram import gram, reference
+from eigentrail.trajectories.gram import gram, walk_origin
 from eigentrail.trajectories.overlap_nulls import OverlapNull, singular_null, updates_null
 from eigentrail.trajectories.rows import open_rows
 
@@ -231,10 +231,9 @@ def overlap(motion: Trajectory, context: Context) -> xr.Dataset:
         }
         thinned = open_rows(motion.thinned(WALK_STEPS))
         if len(thinned) > LEADING + 2:
-            colour = motion.memory.colour(np.asarray(thinned.steps, dtype=np.float64))
-            beside = updates_null(
-                gram(thinned, reference(thinned)), LEADING, context.draws, context.seed, colour
-            )
+            times = np.asarray(thinned.steps, dtype=np.float64)
+            g = gram(thinned, walk_origin(thinned, motion.memory))
+            beside = updates_null(g, LEADING, context.draws, context.seed, times, motion.memory)
             data = data.assign(updates_share_null_draws=("draw", beside.null))
             about["walk_updates_share"] = beside.observed
     data.attrs = {**data.attrs, **about, "notes": notes}

@@ -19,7 +19,7 @@ from eigentrail.bases import Basis
 from eigentrail.errors import NumericalWarning, TrajectoryError
 from eigentrail.figures.components import scores_data, scores_over_time, scree, scree_data
 from eigentrail.findings import Finding
-from eigentrail.trajectories.gram import gram, reference
+from eigentrail.trajectories.gram import gram, walk_origin
 from eigentrail.trajectories.pca import PrincipalComponents, components_of, weights_gram
 from eigentrail.trajectories.rows import Rows, open_rows
 from eigentrail.trajectories.scree import flipped_shares, noise_shares, walk_shares
@@ -243,10 +243,9 @@ def pca(motion: Trajectory, context: Context) -> xr.DataTree:
     parts = {"weights": _dataset(weights, walk_shares(len(rows), len(weights.variances)))}
     thinned = open_rows(motion.thinned(WALK_STEPS))
     count = min(_NULL_COMPONENTS, len(thinned) - 1)
-    colour = motion.memory.colour(np.asarray(thinned.steps, dtype=np.float64))
-    observed, flipped = flipped_shares(
-        gram(thinned, reference(thinned)), count, context.draws, context.seed, colour
-    )
+    times = np.asarray(thinned.steps, dtype=np.float64)
+    g = gram(thinned, walk_origin(thinned, motion.memory))
+    observed, flipped = flipped_shares(g, count, context.draws, context.seed, times, motion.memory)
     parts["weights"] = parts["weights"].assign(
         thinned_share=("leading", observed), flipped_share=(("draw", "leading"), flipped)
     )

@@ -12,9 +12,9 @@ import xarray as xr
 from jaxtyping import Float64
 
 from eigentrail._progress import Progress
+from eigentrail.analyses.framework.memory import memory_of
 from eigentrail.chance import compare, requested
 from eigentrail.chance.optimizer_memory import Memory
-from eigentrail.analyses.framework.memory import memory_of
 from eigentrail.errors import EigentrailError, TrajectoryError
 from eigentrail.studies.claims import Measured, last_scores
 from eigentrail.studies.experiment import Experiment, Trained, Trial, called, why_lacking

@@ -11,14 +11,14 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Int64
 
-from eigentrail.analyses.framework.memory import memory_of, weight_decay_factor
+from eigentrail.analyses.framework.memory import memory_of
 from eigentrail.analyses.framework.probe import Probe, probed_layers
+from eigentrail.chance.optimizer_memory import Memory
 from eigentrail.errors import TrajectoryError
 from eigentrail.findings import Skipped
 from eigentrail.runs import Run
 from eigentrail.runs.lazy import RowsArray, lazy_array
 from eigentrail.trajectories.joined import joined
-from eigentrail.trajectories.memory import Memory
 from eigentrail.trajectories.rows import FEWEST_STEPS
 from eigentrail.trajectories.series import MatrixSeries, matrix_series
 
@@ -88,9 +88,7 @@ class Trajectory:
     Attributes:
         name: the layer's name, or `WHOLE`.
         weights: [step, ...]; a matrix is [step, out, in].
-        memory: how updates remember each other, with the optimizer's momentum.
-        decay: the factor by which weight decay shrinks the weights between consecutive recorded steps, [step - 1]; None
-            where there is none, or it is not known.
+        memory: how updates remember each other, with the optimizer's momentum, and what weight decay takes.
         stride: every how many recorded steps one is used.
         components: how many principal components are kept.
         method: how they are found.
@@ -101,7 +99,6 @@ class Trajectory:
     name: str
     weights: xr.DataArray
     memory: Memory
-    decay: np.ndarray[Any, np.dtype[np.float64]] | None = None
     stride: int = 1
     components: int = COMPONENTS
     method: Literal["exact", "randomized"] = "exact"
@@ -201,9 +198,7 @@ def matrix_path(series: MatrixSeries) -> xr.DataArray:
 
 def _open_matrix(run: Run, series: MatrixSeries) -> Trajectory:
     path = matrix_path(series)
-    return Trajectory(
-        series.name, path, memory_of(run), weight_decay_factor(run, series.steps), series=series
-    )
+    return Trajectory(series.name, path, memory_of(run), series=series)
 
 
 def layers_of(run: Run, layers: str | Sequence[str] | None) -> tuple[list[Subject], list[Skipped]]:
@@ -275,9 +270,12 @@ def open_layer(run: Run, name: str) -> Trajectory:
     memory = memory_of(run)
     if memory.momentum:
         notes.append(f"the updates of random walks remember each other as with momentum {memory.momentum:g}")
-    decay = weight_decay_factor(run, np.asarray(x["step"].values))
+    if memory.weight_decay:
+        notes.append(
+            f"random walks lose {memory.weight_decay:.2g} of themselves at each step, as weight decay takes"
+        )
     method: Literal["exact", "randomized"] = "exact" if exact else "randomized"
-    return Trajectory(name, x, memory, decay, stride, components, method, tuple(notes))
+    return Trajectory(name, x, memory, stride, components, method, tuple(notes))
 
 
 @dataclass(frozen=True)
