@@ -6,8 +6,7 @@ import pytest
 from eigentrail.api.analysis import analyze
 from eigentrail.api.study import study
 from eigentrail.errors import DataError, OptionError, RunError
-from eigentrail.runs import open_run
-from eigentrail.studies import ANALYSES, STUDIES, Study, choose_analyses, find_study, run_study
+from eigentrail.studies import STUDIES, Study, find_study, run_study
 from eigentrail.studies.running import default_folder
 
 SHORT = Study(
@@ -117,32 +116,3 @@ def test_s0_first_claim_in_the_default_study(tmp_path: Path, seed: int) -> None:
         row = table.loc[layer]
         assert row["spikes_first"] == 0 and row["spikes_last"] >= 5
         assert row["mp_ks_distance_last"] <= 1.25 * row["noise_ks_high"]
-
-
-def test_analyses_are_chosen_by_name() -> None:
-    assert [a.name for a in choose_analyses()] == [a.name for a in ANALYSES.values() if a.default]
-    assert [a.name for a in choose_analyses(["Evolution", "evolution"])] == ["evolution"]
-    assert [a.name for a in choose_analyses("evolution,evolution")] == ["evolution"]
-    with pytest.raises(OptionError, match="did you mean evolution"):
-        choose_analyses(["evolutoin"])
-    with pytest.raises(OptionError, match="there are evolution"):
-        choose_analyses(" , ")
-
-
-def test_an_analysis_takes_one_entry_to_add(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import pandas as pd
-    import xarray as xr
-
-    from eigentrail.studies import Analysis
-
-    def compute(run, *, layers, jobs, progress):
-        return xr.DataTree(xr.Dataset({"count": len(run.steps)}), name="count")
-
-    count = Analysis("count", "how many steps", compute, lambda t: pd.DataFrame({"steps": [int(t["count"])]}))
-    monkeypatch.setitem(ANALYSES, "count", count)
-    run = run_study(SHORT, tmp_path / "run", progress=False)
-    found = analyze(open_run(run.path), "count", progress=False)
-    assert found.to_dict()["count"] == [{"steps": 91}]
-    assert (
-        found.report(tmp_path / "page.html").stat().st_size > 1e6
-    )  # a page without an evolution is a page too

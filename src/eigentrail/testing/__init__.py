@@ -1,9 +1,5 @@
-"""Conformance suites: what every metric must do, ours and those of other packages, as functions for your own tests.
+"""Conformance suites: what the house expects of a metric, an analysis and others that are added to it."""
 
+from eigentrail.testing.analyses import check_analysis as check_analysis
 from eigentrail.testing import check_metric
-
-def test_my_metric():
-    check_metric(my_metric)
-"""
-
 from eigentrail.testing.metrics import check_metric as check_metric
