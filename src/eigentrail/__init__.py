@@ -14,47 +14,135 @@ et.analyze("runs/digits").report()                   # spikes, bulk, ranks and p
 et.study("mlp50")                                    # all of it, from the first step to the page
 """
 
-from importlib.metadata import version as _version
+from __future__ import annotations
 
-from eigentrail import bases as bases
-from eigentrail import curvature as curvature
-from eigentrail import data as data
-from eigentrail import errors as errors
-from eigentrail import evaluation as evaluation
-from eigentrail import features as features
-from eigentrail import interventions as interventions
-from eigentrail import metrics as metrics
-from eigentrail import networks as networks
-from eigentrail import parsimony as parsimony
-from eigentrail import runs as runs
-from eigentrail import spectra as spectra
-from eigentrail import studies as studies
-from eigentrail import training as training
-from eigentrail import trajectories as trajectories
-from eigentrail import weights as weights
-from eigentrail.api.analysis import RunAnalysis as RunAnalysis
-from eigentrail.api.analysis import analyze as analyze
-from eigentrail.api.comparison import Comparison as Comparison
-from eigentrail.api.comparison import compare as compare
-from eigentrail.api.inspection import Inspection as Inspection
-from eigentrail.api.inspection import inspect as inspect
-from eigentrail.api.run_report import report_runs as report_runs
-from eigentrail.api.study import StudyResult as StudyResult
-from eigentrail.api.study import study as study
-from eigentrail.curvature import Curvature as Curvature
-from eigentrail.errors import EigentrailError as EigentrailError
-from eigentrail.evaluation import landscape as landscape
-from eigentrail.features import Features as Features
-from eigentrail.parsimony import complete as complete
-from eigentrail.runs import Recorder as Recorder
-from eigentrail.runs import Run as Run
-from eigentrail.runs import open_run as open_run
-from eigentrail.spectra import Spectrum as Spectrum
-from eigentrail.training import Ensemble as Ensemble
-from eigentrail.training import TrainingSettings as TrainingSettings
-from eigentrail.training import open_ensemble as open_ensemble
-from eigentrail.training import train as train
-from eigentrail.weights import Weights as Weights
-from eigentrail.weights import open_weights as open_weights
+from importlib import import_module as _import_module
+from importlib.metadata import version as _version
+from typing import TYPE_CHECKING
+from typing import Any as _Any
+
+if TYPE_CHECKING:
+    from eigentrail import analyses as analyses
+    from eigentrail import bases as bases
+    from eigentrail import chance as chance
+    from eigentrail import curvature as curvature
+    from eigentrail import data as data
+    from eigentrail import errors as errors
+    from eigentrail import evaluation as evaluation
+    from eigentrail import features as features
+    from eigentrail import findings as findings
+    from eigentrail import interventions as interventions
+    from eigentrail import metrics as metrics
+    from eigentrail import networks as networks
+    from eigentrail import parsimony as parsimony
+    from eigentrail import runs as runs
+    from eigentrail import spectra as spectra
+    from eigentrail import studies as studies
+    from eigentrail import training as training
+    from eigentrail import trajectories as trajectories
+    from eigentrail import weights as weights
+    from eigentrail.api.analysis import RunAnalysis as RunAnalysis
+    from eigentrail.api.analysis import analyze as analyze
+    from eigentrail.api.comparison import Comparison as Comparison
+    from eigentrail.api.comparison import compare as compare
+    from eigentrail.api.inspection import Inspection as Inspection
+    from eigentrail.api.inspection import inspect as inspect
+    from eigentrail.api.run_report import report_runs as report_runs
+    from eigentrail.api.study import StudyResult as StudyResult
+    from eigentrail.api.study import study as study
+    from eigentrail.curvature import Curvature as Curvature
+    from eigentrail.errors import EigentrailError as EigentrailError
+    from eigentrail.evaluation import landscape as landscape
+    from eigentrail.features import Features as Features
+    from eigentrail.parsimony import complete as complete
+    from eigentrail.runs import Recorder as Recorder
+    from eigentrail.runs import Run as Run
+    from eigentrail.runs import open_run as open_run
+    from eigentrail.spectra import Spectrum as Spectrum
+    from eigentrail.training import Ensemble as Ensemble
+    from eigentrail.training import TrainingSettings as TrainingSettings
+    from eigentrail.training import open_ensemble as open_ensemble
+    from eigentrail.training import train as train
+    from eigentrail.weights import Weights as Weights
+    from eigentrail.weights import open_weights as open_weights
 
 __version__ = _version("eigentrail")
+
+# Nothing is imported before it is asked for: torch alone takes more than a second.
+_ROOMS = (
+    "analyses",
+    "bases",
+    "chance",
+    "curvature",
+    "data",
+    "errors",
+    "evaluation",
+    "features",
+    "findings",
+    "interventions",
+    "metrics",
+    "networks",
+    "parsimony",
+    "runs",
+    "spectra",
+    "studies",
+    "training",
+    "trajectories",
+    "weights",
+)
+_NAMES = {
+    "Comparison": "eigentrail.api.comparison",
+    "Curvature": "eigentrail.curvature",
+    "EigentrailError": "eigentrail.errors",
+    "Ensemble": "eigentrail.training",
+    "Features": "eigentrail.features",
+    "Inspection": "eigentrail.api.inspection",
+    "Recorder": "eigentrail.runs",
+    "Run": "eigentrail.runs",
+    "RunAnalysis": "eigentrail.api.analysis",
+    "Spectrum": "eigentrail.spectra",
+    "StudyResult": "eigentrail.api.study",
+    "TrainingSettings": "eigentrail.training",
+    "Weights": "eigentrail.weights",
+    "analyze": "eigentrail.api.analysis",
+    "compare": "eigentrail.api.comparison",
+    "complete": "eigentrail.parsimony",
+    "inspect": "eigentrail.api.inspection",
+    "landscape": "eigentrail.evaluation",
+    "open_ensemble": "eigentrail.training",
+    "open_run": "eigentrail.runs",
+    "open_weights": "eigentrail.weights",
+    "report_runs": "eigentrail.api.run_report",
+    "study": "eigentrail.api.study",
+    "train": "eigentrail.training",
+}
+#: Names that people guess, and what they are called.
+_CALLED = {
+    "load": "open_run, open_weights",
+    "open": "open_run, open_weights",
+    "report": "report_runs, or analyze(run).report()",
+    "spectrum": "Spectrum.from_matrix",
+    "version": "__version__",
+    "Basis": "bases.Basis",
+    "pca": "trajectories.pca(run[layer], k), or analyze(run, 'pca')",
+    "drift": "trajectories.drift(run[layer]), or analyze(run, 'drift')",
+    "geodesic": "trajectories.geodesic(run[layer]), or analyze(run, 'geodesic')",
+    "list_studies": "studies.STUDIES",
+    "Trajectory": "open_run(path)[layer]",
+    "help": "help(eigentrail), or `eigentrail --help`",
+}
+
+
+def __getattr__(name: str) -> _Any:
+    if name in _ROOMS:
+        return _import_module(f"eigentrail.{name}")
+    if name in _NAMES:
+        found = getattr(_import_module(_NAMES[name]), name)
+        globals()[name] = found
+        return found
+    hint = f"; there is {_CALLED[name]}" if name in _CALLED else ""
+    raise AttributeError(f"eigentrail has no {name}{hint}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*_NAMES, *_ROOMS, "__version__"])

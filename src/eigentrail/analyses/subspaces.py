@@ -16,7 +16,7 @@ from eigentrail.trajectories.geodesic import thinned
 from eigentrail.trajectories.subspaces import subspaces as subspaces_of
 
 _DIMENSION = 4
-_DRAWS = 50
+_DRAWS = 200
 _STEPS = 100
 _SIDES: tuple[Literal["right", "left"], ...] = ("right", "left")
 _NULL = "random displacements of the first step's weights, as large as the observed one"

@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from eigentrail.api.analysis import analyze as run_analysis
 from eigentrail.cli import options as opt
-from eigentrail.cli.run_tables import print_analyses, print_analysis
 
 
 def _listed(wanted: bool) -> None:
+    from eigentrail.cli.run_tables import print_analyses
+
     if wanted:
         print_analyses()
         raise typer.Exit
@@ -69,6 +69,9 @@ def analyze(
     list_: List = False,
 ) -> int:
     """Analyse a recorded training; results are kept in the run and computed once."""
+    from eigentrail.api.analysis import analyze as run_analysis
+    from eigentrail.cli.run_tables import print_analysis
+
     del list_
     if trust:
         opt.import_from_here()

@@ -21,7 +21,6 @@ from eigentrail.cli import lora as lora_commands
 from eigentrail.cli import report as report_command
 from eigentrail.cli import selftest as selftest_command
 from eigentrail.cli import study as study_command
-from eigentrail.cli.tables import note
 from eigentrail.errors import EigentrailError, EigentrailWarning
 
 # Newer Typers carry a Click of their own: this is the base of all errors of a call, in either.
@@ -114,7 +113,7 @@ def _warnings_as_notes() -> Iterator[None]:
             line: str | None = None,
         ) -> None:
             if issubclass(category, EigentrailWarning):
-                note(f"note: {_one_line(str(message))}")
+                print(f"note: {_one_line(str(message))}", file=sys.stderr)  # noqa: T201
             else:
                 usual(message, category, filename, lineno, file, line)
 

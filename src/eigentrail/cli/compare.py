@@ -6,10 +6,7 @@ from typing import Annotated
 
 import typer
 
-from eigentrail.api.comparison import compare as run_comparison
-from eigentrail.api.saving import flat_table
 from eigentrail.cli import options as opt
-from eigentrail.cli.tables import note_written, print_comparison
 
 
 def compare(
@@ -26,6 +23,10 @@ def compare(
     quiet: opt.Quiet = False,
 ) -> int:
     """Tell which layers moved between two checkpoints of one network, and how."""
+    from eigentrail.api.comparison import compare as run_comparison
+    from eigentrail.api.saving import flat_table
+    from eigentrail.cli.tables import note_written, print_comparison
+
     found = run_comparison(
         source_a,
         source_b,

@@ -6,11 +6,7 @@ from typing import Annotated
 
 import typer
 
-from eigentrail.api.inspection import inspect as run_inspection
-from eigentrail.api.saving import flat_table
 from eigentrail.cli import options as opt
-from eigentrail.cli.conditions import Condition
-from eigentrail.cli.tables import note, note_written, print_inspection
 
 
 def inspect(
@@ -39,6 +35,11 @@ def inspect(
     quiet: opt.Quiet = False,
 ) -> int:
     """Diagnose every weight matrix of a checkpoint, without data."""
+    from eigentrail.api.inspection import inspect as run_inspection
+    from eigentrail.api.saving import flat_table
+    from eigentrail.cli.conditions import Condition
+    from eigentrail.cli.tables import note, note_written, print_inspection
+
     condition = Condition.parse(fail_on) if fail_on else None
     found = run_inspection(
         source,

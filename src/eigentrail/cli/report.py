@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from eigentrail.api.run_report import report_runs
 from eigentrail.cli import options as opt
 from eigentrail.cli.analyze import Jobs
 
@@ -27,6 +26,8 @@ def report(
     quiet: opt.Quiet = False,
 ) -> int:
     """Write the page of a recorded training, or of several compared."""
+    from eigentrail.api.run_report import report_runs
+
     page = report_runs(list(runs), output, layers=layers or None, jobs=jobs, progress=not quiet)
     typer.echo(str(page))
     return 0

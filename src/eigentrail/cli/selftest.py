@@ -10,8 +10,6 @@ import typer
 from rich.text import Text
 
 from eigentrail.cli import options as opt
-from eigentrail.cli.tables import console, new_table, number
-from eigentrail.studies.selftest import selftest as run_selftest
 
 
 def selftest(
@@ -21,6 +19,9 @@ def selftest(
     ] = opt.Format.TABLE,
 ) -> int:
     """Plant known structures and print what is recovered of them on this machine."""
+    from eigentrail.cli.tables import console, new_table, number
+    from eigentrail.studies.selftest import selftest as run_selftest
+
     checks = list(run_selftest(seed))
     failed = [c for c in checks if not c.passed]
     if format is opt.Format.JSON:

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from eigentrail.api.analysis import RunAnalysis
-from eigentrail.api.study import SweepResult
-from eigentrail.api.study import study as run_study
 from eigentrail.cli import options as opt
 from eigentrail.cli.analyze import Jobs, Verbose
-from eigentrail.cli.findings import print_summary
-from eigentrail.cli.run_tables import print_analysis, print_claims, print_studies, print_table
-from eigentrail.cli.tables import note
 from eigentrail.errors import OptionError
-from eigentrail.training import DivergenceError
+
+if TYPE_CHECKING:
+    from eigentrail.api.analysis import RunAnalysis
 
 
 def study(
@@ -50,6 +46,13 @@ def study(
     quiet: opt.Quiet = False,
 ) -> int:
     """Train a network, record it, analyse it and write the page: MLP 50 on digits needs no network and no files."""
+    from eigentrail.api.study import SweepResult
+    from eigentrail.api.study import study as run_study
+    from eigentrail.cli.findings import print_summary
+    from eigentrail.cli.run_tables import print_analysis, print_claims, print_studies, print_table
+    from eigentrail.cli.tables import note
+    from eigentrail.training import DivergenceError
+
     if list_:
         if name is not None:
             raise OptionError(f'--list describes all studies: leave out "{name}"')

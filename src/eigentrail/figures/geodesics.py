@@ -224,8 +224,8 @@ def scores_by_layer(table: pd.DataFrame, title: str) -> go.Figure:
     """Draw the score of each layer, side and run beside what walks reach.
 
     Args:
-        table: rows of `geodesic_table` with a column `label`, `null_low` and `null_high` (5 and 95% of the walks).
-        title: title of the figure.
+        table: `score` and `null_median` of each path, with its `label`, `null_low` and `null_high` (5 and 95% of the
+        walks). title: title of the figure.
 
     Returns:
         A line of walks and a point for each row.
@@ -241,8 +241,7 @@ def scores_by_layer(table: pd.DataFrame, title: str) -> go.Figure:
         "thickness": 5,
         "width": 0,
     }
-    percentiles = table["percentile"].to_numpy(dtype=np.float64)
-    more = percentiles > 95.0
+    more = table["score"].to_numpy(dtype=np.float64) > table["null_high"].to_numpy(dtype=np.float64)
     walks = style.line(
         middle,
         labels,
@@ -265,8 +264,7 @@ def scores_by_layer(table: pd.DataFrame, title: str) -> go.Figure:
             "symbol": ["circle" if one else "circle-open" for one in more],
             "line": {"width": 2, "color": style.DATA},
         },
-        customdata=percentiles,
-        hovertemplate="%{y}: score %{x:.3f}, percentile %{customdata:.0f}<extra></extra>",
+        hovertemplate="%{y}: score %{x:.3f}<extra></extra>",
     )
     return style.build(
         [walks, seen],
