@@ -173,9 +173,9 @@ def test_the_analysis_is_stored_summed_up_and_shown(run, tree, tmp_path, monkeyp
     page = again.report(tmp_path / "page.html").read_text(encoding="utf-8")
     for text in (
         "The Hessian at the last step",
-        "Weight product by rank",
-        "Adding eigenvectors back",
-        "Spacing ratios",
+        "Weights along Hessian eigenvectors",
+        "Accuracy, eigenvectors added back",
+        "Ratios of neighbouring spacings",
     ):
         assert text in page
 

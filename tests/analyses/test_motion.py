@@ -310,8 +310,8 @@ def test_tables_are_printed_with_their_sentences(
 ) -> None:
     assert command(["analyze", str(run.path), "--only", "pca,drift,overlap", "-q"]) == 0
     out = re.sub(r"\s+", " ", capsys.readouterr().out)
-    assert "directions along which weights and updates move most" in out
-    assert "a: yes The weights drift: " in out and "b: no No drift: " in out
+    assert "pca: Along how few directions do the weights move?" in out
+    assert "yes 2 of 3 (whole network): The weights drift: " in out or "a: The weights drift: " in out
     assert "nan" not in out
     assert command(["analyze", str(run.path), "--only", "pca,drift,overlap", "--format", "json", "-q"]) == 0
     document = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)

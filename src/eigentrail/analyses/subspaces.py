@@ -18,7 +18,6 @@ from eigentrail.trajectories.subspaces import subspaces as subspaces_of
 _DIMENSION = 4
 _DRAWS = 200
 _STEPS = 100
-_SIDES: tuple[Literal["right", "left"], ...] = ("right", "left")
 _NULL = "random displacements of the first step's weights, as large as the observed one"
 
 
@@ -115,13 +114,15 @@ def subspaces(matrix: Trajectory, context: Context) -> xr.Dataset:
     k = min(_DIMENSION, max(1, min(x.shape[1:]) // 2))
     found = subspaces_of(x, k, null=_DRAWS, seed=context.seed)
 
-    def kept(end: str) -> Any:
-        return [float((np.cos(found[f"{end}_{side}"].values[-1]) ** 2).mean()) for side in _SIDES]
+    sides = [str(side) for side in found["side"].values]
 
-    walked = found["kept_null"].sel(end="leading", side=list(_SIDES)).transpose("draw", "side").values
+    def kept(end: str) -> Any:
+        return np.array([float((np.cos(found[f"{end}_{side}"].values[-1]) ** 2).mean()) for side in sides])
+
+    walked = found["kept_null"].sel(end="leading").transpose("draw", "side").values
     return found.assign(
-        leading=("side", np.array(kept("leading"))),
-        trailing=("side", np.array(kept("trailing"))),
-        chance=("side", np.array([np.cos(found.attrs[f"chance_{side}"]) ** 2 for side in _SIDES])),
+        leading=("side", kept("leading")),
+        trailing=("side", kept("trailing")),
+        chance=("side", np.array([np.cos(found.attrs[f"chance_{side}"]) ** 2 for side in sides])),
         leading_null=(("draw", "side"), walked),
     ).assign_attrs(k=k, rows=int(x.shape[1]), cols=int(x.shape[2]), shape=f"{x.shape[1]}x{x.shape[2]}")
