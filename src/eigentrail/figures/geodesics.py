@@ -225,7 +225,8 @@ def scores_by_layer(table: pd.DataFrame, title: str) -> go.Figure:
 
     Args:
         table: `score` and `null_median` of each path, with its `label`, `null_low` and `null_high` (5 and 95% of the
-        walks). title: title of the figure.
+            walks).
+        title: title of the figure.
 
     Returns:
         A line of walks and a point for each row.

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from eigentrail.metrics.framework.contract import GROUPS as METRIC_GROUPS
-from eigentrail.metrics.framework.registry import columns
 from eigentrail.analyses.framework.contract import NULL, PERCENTILE, P, Quantity
 from eigentrail.analyses.framework.registry import analyses
+from eigentrail.metrics.framework.contract import GROUPS as METRIC_GROUPS
+from eigentrail.metrics.framework.registry import columns
 
 
 @dataclass(frozen=True)
