@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from rich.table import Table
 from rich.text import Text
 
 from eigentrail.api.analysis import RunAnalysis
-from eigentrail.chance import LEVEL
 from eigentrail.cli.tables import console
 from eigentrail.findings import Finding, Verdict, strongest_first
+from eigentrail.report.answers import beside_chance
+from eigentrail.report.run_story import headline
 
 #: Questions that a summary answers, strongest first; the page has all of them.
 MOST_QUESTIONS = 7
@@ -29,12 +29,12 @@ def print_summary(found: RunAnalysis, page: Path | None, next_steps: Sequence[st
         next_steps: commands to try, at most three.
     """
     out = console()
-    out.print(Text(headline(found), style="bold"))
+    out.print(Text(headline(found.run), style="bold"))
     findings = found.findings
     if findings:
         out.print()
         print_answers(findings)
-        out.print(Text(told_beside_chance(findings), style="dim"))
+        out.print(Text(beside_chance(findings), style="dim"))
     left = sum(len(one) for one in found.skipped.values())
     if left:
         out.print(
@@ -79,59 +79,6 @@ def print_answers(findings: Sequence[Finding], most: int = MOST_QUESTIONS) -> No
     console().print(table)
     if len(by_question) > most:
         console().print(Text(f"and {len(by_question) - most} more questions on the page", style="dim"))
-
-
-def told_beside_chance(findings: Sequence[Finding]) -> str:
-    """Say how many were asked, how many are yes, and how many chance alone would give.
-
-    Args:
-        findings: all findings.
-
-    Returns:
-        One sentence.
-    """
-    tested = [one for one in findings if one.p is not None]
-    yes = sum(one.verdict is Verdict.YES for one in tested)
-    asked = _count(len(tested), "test", "tests")
-    return (
-        f"{yes} of {asked} beyond chance after correction for how many were asked; uncorrected, chance alone gives "
-        f"about {LEVEL * len(tested):.2g}."
-    )
-
-
-def headline(found: RunAnalysis) -> str:
-    """Say what was trained and how well.
-
-    Args:
-        found: the analyses.
-
-    Returns:
-        "mlp50 on digits, 60 epochs: test accuracy 97.5%, training loss 0.021".
-    """
-    run, manifest = found.run, found.run.manifest
-    notes: dict[str, Any] = {} if manifest is None else manifest.notes
-    network = notes.get("network")
-    name = network.get("name") if isinstance(network, dict) else None
-    if name is None and manifest is not None:
-        name = manifest.model.class_name
-    data = ((manifest.data if manifest is not None else None) or {}).get("name")
-    steps = f"{int(run.steps[-1])} steps"
-    epochs = (notes.get("training") or {}).get("epochs")
-    length = f"{epochs} epochs, {steps}" if epochs else steps
-    what = " on ".join(str(part) for part in (name, data) if part) or str(run.path)
-    told = []
-    for metric, label in (
-        ("test_accuracy", "test accuracy"),
-        ("train_loss", "training loss"),
-        ("loss", "loss"),
-    ):
-        if metric in run.metrics and (metric != "loss" or not told):
-            known = run.metrics[metric].dropna("step")
-            if known.size:
-                value = float(known[-1])
-                told.append(f"{label} {value:.1%}" if "accuracy" in metric else f"{label} {value:.3g}")
-    status = "" if run.status == "finished" else f" ({run.status})"
-    return f"{what}, {length}{status}{': ' if told else ''}{', '.join(told)}"
 
 
 def _count(number: int, one: str, many: str) -> str:

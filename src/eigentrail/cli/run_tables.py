@@ -11,9 +11,10 @@ from rich.text import Text
 
 from eigentrail.analyses.framework.registry import analyses
 from eigentrail.api.analysis import RunAnalysis
-from eigentrail.cli.findings import headline, print_answers
+from eigentrail.cli.findings import print_answers
 from eigentrail.cli.tables import console, new_table, number
 from eigentrail.findings import Skipped, strongest_first
+from eigentrail.report.run_story import headline
 from eigentrail.studies import STUDIES
 
 # Names that one line lists of what was left out for the same reason.
@@ -28,7 +29,7 @@ def print_analysis(found: RunAnalysis, *, verbose: bool = False) -> None:
         verbose: whether all columns, all findings with their details and all that was left out are printed.
     """
     out = console()
-    out.print(Text(headline(found), style="bold"))
+    out.print(Text(headline(found.run), style="bold"))
     for one in found.found.values():
         out.print()
         out.print(Text.assemble((one.analysis.name, "bold"), f": {one.analysis.question}"))

@@ -195,7 +195,7 @@ def density_overlay(before: Spectrum, after: Spectrum) -> go.Figure:
     edges = overlay_edges(before, after)
     traces: list[dict[str, Any]] = []
     sides = (
-        ("A (before)", before, style.MUTED, "dash"),
+        ("A (before)", before, style.OTHER, "dash"),
         ("B (after)", after, style.DATA, "solid"),
     )
     for name, spectrum, colour, _ in sides:

@@ -13,19 +13,21 @@ from eigentrail._untrusted import plotly_text
 
 # Each colour has at least 3:1 contrast on white and on the dark page, so that one figure serves both.
 DATA = "#3f87cf"
-NULL = "#cf7a1e"
+ORANGE = "#cf7a1e"
+# Grey is the null model, on every page.
+NULL = "#7f858f"
 SPIKE = "#d6457f"
 FIT = "#8a68d6"
 OTHER = "#1c9a86"
 MUTED = "#858b95"
-CYCLE = (DATA, NULL, OTHER, SPIKE, FIT, "#5f9a3c", "#a5794f", "#8f8a1f", MUTED, "#c9665c")
+CYCLE = (DATA, ORANGE, OTHER, SPIKE, FIT, "#5f9a3c", "#a5794f", "#8f8a1f", MUTED, "#c9665c")
 
 PHASE_COLOURS = {
     "random-like": MUTED,
     "bleeding-out": OTHER,
     "bulk+spikes": DATA,
     "bulk-decay": FIT,
-    "heavy-tailed": NULL,
+    "heavy-tailed": ORANGE,
     "rank-collapse": SPIKE,
 }
 

@@ -130,7 +130,8 @@ def _section(analysis: Analysis, stories: Sequence[RunStory]) -> Section | None:
         else ""
     )
     title = f"{analysis.question} {verdict[:1].upper()}{verdict[1:]}" if verdict else analysis.question
-    return Section(analysis.name, title, tuple(items), analysis.about[:1].upper() + analysis.about[1:] + ".")
+    lead = analysis.about[:1].upper() + analysis.about[1:] + "."
+    return Section(analysis.name, title, tuple(items), lead, nav=analysis.name.capitalize(), folded=True)
 
 
 def _answers(question: str, asked: Sequence[tuple[RunStory, Finding]]) -> Listing:

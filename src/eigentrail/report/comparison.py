@@ -170,7 +170,7 @@ def pair_plots(row: dict[str, Any], pair: Pair, stem: str) -> list[Plot]:
         Plot(
             comparison.density_overlay(pair.a, pair.b),
             comparison.overlay_data(pair.a, pair.b),
-            "Grey: before. Blue: after. Orange: the noise law of each.",
+            "Green: before. Blue: after. Grey: the noise law of each.",
             f"{stem}-densities",
         )
     ]

@@ -44,7 +44,7 @@ FIGURES: dict[str, Drawer] = {
         density.spectral_density,
         density.density_data,
         "density",
-        "Bars: eigenvalues. Orange: the law of noise of this shape and variance, scaled to the bulk. Shaded: where the "
+        "Bars: eigenvalues. Grey: the law of noise of this shape and variance, scaled to the bulk. Shaded: where the "
         "largest eigenvalue of noise falls (Tracy-Widom). Triangles beyond the dashed threshold are spikes.",
     ),
     "tail": (
@@ -232,7 +232,7 @@ def overview_plots(table: pd.DataFrame) -> tuple[Plot, ...]:
         Plot(
             overview.ranks_by_depth(table),
             overview.ranks_data(table),
-            "Short orange lines: the ranks of a random matrix of the same shape.",
+            "Short grey lines: the ranks of a random matrix of the same shape.",
             "ranks-by-depth",
         ),
         Plot(

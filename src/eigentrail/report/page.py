@@ -122,7 +122,14 @@ def _section(section: Section, packer: Packer, prefix: str, max_rows: int, max_p
     items = []
     for number, item in enumerate(section.items):
         items.append(_item(item, packer, f"{prefix}-{section.key}-{number}", max_rows, max_points))
-    return {"key": section.key, "title": section.title, "lead": section.lead, "parts": items}
+    return {
+        "key": section.key,
+        "title": section.title,
+        "lead": section.lead,
+        "nav": section.nav or section.title,
+        "folded": section.folded,
+        "parts": items,
+    }
 
 
 def _item(item: Item, packer: Packer, key: str, max_rows: int, max_points: int) -> dict[str, Any]:

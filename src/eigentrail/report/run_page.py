@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -16,10 +19,11 @@ from eigentrail.figures import evolution_density, evolution_phases, evolution_va
 from eigentrail.figures.evolution import Curve
 from eigentrail.figures.loss_words import told_as
 from eigentrail.report.analysis_sections import analysis_sections, layer_items, result_terms
+from eigentrail.report.answers import answers_section
 from eigentrail.report.inspection import number_fact
 from eigentrail.report.left_out import left_out_section
 from eigentrail.report.page import render
-from eigentrail.report.run_story import RunStory, labelled, story_items
+from eigentrail.report.run_story import RunStory, about_items, headline, labelled
 from eigentrail.report.sections import DataTable, Deck, Facts, Item, Page, Plot, Prose, Section
 
 ESSENTIALS = (
@@ -104,45 +108,49 @@ def run_page(stories: Sequence[RunStory], first: Sequence[Section] = ()) -> str:
         for story in known
         for node in (story.evolution.children.values() if story.evolution is not None else ())
     ]
-    sections = [
-        *first,
-        Section("story", "What happened", tuple(_story(known, layers))),
-        learning_section(known),
-    ]
     terms: tuple[str, ...] = ()
+    picture: list[Item] = []
+    sections = [*first]
     if layers:
         table = layer_table(known)
         terms = tuple(map(str, table.columns))
-        leading = leading_layer(table)
+        story, name, node = layers[leading_layer(table)]
+        values, density = main_plots(node, file_stem(story.named(name)), story.named(name))
+        picture = [values]
+    sections.append(answers_section(known, layers, picture))
+    sections.append(learning_section(known))
+    if layers:
         sections.append(together_section(known, layers))
-        story, name, node = layers[leading]
-        sections.append(
-            Section(
-                "leader",
-                f"A closer look: {story.named(name)}",
-                (
-                    *main_plots(node, file_stem(story.named(name))),
-                    _sorted_plot([layers[leading]], by_run=False),
-                ),
-                "The layer in which most spikes were born; the others are below.",
-            )
-        )
+        closer = (density, _sorted_plot([layers[leading_layer(table)]], by_run=False))
+        title = f"A closer look: {story.named(name)}"
+        sections.append(Section("leader", title, closer, nav="Closer look", folded=True))
     sections += analysis_sections(known)
     if layers:
         sections.append(layers_section(known, layers, table))
-    sections.append(left_out_section(known))
-    title = "A training in time" if len(known) == 1 else f"{len(known)} trainings compared"
+    left = left_out_section(known)
+    sections.append(replace(left, nav="Left out", folded=True))
+    sections.append(about_section(known))
+    title = headline(known[0].run, short=True) if len(known) == 1 else f"{len(known)} trainings compared"
     source = "   ·   ".join(str(story.run.path) for story in known)
     return render(Page(title, source, tuple(sections), (*terms, *result_terms(known))))
 
 
-def _story(stories: Sequence[RunStory], layers: Sequence[tuple[RunStory, str, xr.DataTree]]) -> list[Item]:
-    """Tell each run's story; the names of its layers open their figures."""
+def about_section(stories: Sequence[RunStory]) -> Section:
+    """Say how each run was made: settings, choices, versions, and the command that makes the page again.
+
+    Args:
+        stories: the runs.
+
+    Returns:
+        A section, closed at first.
+    """
     items: list[Item] = []
     for story in stories:
-        opens = {name: number for number, (of, name, _) in enumerate(layers) if of is story}
-        items += story_items(story, opens)
-    return items
+        items += about_items(story)
+    paths = " ".join(shlex.quote(str(story.run.path)) for story in stories)
+    items.append(Prose((f"Made on {date.today().isoformat()} by: eigentrail report {paths}",)))
+    title = "About this run" if len(stories) == 1 else "About these runs"
+    return Section("about", title, tuple(items), nav="About", folded=True)
 
 
 def layer_table(stories: Sequence[RunStory]) -> pd.DataFrame:
@@ -224,7 +232,7 @@ def learning_section(stories: Sequence[RunStory]) -> Section:
         plots.append(Plot(figure, curves.curve_table(drawn, kind), caption, file_stem(kind)))
     if not plots:
         plots = [Prose(("No loss or accuracy was recorded with this run.",))]
-    return Section("learning", "Learning", tuple(plots))
+    return Section("learning", "Learning", tuple(plots), nav="Learning")
 
 
 def _metric_curves(story: RunStory, number: int, runs: int, names: Sequence[str]) -> list[Curve]:
@@ -293,7 +301,9 @@ def together_section(
             if len(chosen) == len(layers)
             else f"Of {len(layers)} layers the {len(chosen)} largest are drawn."
         )
-        return Section("layers-in-time", "Layers in time", (*plots[:2], timeline, *plots[2:]), lead)
+        return Section(
+            "layers-in-time", "Layers in time", (*plots[:2], timeline, *plots[2:]), lead, nav="Layers in time"
+        )
     items: list[Item] = []
     names = list(dict.fromkeys(name for _, name, _ in layers))
     for name in names[:6]:
@@ -370,20 +380,23 @@ def _series(column: str, node: xr.DataTree) -> tuple[Any, Any, Any]:
     return diagnosis["step"].values, values, diagnosis["epoch"].values
 
 
-def main_plots(node: xr.DataTree, stem: str) -> list[Plot]:
+def main_plots(node: xr.DataTree, stem: str, label: str = "") -> list[Plot]:
     """Draw the two figures that tell the story of one layer.
 
     Args:
         node: a layer of an evolution.
         stem: start of the names of its files.
+        label: whose it is, for the headings; empty where that is said elsewhere.
 
     Returns:
         Singular values against time with the band of noise, and the density with a slider over steps.
     """
     spikes = node["spikes"].attrs
+    heading = f"{plotly_text(label, 44)}: singular values" if label else "Singular values"
+    heading += " against time"
     return [
         Plot(
-            evolution_values.singular_values(node),
+            evolution_values.singular_values(node, heading),
             evolution_values.values_table(node),
             "Shaded: where the singular values of noise of this shape and the bulk's variance lie. What rises above "
             "the dashed line is a spike. Spikes are followed by the overlap of their singular vectors with those "
@@ -395,7 +408,7 @@ def main_plots(node: xr.DataTree, stem: str) -> list[Plot]:
         Plot(
             evolution_density.density_over_time(node),
             evolution_density.density_table(node),
-            "Move the slider through the training. Bars: eigenvalues. Orange: the law of noise fitted to the bulk of "
+            "Move the slider through the training. Bars: eigenvalues. Grey: the law of noise fitted to the bulk of "
             "that step. Triangles beyond the dashed threshold are spikes. The axes stay the same.",
             f"{stem}-density",
             wide=True,
@@ -446,6 +459,7 @@ def layers_section(
         "All layers",
         (DataTable(table, essentials, filters, tuple(order), "layers-over-time"), deck),
         "Click a row, or press Enter on it, for the figures of that layer. Headings sort.",
+        nav="All layers",
     )
 
 

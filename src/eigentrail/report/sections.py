@@ -112,7 +112,50 @@ class DataTable:
     stem: str
 
 
-Item = Union[Prose, Facts, Plot, Listing, DataTable, "Deck"]
+@dataclass(frozen=True)
+class Card:
+    """An answer.
+
+    Attributes:
+        question: what was asked.
+        verdict: the answer in two or three words.
+        text: the sentence.
+        chance: what chance gives; empty for nothing.
+        tone: "yes", "no", "undecided", or "look" for what needs a look.
+    """
+
+    question: str
+    verdict: str
+    text: str
+    chance: str
+    tone: str
+
+
+@dataclass(frozen=True)
+class Cards:
+    """Answers side by side.
+
+    Attributes:
+        cards: three or four.
+    """
+
+    cards: tuple[Card, ...]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A small table of texts whose first column may open entries of the deck.
+
+    Attributes:
+        headings: of the columns.
+        rows: the cells, and the number of the deck's entry that the first one opens, or None.
+    """
+
+    headings: tuple[str, ...]
+    rows: tuple[tuple[tuple[str, ...], int | None], ...]
+
+
+Item = Union[Prose, Facts, Plot, Listing, DataTable, Cards, Grid, "Deck"]
 
 
 @dataclass(frozen=True)
@@ -124,12 +167,16 @@ class Section:
         title: its heading.
         items: what it holds, in order.
         lead: one sentence under the heading; empty for none.
+        nav: its short name in the navigation; empty for the heading.
+        folded: whether it is closed at first, with the heading as what opens it.
     """
 
     key: str
     title: str
     items: tuple[Item, ...]
     lead: str = ""
+    nav: str = ""
+    folded: bool = False
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ def plots(measured: Measured) -> list[Plot]:
         Plot(
             against_rate(rates, "slope", "Slope of the drift against the rate", "slope a per step", 1.0),
             measured.table,
-            "Each point is a stretch of training at a constant rate from the same weights. Orange: proportional to "
+            "Each point is a stretch of training at a constant rate from the same weights. Grey: proportional to "
             "the rate, through the middle point. Bars: one standard error.",
             "slope-by-rate",
         ),
@@ -42,7 +42,7 @@ def plots(measured: Measured) -> list[Plot]:
                 rates, "variance", "Variance of the first component against the rate", "variance", 2.0
             ),
             measured.table,
-            "Orange: proportional to the square of the rate, through the middle point.",
+            "Grey: proportional to the square of the rate, through the middle point.",
             "variance-by-rate",
         ),
         Plot(
@@ -55,7 +55,7 @@ def plots(measured: Measured) -> list[Plot]:
             over_singular(first),
             first.to_dataframe().reset_index(),
             "Product of the first component with each singular matrix of the last weights, largest singular value "
-            "first. Orange: a random direction. Dotted: the last spike above the Marchenko-Pastur bulk.",
+            "first. Grey: a random direction. Dotted: the last spike above the Marchenko-Pastur bulk.",
             "first-component",
         ),
         *(
@@ -63,7 +63,7 @@ def plots(measured: Measured) -> list[Plot]:
                 over_epochs(measured.data[f"long-{kind}"], name),
                 measured.data[f"long-{kind}"].to_dataframe().reset_index(),
                 "Weights along the first component of a stretch as long as the training, at the last rate (S1 figure "
-                "6.5). Orange: the line through its first eighth, about as long as the other stretches.",
+                "6.5). Grey: the line through its first eighth, about as long as the other stretches.",
                 f"long-{kind}",
             )
             for kind, name, _ in _KINDS
@@ -73,7 +73,7 @@ def plots(measured: Measured) -> list[Plot]:
             predicted_drift(measured.data["model"]),
             measured.table,
             "Variance of the first component, a point for each rate. Circles: the quadratic model with the covariances "
-            "of its decays. Crosses: S1's sum without them (6.13). Orange: predicted as measured.",
+            "of its decays. Crosses: S1's sum without them (6.13). Grey: predicted as measured.",
             "predicted-drift",
         ),
         Plot(
@@ -85,7 +85,7 @@ def plots(measured: Measured) -> list[Plot]:
                     if f"directions-{kind}" in measured.data
                 ]
             ),
-            "Variance along each direction of the quadratic model, steepest darkest. Orange: predicted as measured. "
+            "Variance along each direction of the quadratic model, steepest darkest. Grey: predicted as measured. "
             "What lies below it moves by noise.",
             "predicted-directions",
         ),

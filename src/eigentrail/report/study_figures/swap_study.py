@@ -30,7 +30,7 @@ def plots(measured: Measured) -> list[Plot]:
         Plot(
             over_epochs(measured, "turn", "How fast the leading right vector turns", "angle per epoch (rad)"),
             data,
-            "A line for each seed; orange: the same seeds without a swap. Dotted: the swap.",
+            "A line for each seed; grey: the same seeds without a swap. Dotted: the swap.",
             "turning",
             wide=True,
         ),
@@ -42,7 +42,7 @@ def plots(measured: Measured) -> list[Plot]:
                 "angle to the great 2-sphere (rad)",
             ),
             data,
-            "One great 2-sphere is fitted to the whole path; orange: without a swap.",
+            "One great 2-sphere is fitted to the whole path; grey: without a swap.",
             "residuals",
             wide=True,
         ),

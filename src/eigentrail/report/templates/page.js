@@ -124,6 +124,7 @@
     for (const f of within.querySelectorAll("figure.plot")) resolved.set(f.dataset.plot, await piece(f.dataset.plot));
   }
   window.addEventListener("beforeprint", () => {
+    for (const one of document.querySelectorAll("details")) one.open = true;
     if (!window.Plotly) return;
     for (const f of shown()) if (resolved.has(f.dataset.plot)) paint(f, resolved.get(f.dataset.plot), window.Plotly);
   });
@@ -332,6 +333,8 @@
     if (number >= 0 && number < facts.entries) { show(number).catch(trouble); return; }
     close();
     const target = location.hash.length > 1 ? $(location.hash.slice(1)) : null;
+    const folded = target?.querySelector(":scope > details");
+    if (folded) folded.open = true;
     if (target?.closest("#overview-page")) target.scrollIntoView();
   }
   window.addEventListener("hashchange", route);

@@ -1,0 +1,125 @@
+"""The first screen of a page of runs: the answers with their chance, the key picture, and one table of layers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import xarray as xr
+
+from eigentrail._cells import cell
+from eigentrail.chance import LEVEL
+from eigentrail.findings import Finding, Verdict, strongest_first
+from eigentrail.report.run_story import RunStory
+from eigentrail.report.sections import Card, Cards, Grid, Item, Prose, Section
+
+_MOST_CARDS = 4
+_MOST_ROWS = 12
+
+
+def answers_section(
+    stories: Sequence[RunStory], layers: Sequence[tuple[RunStory, str, xr.DataTree]], picture: Sequence[Item]
+) -> Section:
+    """Answer first: the strongest finding of each question, and the layers in one table.
+
+    Args:
+        stories: the runs.
+        layers: run, name and node of each layer of their evolutions.
+        picture: the key picture.
+
+    Returns:
+        The section.
+    """
+    findings = [
+        (story, one) for story in stories for result in story.found.values() for one in result.findings
+    ]
+    items: list[Item] = []
+    if findings:
+        items += [Cards(tuple(_cards(findings))), Prose((beside_chance([one for _, one in findings]),))]
+    items += picture
+    if layers:
+        items.append(_layers(stories, layers))
+    return Section("answers", "Answers", tuple(items), nav="Answers")
+
+
+def beside_chance(findings: Sequence[Finding]) -> str:
+    """Say how many tests were made, how many are beyond chance, and how many chance alone would give.
+
+    Args:
+        findings: all findings.
+
+    Returns:
+        One sentence.
+    """
+    tested = [one for one in findings if one.p is not None]
+    yes = sum(one.verdict is Verdict.YES for one in tested)
+    return (
+        f"{yes} of {len(tested)} tests beyond chance after correction for how many were asked; uncorrected, chance "
+        "alone "
+        f"gives about {LEVEL * len(tested):.2g}."
+    )
+
+
+def _cards(findings: Sequence[tuple[RunStory, Finding]]) -> list[Card]:
+    whose = {id(one): story for story, one in findings}
+    by_question: dict[str, list[Finding]] = {}
+    for one in strongest_first(one for _, one in findings):
+        by_question.setdefault(one.question, []).append(one)
+    cards = []
+    for question, asked in list(by_question.items())[:_MOST_CARDS]:
+        first = asked[0]
+        same = sum(one.verdict is first.verdict for one in asked)
+        verdict = f"{first.verdict} in {same} of {len(asked)}" if len(asked) > 1 else str(first.verdict)
+        chance = ""
+        if first.chance is not None and first.chance.median is not None:
+            chance = f"{first.chance.null}: {cell(first.chance.median)}"
+        if first.p_adjusted is not None:
+            chance += f"{'; ' if chance else ''}p = {first.p_adjusted:.2g} for {first.asked} asked"
+        subject = whose[id(first)].named(first.subject)
+        cards.append(
+            Card(
+                question,
+                verdict[:1].upper() + verdict[1:],
+                f"{subject}: {first.sentence}",
+                chance,
+                first.verdict,
+            )
+        )
+    return cards
+
+
+def _layers(stories: Sequence[RunStory], layers: Sequence[tuple[RunStory, str, xr.DataTree]]) -> Grid:
+    drift = {
+        (id(story), row.name): row["straightness"]
+        for story in stories
+        if "drift" in story.found
+        for row in story.found["drift"].rows
+    }
+    rows = []
+    for number, (story, name, node) in enumerate(layers[:_MOST_ROWS]):
+        about: dict[str, Any] = dict(node.attrs)
+        limit = about.get("noise_ks_high")
+        bulk = about.get("mp_ks_distance_last")
+        inside = (
+            "-"
+            if bulk is None or not limit
+            else "as noise"
+            if bulk <= limit
+            else f"{bulk / limit:.2g} × noise"
+        )
+        phases = [about.get("phase_first"), about.get("phases_between"), about.get("phase_last")]
+        strip = " → ".join(dict.fromkeys(str(p) for p in phases if p)) or "-"
+        rows.append(
+            (
+                story.named(name),
+                f"{cell(about.get('spikes_first'))} → {cell(about.get('spikes_last'))}",
+                inside,
+                strip,
+                f"{cell(about.get('effective_rank_first'))} → {cell(about.get('effective_rank_last'))}",
+                cell(drift.get((id(story), name))),
+                number,
+            )
+        )
+    more = f" (the first {_MOST_ROWS} of {len(layers)})" if len(layers) > _MOST_ROWS else ""
+    headings = (f"Layer{more}", "Spikes", "Bulk", "Phase", "Effective rank", "Straightness")
+    return Grid(headings, tuple((row[:-1], row[-1]) for row in rows))
