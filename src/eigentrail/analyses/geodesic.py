@@ -12,6 +12,7 @@ from jaxtyping import Float64
 
 from eigentrail.analyses import Context, Figure, Needs, Overview, Quantity, Row, Size, Trajectory, analysis
 from eigentrail.analyses.framework.wording import finding
+from eigentrail.chance import LEVEL
 from eigentrail.errors import EigentrailError
 from eigentrail.figures import geodesics as drawn
 from eigentrail.figures.sphere import sphere, sphere_data
@@ -28,7 +29,7 @@ from eigentrail.trajectories.steps import nested_log_steps
 Side = Literal["right", "left"]
 
 _QUESTION = "Do the leading singular vectors follow geodesics?"
-_WALKS = "random walks of the weights with the same steps"
+_WALKS = "walks of the same updates with random signs"
 # Steps that are looked at for the first spike, and steps that a path from there on needs to be worth a fit.
 _LOOKED_AT = 200
 _FEWEST = 12
@@ -46,17 +47,23 @@ def _findings(row: Row) -> Iterable[Finding]:
     circle = row.compared("score")
     if circle is None:
         return
-    which = row.case["side"]
+    which, line_p = row.case["side"], row["line_p"]
+    beyond_lines = line_p is None or line_p <= LEVEL
     since = "the first spike on" if row.node.attrs["start"] == "spike" else "the first step on"
+    if circle.beyond and not beyond_lines:
+        no = f"The leading {which} vector scores {circle.observed:.2f}, more than walks; a straight line in weight space "
+        no += "explains it."
+    else:
+        no = f"No geodesic: the leading {which} vector scores {circle.observed:.2f}; {circle.above} of {circle.draws} "
+        no += "random walks score higher."
     yield finding(
         row,
         _QUESTION,
         "score",
         yes=f"The leading {which} vector follows a great circle (score {circle.observed:.2f}); walks score "
-        f"{circle.median:.2f} in the median.",
-        no=f"No geodesic: the leading {which} vector scores {circle.observed:.2f}; {circle.above} of {circle.draws} "
-        "random "
-        "walks score higher.",
+        f"{circle.median:.2f} in the median, lines less too.",
+        no=no,
+        also=beyond_lines,
         detail=f"From {since}, {row['steps']} steps.",
     )
 
@@ -154,8 +161,9 @@ def _table(nodes: Sequence[tuple[str, xr.DataTree]]) -> pd.DataFrame:
 @analysis(
     "geodesic",
     question=_QUESTION,
-    about="great circles through the leading singular vectors, beside random walks of the weights; segments",
-    version=7,
+    about="great circles through the leading singular vectors, beside walks of the same updates and straight "
+    "lines; segments",
+    version=8,
     unit="matrix",
     order=50,
     rows=("side",),
@@ -195,6 +203,15 @@ def _table(nodes: Sequence[tuple[str, xr.DataTree]]) -> pd.DataFrame:
             null="sphere_null",
             null_name=_WALKS,
             shown=True,
+        ),
+        "line_p": Quantity(
+            "p, straight lines",
+            "Probability of so high a score of straight lines in weight space with the observed progress, walks on "
+            "top.",
+            "0 to 1",
+            chance="Straight lines score above the walks' 95th percentile in 59% of cases.",
+            shown=True,
+            absent="the updates are too large to be drawn again",
         ),
         "first_score": Quantity(
             "Score from the first step",
@@ -323,6 +340,7 @@ def _numbers(nodes: dict[str, Any], start: str) -> xr.Dataset:
     return xr.Dataset(
         {
             **{name: by_side(circle[name].sel(side=list(SIDES)).values) for name in ("score", "rss", "arc")},
+            "line_p": by_side(circle["line_p_value"].sel(side=list(SIDES)).values[..., -1]),
             "sphere_score": by_side(ball["score"].sel(side=list(SIDES)).values),
             "first_score": by_side(first["score"].sel(dims=1, side=list(SIDES)).values),
             "best_start": by_side(first["best_start"].sel(dims=1, side=list(SIDES)).values),
