@@ -51,7 +51,7 @@ def _findings(row: Row) -> Iterable[Finding]:
     beyond_lines = line_p is None or line_p <= LEVEL
     since = "the first spike on" if row.node.attrs["start"] == "spike" else "the first step on"
     if circle.beyond and not beyond_lines:
-        no = f"The leading {which} vector scores {circle.observed:.2f}, more than walks; a straight line in weight space "
+        no = f"The leading {which} vector scores {circle.observed:.2f}, above walks; a straight line in weight space "
         no += "explains it."
     else:
         no = f"No geodesic: the leading {which} vector scores {circle.observed:.2f}; {circle.above} of {circle.draws} "
