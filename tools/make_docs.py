@@ -78,8 +78,8 @@ def pictures() -> None:
     import eigentrail as et
     from eigentrail.figures import density
     from eigentrail.figures.evolution_values import singular_values
-    from eigentrail.studies.catalogue import find_study
-    from eigentrail.studies.running import run_study
+    from eigentrail.recipes.framework.registry import find_study
+    from eigentrail.recipes.framework.running import run_study
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from eigentrail import metrics as metrics
     from eigentrail import networks as networks
     from eigentrail import parsimony as parsimony
+    from eigentrail import recipes as recipes
     from eigentrail import runs as runs
     from eigentrail import spectra as spectra
-    from eigentrail import studies as studies
     from eigentrail import training as training
     from eigentrail import trajectories as trajectories
     from eigentrail import weights as weights
@@ -85,7 +85,7 @@ _ROOMS = (
     "parsimony",
     "runs",
     "spectra",
-    "studies",
+    "recipes",
     "training",
     "trajectories",
     "weights",
@@ -127,7 +127,7 @@ _CALLED = {
     "pca": "trajectories.pca(run[layer], k), or analyze(run, 'pca')",
     "drift": "trajectories.drift(run[layer]), or analyze(run, 'drift')",
     "geodesic": "trajectories.geodesic(run[layer]), or analyze(run, 'geodesic')",
-    "list_studies": "studies.STUDIES",
+    "list_studies": "recipes.names()",
     "Trajectory": "open_run(path)[layer]",
     "help": "help(eigentrail), or `eigentrail --help`",
 }

@@ -14,8 +14,8 @@ from eigentrail.analyses.hessian.motion import log_ranks, pooled
 from eigentrail.analyses.hessian.place import WHOLE
 from eigentrail.api.analysis import analyze
 from eigentrail.errors import DataError
-from eigentrail.studies.claims import COLUMNS
-from eigentrail.studies.hessian.claims import hessian_claims
+from eigentrail.recipes.experiments.hessian_claims import hessian_claims
+from eigentrail.recipes.framework.claims import COLUMNS
 
 SETTINGS = et.TrainingSettings(epochs=6, lr=0.1)
 

@@ -13,8 +13,8 @@ import pytest
 
 from eigentrail.cli.app import run
 from eigentrail.errors import RunError, RunWarning
+from eigentrail.recipes import find_study, run_study
 from eigentrail.runs import open_run
-from eigentrail.studies import find_study, run_study
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +124,9 @@ def test_report_of_one_run_and_of_several(finished: Path, tmp_path: Path, capsys
 
 
 def test_a_study_that_diverges_says_when_and_keeps_the_run(tmp_path: Path, monkeypatch, capsys) -> None:
-    from eigentrail.studies import STUDIES, Study
+    from eigentrail.recipes import Study, recipes
+
+    STUDIES = recipes()
 
     wild = Study(
         "wild",

@@ -15,9 +15,11 @@ import torch
 from eigentrail import networks, training
 from eigentrail.data import Data, from_tensors
 from eigentrail.errors import DataError, OptionError
-from eigentrail.studies import STUDIES
+from eigentrail.recipes import recipes
 from eigentrail.training import Constant, Exponential
 from eigentrail.training.disk import bytes_of_states, bytes_of_training
+
+STUDIES = recipes()
 
 
 def test_the_thesis_settings() -> None:

@@ -12,10 +12,10 @@ from torch import nn
 from eigentrail import data, networks, training
 from eigentrail.data import Data
 from eigentrail.errors import OptionError
+from eigentrail.recipes import scaling
 from eigentrail.report.run_page import learning_section
 from eigentrail.report.run_story import RunStory
 from eigentrail.report.sections import Plot
-from eigentrail.studies import scaling
 from eigentrail.training import TrainingSettings, score, train
 
 

@@ -13,14 +13,14 @@ import xarray as xr
 
 from eigentrail._numbers import check_jobs
 from eigentrail._progress import Progress, shown
+from eigentrail._untrusted import file_stem
 from eigentrail.analyses import AnalysisResult
 from eigentrail.analyses.framework.registry import choose_analyses
 from eigentrail.api.analysis import RunAnalysis, analyze
 from eigentrail.api.run_report import PAGE, report_runs
-from eigentrail.errors import EigentrailError, RunError, RunWarning
-from eigentrail.report.experiments import experiment_sections
-from eigentrail.runs import Run
-from eigentrail.studies import (
+from eigentrail.errors import EigentrailError, OptionError, RunError, RunWarning
+from eigentrail.findings import ClaimResult
+from eigentrail.recipes import (
     Experiment,
     Measured,
     Study,
@@ -29,6 +29,12 @@ from eigentrail.studies import (
     run_study,
     run_trials,
 )
+from eigentrail.recipes.framework.claim_study import ClaimStudy
+from eigentrail.recipes.framework.running import default_folder
+from eigentrail.report.claim_page import claim_page
+from eigentrail.report.experiments import experiment_sections
+from eigentrail.report.page import write_page
+from eigentrail.runs import Run
 
 
 @dataclass(frozen=True)
@@ -75,6 +81,23 @@ class SweepResult:
     missing: str = ""
 
 
+@dataclass(frozen=True)
+class ClaimStudyResult:
+    """A recipe that measured claims over seeds.
+
+    Attributes:
+        study: what it is.
+        tables: what was measured, by name.
+        claims: the claims, each with its verdict, interval and seeds.
+        page: the path of the page; claims.csv and a file for each table lie beside it.
+    """
+
+    study: ClaimStudy
+    tables: dict[str, pd.DataFrame]
+    claims: list[ClaimResult]
+    page: Path
+
+
 def study(
     name: str | None = None,
     data: str | os.PathLike[str] | None = None,
@@ -86,11 +109,11 @@ def study(
     device: str = "cpu",
     jobs: int = 1,
     progress: bool | None = None,
-) -> StudyResult | SweepResult:
+) -> StudyResult | SweepResult | ClaimStudyResult:
     """Train, record, analyse, and write the page. With no argument it needs no files and no network.
 
     Args:
-        name: one of `eigentrail.studies.STUDIES`; None for MLP 50 on the digits in scikit-learn.
+        name: one of `et.recipes.names()`; None for MLP 50 on the digits in scikit-learn.
         data: a data set's name or a folder; None for the study's own.
         epochs: how many; None for the study's.
         seed: of the initial weights and the order of the samples.
@@ -109,6 +132,12 @@ def study(
     """
     check_jobs(jobs)
     chosen = find_study(name)
+    if isinstance(chosen, ClaimStudy):
+        if data is not None or epochs is not None or device != "cpu":
+            raise OptionError(
+                f"study {chosen.name} measures claims by itself: it takes no data, epochs or device"
+            )
+        return _claims_measured(chosen, seed, full, out, progress)
     if isinstance(chosen, Experiment):
         folder, trained = run_trials(
             chosen, out, data, epochs=epochs, seed=seed, full=full, device=device, progress=progress
@@ -158,6 +187,28 @@ def study(
         progress=progress,
     )
     return StudyResult(chosen, analysis, analysis.report())
+
+
+def _claims_measured(
+    chosen: ClaimStudy, seed: int, full: bool, out: str | os.PathLike[str] | None, progress: bool | None
+) -> ClaimStudyResult:
+    """Measure the claims over seeds; tables, claims and the page are written at the end."""
+    folder = Path(out) if out is not None else default_folder(chosen.name, "claims", seed, full)
+    with shown(chosen.name, progress) as tell:
+        tell("measuring the claims over seeds", 0, 1)
+        found = chosen.measure(range(seed, seed + chosen.seeds), "full" if full else "small")
+        tell("done", 1, 1)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, table in found.tables.items():
+        table.to_csv(folder / f"{file_stem(name)}.csv", index=False)
+    claims = pd.DataFrame([one.to_dict() for one in found.claims])
+    claims.to_csv(folder / "claims.csv", index=False)
+    title = f"{chosen.name}: {chosen.shows}"
+    seeds = f"seeds {seed} to {seed + chosen.seeds - 1}"
+    page = write_page(
+        claim_page(title, f"{chosen.source}, {seeds}", found.claims, found.tables), folder / PAGE
+    )
+    return ClaimStudyResult(chosen, found.tables, list(found.claims), page)
 
 
 class _Made(dict[str, xr.DataTree]):

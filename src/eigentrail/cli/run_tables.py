@@ -13,9 +13,9 @@ from eigentrail.analyses.framework.registry import analyses
 from eigentrail.api.analysis import RunAnalysis
 from eigentrail.cli.findings import print_answers
 from eigentrail.cli.tables import console, new_table, number
-from eigentrail.findings import Skipped, strongest_first
+from eigentrail.findings import ClaimResult, Skipped, strongest_first
+from eigentrail.recipes import ClaimStudy, recipes
 from eigentrail.report.run_story import headline
-from eigentrail.studies import STUDIES
 
 # Names that one line lists of what was left out for the same reason.
 _FOLDED = 4
@@ -128,6 +128,22 @@ def print_claims(claims: pd.DataFrame) -> None:
         out.print(Text(f"  {row['finding']}"))
 
 
+def print_claim_results(claims: Sequence[ClaimResult]) -> None:
+    """Print what became of the claims of a source, over seeds: first those that are decided.
+
+    Args:
+        claims: the claims with their verdicts.
+    """
+    table = new_table([("verdict", "l"), ("claim", "l")])
+    told = {"yes": "holds", "no": "does not hold", "undecided": "not decided"}
+    for one in sorted(claims, key=lambda one: list(told).index(str(one.verdict))):
+        text = Text.assemble(
+            (f"{one.claim.source} ", "dim"), f"{one.claim.statement} ", (one.sentence, "dim")
+        )
+        table.add_row(Text(told[str(one.verdict)], style="bold"), text)
+    console().print(table)
+
+
 def print_analyses() -> None:
     """Describe the analyses: what each finds, and whether it is made unasked."""
     table = new_table([("analysis", "l"), ("what it finds", "l"), ("made unasked", "l")])
@@ -148,14 +164,10 @@ def print_studies() -> None:
             ("disk", "l"),
         ]
     )
-    for study in STUDIES.values():
-        training = study.training
-        table.add_row(
-            Text(study.name),
-            training.source,
-            training.data,
-            Text(study.shows),
-            study.minutes,
-            study.disk,
-        )
+    for study in recipes().values():
+        if isinstance(study, ClaimStudy):
+            source, data = study.source, study.data
+        else:
+            source, data = study.training.source, study.training.data
+        table.add_row(Text(study.name), source, data, Text(study.shows), study.minutes, study.disk)
     console().print(table)

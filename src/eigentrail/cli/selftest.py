@@ -20,7 +20,7 @@ def selftest(
 ) -> int:
     """Plant known structures and print what is recovered of them on this machine."""
     from eigentrail.cli.tables import console, new_table, number
-    from eigentrail.studies.selftest import selftest as run_selftest
+    from eigentrail.testing.selftest import selftest as run_selftest
 
     checks = list(run_selftest(seed))
     failed = [c for c in checks if not c.passed]

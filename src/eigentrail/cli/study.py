@@ -46,7 +46,7 @@ def study(
     quiet: opt.Quiet = False,
 ) -> int:
     """Train a network, record it, analyse it and write the page: MLP 50 on digits needs no network and no files."""
-    from eigentrail.api.study import SweepResult
+    from eigentrail.api.study import ClaimStudyResult, SweepResult
     from eigentrail.api.study import study as run_study
     from eigentrail.cli.findings import print_summary
     from eigentrail.cli.run_tables import print_analysis, print_claims, print_studies, print_table
@@ -78,6 +78,10 @@ def study(
     except KeyboardInterrupt:
         note("interrupted: the same command goes on with it")
         return 1
+    if isinstance(done, ClaimStudyResult):
+        print_claim_results(done.claims)
+        typer.echo(f"page: {done.page}")
+        return 0
     if isinstance(done, SweepResult):
         if done.missing:
             why = done.missing.rstrip(".")

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 
 from eigentrail._cells import number
 from eigentrail.figures.verdicts import verdict_bars
+from eigentrail.recipes.framework.claims import Claim, Measured
 from eigentrail.report.sections import Item, Listing, Plot, Prose, Section
 from eigentrail.report.study_figures import drift_study, geodesic_study, hessian_study, swap_study
-from eigentrail.studies.claims import Claim, Measured
 
 #: The figures of each study, by its name.
 FIGURES: Mapping[str, Callable[[Measured], list[Plot]]] = {

@@ -12,8 +12,8 @@ import xarray as xr
 from jaxtyping import Float64
 
 from eigentrail.figures import style
+from eigentrail.recipes.framework.claims import Measured
 from eigentrail.report.sections import Plot
-from eigentrail.studies.claims import Measured
 
 _KINDS = (("plain", "without weight decay", style.DATA), ("decay", "with weight decay", style.SPIKE))
 

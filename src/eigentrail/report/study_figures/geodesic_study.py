@@ -10,8 +10,8 @@ import plotly.graph_objects as go
 import xarray as xr
 
 from eigentrail.figures import style
+from eigentrail.recipes.framework.claims import Measured
 from eigentrail.report.sections import Plot
-from eigentrail.studies.claims import Measured
 
 _RIGHT, _LEFT = style.DATA, style.OTHER
 _BAND = "rgba(207,122,30,0.18)"

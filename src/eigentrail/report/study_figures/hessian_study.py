@@ -8,8 +8,8 @@ import xarray as xr
 
 from eigentrail._untrusted import plotly_text
 from eigentrail.figures import style
+from eigentrail.recipes.framework.claims import Measured
 from eigentrail.report.sections import Plot
-from eigentrail.studies.claims import Measured
 
 
 def plots(measured: Measured) -> list[Plot]:

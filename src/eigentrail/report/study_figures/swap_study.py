@@ -9,8 +9,8 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from eigentrail.figures import style
+from eigentrail.recipes.framework.claims import Measured
 from eigentrail.report.sections import Plot
-from eigentrail.studies.claims import Measured
 
 
 def plots(measured: Measured) -> list[Plot]:

@@ -1,0 +1,504 @@
+"""What S1's chapter 6 claims about the drift mode, confronted with a study's measurements."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from scipy.stats import spearmanr
+
+from eigentrail.analyses.framework.registry import find_analysis
+from eigentrail.analyses.framework.rows import table_of
+from eigentrail.recipes.framework.claims import Claim, decide
+from eigentrail.trajectories import Drift
+from eigentrail.trajectories.bending import FEWEST, Bend
+from eigentrail.trajectories.fits import fit_line
+
+_SAID = {"plain": "without weight decay", "decay": "with weight decay"}
+# How near an exponent of a power is to what is claimed, and a ratio to 1.
+_EXPONENT, _RATIO = 0.2, 0.1
+# How near a predicted variance is to the measured one; when a Ritz vector counts as an eigenvector; how many are a few.
+_FOURTH, _EIGENVECTOR, _FEW = 0.25, 0.1, 5
+_BEND = {
+    "plain": "Without weight decay too the drift is linear at first and then ceases to be.",
+    "decay": "With weight decay the drift is linear at first and goes over to an exponential decay.",
+}
+# What is linear at first: what part of the long stretch, and how much of it a line explains.
+_EARLY, _LINEAR = 8, 0.99
+# As many components count as hundreds.
+_HUNDREDS = 100
+#: S1's overlap of the drift with the weights.
+OVERLAP = 0.7
+
+
+def drift_claims(
+    table: pd.DataFrame,
+    drifts: Mapping[str, Drift],
+    growth: Mapping[str, xr.DataArray],
+    first: Mapping[str, xr.Dataset],
+    results: Mapping[str, Mapping[str, xr.DataTree]],
+    layer: str,
+) -> Iterator[Claim]:
+    """Confront each claim with what was measured.
+
+    Args:
+        table: a row for each training.
+        drifts: the drift of each watched stretch at the last rate, by trial.
+        growth: how its variance grows with the length of the observation.
+        first: the first component over the singular matrices, by kind.
+        results: the analyses of the shown trials.
+        layer: the studied layer.
+
+    Yields:
+        The claims, in the order of the chapter.
+    """
+    rows = {name: table[table["trial"] == name].iloc[0].to_dict() for name in drifts}
+    for kind, said in _SAID.items():
+        yield _leading(first[kind], kind, said)
+    yield from _add_back(results, layer)
+    yield from (_frozen(rows[kind], rows[f"{kind}-frozen"], said) for kind, said in _SAID.items())
+    for kind, said in _SAID.items():
+        row = rows[kind]
+        yield _linear(row, said)
+        yield _others(row, said)
+        yield _growth(row, kind, said)
+        yield _line_variance(row, said)
+        yield from _rate(table, kind, said)
+        yield _time(growth[kind], said)
+    yield from _well(results, layer)
+    yield _weights(rows["plain"])
+    yield from _scaling(results, layer)
+
+
+def _leading(first: xr.Dataset, kind: str, said: str) -> Claim:
+    power = first["product"].values ** 2
+    spikes, m = first.attrs["spikes"], len(power)
+    outside = float(power[:spikes].sum() / power.sum()) if spikes else None
+    chance = spikes / m if spikes else None
+    where = "outside the bulk" if kind == "plain" else "inside the bulk"
+    if outside is None or chance is None:
+        finding = f"{said} no singular value lies above the Marchenko-Pastur bulk, so there is no outside"
+        holds = None
+    else:
+        holds = outside > 0.5 if kind == "plain" else outside < 0.5
+        finding = (
+            f"{said} {outside:.0%} of what the first component has on the {m} singular matrices is on the {spikes} "
+            f"above the bulk, where an even spread would put {chance:.0%}; on the largest one its product is "
+            f"{first['product'].values[0]:.3f} (random direction: {first.attrs['chance']:.4f})"
+        )
+    return Claim(
+        "S1 6.1, figure 6.2",
+        f"{said.capitalize()} the first component's products with singular matrices are mostly with those {where}.",
+        decide(holds),
+        "share of its squared products that is outside the bulk",
+        outside,
+        chance,
+        finding,
+    )
+
+
+def _add_back(results: Mapping[str, Mapping[str, xr.DataTree]], layer: str) -> Iterator[Claim]:
+    found = {kind: _row(results, kind, "add-back", layer) for kind in _SAID}
+    for kind, said in _SAID.items():
+        row = found[kind]
+        if row is None:
+            continue
+        gain = row["accuracy_full"] - row["accuracy_zeros"]
+        back = (row["accuracy_first"] - row["accuracy_zeros"]) / gain if gain > 0 else None
+        plain = kind == "plain"
+        needed, there = row["components_back"], row["components"]
+        holds = None if back is None else (back >= 0.5 if plain else hundreds_needed(needed, there))
+        few = not plain and back is not None and holds is None
+        yield Claim(
+            "S1 6.2, figure 6.3",
+            "Without weight decay the first component alone holds most of what the layer does."
+            if plain
+            else "With weight decay hundreds of components are needed to reach the full accuracy.",
+            decide(holds),
+            "share of the accuracy that the first component brings back"
+            if plain
+            else "components for 90% of the way",
+            back if plain else needed,
+            None if plain else row["random_back"],
+            f"{said} the accuracy is {row['accuracy_zeros']:.1%} with zeros, {row['accuracy_first']:.1%} with one "
+            f"component, {row['accuracy_full']:.1%} with all weights; 90% of the way back takes "
+            f"{_count(needed, there, 'component')}, "
+            f"{_count(row['singular_back'], None, 'singular matrix', 'singular matrices')}, "
+            f"{_count(row['random_back'], there, 'random direction')}"
+            + (f"; {_count(there, None, 'component')} in all are too few to tell" if few else ""),
+        )
+
+
+def hundreds_needed(needed: int | None, there: int) -> bool | None:
+    """Tell whether hundreds of components are needed.
+
+    Args:
+        needed: how many bring the accuracy back; None where all do not.
+        there: how many there are.
+
+    Returns:
+        None where all do not and they are fewer than hundreds.
+    """
+    if needed is None or not np.isfinite(needed):
+        return True if there >= _HUNDREDS else None
+    return needed >= _HUNDREDS
+
+
+def _count(count: int | None, most: int | None, one: str, many: str = "") -> str:
+    many = many or f"{one}s"
+    if count is not None and np.isfinite(count):
+        return f"{int(count)} {one if count == 1 else many}"
+    return f"more than all {many}" if most is None else f"more than {_count(most, None, one, many)}"
+
+
+def _frozen(free: Mapping[str, Any], frozen: Mapping[str, Any], said: str) -> Claim:
+    ratio = abs(frozen["weight_overlap"]) / max(abs(free["weight_overlap"]), 1e-12)
+    change = [abs(row["train_loss"] / row["train_loss_before"] - 1.0) for row in (free, frozen)]
+    return Claim(
+        "S1 6.2",
+        "With the later layers frozen the product of the first component with the weights disappears.",
+        decide(abs(frozen["weight_overlap"]) < 0.25 * abs(free["weight_overlap"])),
+        "product with w/||w||, frozen over free",
+        ratio,
+        frozen["overlap_chance"] / max(abs(free["weight_overlap"]), 1e-12),
+        f"{said} the product is {frozen['weight_overlap']:+.3f} frozen and {free['weight_overlap']:+.3f} free (random "
+        f"direction: {frozen['overlap_chance']:.4f}); the slope is {frozen['slope']:.3g} and {free['slope']:.3g} per "
+        f"step, and the training loss changed by {change[1]:.1%} and {change[0]:.1%}",
+    )
+
+
+def _linear(row: Mapping[str, Any], said: str) -> Claim:
+    return Claim(
+        "S1 6.3, figure 6.4",
+        "Along the first component the weights move linearly in time.",
+        decide(row["walk_percentile"] > 97.5 and row["linear_r2"] > 0.9),
+        "displacement squared over that of a random walk",
+        row["straightness"],
+        row["straightness_chance"],
+        f"{said} a line explains {row['linear_r2']:.1%} of theta_1, which is {row['share']:.0%} of the motion (random "
+        f"walks with these updates: {row['share_chance']:.0%}); the displacement is {row['straightness']:.1f} times "
+        f"that of a random walk, percentile {row['walk_percentile']:.0f}",
+    )
+
+
+def _others(row: Mapping[str, Any], said: str) -> Claim:
+    inside = 2.5 <= row["others_percentile"] <= 97.5
+    return Claim(
+        "S1 6.3",
+        "All other components are a random walk.",
+        decide(inside),
+        "percentile of their straightness among random walks",
+        row["others_percentile"],
+        50.0,
+        f"{said} what the first component leaves is as straight as percentile {row['others_percentile']:.1f} of random "
+        f"walks treated alike ({'inside' if inside else 'outside'} 2.5 to 97.5)",
+    )
+
+
+def _growth(row: Mapping[str, Any], kind: str, said: str) -> Claim:
+    wanted = "grows" if kind == "plain" else "shrinks"
+    return Claim(
+        "S1 6.3",
+        f"{said.capitalize()} the norm of the weights {wanted}.",
+        decide(row["growth"] == wanted),
+        "slope of ||w|| per step",
+        row["norm_slope"],
+        0.0,
+        f"{said} ||w|| {row['growth']} by {row['norm_slope']:+.3g} per step (error {row['norm_slope_error']:.2g}); "
+        f"the drift points {'along' if row['weight_overlap'] > 0 else 'against'} the weights "
+        f"({row['weight_overlap']:+.3f})",
+    )
+
+
+def _line_variance(row: Mapping[str, Any], said: str) -> Claim:
+    ratio = row["variance"] / row["variance_of_line"]
+    return Claim(
+        "S1 eq. 6.6",
+        "The variance of the first component is a^2 (T^2 - 1) / 12.",
+        decide(abs(ratio - 1.0) <= _RATIO),
+        "variance over a^2 (T^2 - 1) / 12",
+        ratio,
+        None,
+        f"{said} the variance is {ratio:.3f} times that of the fitted line",
+    )
+
+
+def _rate(table: pd.DataFrame, kind: str, said: str) -> Iterator[Claim]:
+    rows = table[table["trial"].isin([kind, f"{kind}-rates"])].dropna(subset=["slope"]).sort_values("lr")
+    rate = rows["lr"].to_numpy(dtype=np.float64)
+    for name, column, power, source, chance in (
+        ("slope of the drift", "slope", 1.0, "S1 eq. 6.7", 0.0),
+        ("variance of the first component", "variance", 2.0, "S1 6.3", 0.0),
+    ):
+        values = rows[column].to_numpy(dtype=np.float64)
+        # The slopes that are zero within their errors say nothing about a power.
+        known = values > (2.0 * rows["slope_error"].to_numpy(dtype=np.float64) if column == "slope" else 0.0)
+        if known.sum() < 3:
+            exponent, error = None, float("nan")
+        else:
+            fit, covariance = np.polyfit(np.log(rate[known]), np.log(values[known]), 1, cov="unscaled")
+            left = np.log(values[known]) - np.polyval(fit, np.log(rate[known]))
+            error = float(np.sqrt(covariance[0, 0] * (left @ left) / max(1, known.sum() - 2)))
+            exponent = float(fit[0])
+        told = ", ".join(f"{r:.3g}: {v:.3g}" for r, v in zip(rate, values, strict=True))
+        yield Claim(
+            source,
+            f"The {name} is proportional to {'eta' if power == 1.0 else 'eta^2'}.",
+            decide(None if exponent is None else _agrees(exponent, error, power)),
+            "exponent of eta",
+            exponent,
+            chance,
+            f"{said} "
+            + (
+                f"it grows as eta^{exponent:.2f} (error {error:.2f}) from rate {rate[0]:.3g} to {rate[-1]:.3g} ({told})"
+                if exponent is not None
+                else f"fewer than three rates have one that differs from zero ({told})"
+            ),
+        )
+
+
+def _agrees(exponent: float, error: float, claimed: float) -> bool | None:
+    """Tell whether an exponent is the claimed one; None where its error is too large to tell."""
+    if abs(exponent - claimed) <= _EXPONENT:
+        return True
+    return None if abs(exponent - claimed) <= 2.0 * error else False
+
+
+def _time(growth: xr.DataArray, said: str) -> Claim:
+    exponent = float(growth.attrs["exponent"])
+    return Claim(
+        "S1 6.3",
+        "The variance of the first component is proportional to T^2.",
+        decide(abs(exponent - 2.0) <= _EXPONENT),
+        "exponent of T",
+        exponent,
+        1.0,
+        f"{said} it grows as T^{exponent:.2f} from {float(growth['duration'][0]):.0f} to "
+        f"{float(growth['duration'][-1]):.0f} steps; a drift has 2, a random walk 1",
+    )
+
+
+def _well(results: Mapping[str, Mapping[str, xr.DataTree]], layer: str) -> Iterator[Claim]:
+    for kind, said in _SAID.items():
+        row = _row(results, kind, "landscape", layer)
+        if row is not None:
+            yield Claim(
+                "S1 6.3, figure 6.6",
+                "Along the drift the loss has a potential well, and the network is close to its minimum.",
+                decide(bool(row["well"]) and abs(row["lowest"]) <= 0.5 * row["reach"]),
+                "distance to the lowest loss over the distance that was looked at",
+                abs(row["lowest"]) / row["reach"],
+                None,
+                f"{said} the loss is lowest {row['lowest']:.3g} from the last weights, of {row['reach']:.3g} that "
+                "were looked at",
+            )
+
+
+def _weights(row: Mapping[str, Any]) -> Claim:
+    found = row["weight_overlap"]
+    return Claim(
+        "S1 6.5",
+        "Without weight decay the drift points along the weights, product about 0.7.",
+        decide(abs(found - OVERLAP) <= 0.15),
+        "p_1 . w / ||w||",
+        found,
+        row["overlap_chance"],
+        f"the product is {found:+.3f}; a random direction has {row['overlap_chance']:.4f}",
+    )
+
+
+def _scaling(results: Mapping[str, Mapping[str, xr.DataTree]], layer: str) -> Iterator[Claim]:
+    for kind, said in _SAID.items():
+        row = _row(results, kind, "loss-scaling", layer)
+        if row is None:
+            continue
+        plain = kind == "plain"
+        form = row["form"] if plain else row["total_form"]
+        r2 = {name: row[f"{'' if plain else 'total_'}{name}_r2"] for name in ("exponential", "quadratic")}
+        wanted, other = ("exponential", "quadratic") if plain else ("quadratic", "exponential")
+        yield Claim(
+            "S1 6.5, figure 6.7",
+            "Without weight decay L(alpha w) falls exponentially."
+            if plain
+            else "With weight decay L(alpha w) grows quadratically.",
+            decide(form == wanted and r2[wanted] > 0.9 and (row["rate"] > 0 or not plain)),
+            f"share of its variance that the {wanted} fit explains",
+            r2[wanted],
+            r2[other],
+            f"{said}: {row['verdict'][:1].lower()}{row['verdict'][1:].rstrip('.')}; given for chance is the share that "
+            f"the {other} fit explains",
+        )
+
+
+def bend_claims(bends: Mapping[str, Bend], thetas: Mapping[str, xr.DataArray]) -> Iterator[Claim]:
+    """Confront figure 6.5, where the drift ceases to be linear after many epochs, with what was measured.
+
+    Args:
+        bends: of the long stretches, by kind.
+        thetas: the weights along their first component, with `epoch`.
+
+    Yields:
+        A claim for each kind.
+    """
+    for kind, said in _SAID.items():
+        found = bends.get(kind)
+        if found is None or found.percentile is None:
+            yield Claim(
+                "S1 6.3, figure 6.5",
+                _BEND[kind],
+                "not decided",
+                "share of what a line leaves that an exponential explains",
+                None,
+                None,
+                f"not measured: {said} the long stretch diverged or has fewer than {FEWEST} epochs",
+            )
+            continue
+        epochs = thetas[kind]["epoch"].values - thetas[kind]["epoch"].values[0]
+        steps = thetas[kind]["step"].values - thetas[kind]["step"].values[0]
+        until = float(epochs[np.searchsorted(steps, found.until)])
+        part = thetas[kind].isel(step=first_part(len(steps)))
+        first = fit_line(part["step"].values.astype(np.float64), part.values.astype(np.float64))
+        curve = found.exponential
+        decay = kind == "decay"
+        bent = found.percentile > 97.5 and (curve.rate > 2.0 * curve.rate_error or not decay)
+        walks = len(found.null)
+        told = "it bends no more than they do"
+        if found.percentile > 97.5:
+            more = int((found.null < found.gain).sum())
+            # An exponential leaves the line of its start by a tenth of the way where rate t / 2 is a tenth.
+            tenth = 0.2 / abs(curve.rate) / float(steps[-1]) * float(epochs[-1])
+            told = (
+                f"it bends more than {f'all {walks}' if more == walks else f'{more} of {walks}'} walks, "
+                + (
+                    f"for the first {until:.0f} epochs no more than they do"
+                    if until
+                    else "from the first epochs on"
+                )
+                + f"; it leaves the line of its start by a tenth after {tenth:.0f} epochs"
+            )
+        yield Claim(
+            "S1 6.3, figure 6.5",
+            _BEND[kind],
+            decide(bent and first.r2 > _LINEAR),
+            "share of what a line leaves that an exponential explains",
+            found.gain,
+            float(np.median(found.null)),
+            f"{said}, over {epochs[-1]:.0f} epochs at a constant rate, a line explains {found.linear.r2:.2%} of "
+            f"theta_1 ({first.r2:.2%} of its first eighth) and an exponential {curve.r2:.2%} (rate {curve.rate:.2g} ± "
+            f"{curve.rate_error:.1g} per step); beside straight lines with a random walk on top, of whose bends an "
+            f"exponential explains {np.median(found.null):.0%}, {told}",
+        )
+
+
+def first_part(count: int) -> slice:
+    """Choose what of a long stretch is its beginning.
+
+    Args:
+        count: how many steps it has.
+
+    Returns:
+        The first eighth, at least four steps.
+    """
+    return slice(max(4, count // _EARLY))
+
+
+def model_claims(table: pd.DataFrame, directions: Mapping[str, xr.Dataset]) -> Iterator[Claim]:
+    """Confront the quadratic model of 6.4 with what was measured.
+
+    Args:
+        table: a row for each training, with `model_variance`, `model_sum` and `model_line`.
+        directions: predicted and measured variances along the directions of the well, by kind.
+
+    Yields:
+        For each kind the variance of the drift with covariances, S1's sum without them, and the single directions.
+    """
+    for kind, said in _SAID.items():
+        rows = table[table["trial"].isin([kind, f"{kind}-rates"])].dropna(subset=["model_variance"])
+        if not len(rows):
+            continue
+        measured = rows["variance"].to_numpy(dtype=np.float64)
+        ratios = {
+            name: rows[f"model_{name}"].to_numpy(dtype=np.float64) / measured
+            for name in ("variance", "sum", "line")
+        }
+        rates = rows["lr"].to_numpy(dtype=np.float64)
+        told = ", ".join(
+            f"{rate:.3g}: {ratio:.2f}" for rate, ratio in sorted(zip(rates, ratios["variance"], strict=True))
+        )
+        middle = {name: float(np.median(found)) for name, found in ratios.items()}
+        share = float(np.median(ratios["sum"] / ratios["variance"]))
+        yield Claim(
+            "S1 6.4, eq. 6.11-6.12",
+            f"{said.capitalize()} decays in a quadratic well give the variance of the drift.",
+            decide(_at_every_rate(ratios["variance"])),
+            "predicted variance, with covariances, over the measured one",
+            middle["variance"],
+            middle["line"],
+            f"{said} the predicted variance is {middle['variance']:.2f} times the measured one in the median of "
+            f"{len(rows)} rates (by rate {told}; within a fourth is meant); in the column of chance, the first "
+            f"gradient for all steps, as if nothing were curved: {middle['line']:.2f} times",
+        )
+        yield Claim(
+            "S1 eq. 6.13",
+            f"{said.capitalize()} its variance is the sum of those along the directions, sum d_i^2 sigma_i^2.",
+            decide(_within(ratios["sum"] / ratios["variance"])),
+            "the sum over the same model's variance with covariances",
+            share,
+            1.0,
+            f"{said} the sum is {share:.2f} times what the same model gives with its covariances, and "
+            f"{middle['sum']:.2f} times the measured variance, where directions that decay alike count as one, which "
+            "makes the sum large; decays that run at the same time are correlated",
+        )
+        yield from _directions(directions.get(kind), said)
+
+
+def _directions(found: xr.Dataset | None, said: str) -> Iterator[Claim]:
+    if found is None:
+        return
+    # Of those that are no eigenvectors and of those that the model leaves at rest nothing can be said.
+    known = (found["residual"].values < _EIGENVECTOR) & (found["predicted"].values > 0.0)
+    if known.sum() < _FEW:
+        return
+    predicted, measured = (np.log10(found[name].values[known]) for name in ("predicted", "measured"))
+    test = spearmanr(predicted, measured)
+    ratio = 10.0 ** float(np.median(predicted - measured))
+    yield Claim(
+        "S1 eq. 6.12",
+        f"{said.capitalize()} the decay along each Hessian direction gives the variance there.",
+        decide(bool(test.pvalue < 0.01) and 0.5 <= ratio <= 2.0),
+        "median of predicted over measured variance",
+        ratio,
+        None,
+        f"{said}, along {int(known.sum())} eigenvectors, the predicted variance is {ratio:.2f} times the measured one "
+        f"in the median (between {10.0 ** float((predicted - measured).min()):.1g} and "
+        f"{10.0 ** float((predicted - measured).max()):.1g}); the rank correlation of both is {test.statistic:+.2f}, "
+        f"p = {test.pvalue:.2g} against any order",
+    )
+
+
+def _at_every_rate(ratios: Any) -> bool | None:
+    """Tell whether ratios are 1 within a fourth at every rate; None where that is so for more than half of them."""
+    share = float(np.mean(np.abs(ratios - 1.0) <= _FOURTH))
+    return True if share == 1.0 else None if share > 0.5 else False
+
+
+def _within(ratios: Any) -> bool | None:
+    """Tell whether ratios are 1 within a fourth, in the median; None where they scatter to either side of that."""
+    middle, spread = float(np.median(ratios)), np.percentile(ratios, [25.0, 75.0])
+    if abs(middle - 1.0) <= _FOURTH:
+        return True
+    return None if spread[0] <= 1.0 <= spread[1] else False
+
+
+def _row(
+    results: Mapping[str, Mapping[str, xr.DataTree]], trial: str, analysis: str, layer: str
+) -> dict[str, Any] | None:
+    tree = results.get(trial, {}).get(analysis)
+    if tree is None:
+        return None
+    table = table_of(find_analysis(analysis), tree)
+    rows = table[table["name"] == layer].to_dict(orient="records")
+    return {str(key): value for key, value in rows[0].items()} if rows else None

@@ -1,0 +1,284 @@
+"""`study geodesic`: S0's paths of leading singular vectors for many seeds and several rates, beside random walks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from jaxtyping import Float64
+
+from eigentrail._progress import Progress
+from eigentrail.analyses.framework.memory import memory_of
+from eigentrail.chance import compare, requested
+from eigentrail.chance.optimizer_memory import Memory
+from eigentrail.errors import EigentrailError, TrajectoryError
+from eigentrail.recipes.experiments.geodesic_claims import SPIKE, geodesic_claims
+from eigentrail.recipes.framework.claims import Measured, last_scores
+from eigentrail.recipes.framework.experiment import Experiment, Trained, Trial, called, why_lacking
+from eigentrail.training import TrainingSettings
+from eigentrail.trajectories import crossings, segments
+from eigentrail.trajectories.geodesic import first_spike
+from eigentrail.trajectories.rows import open_rows
+from eigentrail.trajectories.segments import walk_counts
+from eigentrail.trajectories.singular_path import singular_path
+
+#: Both sides and both kinds of circle: the prefixes of the table's columns.
+FITS = (("right", 1), ("right", 2), ("left", 1), ("left", 2))
+_FOLLOWED = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class GeodesicStudy(Experiment):
+    """The path of the leading singular vectors of a layer, for several seeds at each of several rates.
+
+    Attributes:
+        factors: the rates in units of the study's, ascending; 1 is among them.
+        seeds: for how many seeds, at the source's size and at that of two cores.
+    """
+
+    factors: tuple[float, ...] = (0.1, 1.0, 5.0)
+    seeds: tuple[int, int] = (20, 6)
+    # A path has a point after each epoch and one before the first; a great 2-sphere is fitted to four.
+    fewest: int = 3
+
+    def trials(self, settings: TrainingSettings, full: bool) -> list[Trial]:
+        """Plan the trainings: all seeds at each rate.
+
+        Args:
+            settings: the study's.
+            full: True for the source's size.
+
+        Returns:
+            A trial for each rate.
+        """
+        rates = [float(f"{settings.lr * factor:.6g}") for factor in self.factors]
+        count = self.seeds[0 if full else 1]
+        return [Trial(f"rate-{rate:g}", {"lr": rate}, seeds=count) for rate in rates]
+
+    def measure(
+        self, trained: Sequence[Trained], results: Mapping[str, Mapping[str, xr.DataTree]], tell: Progress
+    ) -> Measured:
+        """Fit the paths of all seeds; those of one rate share the walks of its first seed, which has their step norms.
+
+        Args:
+            trained: the trials.
+            results: not used.
+            tell: told about the progress.
+
+        Returns:
+            A row for each training, S0's claims, and `scores`, `nulls` and `starts` for the figures.
+        """
+        del results
+        rows: list[dict[str, Any]] = []
+        first: dict[str, xr.Dataset] = {}
+        from_spike: dict[tuple[str, int], xr.Dataset] = {}
+        kinked: dict[str, KinkWalks] = {}
+        left_out: list[tuple[str, str]] = []
+        starts: dict[str, list[xr.DataArray]] = {}
+        for place, one in enumerate(trained):
+            tell(f"paths at {one.trial.name}", place, len(trained))
+            for run, settings, wild in zip(one.runs, one.settings, one.diverged, strict=True):
+                row: dict[str, Any] = {
+                    "trial": one.trial.name,
+                    "lr": settings.lr,
+                    "seed": settings.seed,
+                    "status": "diverged" if wild else run.status,
+                    "steps": int(run.steps[-1]),
+                    **last_scores(run),
+                }
+                rows.append(row)
+                if wild:
+                    continue
+                x, memory = run[self.studied], memory_of(run)
+                pool = first.get(one.trial.name)
+                try:
+                    path = singular_path(x, null=requested.ENOUGH if pool is None else 0, **asdict(memory))
+                    if one.trial.name not in kinked:
+                        tell(f"segments and crossings of walks at {one.trial.name}", place, len(trained))
+                        kinked[one.trial.name] = walk_kinks(x, memory)
+                    kinks = kinks_row(x, kinked[one.trial.name])
+                except EigentrailError as error:
+                    row["note"] = f"{self.studied}: {error}"
+                    left_out.append((called(one.trial, settings), row["note"]))
+                    continue
+                pool = first.setdefault(one.trial.name, path)
+                starts.setdefault(one.trial.name, []).append(path["score_from"])
+                spike = spike_step(x)
+                row |= {**path_row(path, pool), **kinks, "spike_step": spike}
+                if np.isfinite(spike):
+                    tell(f"paths from the first spike at {one.trial.name}", place, len(trained))
+                    row |= _from_spike(x, one.trial.name, int(spike), from_spike, memory)
+        tell("paths fitted", len(trained), len(trained))
+        table = pd.DataFrame(rows)
+        names = [one.trial.name for one in trained if one.trial.name in first]
+        usual = f"rate-{trained[self.factors.index(1.0)].settings[0].lr:g}"
+        if usual not in first:
+            return Measured(table, left_out=tuple(left_out), missing=why_lacking([usual], trained, left_out))
+        known = pd.DataFrame([row for row in rows if "segments" in row])
+        return Measured(
+            table,
+            tuple(geodesic_claims(known, first, starts, usual)),
+            {
+                name: xr.Dataset(
+                    {
+                        "null_scores": first[name]["null_scores"],
+                        "null_from": first[name]["null_from"],
+                        "score_from": xr.concat(starts[name], "run"),
+                    }
+                )
+                for name in names
+            },
+            tuple(left_out),
+        )
+
+
+def _from_spike(
+    x: xr.DataArray, trial: str, spike: int, pools: dict[tuple[str, int], xr.Dataset], memory: Memory
+) -> dict[str, Any]:
+    # S0 begins a path where the first spike is; the walks begin there with it.
+    pool = pools.get((trial, spike))
+    try:
+        draws = requested.ENOUGH if pool is None else 0
+        path = singular_path(x, null=draws, start=spike, shares=(0.0,), **asdict(memory))
+    except TrajectoryError:  # too little is left behind the spike
+        return {}
+    return path_row(path, pools.setdefault((trial, spike), path), SPIKE)
+
+
+def path_row(path: xr.Dataset, pool: xr.Dataset, begins: str = "") -> dict[str, Any]:
+    """Tell the fits of a path in a row of numbers.
+
+    Args:
+        path: from `singular_path`.
+        pool: the path whose walks it is compared with.
+        begins: what stands before each name, for paths that begin elsewhere.
+
+    Returns:
+        For each side and kind of circle `score`, `null` (the walks' median) and `percentile`, with the prefix
+        `right_1_` and so on; `rss` of each, and `arc` of the great circles.
+    """
+    row: dict[str, Any] = {}
+    for side, dims in FITS:
+        of = {"side": side, "dims": dims}
+        score = float(path["score"].sel(of))
+        drawn = pool["null_scores"].sel(of).values
+        known = drawn[np.isfinite(drawn)]
+        prefix = f"{begins}{side}_{dims}"
+        row |= {
+            f"{prefix}_score": score,
+            f"{prefix}_null": float(np.median(known)) if len(known) else float("nan"),
+            f"{prefix}_percentile": compare(score, known).percentile
+            if len(known) and np.isfinite(score)
+            else float("nan"),
+            f"{prefix}_rss": float(path["rss"].sel(of)),
+        }
+        if dims == 1:
+            row[f"{begins}{side}_arc"] = float(path["arc"].sel(of))
+    return row
+
+
+@dataclass(frozen=True)
+class KinkWalks:
+    """What random walks of the weights have of segments and crossings.
+
+    Attributes:
+        segments: [d] of how many geodesics the paths of their right vectors consist; none where paths are too short.
+        crossings: [2, d] exchanges among the leading places, and changes of the leading direction.
+    """
+
+    segments: Float64[np.ndarray, " d"]
+    crossings: Float64[np.ndarray, "2 d"]
+
+
+NO_WALKS = KinkWalks(np.zeros(0), np.zeros((2, 0)))
+
+
+def walk_kinks(x: xr.DataArray, memory: Memory) -> KinkWalks:
+    """Count segments and crossings of random walks with the step norms of a training.
+
+    Args:
+        x: [T, out, in] weights over steps.
+        memory: how the updates of the walks remember each other.
+
+    Returns:
+        The counts of 200 walks.
+    """
+    try:
+        cuts = walk_counts(x, requested.ENOUGH, **asdict(memory))["right"]
+    except TrajectoryError:  # too few steps to cut, which `kinks_row` takes as one segment
+        cuts = np.zeros(0)
+    return KinkWalks(cuts, crossings(x, min(_FOLLOWED, *x.shape[1:]), **asdict(memory)).chance.walks)
+
+
+def kinks_row(x: xr.DataArray, walks: KinkWalks = NO_WALKS) -> dict[str, Any]:
+    """Count the geodesics that a path consists of, and how often another direction becomes the leading one.
+
+    Args:
+        x: [T, out, in] weights over steps.
+        walks: the same of random walks, counted in the same way; none where something else is the null.
+
+    Returns:
+        `segments`, `changes` (their first steps), `leading_changes` (how many), `leading_steps` (when), and
+        `changes_at_crossings`, how many changes lie next to one of them, with `changes_chance`, how many would if as
+        many were anywhere in the training; with walks `segments_null` (their median), `segments_percentile`,
+        `segments_p`, `leading_null` (their mean), `leading_percentile` and `leading_p`, the p-values being those of so
+        many or more.
+    """
+    beside: dict[str, Any] = {}
+    try:
+        cut = segments(x, null=walks.segments)
+        changes = [int(step) for step in cut.changes]
+        low_high = cut.intervals
+        if len(walks.segments):
+            beside |= {
+                "segments_null": float(np.median(walks.segments)),
+                "segments_percentile": cut.percentile,
+                "segments_p": compare(cut.count, walks.segments).p,
+            }
+    except TrajectoryError:
+        changes, low_high = [], np.zeros((0, 2))
+    found = crossings(x, min(_FOLLOWED, *x.shape[1:]), null=walks.crossings)
+    steps, chance = found.leading_changes, found.chance
+    if chance.leading_p is not None:
+        beside |= {
+            "leading_null": float(chance.leading_null.mean()),
+            "leading_percentile": chance.leading_percentile,
+            "leading_p": chance.leading_p[0],
+        }
+    labels = x["step"].values
+    every = float(np.median(np.diff(labels)))
+    near, by_chance = 0, 0.0
+    for low, high in np.asarray(low_high, float):
+        near += any(low - every <= step <= high + every for step in steps)
+        # A change is seen at any step but the first.
+        within = float(((labels[1:] >= low - every) & (labels[1:] <= high + every)).mean())
+        by_chance += 1.0 - (1.0 - within) ** len(steps)
+    return {
+        "segments": len(changes) + 1,
+        **beside,
+        "changes": " ".join(map(str, changes)),
+        "leading_changes": len(steps),
+        "leading_steps": " ".join(str(int(step)) for step in steps),
+        "changes_at_crossings": near,
+        "changes_chance": by_chance,
+    }
+
+
+def spike_step(x: xr.DataArray) -> float:
+    """Find the first step with a Marchenko-Pastur spike.
+
+    Args:
+        x: [T, out, in] weights over steps.
+
+    Returns:
+        The step; NaN where there is none.
+    """
+    rows = open_rows(x)
+    try:
+        return float(rows.steps[first_spike(rows)])
+    except TrajectoryError:
+        return float("nan")

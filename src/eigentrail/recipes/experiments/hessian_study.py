@@ -1,0 +1,107 @@
+"""`study hessian`: S1's chapter 7 and S2's level spacings, with and without weight decay."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+import xarray as xr
+
+from eigentrail._progress import Progress
+from eigentrail.analyses.framework.registry import find_analysis
+from eigentrail.analyses.framework.rows import table_of
+from eigentrail.analyses.hessian.place import WHOLE, Place
+from eigentrail.curvature import Curvature, layer_meeting
+from eigentrail.curvature.weight_decay_shift import WeightDecayShift
+from eigentrail.recipes.experiments.decay_shift import decay_shift
+from eigentrail.recipes.experiments.hessian_claims import hessian_claims
+from eigentrail.recipes.framework.claims import Measured, last_scores
+from eigentrail.recipes.framework.experiment import Experiment, Trained, Trial
+from eigentrail.training import TrainingSettings
+
+#: The two kinds of training that are compared.
+KINDS = ("plain", "decay")
+# Leading eigenvectors of a layer that are looked for in the whole network's.
+_LEADING = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class HessianStudy(Experiment):
+    """One network trained without and with weight decay, and the Hessian of its loss where the training ends.
+
+    Attributes:
+        decay: the weight decay of the second training, torch's.
+    """
+
+    decay: float = 1e-3
+
+    def trials(self, settings: TrainingSettings, full: bool) -> list[Trial]:
+        """Plan the two trainings.
+
+        Args:
+            settings: the study's.
+            full: not used: both sizes are the same two trainings.
+
+        Returns:
+            The trials.
+        """
+        del settings, full
+        return [
+            Trial(kind, {"weight_decay": decay}, layers={self.studied: 1, "*": 50})
+            for kind, decay in zip(KINDS, (0.0, self.decay), strict=True)
+        ]
+
+    def measure(
+        self, trained: Sequence[Trained], results: Mapping[str, Mapping[str, xr.DataTree]], tell: Progress
+    ) -> Measured:
+        """Confront S1's and S2's claims with the Hessians.
+
+        Args:
+            trained: the trials.
+            results: their analyses, with "curvature".
+            tell: told about the progress.
+
+        Returns:
+            A row per training and target, and the claims.
+        """
+        trees = {trial.trial.name: results[trial.trial.name]["curvature"] for trial in trained}
+        tables = []
+        for trial in trained:
+            table = table_of(find_analysis("curvature"), trees[trial.trial.name])
+            scores = {key: value for key, value in last_scores(trial.runs[0]).items() if key != "gap"}
+            tables.append(table.assign(training=trial.trial.name, **scores))
+        tell("layer against the whole network", 0, 2)
+        meeting = _meeting(trained[0], self.studied)
+        tell("the shift by weight decay", 1, 2)
+        shift = _shift(trained[1], self.studied)
+        tell("done", 2, 2)
+        return Measured(
+            pd.concat(tables, ignore_index=True),
+            hessian_claims(trees, self.studied, meeting, shift),
+            {"meeting": meeting},
+        )
+
+
+def _meeting(trained: Trained, layer: str) -> xr.Dataset:
+    """Compare a layer's leading eigenvectors with those of the whole network (S1 7.4)."""
+    run = trained.runs[0]
+    place = Place(run, int(run.steps[-1]), samples=5_000)
+    bases: dict[str, Any] = {}
+    slices = {}
+    for target in (layer, WHOLE):
+        curvature = Curvature(place.model, None, place.train, None if target == WHOLE else [layer])
+        count = min(_LEADING, curvature.n - 1)
+        bases[target] = curvature.top(count, "largest", 1e-2)
+        slices[target] = dict(curvature.slices)
+    found = layer_meeting(bases[layer], bases[WHOLE], slices[layer], slices[WHOLE])
+    return found.assign_attrs({"layer": layer})
+
+
+def _shift(trained: Trained, layer: str) -> WeightDecayShift:
+    """Measure how far the training's weight decay moves the leading eigenvalues of a layer at the same weights."""
+    run = trained.runs[0]
+    place = Place(run, int(run.steps[-1]), samples=5_000)
+    decay = float(place.setting.get("weight_decay") or 0.0) / 2.0
+    return decay_shift(place.model, place.train, layer, decay, _LEADING)

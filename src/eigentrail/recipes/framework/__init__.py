@@ -1,0 +1,1 @@
+"""What turns a file of `eigentrail.recipes` into a study: training, analyses, claims, page, command line."""

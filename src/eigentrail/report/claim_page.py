@@ -1,0 +1,79 @@
+"""The page of a recipe that measures claims: each claim with its verdict over the seeds, and the tables."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from eigentrail._cells import cell
+from eigentrail.findings import ClaimResult
+from eigentrail.report.page import render
+from eigentrail.report.sections import Card, Cards, Grid, Item, Listing, Page, Prose, Section
+
+_TOLD = {"yes": "holds", "no": "does not hold", "undecided": "not decided"}
+_MOST_ROWS = 60
+
+
+def claim_page(
+    title: str, source: str, claims: Sequence[ClaimResult], tables: Mapping[str, pd.DataFrame]
+) -> str:
+    """Write the page.
+
+    Args:
+        title: what was measured.
+        source: how it was made.
+        claims: the claims, decided over seeds.
+        tables: by name.
+
+    Returns:
+        One self-contained HTML document.
+    """
+    counts = Counter(_TOLD[str(one.verdict)] for one in claims)
+    summary = ", ".join(f"{counts[told]} {told}" for told in _TOLD.values() if counts[told])
+    cards = tuple(
+        Card(
+            one.claim.statement,
+            _TOLD[str(one.verdict)].capitalize(),
+            one.sentence,
+            one.claim.source,
+            str(one.verdict),
+        )
+        for one in sorted(claims, key=lambda one: list(_TOLD).index(str(one.verdict)))[:4]
+    )
+    answers: list[Item] = [Cards(cards), Prose((f"Of {len(claims)} claims {summary}.",))] if claims else []
+    rows = tuple(
+        (
+            _TOLD[str(one.verdict)],
+            f"{one.claim.source}: {one.claim.statement} {one.sentence.capitalize()}.",
+            None,
+        )
+        for one in claims
+    )
+    sections = [
+        Section("answers", "Answers", tuple(answers), nav="Answers"),
+        Section(
+            "claims",
+            "What became of the claims",
+            (Listing(("Verdict", "Claim and finding"), rows),),
+            nav="Claims",
+        ),
+    ]
+    for name, table in tables.items():
+        sections.append(
+            Section(
+                f"table-{len(sections)}",
+                name.replace("_", " ").capitalize(),
+                (_grid(table),),
+                nav=name,
+                folded=True,
+            )
+        )
+    return render(Page(title, source, tuple(sections), ()))
+
+
+def _grid(table: pd.DataFrame) -> Grid:
+    shown = table.head(_MOST_ROWS)
+    rows = tuple((tuple(cell(value) for value in row), None) for row in shown.itertuples(index=False))
+    return Grid(tuple(str(column).replace("_", " ") for column in table.columns), rows)

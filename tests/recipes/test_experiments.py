@@ -1,0 +1,284 @@
+"""Studies of several trainings: their trainings, tables and claims, in short runs on the digits."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from eigentrail.api.study import SweepResult, study
+from eigentrail.cli.app import run as main
+from eigentrail.errors import OptionError, RunError
+from eigentrail.recipes import Claim, Measured, Trial, recipes, run_trials
+from eigentrail.recipes.experiments.drift_claims import _add_back, _agrees, _scaling, hundreds_needed
+from eigentrail.recipes.experiments.geodesic_claims import above_chance
+from eigentrail.recipes.framework.claims import COLUMNS, decide
+from eigentrail.report.experiments import experiment_sections
+from eigentrail.trajectories import evolution
+
+STUDIES = recipes()
+
+VERDICTS = {"holds", "does not hold", "not decided"}
+
+
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A null of few walks takes a tenth of the time; its percentiles are coarse.
+    monkeypatch.setattr("eigentrail.chance.requested.ENOUGH", 20)
+    for name, changes in {
+        "drift": {"only": ("evolution",), "factors": (0.5, 2.0)},
+        "geodesic": {"only": ("evolution",), "seeds": (1, 2), "factors": (0.5, 1.0)},
+        "class-swap": {"only": ("evolution",), "seeds": (1, 1), "every": 2},
+    }.items():
+        monkeypatch.setitem(STUDIES, name, replace(STUDIES[name], **changes))
+
+
+def check_claims(done: SweepResult) -> None:
+    assert list(done.claims) == list(COLUMNS)
+    assert set(done.claims["verdict"]) <= VERDICTS
+    assert done.claims["finding"].str.len().min() > 20
+    # What can be compared with chance is.
+    assert done.claims["observed"].notna().sum() >= done.claims["chance"].notna().sum() > 0
+    folder = done.page.parent
+    stored = pd.read_csv(folder / "claims.csv")
+    assert list(stored) == list(COLUMNS) and len(stored) == len(done.claims)
+    assert len(pd.read_csv(folder / "comparison.csv")) == len(done.table)
+    page = done.page.read_text(encoding="utf-8")
+    assert "What became of the claims" in page and "What was measured" in page
+    assert f"Of {len(done.claims)} confrontations of a claim" in page
+
+
+def test_the_drift_mode_from_the_first_training_to_the_claims(short: None, tmp_path: Path) -> None:
+    done = study("drift", "digits", epochs=16, out=tmp_path / "runs", progress=False)
+    check_claims(done)
+    table = done.table.set_index("trial")
+    watched = table.loc[["plain", "decay", "plain-frozen", "decay-frozen"]]
+    for column in ("slope", "weight_overlap", "overlap_chance", "walk_percentile", "norm_slope"):
+        assert np.isfinite(watched[column].astype(float)).all()
+    assert table.loc["plain-rates", "lr"].tolist() == pytest.approx(
+        [0.5 * table.loc["plain", "lr"], 2.0 * table.loc["plain", "lr"]], rel=1e-4
+    )
+    assert {"S1 6.1, figure 6.2", "S1 6.2", "S1 eq. 6.6", "S1 eq. 6.7", "S1 6.5"} <= set(
+        done.claims["source"]
+    )
+    runs = {one.trial.name: one.runs[0] for one in done.trained}
+    # Each stretch begins where its training ended, and frozen layers do not move.
+    last = runs["plain-training"]["fc3.weight"].values[-1]
+    for name in ("plain", "plain-rates", "plain-frozen"):
+        assert (runs[name]["fc3.weight"].values[0] == last).all()
+    assert (runs["plain-frozen"]["fc4.weight"].values == runs["plain-frozen"]["fc4.weight"].values[0]).all()
+    assert not (runs["plain"]["fc4.weight"].values[-1] == runs["plain"]["fc4.weight"].values[0]).all()
+    assert table.loc["decay", "growth"] == "shrinks"
+
+
+@pytest.mark.slow
+def test_geodesics_of_several_seeds_and_rates(short: None, tmp_path: Path, capsys) -> None:
+    call = [
+        "study",
+        "geodesic",
+        "--data",
+        "digits",
+        "--epochs",
+        "12",
+        "--out",
+        str(tmp_path / "runs"),
+        "--quiet",
+    ]
+    assert main(call) == 0
+    out = capsys.readouterr().out
+    assert "S0 slides 20-27" in out and out.strip().endswith("report.html")
+    table = pd.read_csv(tmp_path / "runs" / "comparison.csv")
+    assert table["seed"].tolist() == [0, 1, 0, 1]
+    assert sorted(set(table["lr"])) == [0.005, 0.01]
+    for side in ("right", "left"):
+        for dims in (1, 2):
+            assert table[f"{side}_{dims}_percentile"].between(0, 100).all()
+            assert table[f"{side}_{dims}_score"].between(0, 1).all()
+    assert (table["segments"] >= 1).all()
+    claims = pd.read_csv(tmp_path / "runs" / "claims.csv")
+    assert list(claims) == list(COLUMNS) and set(claims["verdict"]) <= VERDICTS
+    # Of both sides from the first step on; and from the first spike on where a training has one.
+    for start, counts in (("the first step", {2}), ("its first spike", {0, 2})):
+        assert claims["claim"].str.contains(f"great 2-sphere, from {start}").sum() in counts
+
+
+@pytest.mark.slow
+def test_swapped_classes_beside_a_control(short: None, tmp_path: Path) -> None:
+    done = study("class swap", "digits", epochs=6, out=tmp_path / "runs", progress=False)
+    check_claims(done)
+    swap, control = done.table.to_dict(orient="records")
+    assert (swap["trial"], control["trial"], swap["swap_epoch"]) == ("swap", "control", 3)
+    runs = {one.trial.name: one.runs[0] for one in done.trained}
+    early = runs["swap"]["fc2.weight"].epoch.values <= 3
+    # Up to the swap both are the same training.
+    assert (runs["swap"]["fc2.weight"].values[early] == runs["control"]["fc2.weight"].values[early]).all()
+    assert swap["turned_before"] == pytest.approx(control["turned_before"])
+    assert swap["turned_after"] != control["turned_after"]
+
+
+def test_a_study_of_swapped_classes_goes_on_with_more_epochs(tmp_path: Path) -> None:
+    chosen = replace(STUDIES["class-swap"], seeds=(1, 1), every=20)
+    folder = tmp_path / "runs"
+    run_trials(chosen, folder, "digits", epochs=2, progress=False)
+    _, longer = run_trials(chosen, folder, "digits", epochs=3, progress=False)
+    # The classes were swapped after one of two epochs; that they stay.
+    assert [[phase.start for phase in one.settings[0].phases] for one in longer] == [[0, 1], [0]]
+    assert [one.runs[0].metrics.epoch.values[-1] for one in longer] == [3, 3]
+    with pytest.raises(OptionError, match="epochs=1: the preset class-swap has 2 phases of classes"):
+        run_trials(chosen, tmp_path / "short", "digits", epochs=1, progress=False)
+    assert not (tmp_path / "short").exists()
+
+
+def test_what_a_sweep_tells_of_the_end_is_of_the_last_step(tmp_path: Path) -> None:
+    # The layer is recorded every third epoch; this is the first one.
+    chosen = replace(STUDIES["batch-size"], values=(500, 100))
+    _, trained = run_trials(chosen, tmp_path / "runs", "digits", epochs=1, progress=False)
+    results = {
+        one.trial.name: {"evolution": evolution(one.runs[0], layers="fc1.weight", progress=False)}
+        for one in trained
+    }
+    table = chosen.measure(trained, results, lambda *told: None).table
+    assert table["spectrum_step"].tolist() == table["steps"].tolist() == [3, 15]
+
+
+def test_a_stretch_that_began_elsewhere_is_refused(tmp_path: Path) -> None:
+    chosen = replace(STUDIES["drift"], factors=())
+    plan = [Trial("first", share=0.5), Trial("second", begins="first")]
+    object.__setattr__(chosen, "trials", lambda settings, full: plan)
+    run_trials(chosen, tmp_path / "runs", "digits", epochs=2, progress=False)
+    # What is there is kept as it is.
+    before = (tmp_path / "runs" / "second" / "run.json").stat().st_mtime_ns
+    run_trials(chosen, tmp_path / "runs", "digits", epochs=2, progress=False)
+    assert (tmp_path / "runs" / "second" / "run.json").stat().st_mtime_ns == before
+    with pytest.raises(RunError, match="began with step 45 of first, now it would begin with step 90"):
+        run_trials(chosen, tmp_path / "runs", "digits", epochs=4, progress=False)
+    with pytest.raises(RunError, match="is a run itself"):
+        run_trials(chosen, tmp_path / "runs" / "first", "digits", progress=False)
+
+
+@pytest.mark.parametrize(
+    "above, of, verdict",
+    [
+        (0, 6, "does not hold"),
+        (1, 6, "does not hold"),
+        (2, 6, "not decided"),
+        (3, 6, "holds"),
+        (6, 6, "holds"),
+    ],
+)
+def test_so_many_seeds_above_the_null_are_no_chance(above: int, of: int, verdict: str) -> None:
+    percentiles = np.array([99.0] * above + [50.0] * (of - above))
+    found = above_chance(percentiles, "S0", "claimed.", "scores")
+    assert found.verdict == verdict
+    assert (found.observed, found.chance) == (pytest.approx(above / of), 0.05)
+
+
+def test_nothing_is_decided_without_a_null() -> None:
+    assert above_chance(np.array([np.nan]), "S0", "claimed.", "scores").verdict == "not decided"
+    assert decide(None) == "not decided"
+
+
+@pytest.mark.parametrize(
+    "exponent, error, verdict", [(1.1, 0.01, True), (1.5, 0.1, False), (1.5, 0.4, None), (0.9, 3.0, True)]
+)
+def test_an_exponent_is_the_claimed_one_or_not_or_cannot_be_told(
+    exponent: float, error: float, verdict: bool | None
+) -> None:
+    assert _agrees(exponent, error, 1.0) is verdict
+
+
+@pytest.mark.parametrize(
+    "needed, there, verdict",
+    [(None, 90, None), (None, 337, True), (250, 337, True), (20, 337, False), (20, 90, False)],
+)
+def test_hundreds_of_components_are_needed_only_where_there_are_hundreds(
+    needed: int | None, there: int, verdict: bool | None
+) -> None:
+    assert hundreds_needed(needed, there) is verdict
+
+
+def adding_back(part: str, zeros: float, curve: list[float]) -> xr.DataTree:
+    """A layer whose accuracy with 0, 1 and 90 directions is known."""
+    data = xr.Dataset(
+        {
+            "accuracy": (("part", "k"), [curve]),
+            "loss": (("part", "k"), [[1.0] * len(curve)]),
+            "norm": ("k", np.linspace(0, 1, len(curve))),
+        },
+        coords={"part": [part], "k": [0, 1, 90][: len(curve)]},
+    )
+    node = xr.DataTree.from_dict({f"/{kind}": data for kind in ("components", "singular", "random")})
+    node.attrs = {
+        **{"name": "fc1.weight", "parameters": 100, "parts": [part], "guess": [0.1]},
+        **{"accuracy_full": [0.9], "accuracy_zeros": [zeros], "loss_full": [0.1], "loss_zeros": [2.0]},
+    }
+    return xr.DataTree().assign({"fc1": node})
+
+
+def test_too_few_components_decide_nothing_and_one_is_no_plural() -> None:
+    few = adding_back("test", 0.1, [0.1, 0.2, 0.3])
+    alone = adding_back("test", 0.1, [0.1, 0.9])
+    plain, decay = _add_back({"plain": {"add-back": alone}, "decay": {"add-back": few}}, "fc1.weight")
+    assert (
+        plain.verdict == "holds"
+        and "takes 1 component, 1 singular matrix, 1 random direction" in plain.finding
+    )
+    assert decay.verdict == "not decided"
+    assert "takes more than 90 components, more than all singular matrices" in decay.finding
+    assert decay.finding.endswith("; 90 components in all are too few to tell")
+
+
+def test_findings_end_as_sentences_do() -> None:
+    alpha = np.linspace(1, 2, 5)
+    node = xr.DataTree(
+        xr.Dataset(
+            {
+                **{name: ("curve", [0.5, 0.5]) for name in ("rate", "exponential_loss_r2", "quadratic_r2")},
+                "curvature": ("curve", [0.1, 0.1]),
+                "form": ("curve", ["exponential", "quadratic"]),
+                "loss": (("curve", "alpha"), np.stack([np.exp(-alpha), alpha**2])),
+                "accuracy": ("alpha", np.ones(5)),
+            },
+            coords={"curve": ["cross_entropy", "with_decay"], "alpha": alpha},
+            attrs={"name": "fc1.weight", "weight_decay": 1e-3},
+        )
+    )
+    results = {kind: {"loss-scaling": xr.DataTree().assign({"a": node})} for kind in ("plain", "decay")}
+    for claim, other in zip(_scaling(results, "fc1.weight"), ("quadratic", "exponential"), strict=True):
+        assert claim.finding.endswith(f"; given for chance is the share that the {other} fit explains")
+        assert "(R² 0.500 exponential, 0.500 quadratic)" in claim.finding
+
+
+def test_how_several_networks_are_trained_is_told_once_and_only_if_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # One after the other, which is quicker for so little than to start processes.
+    monkeypatch.setattr("eigentrail.training.ensemble_processes.cpu_count", lambda: 1)
+    monkeypatch.setattr("eigentrail.training.ensemble_fitness._OPERATIONS", 1e5)
+    monkeypatch.setattr("eigentrail.recipes.framework.experiment._PAUSE", 0.0)
+    chosen = replace(STUDIES["geodesic"], factors=(1.0,), fewest=1)
+    plan = [Trial(f"rate-{number}", seeds=2) for number in (1, 2)]
+    object.__setattr__(chosen, "trials", lambda settings, full: plan)
+    run_trials(chosen, tmp_path / "loud", "digits", epochs=1, progress=True)
+    said = capsys.readouterr().err
+    assert said.count("2 networks: trained in parallel processes") == 1
+    assert said.count("recording") == 0
+    for place in (1, 2):
+        for count in (1, 2):
+            assert f"geodesic [{place}/2] rate {place}: seed{count - 1} is done ({count} of 2)\n" in said
+    run_trials(chosen, tmp_path / "quiet", "digits", epochs=1, progress=False)
+    assert capsys.readouterr().err == ""
+
+
+def test_the_page_counts_the_verdicts_and_shows_chance() -> None:
+    claims = tuple(
+        Claim("S1 6.3", "It moves.", verdict, "share", 0.5, 0.25, "found it") for verdict in sorted(VERDICTS)
+    )
+    [section] = experiment_sections("none", Measured(pd.DataFrame({"a": [1]}), claims))
+    assert "1 holds, 1 does not, and 1 is not decided" in section.items[0].paragraphs[0]
+    assert "(share: 0.500, to compare with 0.250)" in section.items[1].rows[0][1]
+    assert not experiment_sections("none", Measured(pd.DataFrame({"a": [1]})))

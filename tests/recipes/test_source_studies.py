@@ -1,0 +1,117 @@
+"""The studies of the sources' larger networks and the sweep over batch sizes, on the digits."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from eigentrail.api.study import SweepResult, study
+from eigentrail.cli.app import run as main
+from eigentrail.recipes import Sweep, recipes, run_study
+from eigentrail.recipes.framework.experiment import run_trials
+
+STUDIES = recipes()
+
+# The digits, and S3's deep linear network, are small enough as they are.
+AS_THEY_ARE = ("mlp50", "hessian", "deep-linear")
+
+
+@pytest.mark.parametrize("name", [n for n in STUDIES if not n.startswith(AS_THEY_ARE)])
+def test_each_has_a_size_for_two_cores_beside_the_sources(name: str) -> None:
+    found = STUDIES[name]
+    full, small = found.settings("cifar10", full=True), found.settings("cifar10")
+    assert full == found.training.settings
+    assert small.epochs < full.epochs
+    assert "full:" in found.minutes
+    assert "full:" in found.disk
+    assert len(found.choices("cifar10")) == len(found.choices("cifar10", full=True)) + 1
+
+
+def test_the_sources_are_all_there() -> None:
+    sources = {found.training.source.split()[0] for found in STUDIES.values()}
+    assert sources == {"S0", "S1", "S2", "S3", "S4"}
+    assert {"lenet", "mini-alexnet-s1", "resnet20", "mlp50", "mlp256", "minialexnet", "batch-size"} <= set(
+        STUDIES
+    )
+
+
+def test_the_swap_records_as_its_preset_does_and_looks_at_every_fourth_step(tmp_path: Path) -> None:
+    found = STUDIES["class-swap"]
+    for full in (True, False):
+        assert {trial.layers for trial in found.trials(found.settings("cifar10", full), full)} == {None}
+    _, trained = run_trials(
+        replace(found, seeds=(1, 1)), tmp_path / "runs", "digits", epochs=2, progress=False
+    )
+    run = trained[0].runs[0]
+    steps = run[found.studied].step.values.tolist()
+    assert steps == [*range(int(run.steps[-1]) + 1)]
+    assert found._looked_at(run[found.studied]).step.values.tolist() == [*steps[:-1:4], steps[-1]]
+
+
+def test_the_full_size_is_the_sources_network_and_layers(tmp_path: Path) -> None:
+    # On the digits, so that an epoch of the source's network takes a second.
+    run = run_study(STUDIES["lenet"], tmp_path / "full", "digits", epochs=1, full=True, progress=False)
+    small = run_study(STUDIES["lenet"], tmp_path / "small", "digits", epochs=1, progress=False)
+    assert run.manifest.data["train_samples"] == small.manifest.data["train_samples"] == 1440
+    assert not any(text.startswith("for two cores") for text in run.manifest.notes["chosen"])
+    assert any(text.startswith("for two cores") for text in small.manifest.notes["chosen"])
+    assert len(run["conv1.weight"].step) == 24
+
+
+@pytest.fixture
+def sweep(monkeypatch: pytest.MonkeyPatch) -> Sweep:
+    short = replace(STUDIES["batch-size"], values=(240, 48))
+    monkeypatch.setitem(STUDIES, "batch-size", short)
+    return short
+
+
+def test_batch_sizes_side_by_side(sweep: Sweep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = study("batch size", "digits", epochs=3, out=tmp_path / "runs", progress=False)
+    assert isinstance(done, SweepResult)
+    assert done.table.batch_size.tolist() == [240, 48]
+    # 1440 digits: six and thirty steps in an epoch.
+    assert done.table.steps.tolist() == [18, 90]
+    for row, found in zip(done.table.to_dict(orient="records"), done.analyses, strict=True):
+        accuracy = {
+            n: float(found.run.metrics[n].dropna("step")[-1]) for n in ("train_accuracy", "test_accuracy")
+        }
+        assert row["gap"] == pytest.approx(accuracy["train_accuracy"] - accuracy["test_accuracy"])
+        assert row["phase"]
+        assert row["effective_rank"] > 1
+        # All begin with the same weights.
+        first = done.analyses[0].run["fc1.weight"].values[0]
+        assert (found.run["fc1.weight"].values[0] == first).all()
+    assert done.page == tmp_path / "runs" / "report.html"
+    assert "batch-size-240" in done.page.read_text(encoding="utf-8")
+    assert (tmp_path / "runs" / "comparison.csv").is_file()
+    # What is trained is not trained again.
+    before = (tmp_path / "runs" / "batch-size-48" / "run.json").stat().st_mtime_ns
+    again = study("batch size", "digits", epochs=3, out=tmp_path / "runs", progress=False)
+    assert again.table.equals(done.table)
+    assert (tmp_path / "runs" / "batch-size-48" / "run.json").stat().st_mtime_ns == before
+
+
+def test_the_command_line_prints_the_table_and_the_page(
+    sweep: Sweep, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "runs"
+    assert (
+        main(["study", "batch-size", "--data", "digits", "--epochs", "1", "--out", str(out), "--quiet"]) == 0
+    )
+    said = capsys.readouterr().out
+    assert "batch size" in said
+    assert said.strip().endswith("report.html")
+
+
+def test_the_list_tells_of_both_sizes(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    assert main(["study", "--list"]) == 0
+    said = capsys.readouterr().out
+    for name in STUDIES:
+        assert name in said
+    assert "full:" in said
