@@ -49,7 +49,13 @@ def study(
     from eigentrail.api.study import ClaimStudyResult, SweepResult
     from eigentrail.api.study import study as run_study
     from eigentrail.cli.findings import print_summary
-    from eigentrail.cli.run_tables import print_analysis, print_claims, print_studies, print_table
+    from eigentrail.cli.run_tables import (
+        print_analysis,
+        print_claim_results,
+        print_claims,
+        print_studies,
+        print_table,
+    )
     from eigentrail.cli.tables import note
     from eigentrail.training import DivergenceError
 
