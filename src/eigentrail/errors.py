@@ -30,6 +30,10 @@ class LayerError(EigentrailError):
     """One weight matrix cannot be analysed (not finite, too small, all zero, ...)."""
 
 
+class NotFiniteError(LayerError):
+    """A weight matrix holds NaN or infinite entries."""
+
+
 class SpectrumError(EigentrailError):
     """A quantity is not defined for this spectrum (for example Marchenko-Pastur without a shape)."""
 

@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple
 
 from threadpoolctl import ThreadpoolController
 
-from eigentrail.api.summary import remarks
-from eigentrail.errors import EigentrailError
+from eigentrail.errors import EigentrailError, NotFiniteError
 from eigentrail.metrics.framework.contract import DiagnosisOptions
 from eigentrail.metrics.framework.diagnose import diagnose, diagnose_spectrum
 from eigentrail.spectra.spectrum import Spectrum
 from eigentrail.weights import FactoredMatrix, MatrixSpec, Weights
 
-#: Name, row, spectrum, and the reason where there is none.
-InspectedLayer: TypeAlias = tuple[str, dict[str, Any] | None, Spectrum | None, str | None]
-
 # Below this many columns one BLAS thread is the fastest; above it the two pipelines share the cores.
 _ONE_THREAD = 512
 _BLAS = ThreadpoolController()
+
+
+class InspectedLayer(NamedTuple):
+    """What came of one matrix.
+
+    Attributes:
+        name: of the matrix.
+        row: its row of the table; None where it could not be diagnosed.
+        spectrum: its spectrum; None as well.
+        reason: why there is none.
+        finite: whether all entries are finite.
+    """
+
+    name: str
+    row: dict[str, Any] | None
+    spectrum: Spectrum | None
+    reason: str | None = None
+    finite: bool = True
 
 
 def inspect_layer(
@@ -34,7 +48,7 @@ def inspect_layer(
         cores: cores that this call may use.
 
     Returns:
-        The name, the row and spectrum or None, and the reason when there is none.
+        The row and spectrum, or the reason when there are none.
     """
     spec: MatrixSpec = weights.specs[name]
     threads = 1 if min(spec.rows, spec.cols) < _ONE_THREAD else max(1, cores // 2)
@@ -46,7 +60,7 @@ def inspect_layer(
             else:
                 found = diagnose(matrix.to(device), options)
     except EigentrailError as error:
-        return name, None, None, str(error)
+        return InspectedLayer(name, None, None, str(error), not isinstance(error, NotFiniteError))
     found.spectrum.forget_vectors()  # hundreds of layers would otherwise keep hundreds of megabytes
     row = {
         "name": name,
@@ -57,9 +71,8 @@ def inspect_layer(
         **found.row,
         "aliases": list(spec.aliases),
         "note": spec.note or None,
-        "warnings": remarks(found.row) + found.row["warnings"],
     }
-    return name, row, found.spectrum, None
+    return InspectedLayer(name, row, found.spectrum)
 
 
 def factored_spectrum(matrix: FactoredMatrix) -> Spectrum:

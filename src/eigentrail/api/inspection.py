@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +19,10 @@ from eigentrail._progress import Progress, shown
 from eigentrail.api.inspected_layer import InspectedLayer, inspect_layer
 from eigentrail.api.layer_result import LayerResult
 from eigentrail.api.partial import PartialResults
-from eigentrail.api.summary import summarize
+from eigentrail.api.summary import attention, summarize
+from eigentrail.checks import Checkpoint, Layer, judge
 from eigentrail.errors import OptionError, SourceError
+from eigentrail.findings import Finding
 from eigentrail.metrics.framework.contract import DiagnosisOptions
 from eigentrail.metrics.framework.registry import columns, metrics, versions
 from eigentrail.spectra.spectrum import Spectrum
@@ -46,16 +49,39 @@ class Inspection(LayerResult):
         table: one row a weight matrix, columns as in `table_columns`; None where a number cannot be had.
         spectra: the spectrum of each row, by name.
         skipped: tensors that were not analysed, each with its reason.
-        summary: means over the layers, layers by phase, and the layers that need a look.
+        summary: means over the layers, layers by phase, and the alerts by layer.
         source: what was inspected.
         conv: how convolution kernels were seen as matrices.
         options: how the diagnosis was made.
+        not_finite: names of the tensors that hold NaN or infinite entries.
     """
 
     spectra: Mapping[str, Spectrum]
     source: str
     conv: str
     options: DiagnosisOptions
+    not_finite: tuple[str, ...] = ()
+
+    @cached_property
+    def findings(self) -> list[Finding]:
+        """What the checks found: faults first, the gravest of them at the head, then structures."""
+        rows = self.table.to_dict(orient="records")
+        layers = tuple(Layer(row["name"], row, self.spectra[row["name"]]) for row in rows)
+        return judge(Checkpoint(self.source, layers, self.not_finite))
+
+    @property
+    def alerts(self) -> list[Finding]:
+        """The findings that need a look, the gravest first; none for a healthy network."""
+        return [one for one in self.findings if one.needs_look]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the whole result as plain values, as `--format json` prints it.
+
+        Returns:
+            Where it comes from, `layers`, `findings`, `summary` and `skipped`; never NaN or infinite.
+        """
+        found = super().to_dict()
+        return {**found, "findings": [one.to_dict() for one in self.findings]}
 
     def _about(self) -> dict[str, Any]:
         return {"source": self.source, "conv": self.conv, **asdict(self.options)}
@@ -66,7 +92,9 @@ class Inspection(LayerResult):
     def _page(self) -> str:
         from eigentrail.report import inspection_page
 
-        return inspection_page(self.table, self.spectra, self.skipped, self.summary, self.source)
+        return inspection_page(
+            self.table, self.spectra, self.skipped, self.summary, self.source, self.findings
+        )
 
     @property
     def figures(self) -> FigureBook:
@@ -129,12 +157,13 @@ def inspect(
         partial = PartialResults.open(Path(out), key)
     done: dict[str, tuple[dict[str, Any], Spectrum]] = partial.load() if partial else {}
     skipped = list(weights.skipped)
+    not_finite: list[str] = []
     todo = [name for name in weights if name not in done]
     if callable(progress):
-        _collect(weights, todo, options, jobs, device, partial, done, skipped, progress)
+        _collect(weights, todo, options, jobs, device, partial, done, skipped, not_finite, progress)
     else:
         with shown("inspect", progress) as report:
-            _collect(weights, todo, options, jobs, device, partial, done, skipped, report)
+            _collect(weights, todo, options, jobs, device, partial, done, skipped, not_finite, report)
     if not done:
         raise SourceError(_nothing_found(weights, skipped))
     rows = [done[name][0] for name in weights if name in done]
@@ -147,7 +176,9 @@ def inspect(
         source=weights.source,
         conv=weights.conv,
         options=options,
+        not_finite=tuple(not_finite),
     )
+    found.summary["attention"] = attention(found.alerts)
     if partial is not None:
         found.save(Path(partial.folder).parent)
         partial.remove()
@@ -195,16 +226,19 @@ def _collect(
     partial: PartialResults | None,
     done: dict[str, tuple[dict[str, Any], Spectrum]],
     skipped: list[Skipped],
+    not_finite: list[str],
     progress: Progress,
 ) -> None:
     total = len(weights)
-    for name, row, spectrum, reason in _results(weights, todo, options, jobs, device, progress, total):
-        if row is None or spectrum is None:
-            skipped.append(Skipped(name, reason or "no reason was given"))
+    for one in _results(weights, todo, options, jobs, device, progress, total):
+        if one.row is None or one.spectrum is None:
+            skipped.append(Skipped(one.name, one.reason or "no reason was given"))
+            if not one.finite:
+                not_finite.append(one.name)
             continue
-        done[name] = (row, spectrum)
+        done[one.name] = (one.row, one.spectrum)
         if partial is not None:
-            partial.add(name, row, spectrum)
+            partial.add(one.name, one.row, one.spectrum)
     progress("done", total, total)
 
 
@@ -228,5 +262,5 @@ def _results(
     tasks = (delayed(inspect_layer)(weights, name, options, device, 1) for name in todo)
     results = Parallel(n_jobs=jobs, return_as="generator", pre_dispatch="n_jobs", batch_size=1)(tasks)
     for i, result in enumerate(results):
-        progress(result[0], start + i, total)
+        progress(result.name, start + i, total)
         yield result

@@ -13,18 +13,19 @@ from rich.text import Text
 
 from eigentrail.api.comparison import Comparison
 from eigentrail.api.inspection import Inspection
+from eigentrail.cli.fitting import TableColumn, print_fitting
 
-# Below this many characters a line, a table keeps its most telling columns only.
-_WIDE = 120
+# A line of a pipe or a file, where COLUMNS does not say otherwise.
+_PIPED = 140
 
 
 def console() -> Console:
-    """Make the console for results: as wide as the terminal, wide enough for all columns elsewhere.
+    """Make the console for results: as wide as the terminal or COLUMNS say, wide enough for all columns elsewhere.
 
     Returns:
         A console on standard output that interprets no markup in names.
     """
-    width = None if sys.stdout.isatty() else max(140, shutil.get_terminal_size().columns)
+    width = None if sys.stdout.isatty() else shutil.get_terminal_size((_PIPED, 24)).columns
     return Console(width=width, markup=False, highlight=False, emoji=False, soft_wrap=False)
 
 
@@ -86,92 +87,135 @@ def new_table(columns: list[tuple[str, str]]) -> Table:
     return table
 
 
-def _fitting(out: Console, columns: list[tuple[str, str]], narrow: tuple[str, ...]) -> list[int]:
-    """Choose the columns that a terminal has room for: a table folded letter by letter says nothing.
-
-    Args:
-        out: where the table goes.
-        columns: of the whole table.
-        narrow: titles of those that stay below `_WIDE` characters.
-
-    Returns:
-        Their places.
-    """
-    return [i for i, (title, _) in enumerate(columns) if out.width >= _WIDE or title in narrow]
-
-
-def _note_narrow(out: Console, narrow: bool) -> None:
-    if narrow:
-        out.print(Text(f"{_WIDE} characters a line show all columns; --format csv always does.", style="dim"))
+_INSPECTION = (
+    TableColumn(" "),
+    TableColumn("layer"),
+    TableColumn("shape", 4),
+    TableColumn("alpha", 1, right=True),
+    TableColumn("tail", 7),
+    TableColumn("spikes", 1, right=True),
+    TableColumn("edge", 6, right=True),
+    TableColumn("max", 6, right=True),
+    TableColumn("rank", 2, right=True),
+    TableColumn("spread", 3, right=True),
+    TableColumn("r-ratio", 8, right=True),
+    TableColumn("phase", 1),
+    TableColumn("conf", 5, right=True),
+)
+_MOST_ALERTS, _MOST_OTHERS = 5, 4
 
 
 def print_inspection(found: Inspection) -> None:
-    """Print an inspection: a line per matrix, the worst layers with their reasons, what was skipped.
+    """Print an inspection: what was found, then a line per matrix, then what was skipped.
 
     Args:
         found: the inspection.
     """
     out = console()
+    _print_findings(out, found)
+    alerts = {one.subject for one in found.alerts}
     rows = found.table.to_dict(orient="records")
-    attention = {a["name"]: a for a in found.summary["attention"]}
-    worst = [a["name"] for a in found.summary["attention"][:5]]
-    columns = [
-        (" ", "l"), ("layer", "l"), ("shape", "l"), ("alpha", "r"), ("tail", "l"), ("spikes", "r"),
-        ("edge", "r"), ("max", "r"), ("rank", "r"), ("r-ratio", "r"), ("phase", "l"), ("conf", "r"),
-    ]  # fmt: skip
-    kept = _fitting(out, columns, (" ", "layer", "alpha", "spikes", "rank", "phase"))
-    table = new_table([columns[i] for i in kept])
-    for row in rows:
-        name = row["name"]
-        mark = "!!" if name in worst else "!" if name in attention else ""
-        style = "bold red" if name in worst else "yellow" if mark else ""
-        alpha = "-" if row["alpha"] is None else f"{row['alpha']:.2f} ±{row['alpha_error']:.2f}"
-        ratio = row["spacing_ratio"]
-        cells: tuple[str | Text, ...] = (
-            Text(mark, style=style),
-            Text(name, style=style),
-            "x".join(map(str, row["shape"])),
-            alpha,
-            row["tail_model"] or "-",
-            number(row["spikes"]),
-            number(row["mp_edge_high"]),
-            number(row["lambda_max"]),
-            f"{number(row['effective_rank'])}/{row['cols']}",
-            "-" if ratio is None else f"{ratio:.3f}",
-            row["phase"] or "-",
-            "-" if row["phase_confidence"] is None else f"{row['phase_confidence']:.2f}",
-        )
-        table.add_row(*(cells[i] for i in kept))
-    out.print(table)
-    _note_narrow(out, len(kept) < len(columns))
+    out.print()
+    print_fitting(
+        out,
+        _INSPECTION,
+        [_inspection_cells(row, alerts) for row in rows],
+        ["bold red" if row["name"] in alerts else "" for row in rows],
+    )
     summary = found.summary
     phases = ", ".join(f"{count} {label}" for label, count in summary["phases"].items())
-    means = summary["means"]
     out.print()
     out.print(
         Text(
-            f"{summary['matrices']} matrices of {found.source} (convolutions: {found.conv}); mean alpha"
-            f" {number(means['alpha'])}, {summary['spikes']} spikes where chance gives fewer than"
-            f" {max(summary['expected_false_spikes'], 0.01):.2g}; phases: {phases or 'none told'}."
+            f"{counted(summary['matrices'], 'matrix', 'matrices')} of {found.source} (convolutions: {found.conv}); "
+            f"mean alpha {number(summary['means']['alpha'])}, {counted(summary['spikes'], 'spike', 'spikes')} where "
+            f"chance gives fewer than {max(summary['expected_false_spikes'], 0.01):.2g}; "
+            f"phases: {phases or 'none told'}."
         )
     )
     out.print(
         Text(
             "alpha: exponent of the eigenvalue density's tail; edge, max: Marchenko-Pastur edge and largest eigenvalue"
-            " of W^T W / N; rank: effective rank of how many; r-ratio: 0.531 for random-matrix level repulsion,"
-            " 0.386 for independent levels; conf: how sure the phase is.",
+            " of W^T W / N; rank: effective rank of how many; spread: variance of the eigenvalues over noise's;"
+            " r-ratio: 0.531 for random-matrix level repulsion, 0.386 for independent levels; conf: how sure the"
+            " phase is.",
             style="dim",
         )
     )
-    if worst:
-        out.print()
-        out.print(Text("Layers to look at first", style="bold"))
-        for a in summary["attention"][:5]:
-            out.print(Text(f"  {a['name']}: {'; '.join(a['reasons'])}"))
-        rest = len(summary["attention"]) - len(worst)
-        if rest:
-            out.print(Text(f"  and {rest} more, marked ! above"))
     _print_skipped(out, found.skipped)
+
+
+def counted(count: int, one: str, many: str) -> str:
+    """Count something.
+
+    Args:
+        count: how many.
+        one: the word for one.
+        many: the word for others.
+
+    Returns:
+        "1 matrix", "2 matrices".
+    """
+    return f"{count} {one if count == 1 else many}"
+
+
+def _print_findings(out: Console, found: Inspection) -> None:
+    alerts, total = found.alerts, len(found.table) + len(found.not_finite)
+    layers = list(dict.fromkeys(one.subject for one in alerts))
+    needs = "needs" if len(layers) == 1 else "need"
+    if alerts and layers[0] == "network":
+        out.print(Text(alerts[0].sentence, style="bold"))
+    elif alerts:
+        said = f"{len(layers)} of {counted(total, 'layer', 'layers')} {needs} a look: {layers[0]}"
+        more = f" and {len(layers) - 1} more" if len(layers) > 1 else ""
+        out.print(Text(f"{said}{more}.", style="bold"))
+    else:
+        out.print(Text(f"None of {counted(total, 'layer', 'layers')} needs a look.", style="bold"))
+    for one in alerts[:_MOST_ALERTS]:
+        if one is not alerts[0] or one.subject != "network":  # the headline said it
+            out.print(Text(f"- {one.sentence}"))
+        out.print(Text(f"  Try: {one.advice}", style="dim"))
+    if len(alerts) > _MOST_ALERTS:
+        out.print(Text(f"  and {len(alerts) - _MOST_ALERTS} more; --format json has all"))
+    others = [one for one in found.findings if not one.needs_look]
+    for one in others[:_MOST_OTHERS]:
+        out.print(Text(f"  {one.sentence}"))
+    if len(others) > _MOST_OTHERS:
+        out.print(Text(f"  and {len(others) - _MOST_OTHERS} more findings; --format json has all"))
+
+
+def _inspection_cells(row: dict[str, Any], alerts: set[str]) -> tuple[str, ...]:
+    alpha = "-" if row["alpha"] is None else f"{row['alpha']:.2f} ±{row['alpha_error']:.2f}"
+    ratio = row["spacing_ratio"]
+    return (
+        "!" if row["name"] in alerts else "",
+        str(row["name"]),
+        "x".join(map(str, row["shape"])),
+        alpha,
+        row["tail_model"] or "-",
+        number(row["spikes"]),
+        number(row["mp_edge_high"]),
+        number(row["lambda_max"]),
+        f"{number(row['effective_rank'])}/{row['cols']}",
+        number(row["spread_ratio"]),
+        "-" if ratio is None else f"{ratio:.3f}",
+        row["phase"] or "-",
+        "-" if row["phase_confidence"] is None else f"{row['phase_confidence']:.2f}",
+    )
+
+
+_COMPARISON = (
+    TableColumn("layer"),
+    TableColumn("shape", 5),
+    TableColumn("change", right=True),
+    TableColumn("cosine", 4, right=True),
+    TableColumn("update spikes", 6, right=True),
+    TableColumn("update rank", 1, right=True),
+    TableColumn("angle", 7, right=True),
+    TableColumn("alpha", 3, right=True),
+    TableColumn("spikes", 2, right=True),
+    TableColumn("phase", 2),
+)
 
 
 def print_comparison(found: Comparison) -> None:
@@ -181,36 +225,13 @@ def print_comparison(found: Comparison) -> None:
         found: the comparison.
     """
     out = console()
-    columns = [
-        ("layer", "l"), ("shape", "l"), ("change", "r"), ("cosine", "r"), ("update spikes", "r"),
-        ("update rank", "r"), ("angle", "r"), ("alpha", "r"), ("spikes", "r"), ("phase", "l"),
-    ]  # fmt: skip
-    kept = _fitting(out, columns, ("layer", "change", "update rank", "spikes", "phase"))
-    table = new_table([columns[i] for i in kept])
-    for row in found.table.to_dict(orient="records"):
-        angles = row["angles_short"]
-        same = row["phase_a"] == row["phase_b"]
-        cells = (
-            Text(row["name"]),
-            "x".join(map(str, row["shape"])),
-            f"{100 * row['relative_change']:.3g}%",
-            f"{row['cosine']:.3f}",
-            number(row["update_spikes"]),
-            number(row["update_effective_rank"]),
-            "-" if not angles else f"{angles[-1]:.1f}°",
-            f"{number(row['alpha_a'])} → {number(row['alpha_b'])}",
-            f"{number(row['spikes_a'])} → {number(row['spikes_b'])}",
-            (row["phase_a"] or "-") if same else f"{row['phase_a'] or '-'} → {row['phase_b'] or '-'}",
-        )
-        table.add_row(*(cells[i] for i in kept))
-    out.print(table)
-    _note_narrow(out, len(kept) < len(columns))
+    print_fitting(out, _COMPARISON, [_comparison_cells(row) for row in found.table.to_dict(orient="records")])
     summary = found.summary
     out.print()
     out.print(
         Text(
-            f"{summary['moved']} of {summary['matrices']} matrices moved from {found.source_a} to {found.source_b};"
-            f" median relative change {100 * summary['median_relative_change']:.3g}%."
+            f"{summary['moved']} of {counted(summary['matrices'], 'matrix', 'matrices')} moved from {found.source_a} "
+            f"to {found.source_b}; median relative change {100 * summary['median_relative_change']:.3g}%."
         )
     )
     out.print(
@@ -221,6 +242,23 @@ def print_comparison(found: Comparison) -> None:
         )
     )
     _print_skipped(out, found.skipped)
+
+
+def _comparison_cells(row: dict[str, Any]) -> tuple[str, ...]:
+    angles = row["angles_short"]
+    same = row["phase_a"] == row["phase_b"]
+    return (
+        str(row["name"]),
+        "x".join(map(str, row["shape"])),
+        f"{100 * row['relative_change']:.3g}%",
+        f"{row['cosine']:.3f}",
+        number(row["update_spikes"]),
+        number(row["update_effective_rank"]),
+        "-" if not angles else f"{angles[-1]:.1f}°",
+        f"{number(row['alpha_a'])} → {number(row['alpha_b'])}",
+        f"{number(row['spikes_a'])} → {number(row['spikes_b'])}",
+        (row["phase_a"] or "-") if same else f"{row['phase_a'] or '-'} → {row['phase_b'] or '-'}",
+    )
 
 
 def _print_skipped(out: Console, skipped: list[Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -13,6 +13,7 @@ from eigentrail._cells import ABSENT, cell, is_absent
 from eigentrail._untrusted import file_stem
 from eigentrail.figures import density, ks, levels, overview, tail, vectors
 from eigentrail.figures.overview import PHASE_ORDER
+from eigentrail.findings import Finding
 from eigentrail.report.glossary import GROUPS, lookup
 from eigentrail.report.packing import curve_points, row_limit
 from eigentrail.report.page import render
@@ -29,7 +30,7 @@ from eigentrail.report.sections import (
     Section,
     frame_rows,
 )
-from eigentrail.report.tables import ESSENTIALS, reason, warnings_of, worst_first
+from eigentrail.report.tables import ESSENTIALS, reason, warnings_of
 from eigentrail.spectra.spectrum import Spectrum
 
 # The tables of tail and fit distance have a row per eigenvalue and nine columns together.
@@ -100,6 +101,7 @@ def inspection_page(
     skipped: Iterable[Any],
     summary: Mapping[str, Any],
     source: str,
+    findings: Sequence[Finding] = (),
     progress: Callable[[str, int, int], object] | None = None,
 ) -> str:
     """Write the page of an inspection.
@@ -108,8 +110,9 @@ def inspection_page(
         table: a row per matrix, in the order of the network.
         spectra: the spectrum of each row, by name; a row without one is shown with its numbers alone.
         skipped: what was not analysed; each has `name` and `reason`.
-        summary: totals over the network; `attention` lists the matrices that need a look, worst first.
+        summary: totals over the network.
         source: what was inspected.
+        findings: of the checks, those that need a look first.
         progress: called with each matrix's name, its number and their count.
 
     Returns:
@@ -117,7 +120,7 @@ def inspection_page(
     """
     rows = frame_rows(table)
     names = [str(r["name"]) for r in rows]
-    order = attention_order(table, summary)
+    order = attention_order(table, findings)
 
     def entry(number: int) -> Section:
         if progress is not None:
@@ -129,8 +132,8 @@ def inspection_page(
     limit = row_limit(sizes, _CELLS_PER_EIGENVALUE, _CELL_BUDGET)
     deck = Deck(names, entry, limit, curve_points(len(names)))
     sections = [
+        findings_section(rows, findings),
         Section("overview", "Overview", (*summary_items(summary), *overview_plots(table))),
-        worst_section(rows, order),
         Section(
             "matrices",
             "All matrices",
@@ -143,19 +146,19 @@ def inspection_page(
     return render(Page("Spectral inspection", source, tuple(sections), terms))
 
 
-def attention_order(table: pd.DataFrame, summary: Mapping[str, Any]) -> tuple[int, ...]:
+def attention_order(table: pd.DataFrame, findings: Sequence[Finding]) -> tuple[int, ...]:
     """Order the matrices, those that need a look first.
 
     Args:
         table: a row per matrix.
-        summary: its `attention`, where given, comes first in its own order.
+        findings: what they name that needs a look comes first, in their order.
 
     Returns:
         Row numbers.
     """
     names = {str(n): i for i, n in reversed(list(enumerate(table["name"])))}
-    listed = [names[str(a["name"])] for a in summary.get("attention", []) if str(a.get("name")) in names]
-    return tuple(dict.fromkeys([*listed, *worst_first(table)]))
+    listed = [names[one.subject] for one in findings if one.needs_look and one.subject in names]
+    return tuple(dict.fromkeys([*listed, *range(len(table))]))
 
 
 def summary_items(summary: Mapping[str, Any]) -> tuple[Item, ...]:
@@ -251,27 +254,41 @@ def overview_plots(table: pd.DataFrame) -> tuple[Plot, ...]:
     )
 
 
-def worst_section(rows: list[dict[str, Any]], order: tuple[int, ...]) -> Section:
-    """List the matrices that need a look, with the reason.
+def findings_section(rows: list[dict[str, Any]], findings: Sequence[Finding]) -> Section:
+    """List what was found: what needs a look with what to do about it, then the structures.
 
     Args:
         rows: the table.
-        order: row numbers, worst first.
+        findings: of the checks, those that need a look first.
 
     Returns:
-        A section; it says so if there are none.
+        A section; it says so if nothing needs a look.
     """
-    worst = [i for i in order if warnings_of(rows[i])]
-    if not worst:
-        return Section("look", "Look first", (Prose(("No matrix needs a look.",)),))
-    more = f" The other {len(worst) - _WORST} follow in the table below." if len(worst) > _WORST else ""
-    listed = tuple((str(rows[i]["name"]), "; ".join(warnings_of(rows[i])), i) for i in worst[:_WORST])
-    return Section(
-        "look",
-        "Look first",
-        (Listing(("Matrix", "Reason"), listed),),
-        f"{len(worst)} of {len(rows)} matrices have a remark, the worst first.{more}",
+    places = {str(row["name"]): place for place, row in enumerate(rows)}
+    alerts = [one for one in findings if one.needs_look]
+    items: list[Item] = []
+    if alerts:
+        listed = tuple(
+            (one.subject, f"{one.sentence} {one.detail} {one.advice}".strip(), places.get(one.subject))
+            for one in alerts[:_WORST]
+        )
+        items.append(Listing(("Where", "What needs a look, why, and what to try"), listed))
+    else:
+        items.append(Prose(("No matrix needs a look.",)))
+    others = tuple(
+        (one.subject, one.sentence, places.get(one.subject)) for one in findings if not one.needs_look
     )
+    if others:
+        items.append(Listing(("Where", "What else was found"), others[:_WORST]))
+    hidden = max(0, len(alerts) - _WORST) + max(0, len(others) - _WORST)
+    more = f" {hidden} more stand in summary.json." if hidden else ""
+    subjects = len({one.subject for one in alerts})
+    lead = (
+        f"{subjects} of {len(rows)} matrices need a look, the gravest first.{more}"
+        if alerts
+        else more.strip()
+    )
+    return Section("look", "Look first" if alerts else "Findings", tuple(items), lead)
 
 
 def skipped_section(skipped: Iterable[Any], lead: str = "") -> Section:

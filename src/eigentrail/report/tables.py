@@ -69,36 +69,6 @@ def reason(row: dict[str, Any], column: str) -> str:
     return standing or said or "not computed for this matrix"
 
 
-def concern(row: dict[str, Any]) -> tuple[float, float]:
-    """Measure how much a matrix needs a look, to put the worst first.
-
-    Args:
-        row: a row of the table.
-
-    Returns:
-        A sort key, larger for worse: the number of warnings, then how far alpha is outside 2 to 6 (as a ratio).
-    """
-    alpha = row.get("alpha", row.get("alpha_b"))
-    off = 1.0
-    if not is_absent(alpha):
-        value = max(float(alpha), 1e-9)  # type: ignore[arg-type]
-        off = max(2 / value, value / 6, 1.0)
-    return float(len(warnings_of(row))), off
-
-
-def worst_first(frame: pd.DataFrame) -> tuple[int, ...]:
-    """Order the rows of a table by concern.
-
-    Args:
-        frame: a row per matrix.
-
-    Returns:
-        Row numbers, the worst first; equal ones in the order of the network.
-    """
-    keys = [concern(row) for row in frame_rows(frame)]
-    return tuple(sorted(range(len(keys)), key=lambda i: (-keys[i][0], -keys[i][1])))
-
-
 def table_piece(table: DataTable) -> dict[str, Any]:
     """Write the whole table as JSON values for the page's script.
 
@@ -129,7 +99,7 @@ def _sortable(value: Any) -> float | int | str | None:
 
 
 def table_html(table: pd.DataFrame, columns: Sequence[str] | None = None, limit: int = 30) -> str:
-    """Write a compact HTML table, the worst matrices first, as a notebook shows it.
+    """Write a compact HTML table as a notebook shows it.
 
     Args:
         table: a row per matrix.
@@ -142,7 +112,7 @@ def table_html(table: pd.DataFrame, columns: Sequence[str] | None = None, limit:
     wanted = columns if columns is not None else (*ESSENTIALS, *COMPARISON_ESSENTIALS)
     shown = [c for c in dict.fromkeys(wanted) if c in table]
     rows = frame_rows(table)
-    order = worst_first(table)[:limit]
+    order = range(min(limit, len(table)))
     cells = [[_compact(rows[i], c) for c in shown] for i in order]
     heads = [(lookup(c).label, lookup(c).definition) for c in shown]
     more = len(table) - len(order)

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Float64, Shaped
 
 from eigentrail._arrays import is_tensor, to_numpy
-from eigentrail.errors import LayerError
+from eigentrail.errors import LayerError, NotFiniteError
 from eigentrail.linalg.gram import power_of_two_scale
 from eigentrail.linalg.singular_values import GRAM_LIMIT, squared_of_pool, squared_singular_values
 from eigentrail.linalg.symmetric import SMALL
@@ -73,8 +73,9 @@ def checked_stack(w: Any) -> Shaped[np.ndarray, "k rows cols"]:
         A view [k, N, M] with N >= M, float32 or float64.
 
     Raises:
-        LayerError: when the array is no matrix, is empty, or holds NaN, infinities, only zeros or one constant,
-            or when squares of its entries leave the range of float64.
+        LayerError: when the array is no matrix, is empty, or holds only zeros or one constant, or when squares of
+            its entries leave the range of float64.
+        NotFiniteError: it holds NaN or infinities.
     """
     a = to_numpy(w)
     if a.ndim == 2:
@@ -93,7 +94,7 @@ def checked_stack(w: Any) -> Shaped[np.ndarray, "k rows cols"]:
     low, high = float(a.min()), float(a.max())
     if not (np.isfinite(low) and np.isfinite(high)):
         bad = int(a.size - np.isfinite(a).sum())
-        raise LayerError(f"{bad} of {a.size} entries are NaN or infinite; mend or exclude this layer")
+        raise NotFiniteError(f"{bad} of {a.size} entries are NaN or infinite; mend or exclude this layer")
     if low == high:
         what = "zero" if low == 0 else f"equal to {low:g}"
         raise LayerError(f"all {a.size} entries are {what}: there is no structure to analyse")

@@ -1,0 +1,48 @@
+"""Rows and columns without weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from eigentrail.checks.framework.contract import Checkpoint, check
+from eigentrail.checks.framework.wording import plural
+from eigentrail.findings import Chance, Effect, Finding, Verdict
+
+_QUESTION = "Does a layer have dead units?"
+
+
+@check(question=_QUESTION, order=50)
+def dead_units(checkpoint: Checkpoint) -> Iterator[Finding]:
+    """Look for layers with rows or columns of zeros; rows of an embedding are symbols, not units.
+
+    Args:
+        checkpoint: the layers.
+
+    Yields:
+        A finding for each.
+    """
+    asked = [one for one in checkpoint.dense if one.kind != "embedding"]
+    for layer in asked:
+        rows, cols = int(layer.number("zero_rows") or 0), int(layer.number("zero_cols") or 0)
+        if not rows and not cols:
+            continue
+        n, m = int(layer.row["rows"]), int(layer.row["cols"])
+        counted = [
+            f"{plural(count, 'zero row' if long else 'zero column')} of {total}"
+            for long, count, total in ((True, rows, n), (False, cols, m))
+            if count
+        ]
+        yield Finding(
+            subject=layer.name,
+            question=_QUESTION,
+            verdict=Verdict.YES,
+            sentence=f"{layer.name} has {' and '.join(counted)} ({n} x {m}): dead units.",
+            effect=Effect("zero rows and columns", float(rows + cols)),
+            chance=Chance("independent entries", 0.0),
+            asked=len(asked),
+            needs_look=True,
+            detail="A row or column counts whose norm is below a millionth of the others'. Causes: units that never "
+            "fire while weight decay shrinks them, pruning, or inputs that are always zero.",
+            advice="Leave the units out (the network computes the same without), or train with less weight decay or "
+            "a lower learning rate at the start.",
+        )

@@ -1,0 +1,1 @@
+"""What a check is given, where checks are found, and how their findings are put in order."""

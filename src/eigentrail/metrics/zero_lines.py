@@ -1,0 +1,66 @@
+"""Rows and columns without weights: units that are dead, or inputs that are never used."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64
+
+from eigentrail.metrics.framework.contract import Column, metric_group
+
+# A row whose norm is below this share of the root mean square of all is zero: weight decay never gets to 0 itself.
+_ZERO = 1e-6
+_BLOCK = 256
+
+
+@metric_group(
+    Column(
+        "zero_rows",
+        label="Zero rows",
+        meaning="Rows of the N x M matrix whose norm is below a millionth of the others'; of a pool, of all its "
+        "matrices together.",
+        group="Entries",
+        units="count, 0 to N",
+        chance="Noise: 0.",
+        absent="the entries of the matrix are not there",
+        sort="count",
+    ),
+    Column(
+        "zero_cols",
+        label="Zero columns",
+        meaning="Columns of the N x M matrix whose norm is below a millionth of the others'; of a pool, of all its "
+        "matrices together.",
+        group="Entries",
+        units="count, 0 to M",
+        chance="Noise: 0.",
+        absent="the entries of the matrix are not there",
+        sort="count",
+    ),
+    order=170,
+)
+def zero_lines(matrix: Any) -> dict[str, int]:
+    """Count them.
+
+    Args:
+        matrix: [k, N, M] the entries.
+
+    Returns:
+        Both counts.
+    """
+    rows, cols = 0, 0
+    for one in matrix:
+        scale = max(float(one.max()), -float(one.min())) or 1.0
+        along_cols = np.zeros(one.shape[1])
+        along_rows = np.empty(one.shape[0])
+        for start in range(0, len(one), _BLOCK):  # a block of rows in float64 at a time
+            squares = np.square(np.divide(one[start : start + _BLOCK], scale, dtype=np.float64))
+            along_cols += squares.sum(axis=0)
+            along_rows[start : start + _BLOCK] = squares.sum(axis=1)
+        rows += _zeros(along_rows)
+        cols += _zeros(along_cols)
+    return {"zero_rows": rows, "zero_cols": cols}
+
+
+def _zeros(squares: Float64[np.ndarray, " n"]) -> int:
+    return int((squares <= _ZERO**2 * squares.mean()).sum())
