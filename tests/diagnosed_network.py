@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from eigentrail.findings import Finding, Verdict
 from eigentrail.metrics import diagnose
 from eigentrail.spectra.spectrum import Spectrum
 
@@ -64,8 +65,19 @@ def summary(small: tuple[pd.DataFrame, dict[str, Spectrum]]) -> dict[str, Any]:
         "matrices": len(small[0]),
         "means": {"alpha": 3.25, "log_spectral_norm": None},
         "phases": {"random-like": 4},
-        "attention": [{"name": "layers.6.mlp.up.weight", "severity": 4.0, "reasons": []}],
     }
+
+
+@pytest.fixture(scope="session")
+def findings() -> list[Finding]:
+    """A fault of one layer, and a structure of the network."""
+    return [
+        Finding(
+            "layers.6.mlp.up.weight", "Is it well?", Verdict.NO, "layers.6.mlp.up.weight is not well.",
+            needs_look=True, advice="Look at <b>it</b>.",
+        ),
+        Finding("network", "Is there structure?", Verdict.YES, "9 of 9 layers carry structure."),
+    ]  # fmt: skip
 
 
 @pytest.fixture(scope="session")

@@ -123,7 +123,7 @@ def resnet() -> Weights:
     if DATA is None:
         pytest.skip("EIGENTRAIL_DATA names no folder with the real checkpoints")
     path = Path(DATA) / "checkpoints/resnet-cifar10/resnet56-4bfd9763.th"
-    state = torch.load(path, weights_only=True)
+    state = torch.load(path, map_location="cpu", weights_only=True)
     return {k.removeprefix("module."): v for k, v in state["state_dict"].items() if v.ndim > 1}
 
 

@@ -44,8 +44,8 @@ def pieces(html: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def html(small: Any, summary: Any, skipped: Any) -> str:
-    return inspection_page(*small, skipped, summary, "model <b>.safetensors")
+def html(small: Any, summary: Any, skipped: Any, findings: Any) -> str:
+    return inspection_page(*small, skipped, summary, "model <b>.safetensors", findings)
 
 
 def test_names_of_strangers_are_text_everywhere(html: str) -> None:
@@ -106,9 +106,10 @@ def test_the_data_of_a_figure_is_complete(html: str, small: Any) -> None:
 
 def test_the_worst_come_first_and_say_why(html: str, small: Any) -> None:
     listed = re.findall(r'<tr data-row="(\d+)">', html)
-    assert listed[0] == "6"  # named by the summary
+    assert listed[0] == "6"  # named by a finding
     assert sorted(map(int, listed)) == list(range(len(small[0])))
-    assert "Look first" in html
+    assert "Look first" in html and "1 of 9 matrices needs a look" in html
+    assert "Look at &lt;b&gt;it&lt;/b&gt;." in html and "9 of 9 layers carry structure." in html
 
 
 def test_what_was_skipped_is_listed_with_its_reason(html: str) -> None:
@@ -152,8 +153,10 @@ def test_progress_is_reported(small: Any) -> None:
     assert seen[1][0] == SCRIPT
 
 
-def test_the_page_is_the_same_each_time(small: Any, skipped: Any, summary: Any, html: str) -> None:
-    assert inspection_page(*small, skipped, summary, "model <b>.safetensors") == html
+def test_the_page_is_the_same_each_time(
+    small: Any, skipped: Any, summary: Any, findings: Any, html: str
+) -> None:
+    assert inspection_page(*small, skipped, summary, "model <b>.safetensors", findings) == html
 
 
 def test_a_page_is_any_list_of_sections() -> None:

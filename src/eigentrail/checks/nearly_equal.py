@@ -6,12 +6,10 @@ from collections.abc import Iterator
 
 from eigentrail.chance import LEVEL
 from eigentrail.checks.framework.contract import Checkpoint, check
-from eigentrail.checks.framework.noise import p_narrower
+from eigentrail.checks.framework.noise import NARROW, p_narrower
 from eigentrail.findings import Chance, Effect, Finding, Verdict
 
 _QUESTION = "Are all singular values of a layer nearly equal?"
-# Below half of noise's spread; significance alone is met by matrices that differ little from noise.
-_NARROW = 0.5
 
 
 @check(question=_QUESTION, order=70)
@@ -29,7 +27,7 @@ def nearly_equal(checkpoint: Checkpoint) -> Iterator[Finding]:
     narrow = {
         one.name
         for one in dense
-        if p.get(one.name, 1.0) <= LEVEL and (one.number("spread_ratio") or 0.0) < _NARROW
+        if p.get(one.name, 1.0) <= LEVEL and (one.number("spread_ratio") or 0.0) < NARROW
     }
     for layer in dense:
         if layer.name not in narrow:

@@ -11,7 +11,7 @@ from eigentrail.findings import Chance, Effect, Finding, Verdict
 
 _QUESTION = "Does a single entry stand out of a layer?"
 # In units of the smallest strength at which a single entry leaves the bulk, sigma (N M)^(1/4).
-_STRENGTH = 1.5
+_STRENGTH = 2.0
 # Where there are too few layers to compare with, in units of the largest entry that Gaussian ones give.
 _ALONE = 3.0
 

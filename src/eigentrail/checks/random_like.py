@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from eigentrail.checks.framework.contract import Checkpoint, check
-from eigentrail.checks.framework.noise import beyond_noise, p_wider
+from eigentrail.checks.framework.noise import NARROW, beyond_noise, p_wider
 from eigentrail.checks.framework.wording import plural
 from eigentrail.findings import Chance, Effect, Finding, Verdict
 
@@ -31,6 +31,8 @@ def random_like(checkpoint: Checkpoint) -> Iterator[Finding]:
     for layer in dense:
         spread = layer.number("spread_ratio")
         if spread is None or beyond.get(layer.name, True) or layer.number("spikes"):
+            continue
+        if spread < NARROW:  # narrower than noise: another check's finding
             continue
         siblings = [one for one in checkpoint.siblings(layer) if one.name in beyond]
         trained = [one for one in siblings if beyond[one.name]]

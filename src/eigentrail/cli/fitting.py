@@ -48,13 +48,15 @@ def print_fitting(
         max([len(column.title), *(len(row[place]) for row in rows)]) for place, column in enumerate(columns)
     ]
     names = next(place for place, column in enumerate(columns) if column.rank == 0 and widths[place] > 2)
-    broken = [_pieces(row[names], _NAME) for row in rows]
-    widths[names] = max([len(columns[names].title), *(len(line) for lines in broken for line in lines)])
+    broken = [[row[names]] for row in rows]
     kept = list(range(len(columns)))
 
     def needed() -> int:
         return sum(widths[place] for place in kept) + _BETWEEN * (len(kept) - 1)
 
+    if needed() > out.width:
+        broken = [_pieces(row[names], _NAME) for row in rows]
+        widths[names] = max([len(columns[names].title), *(len(line) for lines in broken for line in lines)])
     while needed() > out.width and any(columns[place].rank for place in kept):
         kept.remove(max(kept, key=lambda place: columns[place].rank))
     if needed() > out.width:  # the names alone leave no room

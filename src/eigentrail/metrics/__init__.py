@@ -2,7 +2,7 @@
 
 A file here, or an entry point of the group `eigentrail.metrics` in another package, is all that a number takes: the
 table of `inspect`, JSON, Parquet, `--fail-on`, the columns of `compare` and of an evolution, their keys of stored
-results, the explanations on the page and in the docs are derived from it. `docs/adding.md` shows how to add one.
+results, the explanations on the page and in the docs are derived from it. `docs/metrics.md` shows how to add one.
 """
 
 from eigentrail.metrics.framework.contract import Column as Column

@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from eigentrail.metrics.framework.contract import Column, DiagnosisOptions, metric_group
+from eigentrail.metrics.power_law import refuse_even
 from eigentrail.spectra.spectrum import Spectrum
 
 _UNITS = "log₁₀ of λ units; not scale-free"
@@ -44,6 +45,7 @@ def alpha_norms(spectrum: Spectrum, options: DiagnosisOptions) -> dict[str, floa
     Returns:
         The weighted exponent and the logarithm of the norm.
     """
+    refuse_even(spectrum)
     alpha = float(spectrum.power_law(bootstrap=options.bootstrap, seed=options.seed).alpha)
     values = np.asarray(spectrum.eigenvalues)
     # By the logarithms: λ^α of a steep tail over- or underflows.

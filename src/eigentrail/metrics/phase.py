@@ -6,6 +6,7 @@ from typing import Any
 
 from eigentrail.errors import SpectrumError
 from eigentrail.metrics.framework.contract import Column, metric_group
+from eigentrail.metrics.spread import narrower_than_noise
 from eigentrail.spectra.spectrum import Spectrum
 
 
@@ -34,6 +35,7 @@ from eigentrail.spectra.spectrum import Spectrum
         over_time=True,
     ),
     order=200,
+    version=2,
     of_noise=True,
 )
 def phase(spectrum: Spectrum) -> dict[str, Any]:
@@ -46,8 +48,12 @@ def phase(spectrum: Spectrum) -> dict[str, Any]:
         The label, and how sure it is.
 
     Raises:
-        SpectrumError: it cannot be told.
+        SpectrumError: it cannot be told, or the spectrum is narrower than noise, which no phase is.
     """
+    if narrower_than_noise(spectrum):
+        raise SpectrumError(
+            "no phase: all singular values are nearly equal, the spectrum is narrower than noise"
+        )
     try:
         found = spectrum.phase()
     except SpectrumError as error:

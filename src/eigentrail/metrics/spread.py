@@ -6,9 +6,12 @@ import math
 
 import numpy as np
 
+from eigentrail.chance import LEVEL
 from eigentrail.metrics.framework.contract import Column, metric_group
 from eigentrail.spectra.spectrum import Spectrum
 
+# Narrower in earnest: half of noise's spread, which no test of significance alone asks for.
+_NARROW = 0.5
 _SOURCE = "John 1971; Ledoit & Wolf 2002; Wang & Yao 2013"
 
 
@@ -57,3 +60,17 @@ def spread(spectrum: Spectrum) -> dict[str, float]:
         "spread_ratio": scaled / max(expected, 1.0),
         "spread_z": (scaled - expected) / 2.0 * math.sqrt(spectrum.matrices),
     }
+
+
+def narrower_than_noise(spectrum: Spectrum) -> bool:
+    """Tell whether the singular values are nearly equal, as an orthogonal matrix's are.
+
+    Args:
+        spectrum: of a matrix.
+
+    Returns:
+        Whether the spread is below half of noise's, and beyond chance.
+    """
+    found = spread(spectrum)
+    p = 0.5 * math.erfc(-found["spread_z"] / math.sqrt(2.0))
+    return bool(found["spread_ratio"] < _NARROW and p <= LEVEL)

@@ -282,13 +282,12 @@ def findings_section(rows: list[dict[str, Any]], findings: Sequence[Finding]) ->
         items.append(Listing(("Where", "What else was found"), others[:_WORST]))
     hidden = max(0, len(alerts) - _WORST) + max(0, len(others) - _WORST)
     more = f" {hidden} more stand in summary.json." if hidden else ""
-    subjects = len({one.subject for one in alerts})
+    subjects = len({one.subject for one in alerts if one.subject in places})
+    needs = "needs" if subjects == 1 else "need"
     lead = (
-        f"{subjects} of {len(rows)} matrices need a look, the gravest first.{more}"
-        if alerts
-        else more.strip()
+        f"{subjects} of {len(rows)} matrices {needs} a look, the gravest first.{more}" if subjects else more
     )
-    return Section("look", "Look first" if alerts else "Findings", tuple(items), lead)
+    return Section("look", "Look first" if alerts else "Findings", tuple(items), lead.strip())
 
 
 def skipped_section(skipped: Iterable[Any], lead: str = "") -> Section:

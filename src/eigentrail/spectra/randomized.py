@@ -12,7 +12,7 @@ import numpy as np
 import scipy.linalg
 from jaxtyping import Float64, Shaped
 
-from eigentrail.chance.entries import shuffled
+from eigentrail.chance.entries import shuffled, signed
 from eigentrail.linalg.gram import power_of_two_scale
 from eigentrail.spectra.marchenko_pastur import MarchenkoPastur, fit_marchenko_pastur
 
@@ -70,9 +70,26 @@ def shuffled_null(a: Shaped[np.ndarray, "k rows cols"], seed: int = 0) -> Shuffl
     Returns:
         The spectrum of the shuffled matrix.
     """
-    count, n, m = a.shape
-    scale = power_of_two_scale(a)
-    mixed = shuffled(a, seed)
+    return _null(shuffled(a, seed), power_of_two_scale(a), seed)
+
+
+def signed_null(a: Shaped[np.ndarray, "k rows cols"], seed: int = 0) -> ShuffleNull:
+    """Decompose a copy of the matrix whose entries have random signs: each |entry| stays in its place.
+
+    Unequal variances of rows and columns stay, correlations go.
+
+    Args:
+        a: [k, N, M] with N >= M, finite, as `eigenvalues.checked_stack` returns it.
+        seed: of the signs.
+
+    Returns:
+        The spectrum of the matrix with random signs.
+    """
+    return _null(signed(a, seed), power_of_two_scale(a), seed)
+
+
+def _null(mixed: Shaped[np.ndarray, "k rows cols"], scale: float, seed: int) -> ShuffleNull:
+    count, n, m = mixed.shape
     if _SMALLEST < scale < 1 / _SMALLEST:
         mixed = mixed.astype(np.float32, copy=False)
         mixed /= np.float32(scale)

@@ -10,6 +10,8 @@ import numpy as np
 from eigentrail.chance import LEVEL, adjust
 from eigentrail.checks.framework.contract import Layer
 
+#: Below half of noise's spread a spectrum is narrow; significance alone is met by what differs little from noise.
+NARROW = 0.5
 # Estimating the scale of a few values from these values leaves at least this much uncertainty, in log units.
 _SMALLEST_SCALE = 0.1
 
