@@ -100,8 +100,10 @@ def test_a_head_that_shares_the_embedding_is_no_fault(gpt: Weights, looked_at: C
 
 
 def test_sentences_are_short_and_json_is_plain(gpt: Weights, looked_at: Callable) -> None:
+    spaced = "a name of\n" + "many words " * 30
     long = "model.decoder.layers.11.self_attention_of_a_rather_long_name.key_value_projection.weight"
-    found = looked_at({**gpt, long: torch.zeros(40, 64).index_put((torch.tensor(0),), torch.ones(64))})
+    hollow = torch.zeros(40, 64).index_put((torch.tensor(0),), torch.ones(64))
+    found = looked_at({**gpt, long: hollow, spaced: hollow.clone()})
     assert all(len(one.sentence.split()) <= 25 for one in found.findings)
     document = found.to_dict()
     assert document["findings"] == [one.to_dict() for one in found.findings]

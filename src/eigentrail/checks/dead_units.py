@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from eigentrail.checks.framework.contract import Checkpoint, check
-from eigentrail.checks.framework.wording import plural
+from eigentrail.checks.framework.wording import plural, shown
 from eigentrail.findings import Chance, Effect, Finding, Verdict
 
 _QUESTION = "Does a layer have dead units?"
@@ -36,7 +36,7 @@ def dead_units(checkpoint: Checkpoint) -> Iterator[Finding]:
             subject=layer.name,
             question=_QUESTION,
             verdict=Verdict.YES,
-            sentence=f"{layer.name} has {' and '.join(counted)} ({n} x {m}): dead units.",
+            sentence=f"{shown(layer.name)} has {' and '.join(counted)} ({n} x {m}): dead units.",
             effect=Effect("zero rows and columns", float(rows + cols)),
             chance=Chance("independent entries", 0.0),
             asked=len(asked),

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from eigentrail.checks.framework.contract import Checkpoint, Layer, check
+from eigentrail.checks.framework.wording import shown
 from eigentrail.findings import Finding, Verdict
 
 _QUESTION = "Is a layer a copy of another?"
@@ -35,7 +36,7 @@ def duplicates(checkpoint: Checkpoint) -> Iterator[Finding]:
             subject=layer.name,
             question=_QUESTION,
             verdict=Verdict.YES,
-            sentence=f"{layer.name} is an exact copy of {first.name}"
+            sentence=f"{shown(layer.name)} is an exact copy of {shown(first.name)}"
             + (": a tied embedding, stored twice." if tied else "."),
             asked=len(checkpoint.dense),
             needs_look=not tied,

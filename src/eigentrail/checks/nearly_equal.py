@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from eigentrail.chance import LEVEL
 from eigentrail.checks.framework.contract import Checkpoint, check
 from eigentrail.checks.framework.noise import NARROW, p_narrower
+from eigentrail.checks.framework.wording import shown
 from eigentrail.findings import Chance, Effect, Finding, Verdict
 
 _QUESTION = "Are all singular values of a layer nearly equal?"
@@ -39,7 +40,7 @@ def nearly_equal(checkpoint: Checkpoint) -> Iterator[Finding]:
             subject=layer.name,
             question=_QUESTION,
             verdict=Verdict.YES,
-            sentence=f"All singular values of {layer.name} are nearly equal: their spread is "
+            sentence=f"All singular values of {shown(layer.name)} are nearly equal: their spread is "
             f"{spread:.2g} times noise's.",
             effect=Effect("spread of the eigenvalues over noise's", spread),
             chance=Chance("independent entries of the same kurtosis", 1.0),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from eigentrail.checks.framework.contract import Checkpoint, check
+from eigentrail.checks.framework.wording import shown
 from eigentrail.findings import Finding, Verdict
 
 _QUESTION = "Are all weights finite?"
@@ -25,7 +26,7 @@ def not_finite(checkpoint: Checkpoint) -> Iterator[Finding]:
             subject=name,
             question=_QUESTION,
             verdict=Verdict.NO,
-            sentence=f"{name} holds NaN or infinite entries: the network cannot compute with it.",
+            sentence=f"{shown(name)} holds NaN or infinite entries: the network cannot compute with it.",
             asked=len(checkpoint.layers) + len(checkpoint.not_finite),
             needs_look=True,
             detail="Causes: training diverged, half precision overflowed, or the file is damaged.",

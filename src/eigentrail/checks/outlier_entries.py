@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from eigentrail.chance import LEVEL
 from eigentrail.checks.framework.contract import Checkpoint, check
 from eigentrail.checks.framework.noise import p_above_others
+from eigentrail.checks.framework.wording import shown
 from eigentrail.findings import Chance, Effect, Finding, Verdict
 
 _QUESTION = "Does a single entry stand out of a layer?"
@@ -45,7 +46,7 @@ def outlier_entries(checkpoint: Checkpoint) -> Iterator[Finding]:
             subject=layer.name,
             question=_QUESTION,
             verdict=Verdict.YES,
-            sentence=f"{layer.name} holds an entry of {entries.largest:.3g} standard deviations; "
+            sentence=f"{shown(layer.name)} holds an entry of {entries.largest:.3g} standard deviations; "
             f"{entries.expected:.2g} would be usual.",
             effect=Effect("largest entry", entries.largest, "standard deviations"),
             chance=Chance("as many Gaussian entries", entries.expected),

@@ -8,7 +8,7 @@ import numpy as np
 
 from eigentrail.checks.framework.contract import Checkpoint, check
 from eigentrail.checks.framework.noise import NARROW, beyond_noise, p_wider
-from eigentrail.checks.framework.wording import plural
+from eigentrail.checks.framework.wording import plural, shown
 from eigentrail.findings import Chance, Effect, Finding, Verdict
 
 _QUESTION = "Does a layer look untrained among trained siblings?"
@@ -43,7 +43,7 @@ def random_like(checkpoint: Checkpoint) -> Iterator[Finding]:
             subject=layer.name,
             question=_QUESTION,
             verdict=Verdict.YES,
-            sentence=f"{layer.name} looks untrained: its spectrum spreads {spread:.2f} times as noise's, "
+            sentence=f"{shown(layer.name)} looks untrained: its spectrum spreads {spread:.2f} times as noise's, "
             f"that of its siblings {usual:.3g} times.",
             effect=Effect("spread of the eigenvalues over noise's", spread),
             chance=Chance("independent entries of the same kurtosis", 1.0),

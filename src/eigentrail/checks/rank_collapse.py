@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from eigentrail.checks.framework.contract import Checkpoint, Layer, check
-from eigentrail.checks.framework.wording import plural
+from eigentrail.checks.framework.wording import plural, shown
 from eigentrail.findings import Chance, Effect, Finding, Verdict
 
 _QUESTION = "Has the rank of a layer collapsed?"
@@ -47,7 +47,7 @@ def rank_collapse(checkpoint: Checkpoint) -> Iterator[Finding]:
             subject=layer.name,
             question=_QUESTION,
             verdict=Verdict.YES,
-            sentence=f"{layer.name} has collapsed to effective rank {rank:.2g} of {cols}; {beside}.",
+            sentence=f"{shown(layer.name)} has collapsed to effective rank {rank:.2g} of {cols}; {beside}.",
             effect=Effect("effective rank over M", share),
             chance=Chance("the median of its siblings" if known else "noise of this shape", usual),
             asked=len(asked),

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from eigentrail.chance import LEVEL, adjust
 from eigentrail.checks.framework.contract import Checkpoint, Layer, check
 from eigentrail.checks.framework.noise import beyond_noise
+from eigentrail.checks.framework.wording import shown
 from eigentrail.findings import Chance, Effect, Finding, Verdict
 
 _QUESTION = "Is the tail's exponent outside of 2 to 6?"
@@ -51,7 +52,7 @@ def tail_exponent(checkpoint: Checkpoint) -> Iterator[Finding]:
             subject=layer.name,
             question=_QUESTION,
             verdict=Verdict.YES,
-            sentence=f"The tail of {layer.name} has exponent {alpha:.2f} ± {error:.2f}, "
+            sentence=f"The tail of {shown(layer.name)} has exponent {alpha:.2f} ± {error:.2f}, "
             + (
                 f"below {LOW:g}: over-trained by convention."
                 if low

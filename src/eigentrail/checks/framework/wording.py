@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 
 def plural(count: int, what: str) -> str:
     """Count something.
@@ -14,3 +16,15 @@ def plural(count: int, what: str) -> str:
         "1 row", "2 rows".
     """
     return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def shown(name: str) -> str:
+    """Make a layer's name one word of a sentence, whatever a file calls its tensors.
+
+    Args:
+        name: as in the file.
+
+    Returns:
+        The name, with one underscore for each run of blanks, line ends and other unprintable characters.
+    """
+    return re.sub(r"\s+", "_", "".join(c if c.isprintable() else " " for c in name)) or "_"
