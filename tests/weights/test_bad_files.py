@@ -82,7 +82,7 @@ def test_unreadable_file(tmp_path):
         ("a.txt", b"just some text\n", "no file of weights"),
         ("a.gguf", b"GGUF\x03\x00\x00\x00" + bytes(90), "no tensor in it"),
         ("a.bin", b"GGUF\x09\x00\x00\x00" + bytes(90), "GGUF header is cut"),
-        ("a.h5", b"\x89HDF\r\n\x1a\n" + bytes(90), "HDF5"),
+        ("a.h5", b"\x89HDF\r\n\x1a\n" + bytes(90), "HDF5 file is damaged"),
         ("a.npy", b"\x93NUMPY\x01\x00" + bytes(90), "numpy.savez"),
         ("a.pt.gz", b"\x1f\x8b\x08" + bytes(90), "gunzip"),
         ("a.bin", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull"),

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _FACTOR = re.compile(
-    r"^(?P<module>.+?)(\.|_)(?P<which>lora_embedding_A|lora_embedding_B|lora_A|lora_B|lora_down|lora_up|lora\.down|lora\.up)"
+    r"^(?P<module>.+?)(\.|_)(?P<which>lora_embedding_A|lora_embedding_B|lora_A|lora_B|lora_down|lora_up|lora_mid|lora\.down|lora\.up)"
     r"(\.(?P<adapter>(?!weight$|bias$)[^.]+))?(\.weight)?$"
 )
 _FIRST = {"lora_A", "lora_down", "lora.down", "lora_embedding_A"}
@@ -48,6 +48,7 @@ class Adapter:
         alpha: the stored tensor that multiplies as well, None if the configuration gives alpha.
         magnitude: the stored magnitudes of weight-decomposed adaptation (DoRA), None if there are none.
         note: what is uncertain, or None.
+        middle: the core [r, r, *kernel] between the two (LyCORIS' `lora_mid`), None if there is none.
     """
 
     module: str
@@ -59,6 +60,12 @@ class Adapter:
     alpha: str | None
     magnitude: str | None
     note: str | None
+    middle: TensorEntry | None = None
+
+    @property
+    def kernel(self) -> tuple[int, ...]:
+        """The positions of a convolution's kernel along each axis, () for a linear layer."""
+        return (self.middle or self.first).shape[2:]
 
     @property
     def rank(self) -> int:
@@ -68,7 +75,8 @@ class Adapter:
     @property
     def tensors(self) -> tuple[str, ...]:
         """The stored tensors of the product, the magnitudes not among them."""
-        return (self.second.name, self.first.name, *([self.alpha] if self.alpha else []))
+        middle = (self.middle.name,) if self.middle else ()
+        return (self.second.name, self.first.name, *middle, *([self.alpha] if self.alpha else []))
 
     def factors(self, read: Read, *, slices: bool = False) -> FactoredMatrix:
         """Read the two factors.
@@ -82,6 +90,11 @@ class Adapter:
         """
         first, second = read(self.first.name).detach(), read(self.second.name).detach()
         scale = self.scale * (float(read(self.alpha)) if self.alpha else 1.0)
+        if self.middle:  # B core A, the core's own kernel kept
+            import torch
+
+            core = read(self.middle.name).detach().flatten(2)
+            first = torch.einsum("pqk,qi->pik", core.float(), first.flatten(1).float())
         right = first.flatten(2).permute(2, 0, 1) if slices and first.ndim > 2 else first.flatten(1)
         left = second.flatten(1)
         if self.embedding:  # the stored weight is [vocabulary, dim]
@@ -108,7 +121,13 @@ def find_adapters(context: Context) -> tuple[list[Adapter], dict[str, str]]:
             continue
         found = _FACTOR.match(entry.name)
         if found and not entry.name.endswith(".bias"):
-            side = "first" if found["which"] in _FIRST else "second"
+            side = (
+                "middle"
+                if found["which"] == "lora_mid"
+                else "first"
+                if found["which"] in _FIRST
+                else "second"
+            )
             pair = pairs.setdefault((found["module"], found["adapter"] or ""), {})
             pair[side] = entry
             if "embedding" in found["which"]:
@@ -140,8 +159,8 @@ def adapter_specs(context: Context, adapter: Adapter) -> list[MatrixSpec]:
         One spec for the product, or one per part where the adapted weight is a fused projection.
     """
     first, second = adapter.first.shape, adapter.second.shape
-    positions = math.prod(first[2:])
-    slices = context.conv == "slices" and len(first) > 2 and positions > 1
+    positions = math.prod(adapter.kernel)
+    slices = context.conv == "slices" and positions > 1
     rows, cols = second[0], first[1] * (1 if slices else positions)
     if adapter.embedding:
         rows, cols = cols, rows
@@ -251,6 +270,11 @@ def _unusable(
         return "a low-rank adapter of rank 0"
     if context.config.get("target_parameters") and re.search(r"experts?$|experts\.base_layer$", module):
         return f"an adapter on a stack of experts; {_MERGE}"
+    middle = pair.get("middle")
+    if middle is not None and (
+        middle.shape[:2] != (second.shape[1], first.shape[0]) or math.prod(first.shape[2:]) > 1
+    ):
+        return f"a core {list(middle.shape)} that does not fit its factors; {_MERGE}"
     if len(first.shape) < 2 or len(second.shape) < 2 or math.prod(second.shape[2:]) != 1:
         return f"factors {list(first.shape)} and {list(second.shape)} do not make a product; {_MERGE}"
     if first.shape[0] != second.shape[1]:
@@ -270,7 +294,9 @@ def _adapter(context: Context, module: str, name: str, pair: Mapping[str, Tensor
     endings = ("", ".weight", f".{name or 'default'}", f".{name or 'default'}.weight")
     lengths = (f"{module}.lora_magnitude_vector{ending}" for ending in endings)
     magnitude = next((length for length in lengths if length in context.entries), None)
-    return Adapter(module, label, first, second, "embedding" in pair, scale, stored, magnitude, note)
+    return Adapter(
+        module, label, first, second, "embedding" in pair, scale, stored, magnitude, note, pair.get("middle")
+    )
 
 
 def _scale(config: Mapping[str, Any], module: str, rank: int, stored_alpha: bool) -> tuple[float, str | None]:

@@ -22,6 +22,17 @@ _BY_LEAF = {
     "sin_cached": "a table of rotary positions, computed and not trained",
     "embed_positions": "a table of positions, computed and not trained",
     "anchor_grid": "a table of anchors, not a trained weight",
+    "mel_basis": "a fixed bank of filters, computed and not trained",
+    "mel_filters": "a fixed bank of filters, computed and not trained",
+    "mel_fb": "a fixed bank of filters, computed and not trained",
+    "fb": "a fixed bank of filters, computed and not trained",
+    "forward_basis": "a fixed Fourier basis, computed and not trained",
+    "inverse_basis": "a fixed Fourier basis, computed and not trained",
+    "dft_matrix": "a fixed Fourier basis, computed and not trained",
+    "hann_window": "a fixed window, computed and not trained",
+    "pe": "a table of positions, computed and not trained",
+    "sinusoid_table": "a table of positions, computed and not trained",
+    "pos_table": "a table of positions, computed and not trained",
     "mask": "an attention mask, not a trained weight",
     "attn_mask": "an attention mask, not a trained weight",
     "causal_mask": "an attention mask, not a trained weight",
@@ -79,6 +90,8 @@ def not_a_weight(entry: TensorEntry, hint: ModuleHint | None) -> str | None:
             f"integers ({entry.dtype}): not a trained weight, or a quantised one that must be dequantised "
             "(saved in bfloat16 or float32) first"
         )
+    if hint and hint.buffer and len(entry.shape) > 1:
+        return "a buffer of its module, kept and not trained"
     if hint and hint.class_name.startswith(_NORM_CLASSES):
         return "a normalisation's scale or shift: one number per feature, not a matrix"
     if len(entry.shape) > 2 and pieces.leaf in {"weight", "bias"} and _NORM.search(pieces.parent.lower()):

@@ -19,6 +19,7 @@ from eigentrail.weights.experts import view_experts
 from eigentrail.weights.fused import attention_parts, gate_up_parts, separate_role
 from eigentrail.weights.headwise import flatten_leading, flatten_rows, stack_shape, view_headwise, view_kernel
 from eigentrail.weights.layout import inputs_first
+from eigentrail.weights.lycoris import find_lycoris
 from eigentrail.weights.matricize import check_mode, view_convolution
 from eigentrail.weights.quantised import unpack_layouts
 from eigentrail.weights.recurrent import view_recurrent
@@ -31,6 +32,7 @@ _EMBEDDING = re.compile(
 )
 _DECONVOLUTION = re.compile(r"deconv|conv_?transpose|transposed?_?conv|tconv|up_?conv", re.IGNORECASE)
 _CONVOLUTION_LEAVES = {"weight", "weight_v", "weight_orig", "original", "original1", "filters"}
+_LARGEST_KERNEL = 16
 _HF_CONV1D = {"c_attn", "c_proj", "c_fc", "q_attn"}
 _HF_FAMILIES = {"gpt2", "imagegpt", "openai-gpt", "decision_transformer"}
 
@@ -69,6 +71,8 @@ def plan_matrices(
     skipped = dict(unpacked.skipped)
     adapters, reasons = find_adapters(context)
     skipped.update(reasons)
+    products, reasons = find_lycoris(context)
+    skipped.update(reasons)
     order = {name: place for place, name in enumerate(entries)}
     starts = {min(adapter.tensors, key=order.__getitem__): adapter for adapter in adapters}
     taken = {name for adapter in adapters for name in adapter.tensors} - set(skipped)
@@ -84,6 +88,8 @@ def plan_matrices(
     for entry in context.entries.values():
         if entry.name in starts:
             specs += adapter_specs(context, starts[entry.name])
+        if entry.name in products:
+            specs.append(products[entry.name])
         if entry.name in skipped or entry.name in taken:
             continue
         source, note = sources.get(entry.name, (Source(entry.name), None))
@@ -137,6 +143,8 @@ def _linear(context: Context, source: Source, shape: tuple[int, ...]) -> View:
     turned_note = None
     if _is_hf_conv1d(context, source.name, pieces, shape):
         turn, kind, rows, cols = transpose, "conv1d-hf", cols, rows
+    elif hint and hint.inputs_first:
+        turn, rows, cols = transpose, cols, rows
     elif not hint and (inputs_first(context, source.name, shape) or (False, 1))[0]:
         turn, rows, cols = transpose, cols, rows
         turned_note = "stored with the inputs first, by the length of its bias"
@@ -186,7 +194,7 @@ def _convolution(context: Context, source: Source, shape: tuple[int, ...]) -> Vi
     if hint and not re.match(r"(Lazy)?Conv(Transpose)?[123]d", hint.class_name):
         return None
     pieces = Name.of(source.name)
-    if not hint and pieces.leaf not in _CONVOLUTION_LEAVES:
+    if not hint and pieces.leaf not in _CONVOLUTION_LEAVES and not _named_without_dots(pieces.leaf, shape):
         return None
     note = None
     transposed, groups = (hint.transposed, hint.groups) if hint else (False, 1)
@@ -203,6 +211,11 @@ def _convolution(context: Context, source: Source, shape: tuple[int, ...]) -> Vi
     kind = f"conv{axes}d" + ("-transposed" if transposed else "")
     notes = "; ".join(piece for piece in (note, seen.note) if piece)
     return View(kind, source, seen.matrices, seen, note=notes or None)
+
+
+def _named_without_dots(leaf: str, shape: tuple[int, ...]) -> bool:
+    """Stable Diffusion's averaged copies: `diffusion_modelinput_blocks00weight`, a kernel that is small both ways."""
+    return leaf.endswith("weight") and len(shape) == 4 and max(shape[2:]) <= _LARGEST_KERNEL
 
 
 def _groups_note(context: Context, name: str, shape: tuple[int, ...]) -> str | None:

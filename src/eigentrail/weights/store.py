@@ -59,6 +59,8 @@ class ModuleHint:
         transposed: True for transposed convolutions, whose weight is [in, out / groups, ...].
         num_heads: the number of attention heads, where the module says so.
         hidden_size: the width of a recurrent layer's state, where the module says so.
+        buffer: the tensor is no parameter: no training moves it.
+        inputs_first: a matrix that is stored [in, out].
     """
 
     class_name: str
@@ -66,6 +68,8 @@ class ModuleHint:
     transposed: bool = False
     num_heads: int | None = None
     hidden_size: int | None = None
+    buffer: bool = False
+    inputs_first: bool = False
 
 
 class TensorStore(ABC):

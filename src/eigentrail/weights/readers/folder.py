@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from eigentrail.errors import SourceError
@@ -10,6 +11,7 @@ from eigentrail.weights.readers.recognise import WEIGHT_ENDINGS
 from eigentrail.weights.readers.sharded import list_index, list_shards
 from eigentrail.weights.readers.single import list_file
 from eigentrail.weights.slots import Listing
+from eigentrail.weights.store import Skipped
 
 # What a folder of the Hugging Face layout is read from, in the order in which that library prefers them.
 _PREFERRED = (
@@ -41,6 +43,18 @@ def list_folder(folder: Path) -> tuple[Listing, Path]:
         names = sorted(path.name for path in folder.iterdir() if path.is_file() or path.is_symlink())
     except OSError as error:
         raise SourceError(f"{folder}: cannot look into the folder: {error.strerror or error}.") from error
+    if ".metadata" in names and any(name.endswith(".distcp") for name in names):
+        raise SourceError(
+            f"{folder}: this is a distributed checkpoint; make one file of it first: "
+            f'torch.distributed.checkpoint.format_utils.dcp_to_torch_save("{folder}", "model.pt").'
+        )
+    if "zero_to_fp32.py" in names and not any(name in names for name in _PREFERRED):
+        raise SourceError(
+            f"{folder}: this is a checkpoint of DeepSpeed, each file one rank's part; make the whole first: "
+            "python zero_to_fp32.py . whole, run in that folder."
+        )
+    if "model_index.json" in names:
+        return _pipeline(folder), folder / "model_index.json"
     for name in _PREFERRED:
         if name in names:
             return _open(folder / name), folder / name
@@ -60,6 +74,28 @@ def list_folder(folder: Path) -> tuple[Listing, Path]:
             f"{folder / named[0]}."
         )
     raise SourceError(f"{folder}: {_why_nothing(folder)}")
+
+
+def _pipeline(folder: Path) -> Listing:
+    """The parts of a diffusers pipeline, each in a folder of its own: names get the folder's in front."""
+    whole = Listing([])
+    stamps = []
+    for part in sorted(path for path in folder.iterdir() if path.is_dir()):
+        try:
+            listing, _ = list_folder(part)
+        except SourceError as error:
+            if any(path.name.lower().endswith(WEIGHT_ENDINGS) for path in part.iterdir() if path.is_file()):
+                whole.skipped.append(Skipped(part.name, str(error).rstrip(".")))
+            continue
+        whole.slots.extend(replace(slot, name=f"{part.name}.{slot.name}") for slot in listing.slots)
+        whole.skipped.extend(Skipped(f"{part.name}.{left.name}", left.reason) for left in listing.skipped)
+        whole.ties.update({f"{part.name}.{a}": f"{part.name}.{b}" for a, b in listing.ties.items()})
+        stamps.append(f"{part.name}:{listing.stamp}")
+    if not whole.slots:
+        raise SourceError(
+            f"{folder}: none of the pipeline's folders holds weights; make or download it again."
+        )
+    return Listing(whole.slots, whole.skipped, whole.ties, "|".join(stamps))
 
 
 def _open(path: Path) -> Listing:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -81,6 +82,10 @@ def open_module(module: nn.Module) -> SlotStore:
         hint = _hint(part)
         for name, _ in part.named_parameters(recurse=False):
             hints[f"{prefix}.{name}" if prefix else name] = hint
+        for name, value in part.named_buffers(recurse=False):
+            # Masks and the vectors of normalisations are vectors or belong to a parameter of the same name.
+            if value.ndim > 1 and not name.endswith("_mask"):
+                hints[f"{prefix}.{name}" if prefix else name] = replace(hint, buffer=True)
     source = f"module {type(module).__name__}"
     values = [
         (name, value)

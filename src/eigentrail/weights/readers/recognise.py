@@ -9,10 +9,23 @@ from typing import Literal
 
 from eigentrail.errors import SourceError
 
-Kind = Literal["safetensors", "torch-zip", "torch-legacy", "npz", "gguf"]
+Kind = Literal["safetensors", "torch-zip", "torch-legacy", "npz", "gguf", "hdf5", "msgpack", "onnx"]
 
 #: The endings of files that may hold weights.
-WEIGHT_ENDINGS = (".safetensors", ".pt", ".pth", ".th", ".bin", ".ckpt", ".npz", ".gguf")
+WEIGHT_ENDINGS = (
+    ".safetensors",
+    ".pt",
+    ".pth",
+    ".th",
+    ".bin",
+    ".ckpt",
+    ".npz",
+    ".gguf",
+    ".h5",
+    ".keras",
+    ".onnx",
+    ".msgpack",
+)
 
 _ACCEPTED = (
     "Give a .safetensors, .pt, .pth, .th, .bin, .ckpt, .npz or .gguf file, or a folder that holds one."
@@ -20,7 +33,6 @@ _ACCEPTED = (
 # The integer 0x1950a86a20f9469cfc6c as a pickle of any protocol: how torch.save began before its zip format.
 _TORCH_LEGACY = b"\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
 _FOREIGN = (
-    (b"\x89HDF\r\n\x1a\n", "an HDF5 (Keras) file", "Save the weights with numpy.savez or safetensors."),
     (b"\x93NUMPY", "a single numpy array", "Save it by name: numpy.savez(path, weight=array)."),
     (b"\xff\xd8\xff", "a JPEG picture", _ACCEPTED),
     (b"\x89PNG", "a PNG picture", _ACCEPTED),
@@ -77,9 +89,18 @@ def file_kind(path: Path) -> Kind:
         raise SourceError(f"{path}: cannot read the file: {error.strerror or error}.") from error
     if head.startswith(b"GGUF"):
         return "gguf"
+    if head.startswith(b"\x89HDF\r\n\x1a\n"):
+        return "hdf5"
+    if path.suffix in {".onnx", ".msgpack"}:  # neither format begins with a mark
+        return "onnx" if path.suffix == ".onnx" else "msgpack"
     for magic, what, mend in _FOREIGN:
         if head.startswith(magic):
             raise SourceError(f"{path}: this is {what}. {mend}")
+    if path.suffix == ".distcp" or path.name == ".metadata":
+        raise SourceError(
+            f"{path}: this is one part of a distributed checkpoint of torch; make it whole first: "
+            f'torch.distributed.checkpoint.format_utils.dcp_to_torch_save("{path.parent}", "model.pt").'
+        )
     if head.startswith(b"PK\x03\x04"):
         return _zip_kind(path)
     if head[:1] == b"\x80" and _TORCH_LEGACY in head[:24]:
@@ -115,6 +136,12 @@ def _zip_kind(path: Path) -> Kind:
     parts = {name.rpartition("/")[2] for name in names}
     if "data.pkl" in parts:
         return "torch-zip"
+    if {"policy.pth", "data"} <= parts:
+        raise SourceError(
+            f"{path}: this is a Stable-Baselines3 archive; unpack it (unzip) and give its policy.pth."
+        )
+    if "model.weights.h5" in names:
+        return "hdf5"
     if any(name.endswith(".npy") for name in names):
         return "npz"
     raise SourceError(
