@@ -1,5 +1,9 @@
 """Deep linear networks that learn in a small subspace, and factorisation and completion that train in it only."""
 
+from eigentrail.parsimony import completion_study as completion_study
+from eigentrail.parsimony import law_study as law_study
+from eigentrail.parsimony import separation_study as separation_study
+from eigentrail.parsimony.claims import CLAIMS as CLAIMS
 from eigentrail.parsimony.completion import Completion as Completion
 from eigentrail.parsimony.completion import complete as complete
 from eigentrail.parsimony.compressed import CompressedFactorization as CompressedFactorization

@@ -11,7 +11,7 @@ import scipy.sparse.linalg
 
 from eigentrail._numbers import real, whole
 from eigentrail.errors import CompletionError, OptionError
-from eigentrail.parsimony.initial import Matrix, as_matrix, random_orthogonal
+from eigentrail.parsimony.initial import Matrix, as_matrix, random_orthogonal, stream
 from eigentrail.parsimony.invariant import InvariantSubspace, invariant_subspace
 from eigentrail.parsimony.losses import Factorization, product
 from eigentrail.parsimony.observations import Observations
@@ -110,7 +110,7 @@ def completion_start(
         )
     if not real("scale", scale) > 0.0:
         raise OptionError(f"scale is positive, not {scale:g}.")
-    rng = np.random.default_rng(seed)
+    rng = stream("directions", seed)
     left, _, right = leading_directions(observed, rank, seed)
     u = np.hstack([_beside(left, rank, rng), left])
     v = np.hstack([right, _beside(right, rank, rng)])
@@ -146,7 +146,7 @@ def leading_directions(observed: Observations, count: int, seed: int = 0) -> tup
     if min(observed.shape) <= _SMALL or count >= min(observed.shape) // 4:
         u, s, vt = np.linalg.svd(sparse.toarray(), full_matrices=False)
     else:
-        start = np.random.default_rng(seed).standard_normal(min(observed.shape))
+        start = stream("iteration", seed).standard_normal(min(observed.shape))
         u, s, vt = scipy.sparse.linalg.svds(sparse, k=count, v0=start)
         u, s, vt = u[:, ::-1], s[::-1], vt[::-1]
     return u[:, :count], s[:count], np.ascontiguousarray(vt[:count].T)

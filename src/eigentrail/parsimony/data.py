@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from eigentrail._numbers import real, seed_of, whole
+from eigentrail._numbers import real, whole
 from eigentrail.errors import OptionError
-from eigentrail.parsimony.initial import Matrix, random_orthogonal
+from eigentrail.parsimony.initial import Matrix, random_orthogonal, stream
 
 
 class ClassData(NamedTuple):
@@ -46,7 +46,7 @@ def low_rank(rows: int, columns: int, rank: int, seed: int = 0, decay: float = 1
     rank = whole("rank", rank, 1, min(rows, columns))
     if not 0.0 < real("decay", decay) <= 1.0:
         raise OptionError(f"decay is above 0 and at most 1, not {decay:g}.")
-    rng = np.random.default_rng(seed_of(seed))
+    rng = stream("low rank", seed)
     values = float(decay) ** np.arange(rank)
     left, right = random_orthogonal(rng, rows, rank), random_orthogonal(rng, columns, rank)
     found: Matrix = (left * values) @ right.T
@@ -74,7 +74,7 @@ def orthogonal_classes(
     dimension = whole("dimension", dimension, 1)
     classes = whole("classes", classes, 1, dimension)
     outputs = classes if outputs is None else whole("outputs", outputs, classes)
-    rng = np.random.default_rng(seed_of(seed))
+    rng = stream("samples", seed)
     labels = np.arange(dimension) % classes
     inputs = (
         random_orthogonal(rng, dimension, dimension)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, Literal
@@ -48,8 +49,24 @@ def initial_weights(
         raise OptionError(f"scale is positive, not {scale:g}.")
     if law not in LAWS:
         raise OptionError(f"law is one of {', '.join(LAWS)}, not {written(law)}.")
-    rng = np.random.default_rng(seed_of(seed))
+    rng = stream("weights", seed)
     return [_draw(rng, rows, columns, scale, law) for columns, rows in pairwise(sizes)]
+
+
+def stream(purpose: str, seed: int) -> np.random.Generator:
+    """Open a stream of random numbers of its own for each purpose.
+
+    Data, weights and directions of one seed are then independent, and also independent of what a user draws from
+    `numpy.random.default_rng(seed)`: a network that begins in the very directions of the data proves nothing.
+
+    Args:
+        purpose: what is drawn.
+        seed: of the draws.
+
+    Returns:
+        The generator.
+    """
+    return np.random.default_rng([seed_of(seed), zlib.crc32(purpose.encode())])
 
 
 def random_orthogonal(rng: np.random.Generator, rows: int, columns: int) -> Matrix:

@@ -10,9 +10,8 @@ import scipy.sparse
 from numpy.typing import NDArray
 
 from eigentrail._arrays import to_numpy
-from eigentrail._numbers import seed_of
 from eigentrail.errors import CompletionError
-from eigentrail.parsimony.initial import Matrix
+from eigentrail.parsimony.initial import Matrix, stream
 
 Places = NDArray[np.int64]
 
@@ -75,7 +74,7 @@ class Observations:
         Returns:
             The entries that stay and those put aside.
         """
-        rng = np.random.default_rng(seed_of(seed))
+        rng = stream("held out", seed)
         aside = rng.random(len(self)) < share
         for places, count in ((self.rows, self.shape[0]), (self.columns, self.shape[1])):
             left = np.bincount(places[~aside], minlength=count)
