@@ -86,6 +86,21 @@ def test_in_memory_edit_is_undone_bit_for_bit(network, conv) -> None:
         assert torch.equal(tensor, before[name])
 
 
+def test_fused_weights_in_blocks_called_h_are_edited_in_place() -> None:
+    torch.manual_seed(0)
+    block = nn.ModuleDict({"attn": nn.ModuleDict({"qkv": nn.Linear(8, 24), "proj": nn.Linear(8, 8)})})
+    network = nn.ModuleDict({"h": nn.ModuleList([block])})
+    plan = edit(network, "truncate", "*:k", k=2)
+    assert list(plan.matrices) == ["h.0.attn.qkv.weight:k"]
+    before = block["attn"]["qkv"].weight.detach().clone()
+    with plan.applied(network):
+        after = block["attn"]["qkv"].weight.detach()
+        assert torch.linalg.matrix_rank(after[8:16], rtol=1e-5) == 2
+        assert torch.equal(after[:8], before[:8])
+        assert torch.equal(after[16:], before[16:])
+    assert torch.equal(block["attn"]["qkv"].weight, before)
+
+
 def test_factored_output_is_two_layers_of_plain_torch(network, tmp_path) -> None:
     plan = edit(network, "truncate", k=3)
     plan.save(tmp_path / "f.safetensors", factored=True)

@@ -117,8 +117,7 @@ class Edit:
         tensors_lazily = EditedTensors(self.weights, self._change, list(self.matrices))
         write_weights(self.weights.store, path, tensors_lazily, self.provenance())
         self.rounding = dict(tensors_lazily.rounding)
-        if self.weights.store.modules or isinstance(self.weights.store.config, dict):
-            self._measure(path)
+        self._measure(path)
 
     def _measure(self, path: str | os.PathLike[str]) -> None:
         store = open_store(path)
@@ -145,7 +144,7 @@ class Edit:
         Raises:
             SourceError: the network lacks an edited weight.
         """
-        own = open_weights(model, conv=self.weights.conv, heads=any(".h" in name for name in self.matrices))
+        own = open_weights(model, conv=self.weights.conv)
         missing = [name for name in self.matrices if name not in own.specs]
         if missing:
             raise SourceError(f"the network has no weight `{missing[0]}`, which this edit changes.")
