@@ -1,6 +1,7 @@
 """Transfer: a trained classifier on other data, with as little tuning as it takes."""
 
 from eigentrail.training.transfer.fitting import TransferSettings as TransferSettings
+from eigentrail.training.transfer.fitting import descend as descend
 from eigentrail.training.transfer.methods import Transferred as Transferred
 from eigentrail.training.transfer.methods import linear_probe as linear_probe
 from eigentrail.training.transfer.methods import tune_all as tune_all

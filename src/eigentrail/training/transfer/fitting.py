@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Literal
@@ -113,7 +113,17 @@ def fit(
     best: tuple[tuple[float, float], nn.Module, float, Score] | None = None
     for rate in settings.rates:
         tuned = deepcopy(model)
-        _descend(tuned, set(trained), parts, settings, rate)
+        descend(
+            tuned,
+            parts.inputs,
+            parts.targets,
+            steps=settings.steps,
+            rate=rate,
+            batch_size=settings.batch_size,
+            seed=settings.seed,
+            trained=set(trained),
+            batch_norm=settings.batch_norm,
+        )
         found = score(tuned, parts.held_inputs, parts.held_targets)
         if found.loss - found.loss != 0:
             continue
@@ -125,25 +135,54 @@ def fit(
     return best[1:]
 
 
-def _descend(
-    model: nn.Module, trained: set[str], parts: Split, settings: TransferSettings, rate: float
+def descend(
+    model: nn.Module,
+    inputs: torch.Tensor,
+    targets: torch.Tensor,
+    *,
+    steps: int,
+    rate: float,
+    batch_size: int = 64,
+    weight_decay: float = 0.0,
+    seed: int = 0,
+    trained: Collection[str] | None = None,
+    batch_norm: Literal["frozen", "updated"] = "updated",
+    see: Callable[[int], None] | None = None,
 ) -> None:
+    """Train a network in place by Adam on batches drawn with replacement.
+
+    Args:
+        model: the network; left in eval mode.
+        inputs: [n, ...].
+        targets: [n] class numbers.
+        steps: how many updates.
+        rate: of Adam.
+        batch_size: samples of each.
+        weight_decay: the factor of w in the gradient.
+        seed: of the batches.
+        trained: the names of the parameters that are trained; None for all.
+        batch_norm: as in `TransferSettings`.
+        see: called with the number of updates, before the first and behind each.
+    """
     chosen = []
     for name, parameter in model.named_parameters():
-        parameter.requires_grad_(name in trained)
-        if name in trained:
+        parameter.requires_grad_(trained is None or name in trained)
+        if parameter.requires_grad:
             chosen.append(parameter)
-    optimizer = torch.optim.Adam(chosen, lr=rate)
-    generator = torch.Generator().manual_seed(settings.seed)
+    optimizer = torch.optim.Adam(chosen, lr=rate, weight_decay=weight_decay)
+    generator = torch.Generator().manual_seed(seed)
+    if see is not None:
+        see(0)
     model.train()
-    if settings.batch_norm == "frozen":
+    if batch_norm == "frozen":
         for module in model.modules():
             if isinstance(module, nn.modules.batchnorm._BatchNorm):
                 module.training = False
-    for _ in range(settings.steps):
-        size = min(settings.batch_size, len(parts.inputs))
-        batch = torch.randint(len(parts.inputs), (size,), generator=generator)
+    for step in range(1, steps + 1):
+        batch = torch.randint(len(inputs), (min(batch_size, len(inputs)),), generator=generator)
         optimizer.zero_grad()
-        F.cross_entropy(model(parts.inputs[batch]), parts.targets[batch]).backward()  # type: ignore[no-untyped-call]
+        F.cross_entropy(model(inputs[batch]), targets[batch]).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
+        if see is not None:
+            see(step)
     model.eval()
