@@ -39,7 +39,8 @@ class Segments:
         rss_single: sum of squared residuals with one circle for all.
         rss: the same with these segments.
         penalty: what a change has to lower it by.
-        count: how many segments that penalty gives without a limit.
+        count: how many segments that penalty gives without a limit. It is no number of geodesics: one circle with noise
+            that walks is cut into eight as a rule.
         null_counts: [draws] the same of random walks of the weights; empty without a null.
         vectors: the path [step, entry].
         note: what should be known, in words; "" if nothing.
@@ -69,19 +70,14 @@ class Segments:
 
     @property
     def verdict(self) -> str:
-        """Whether the path consists of more circles than a random walk, in one sentence."""
+        """Where the path is cut, and that the number of pieces is no number of geodesics, in one sentence."""
         circles = f"The path is cut into {self.count} great circle{'' if self.count == 1 else 's'}"
-        compared, below = self.compared, compare_drawn(self.count, self.null_counts, "less")
-        if compared is None or below is None:
+        compared = self.compared
+        if compared is None:
             return f"{circles}, which says nothing without a null."
-        than = "as many as chance gives"
-        if compared.beyond:
-            than = "more than chance gives"
-        elif below.beyond:
-            than = "fewer than chance gives"
         return (
-            f"{circles}, {than}: random walks of the weights with the same steps into {compared.median:g} "
-            f"(median; percentile {compared.percentile_text} of {compared.draws} draws)."
+            f"{circles}, random walks of the weights with the same steps into {compared.median:g} (median of "
+            f"{compared.draws}): noise that walks is cut too, so this is no number of geodesics."
         )
 
 
