@@ -65,6 +65,56 @@ class RunAnalysis:
             found[first] += self.left_out
         return found
 
+    @property
+    def summary(self) -> pd.DataFrame:
+        """The findings as a table, the strongest first."""
+        rows = [one.to_dict() for one in self.findings]
+        shown = ("subject", "question", "verdict", "sentence", "p", "p_adjusted", "asked", "needs_look")
+        return pd.DataFrame([{key: row[key] for key in shown} for row in rows], columns=list(shown))
+
+    def plot(self, name: str, layer: str | None = None) -> Any:
+        """Draw a figure of an analysis.
+
+        Args:
+            name: the analysis, or "analysis/figure" ("drift/walks").
+            layer: whose; None for the first one.
+
+        Returns:
+            A plotly figure.
+
+        Raises:
+            OptionError: there is no such analysis, figure or layer.
+        """
+        analysis, _, key = name.partition("/")
+        found = self[analysis]
+        nodes = {str(node.attrs["name"]): node for node in found.tree.children.values()}
+        chosen = layer if layer is not None else next(iter(nodes), None)
+        if chosen not in nodes:
+            raise OptionError(f'{analysis} has no layer "{chosen}": there are {", ".join(nodes) or "none"}')
+        node = nodes[chosen]
+        drawable = {one.key: one for one in found.analysis.figures if one.when is None or one.when(node)}
+        one = drawable.get(key) if key else next(iter(drawable.values()), None)
+        if one is None:
+            raise OptionError(
+                f'{analysis} of {chosen} has no figure "{key}": there are {", ".join(drawable)}'
+            )
+        return one.draw(node, f"{chosen}: {one.title}")
+
+    @property
+    def figures(self) -> dict[str, list[str]]:
+        """The names of the figures of each analysis, for `plot`."""
+        return {name: [figure.key for figure in one.analysis.figures] for name, one in self.found.items()}
+
+    def _repr_html_(self) -> str:
+        return str(self.summary.to_html(index=False))
+
+    def __getattr__(self, name: str) -> AnalysisResult:
+        found = self.__dict__.get("found", {})
+        known = {key.replace("-", "_"): one for key, one in found.items()}
+        if name in known:
+            return known[name]
+        raise AttributeError(f"there is no {name} here: the analyses are {', '.join(found)}")
+
     def __getitem__(self, name: str) -> AnalysisResult:
         """Give the result of an analysis."""
         if name not in self.found:

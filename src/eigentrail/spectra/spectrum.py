@@ -73,6 +73,12 @@ class Spectrum:
                     f" got {values.size}; keep the zeros, and give matrices= for a pool"
                 )
                 raise SpectrumError(msg)
+        if values.ndim == 2 and values.shape[0] != matrices:
+            raise SpectrumError(
+                f"Spectrum takes eigenvalues, and this is a matrix {list(values.shape)}: use "
+                "Spectrum.from_matrix(W), or "
+                "from_symmetric(H) for a Hessian"
+            )
         self._given = eigenvalues if is_tensor(eigenvalues) else None
         self._values = np.sort(values, axis=None)
         # One matrix shares its memory with its only group.
@@ -205,6 +211,63 @@ class Spectrum:
     def eigenvalues(self) -> Any:
         """[n] all eigenvalues, ascending."""
         return self._values if self._given is None else like(self._values, self._given)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        """Give the eigenvalues, ascending, as an array."""
+        del copy
+        return np.array(self._values, dtype=dtype)
+
+    @property
+    def singular_values(self) -> Float64[np.ndarray, " n"]:
+        """The singular values of W, largest first: sqrt(N lambda)."""
+        rows, _ = self._shape("singular values")
+        return np.sqrt(rows * np.maximum(self._values[::-1], 0.0))
+
+    @property
+    def alpha(self) -> float:
+        """The exponent of the power-law tail, `power_law().alpha`."""
+        return float(self.power_law().alpha)
+
+    @property
+    def spikes(self) -> int:
+        """How many eigenvalues lie above the noise, `marchenko_pastur().spikes`."""
+        return int(self.marchenko_pastur().spikes)
+
+    @property
+    def effective_rank(self) -> float:
+        """Exp of the entropy of the squared singular values, `ranks().effective`."""
+        return float(self.ranks().effective)
+
+    @property
+    def stable_rank(self) -> float:
+        """The squared Frobenius norm over the squared largest singular value, `ranks().stable`."""
+        return float(self.ranks().stable)
+
+    def summary(self) -> dict[str, Any]:
+        """Give the main numbers.
+
+        Returns:
+            Shape, alpha, spikes, ranks and phase; None for what cannot be computed.
+        """
+        found: dict[str, Any] = {"rows": self._rows, "cols": self._cols}
+        for name in ("alpha", "spikes", "effective_rank", "stable_rank"):
+            try:
+                found[name] = getattr(self, name)
+            except SpectrumError:
+                found[name] = None
+        try:
+            found["phase"] = self.phase().label
+        except SpectrumError:
+            found["phase"] = None
+        return found
+
+    def __getattr__(self, name: str) -> Any:
+        called = {
+            "plot": "inspect(...).plot(name), or figures.density.spectral_density(spectrum)",
+            "name": "the key of inspect(...).spectra",
+        }
+        hint = f"; there is {called[name]}" if name in called else ""
+        raise AttributeError(f"a Spectrum has no {name}{hint}")
 
     @property
     def rows(self) -> int | None:
