@@ -169,7 +169,7 @@ def test_an_interruption_is_one_line_and_exit_code_1(
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("eigentrail.cli.inspect.run_inspection", interrupted)
+    monkeypatch.setattr("eigentrail.api.inspection.inspect", interrupted)
     assert run(["inspect", str(checkpoint)]) == 1
     out, err = capsys.readouterr()
     assert not out and err.startswith("eigentrail: interrupted; ") and len(err.strip().splitlines()) == 1

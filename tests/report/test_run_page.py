@@ -14,6 +14,8 @@ import torch
 from torch import nn
 
 from diagnosed_network import IMG, SCRIPT
+from eigentrail.analyses import run_analysis
+from eigentrail.analyses.framework.registry import find_analysis
 from eigentrail.figures import evolution_density, evolution_phases, evolution_values, sorted_values
 from eigentrail.figures.evolution import Curve, over_steps, thinned
 from eigentrail.report.glossary import GROUPS, lookup
@@ -57,7 +59,7 @@ def record(path: Path, seed: int = 0, layers: tuple[str, ...] = ("first", "secon
 
 
 def story(run: Run) -> RunStory:
-    return RunStory(run, {"evolution": evolution(run, progress=False)})
+    return RunStory(run, {"evolution": run_analysis(run, find_analysis("evolution"), progress=False)})
 
 
 @pytest.fixture(scope="module")
@@ -284,8 +286,8 @@ def test_the_real_folder_of_checkpoints_has_a_page(checkpoints: Path, tmp_path: 
     run = open_run(checkpoints / "mlp-trajectory")
     before = sorted(p.name for p in run.path.iterdir())
     layers = [name for name, info in run.layers.items() if len(info.shape) == 2]
-    tree = evolution(run, points=20, progress=False)
-    html = run_page([RunStory(run, {"evolution": tree})])
+    found = run_analysis(run, find_analysis("evolution"), progress=False)
+    html = run_page([RunStory(run, {"evolution": found})])
     assert "Recorded steps" in html and "250" in html
     for name in layers:
         assert name in html.replace("<wbr>", "")

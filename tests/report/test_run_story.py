@@ -6,13 +6,13 @@ from pathlib import Path
 
 import eigentrail as et
 from eigentrail import data
-from eigentrail.report.run_story import RunStory, labelled, story_items, training_facts
+from eigentrail.report.run_story import RunStory, about_items, labelled, training_facts
 from eigentrail.report.sections import Prose
 
 
 def told(story: RunStory) -> str:
     return " ".join(
-        text for item in story_items(story, {}) if isinstance(item, Prose) for text in item.paragraphs
+        text for item in about_items(story) if isinstance(item, Prose) for text in item.paragraphs
     )
 
 
