@@ -78,11 +78,11 @@ def test_the_story_is_told_with_its_numbers(one: RunStory, html: str) -> None:
     row = evolution_table(one.evolution).iloc[0]
     assert row["spikes_first"] == 0 and row["spikes_last"] == 2
     assert (row["births"], row["crossings"]) == (2, 1)
-    assert "0 spikes at step 0, 2 at step 60" in text
-    assert f"first birth at step {row['first_birth']}, 2 births, 1 crossing" in text
-    assert f"went from {row['mp_ks_distance_first']:.3f} to {row['mp_ks_distance_last']:.3f}" in text
-    assert f"noise of this shape stays below {row['noise_ks_high']:.3f} in 95% of cases" in text
-    assert "The number of spikes grew in 1 of 2 matrices" in text
+    assert "2 spikes at the last step, 0 at the first" in text  # the first screen
+    entries = re.sub(r"\s+", " ", str(pieces(html)))
+    assert f"first birth at step {row['first_birth']}, 2 births, 1 crossing" in entries
+    assert f"went from {row['mp_ks_distance_first']:.3f} to {row['mp_ks_distance_last']:.3f}" in entries
+    assert f"noise of this shape stays below {row['noise_ks_high']:.3f} in 95% of cases" in entries
     assert leading_layer(evolution_table(one.evolution)) == 0
 
 
@@ -97,7 +97,7 @@ def test_every_figure_is_there_with_axes_and_data(html: str) -> None:
         "Does the bulk stay Marchenko-Pastur?",
         "Phases over time",
         "Effective rank over time",
-        "Singular values against time",
+        "first.weight: singular values against time",
         "Spectral density, step by step",
     ):
         assert title in titles, title
@@ -137,7 +137,7 @@ def test_a_run_without_metrics_and_a_run_without_spikes(tmp_path: Path) -> None:
         recorder.step()
     html = run_page([story(open_run(tmp_path / "run"))])
     assert "No loss or accuracy was recorded" in html
-    assert "In none of 1 matrix the number of spikes grew" in html
+    assert "0 spikes at the last step, 0 at the first" in html
 
 
 def test_a_diverged_run_has_a_page_that_says_so(tmp_path: Path) -> None:
@@ -155,8 +155,7 @@ def test_a_layer_that_is_too_small_for_a_bulk_says_why(tmp_path: Path) -> None:
     with Recorder(model, tmp_path / "run", report=None) as recorder:
         recorder.step()
     html = run_page([story(open_run(tmp_path / "run"))])
-    assert "no Marchenko-Pastur bulk can be fitted" in html
-    assert "No matrix is large enough" in html
+    assert "no Marchenko-Pastur bulk can be fitted" in str(pieces(html))
 
 
 def test_hostile_names_stay_text(tmp_path: Path) -> None:

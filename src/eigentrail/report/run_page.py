@@ -436,6 +436,8 @@ def layers_section(
         stem = f"{number + 1:03d}-{file_stem(story.named(name))}"
         row = records[number]
         items: list[Item] = []
+        if node.attrs.get("story"):
+            items.append(Prose((str(node.attrs["story"]),)))
         if row["warnings"]:
             items.append(Prose(tuple(row["warnings"])))
         facts = tuple(number_fact(row, c) for c in row if c not in {"name", "run", "warnings"})
