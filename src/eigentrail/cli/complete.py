@@ -5,18 +5,16 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
-from typing import IO, Annotated, Any
+from typing import IO, TYPE_CHECKING, Annotated, Any
 
-import numpy as np
-import pandas as pd
 import typer
 
-from eigentrail._files import write_bytes
 from eigentrail.cli import options as opt
 from eigentrail.cli.tables import note
 from eigentrail.errors import SourceError
-from eigentrail.parsimony.completion import Completion
-from eigentrail.parsimony.completion import complete as run_completion
+
+if TYPE_CHECKING:
+    from eigentrail.parsimony.completion import Completion
 
 _KINDS = (".npy", ".csv", ".parquet")
 
@@ -36,6 +34,8 @@ def complete(
     quiet: opt.Quiet = False,
 ) -> int:
     """Fill in the missing entries of a matrix of low rank, and tell how well."""
+    from eigentrail.parsimony.completion import complete as run_completion
+
     matrix = _read(source, header)
     target = out or source.with_name(f"{source.stem}-completed{source.suffix}")
     if target.suffix not in _KINDS:
@@ -57,6 +57,9 @@ def complete(
 
 
 def _read(path: Path, header: bool) -> Any:
+    import numpy as np
+    import pandas as pd
+
     if path.suffix not in _KINDS:
         raise SourceError(f"{path} is none of {', '.join(_KINDS)}: save the matrix as one of them.")
     try:
@@ -71,6 +74,11 @@ def _read(path: Path, header: bool) -> Any:
 
 
 def _write(path: Path, matrix: Any, header: bool) -> None:
+    import numpy as np
+    import pandas as pd
+
+    from eigentrail._files import write_bytes
+
     def write(file: IO[bytes]) -> None:
         if path.suffix == ".npy":
             np.save(file, np.asarray(matrix))

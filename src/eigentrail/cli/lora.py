@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import pandas as pd
 import typer
 
 from eigentrail.cli import options as opt
 from eigentrail.cli.tables import console, new_table, note, number
 from eigentrail.errors import OptionError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 app = typer.Typer(help="Low-rank adapters: take them out, look into them, cut them.", no_args_is_help=True)
 

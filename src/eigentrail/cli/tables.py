@@ -5,15 +5,17 @@ from __future__ import annotations
 import shutil
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from eigentrail.api.comparison import Comparison
-from eigentrail.api.inspection import Inspection
 from eigentrail.cli.fitting import TableColumn, print_fitting
+
+if TYPE_CHECKING:
+    from eigentrail.api.comparison import Comparison
+    from eigentrail.api.inspection import Inspection
 
 # A line of a pipe or a file, where COLUMNS does not say otherwise.
 _PIPED = 140
