@@ -338,7 +338,7 @@ def test_several_runs_have_their_scores_side_by_side(found: Any, tmp_path: Path)
 
     other = analyze(record(tmp_path / "other", {"walk": planted(5)["walk"]}), NAMES, progress=False)
     html = report_runs([found, other], tmp_path / "page.html").read_text()
-    assert "weight · other, right" in html
+    assert "walk.weight, right · other" in html.replace("<wbr>", "")
     scores = next(
         v["figure"] for k, v in pieces(html).items() if "figure" in v and v["file"] == "geodesic-scores"
     )
@@ -353,4 +353,4 @@ def test_the_terminal_shows_tables_and_verdicts(run: Run, found: Any) -> None:
     )
     assert done.exit_code == 0
     text = " ".join(done.stdout.split())
-    assert "follows a great circle" in text and "circle.weight, right: yes" in text
+    assert "follows a great circle" in text and "circle.weight, right: The leading right vector" in text

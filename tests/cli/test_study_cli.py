@@ -152,7 +152,7 @@ def test_the_packages_own_warnings_are_one_line_and_others_are_pythons(monkeypat
         warnings.warn("something else", UserWarning, stacklevel=1)
         raise RunError("it ends")
 
-    monkeypatch.setattr("eigentrail.cli.study.run_study", warn)
+    monkeypatch.setattr("eigentrail.api.study.study", warn)
     with pytest.warns(UserWarning, match="something else") as told:
         assert run(["study", "-q"]) == 2
     assert len(told) == 1

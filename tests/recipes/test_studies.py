@@ -16,7 +16,7 @@ SHORT = Study(
 )
 
 
-@pytest.mark.parametrize("name", STUDIES)
+@pytest.mark.parametrize("name", [n for n, one in STUDIES.items() if isinstance(one, Study)])
 def test_each_study_is_described_and_has_a_training(name: str) -> None:
     found = STUDIES[name]
     assert found.name == name

@@ -31,15 +31,14 @@ def _findings(row: Row) -> Iterable[Finding]:
         return
     times = beside.observed / beside.median if beside.median > 0 else float("inf")
     decay = " with the same weight decay" if row["decayed"] else ""
-    far = f"{times:.3g} times as far (squared) as the median of {beside.draws} random walks{decay}"
+    far = f"{times:.3g} times as far (squared) as random walks{decay}"
     growth = {"grows": "grows", "shrinks": "shrinks"}.get(str(row["growth"]), "has no trend beyond its error")
     yield finding(
         row,
         _QUESTION,
         "straightness",
-        yes=f"The weights drift: they get {far}; {percent(row['share_linear'] or 0.0)} of the motion is a straight "
-        "line.",
-        no=f"No drift: the weights get {far}, which random walks reach too.",
+        yes=f"The weights drift: {far}; {percent(row['share_linear'] or 0.0)} of the motion is a straight line.",
+        no=f"No drift: the weights get {far}, within chance.",
         detail=(
             f"The norm {growth} ({row['norm_first']:.3g} at the first step, {row['norm_last']:.3g} at the last). The "
             f"direction's overlap with the last weights is {row['weight_overlap']:+.2f}."
