@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from eigentrail._files import output_folder, write_bytes
+from eigentrail._names import look_up
 from eigentrail._numbers import finite
 from eigentrail.api.saving import typed_table, write_spectra
+from eigentrail.errors import OptionError
 from eigentrail.spectra.spectrum import Spectrum
 from eigentrail.weights import Skipped
 
@@ -110,6 +112,64 @@ class LayerResult(ABC):
         if target.is_dir() or not target.suffix:
             target /= "report.html"
         return write_page(self._page(), target)
+
+    @property
+    def layers(self) -> list[str]:
+        """The names of the matrices, in their order."""
+        return [str(name) for name in self.table["name"]]
+
+    def __getitem__(self, name: str | int) -> pd.Series[Any]:
+        """Give the row of a matrix, by its name or its place."""
+        if isinstance(name, int):
+            return self.table.iloc[name]
+        return self.table.iloc[self.layers.index(look_up(name, self.layers, "layer", OptionError))]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.layers)
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Give the table.
+
+        Returns:
+            One row a matrix.
+        """
+        return self.table
+
+    def to_csv(self, path: str | Path) -> Path:
+        """Write the table.
+
+        Args:
+            path: the file.
+
+        Returns:
+            The path.
+        """
+        typed_table(self.table).to_csv(path, index=False)
+        return Path(path)
+
+    def plot(self, name: str | None = None, figure: str | None = None) -> Any:
+        """Draw a figure of the page.
+
+        Args:
+            name: a matrix; None for one of the whole network.
+            figure: which; None for the first. `figures[name]` lists them.
+
+        Returns:
+            A plotly figure.
+
+        Raises:
+            OptionError: there is no such matrix or figure.
+        """
+        book = self.figures
+        drawn: Mapping[str, Any] = book.overview if name is None else book[self[name]["name"]]
+        names = list(drawn)
+        chosen = names[0] if figure is None and names else str(figure)
+        if chosen not in names:
+            raise OptionError(f'there is no figure "{chosen}": there are {", ".join(names)}')
+        return drawn[chosen]
 
     def _repr_html_(self) -> str:
         from eigentrail.report import table_html

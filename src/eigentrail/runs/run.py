@@ -182,6 +182,27 @@ class Run(ABC):
             f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
         )
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings of the training, as the run tells them; empty where it does not."""
+        notes = self.manifest.notes if self.manifest is not None else {}
+        return dict(notes.get("training") or {})
+
+    def __getattr__(self, name: str) -> Any:
+        called = {
+            "config": "settings",
+            "plot": "et.analyze(run).plot(...)",
+            "report": "et.report_runs(run)",
+            "to_xarray": "to_datatree()",
+            "spectrum": "et.Spectrum.from_matrix(run[layer][-1])",
+        }
+        if name in called:
+            raise AttributeError(f"a run has no {name}; there is {called[name]}")
+        layers = self.__dict__.get("layers")
+        if layers is not None and f"{name}.weight" in layers:
+            return self[f"{name}.weight"]
+        raise AttributeError(f"a run has no {name}; layers are read as run[name]")
+
     def keys(self) -> KeysView[str]:
         """List the layers' names.
 

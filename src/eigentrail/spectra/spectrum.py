@@ -47,6 +47,11 @@ class Spectrum:
         self, eigenvalues: Any, rows: int | None = None, cols: int | None = None, matrices: int = 1
     ) -> None:
         values = to_float64(eigenvalues)
+        if values.ndim == 2 and len(values) > 1 and rows is None and matrices == 1:
+            raise SpectrumError(
+                f"Spectrum takes eigenvalues, and this is a matrix {list(values.shape)}: use Spectrum.from_matrix(W), "
+                "from_symmetric(H) for a Hessian, or give matrices= for a pool of spectra"
+            )
         if values.ndim == 2 and len(values) > 1:
             matrices = len(values) if matrices == 1 else matrices
         elif values.ndim == 2:
@@ -73,12 +78,6 @@ class Spectrum:
                     f" got {values.size}; keep the zeros, and give matrices= for a pool"
                 )
                 raise SpectrumError(msg)
-        if values.ndim == 2 and values.shape[0] != matrices:
-            raise SpectrumError(
-                f"Spectrum takes eigenvalues, and this is a matrix {list(values.shape)}: use "
-                "Spectrum.from_matrix(W), or "
-                "from_symmetric(H) for a Hessian"
-            )
         self._given = eigenvalues if is_tensor(eigenvalues) else None
         self._values = np.sort(values, axis=None)
         # One matrix shares its memory with its only group.
