@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from eigentrail.evaluation import landscape as landscape
     from eigentrail.features import Features as Features
     from eigentrail.parsimony import complete as complete
+    from eigentrail.runs import Monitor as Monitor
     from eigentrail.runs import Recorder as Recorder
     from eigentrail.runs import Run as Run
     from eigentrail.runs import open_run as open_run
@@ -97,6 +98,7 @@ _NAMES = {
     "Ensemble": "eigentrail.training",
     "Features": "eigentrail.features",
     "Inspection": "eigentrail.api.inspection",
+    "Monitor": "eigentrail.runs",
     "Recorder": "eigentrail.runs",
     "Run": "eigentrail.runs",
     "RunAnalysis": "eigentrail.api.analysis",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import pickle
+import shutil
 import sys
 from pathlib import Path
 
@@ -69,6 +70,59 @@ def test_a_step_is_a_source_of_weights(tmp_path: Path) -> None:
         store.read("three")
     with pytest.raises(RunError, match="has no step 6: the nearest are 5"):
         run.weights(6)
+
+
+def test_steps_by_place_and_the_last_complete_one(tmp_path: Path) -> None:
+    model = Small()
+    run = recorded(tmp_path / "run", model, layers={"one": 1, "*": 2}, steps=5)
+    assert run.last_complete == 5
+    assert torch.equal(run.weights(-1)["two.weight"], model.two.weight)
+    assert set(run.weights(-2)) == {"one.weight", "two.weight"}
+    fresh = Small()
+    fresh.load_state_dict(run.state_dict("last"))
+    assert all(torch.equal(p, q) for p, q in zip(fresh.parameters(), model.parameters(), strict=True))
+    assert torch.equal(run.model("last", into=Small()).one.weight, model.one.weight)
+    with pytest.raises(RunError, match=r"at step 3: two\.weight.*are not recorded then; choose step"):
+        run.state_dict(3)
+    with pytest.raises(RunError, match='"first" is no step'):
+        run.weights("first")  # type: ignore[arg-type]
+    with pytest.raises(RunError, match="has no step -7"):
+        run.weights(-7)
+
+
+def test_layers_as_numpy_and_torch_take_them(tmp_path: Path) -> None:
+    model = Small()
+    run = recorded(tmp_path / "run", model)
+    last = torch.as_tensor(run["one"][-1])
+    assert last.dtype == torch.float32
+    assert torch.equal(last, model.one.weight.detach())
+    last.zero_()
+    assert torch.equal(torch.as_tensor(run["one"][-1]), model.one.weight.detach())
+    assert isinstance(run["one"].numpy(), np.ndarray)
+    assert (run["two.bias"] - run["two.bias"][0]).to_pandas().shape == (6, 3)
+    assert run.keys() == run.layers.keys()
+    assert list(run.arrays(["*.bias"])) == ["one.bias", "two.bias"]
+    assert run["o*.bias"].name == "one.bias"
+    with pytest.raises(RunError, match=r'"\*\.bias" fits 2 layers .*take them all with arrays'):
+        run["*.bias"]
+    page = run._repr_html_()
+    assert "<td>two.bias</td><td>3</td>" in page
+    assert "metrics: loss" in page
+
+
+def test_a_zipped_run_opens(tmp_path: Path) -> None:
+    model = Small()
+    recorded(tmp_path / "runs/first", model)
+    whole = shutil.make_archive(str(tmp_path / "whole"), "zip", tmp_path / "runs")
+    inside = shutil.make_archive(str(tmp_path / "inside"), "zip", tmp_path / "runs/first")
+    for path in (whole, inside):
+        run = open_run(path)
+        assert run.status == "finished"
+        assert torch.equal(run.weights(5)["one.weight"], model.one.weight)
+        assert open_run(path).path == run.path
+    (tmp_path / "torn.zip").write_bytes(Path(whole).read_bytes()[:-300] + b"PK" + bytes(20))
+    with pytest.raises(RunError, match=r"is no folder|cannot be unpacked"):
+        open_run(tmp_path / "torn.zip")
 
 
 def test_lazy_selection_reads_right(tmp_path: Path) -> None:

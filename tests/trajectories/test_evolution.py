@@ -336,6 +336,21 @@ def test_bad_arguments(tmp_path: Path, options: dict, said: str) -> None:
         evolution(run, **QUIET, **options)
 
 
+def test_a_damaged_file_ends_the_evolution_of_its_matrix_alone(tmp_path: Path) -> None:
+    model = torch.nn.Sequential(torch.nn.Linear(12, 12), torch.nn.Linear(12, 12))
+    with Recorder(model, tmp_path / "run", ["0", "1"], report=None) as recorder:
+        for _ in range(5):
+            recorder.step()
+    (tmp_path / "run/trajectory.zarr/0.weight/weights/c.0.0.0").write_bytes(b"torn")
+    tree = evolution(open_run(tmp_path / "run"), progress=False)
+    assert set(tree.children) == {"1.weight"}
+    assert [one.partition(":")[0] for one in tree.attrs["skipped"]] == ["0.weight"]
+    assert "is cut off; the run's folder is damaged" in tree.attrs["skipped"][0]
+    (tmp_path / "run/trajectory.zarr/1.weight/weights/c.0.0.0").write_bytes(b"torn")
+    with pytest.raises(RunError, match="is cut off"):
+        evolution(open_run(tmp_path / "run"), progress=False)
+
+
 def test_what_is_not_there(tmp_path: Path) -> None:
     run = record(tmp_path / "run", {"a": np.ones((2, 5, 6))})
     with pytest.raises((SourceError, RunError), match=r"mean .*a\.weight"):

@@ -10,6 +10,7 @@ from eigentrail import data as datasets
 from eigentrail._numbers import written
 from eigentrail.errors import DataError, OptionError
 from eigentrail.runs import Run
+from eigentrail.runs.data_told import samples_in
 
 
 def samples_of(
@@ -24,7 +25,8 @@ def samples_of(
 
     Args:
         run: a recorded run.
-        data: a `Data`, a data set's name or a pair of tensors to take instead; a pair is taken as it is.
+        data: what to take instead: a `Data`, a data set's name, or a pair of tensors, a Dataset or a DataLoader, of
+            which all samples are taken, in their own order.
         part: which part of the data set.
         count: at most how many samples, drawn without replacement; None for all.
         seed: of the draw.
@@ -38,8 +40,9 @@ def samples_of(
     """
     if part not in ("train", "test"):
         raise OptionError(f"part is 'train' or 'test', not {written(part)}.")
-    if isinstance(data, (tuple, list)) and len(data) == 2 and isinstance(data[0], torch.Tensor):
-        inputs, targets = data
+    given = samples_in(data)
+    if given is not None:
+        inputs, targets = given
     else:
         if data is None:
             told = run.manifest.data if run.manifest is not None else None

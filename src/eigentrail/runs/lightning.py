@@ -11,6 +11,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from eigentrail.runs.adapting import begin_at
+from eigentrail.runs.monitor import Monitor
 from eigentrail.runs.recorder import Recorder
 
 
@@ -109,3 +110,48 @@ class RecorderCallback(Callback):  # type: ignore[misc,unused-ignore]
         """
         if self.recorder is not None:
             self.recorder.__exit__(type(exception), exception, exception.__traceback__)
+
+
+class MonitorCallback(Callback):  # type: ignore[misc,unused-ignore]
+    """Watch the weights of a LightningModule: a `Monitor` that is told its optimizer steps.
+
+    The numbers go to the trainer's loggers, unless `log_to` is given.
+
+    Args:
+        arguments: as for `Monitor` (`every`, `layers`, `alarms`, ...).
+    """
+
+    def __init__(self, **arguments: Any) -> None:
+        self._arguments = arguments
+        self.monitor: Monitor | None = None
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Look at the initial weights.
+
+        Args:
+            trainer: the trainer.
+            pl_module: the module that is trained.
+        """
+        if not trainer.is_global_zero:
+            return
+
+        def show(numbers: Mapping[str, float], step: int) -> None:
+            for logger in trainer.loggers:
+                logger.log_metrics(dict(numbers), step=step)
+
+        self.monitor = Monitor(pl_module, **{"log_to": show, **self._arguments})
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Look at the weights where it is time.
+
+        Args:
+            trainer: the trainer.
+            pl_module: the module that is trained.
+            outputs: what the training step returned.
+            batch: the batch.
+            batch_idx: its number.
+        """
+        if self.monitor is not None:
+            self.monitor.step(trainer.global_step)

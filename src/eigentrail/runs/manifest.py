@@ -180,13 +180,18 @@ class Overhead(BaseModel):
         loop_seconds: from the first of them to the last.
         recorder_seconds: spent inside the recorder, waiting included.
         waiting_seconds: spent waiting for the disk.
-        fraction: recorder_seconds as a share of the loop's other time; None before the second step.
+        cpu_seconds: CPU time of the recorder and of the thread that writes; None in runs of earlier versions.
+        loop_cpu_seconds: CPU time of the whole process over the loop; None in runs of earlier versions.
+        fraction: cpu_seconds as a share of the other CPU time; None before the second step. In runs of earlier
+            versions recorder_seconds as a share of the other time, the thread that writes not counted.
     """
 
     steps: int
     loop_seconds: float
     recorder_seconds: float
     waiting_seconds: float
+    cpu_seconds: float | None = None
+    loop_cpu_seconds: float | None = None
     fraction: float | None
 
 

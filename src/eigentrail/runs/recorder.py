@@ -24,9 +24,12 @@ from torch import nn
 from eigentrail.errors import OptionError, RunError, RunWarning
 from eigentrail.runs import checkpoints as states
 from eigentrail.runs import lock, manifest, trajectory
+from eigentrail.runs.data_told import describe_data
 from eigentrail.runs.estimate import estimate, human
 from eigentrail.runs.files import DiskError
 from eigentrail.runs.manifest import BuildSpec, Manifest, ModelSpec, Overhead
+from eigentrail.runs.meter import Meter, Moment, moment
+from eigentrail.runs.monitor import Monitor
 from eigentrail.runs.optimizers import describe_optimizer
 from eigentrail.runs.packing import Group, adopt, groups_of, pack
 from eigentrail.runs.recorded import RecordedRun
@@ -85,7 +88,8 @@ class Recorder:
         start: the number of the step that the network is at before the loop, for a new run.
         rebuild: how `Run.model` builds the network again: an import path "package.module:name", a class or
             function, or a `functools.partial` of one with plain arguments.
-        data: what the run is trained on, as plain data.
+        data: what the run is trained on: a data set's name or `eigentrail.data.load(...)`, a pair of tensors, a
+            Dataset, a DataLoader, or plain data. A description is kept, with a hash where the samples are small.
         optimizer: the optimizer, whose class and settings are kept; several, a schedule of one, anything with
             `param_groups`, or plain data.
         seed: the seed, kept.
@@ -115,7 +119,7 @@ class Recorder:
         steps: int | None = None,
         start: int = 0,
         rebuild: str | Callable[..., nn.Module] | BuildSpec | None = None,
-        data: Mapping[str, Any] | str | None = None,
+        data: Any = None,
         optimizer: Any = None,
         seed: int | None = None,
         notes: Mapping[str, Any] | None = None,
@@ -152,11 +156,7 @@ class Recorder:
             build=manifest.build_spec(rebuild),
         )
         self._about: dict[str, Any] = {
-            "data": {"name": data}
-            if isinstance(data, str)
-            else None
-            if data is None
-            else manifest.plain(data, "data"),
+            "data": describe_data(data),
             "optimizer": describe_optimizer(optimizer),
             "seed": seed,
             "notes": manifest.plain(dict(notes or {}), "notes"),
@@ -170,15 +170,15 @@ class Recorder:
         self._step = start
         self._epoch = 0.0
         self._last: dict[str, int] = {}
+        self._monitors: list[Monitor] = []
         self._not_finite: set[str] = set()
         self._added: set[str] = set()
         self._looked = 0.0
         self._guard = threading.RLock()
         self._termination = Termination()
-        # Steps that `step` told, all steps, those since the last epoch, and epochs of this session.
-        self._by_step = self._told = self._since_epoch = self._epochs = 0
-        self._spent = 0.0
-        self._first = self._latest = 0.0
+        # Steps that `step` told, all steps since the last epoch, and epochs of this session.
+        self._by_step = self._since_epoch = self._epochs = 0
+        self._meter = Meter()
 
     # The training's verbs --------------------------------------------------------------------------------------
 
@@ -245,7 +245,7 @@ class Recorder:
             RunError: the number goes backwards, a recorded layer has changed its shape, or the disk refuses.
             OptionError: a metric is not one number.
         """
-        begin = time.perf_counter()
+        begin = moment()
         if not self._records():
             return
         with self._guard:
@@ -289,7 +289,7 @@ class Recorder:
             RunError: the number goes backwards, or the disk refuses.
             OptionError: a metric is not one number.
         """
-        begin = time.perf_counter()
+        begin = moment()
         if not self._records():
             return
         with self._guard:
@@ -306,10 +306,26 @@ class Recorder:
                 if kept:
                     self.checkpoint()
                 self._warn_not_finite(numbers)
-                self._spent += time.perf_counter() - begin
+                self._meter.count(begin, 0)
             self._since_epoch = 0
             self._epochs += 1
             self._look_for_added()
+
+    def log_to(self, logger: Any, every: int = 100, layers: Layers = None) -> Self:
+        """Show norms, ranks, spikes and phases of the weights as the training runs.
+
+        Args:
+            logger: TensorBoard's writer, MLflow, a W&B or trackio run, a logger of Lightning, or a callable, see
+                `eigentrail.runs.sinks.as_sink`.
+            every: look at the weights every so many steps.
+            layers: as for the recorder; None for every matrix.
+
+        Returns:
+            The recorder.
+        """
+        if self.active:
+            self._monitors.append(Monitor(self._model, every, layers, alarms=False, log_to=logger))
+        return self
 
     def checkpoint(self, training: Mapping[str, Any] | None = None) -> None:
         """Keep the full state of the network, buffers included, as that of the step told last.
@@ -356,15 +372,9 @@ class Recorder:
     @property
     def overhead(self) -> Overhead:
         """What recording has cost the loop so far."""
-        loop = self._latest - self._first if self._told > 1 else 0.0
-        rest = loop - self._spent
-        return Overhead(
-            steps=self._told,
-            loop_seconds=loop,
-            recorder_seconds=self._spent,
-            waiting_seconds=self._writer.waited if self.active and self._state != "new" else 0.0,
-            fraction=self._spent / rest if rest > 0 else None,
-        )
+        if not self.active or self._state == "new":
+            return self._meter.overhead(0.0, 0.0)
+        return self._meter.overhead(self._writer.waited, self._writer.cpu)
 
     def close(self, error: BaseException | None = None, *, replaced: bool = False) -> None:
         """Commit everything and end the run; called by the `with` block.
@@ -600,18 +610,13 @@ class Recorder:
         if kept:
             self.checkpoint()
         self._warn_not_finite(metrics)
+        for monitor in self._monitors:
+            monitor.step(number)
 
-    def _count(self, begin: float) -> None:
+    def _count(self, begin: Moment) -> None:
         """Count the time of a step that was told."""
-        end = time.perf_counter()
-        if not self._told:
-            self._first = end
-        else:
-            # The first step's own cost lies outside the time that it is compared with.
-            self._spent += end - begin
-        self._told += 1
-        self._latest = end
-        if end - self._looked > _LOOK_SECONDS:
+        self._meter.count(begin, writer=self._writer.cpu)
+        if time.perf_counter() - self._looked > _LOOK_SECONDS:
             self._look_for_added()
 
     def _is_a_step(self) -> bool:
@@ -632,10 +637,10 @@ class Recorder:
         """Say that weights have changed since the step told last, unless they are those of an earlier step."""
         changed = self._changed()
         if not changed or (
-            self._told and self._watch.are_of_an_earlier_step(RecordedRun(self.path), changed)
+            self._meter.told and self._watch.are_of_an_earlier_step(RecordedRun(self.path), changed)
         ):
             return None
-        return _Untold(self.path, changed[0].spec.name, len(changed), self._step, self._told)
+        return _Untold(self.path, changed[0].spec.name, len(changed), self._step, self._meter.told)
 
     def _lacking_last(self) -> list[Group]:
         """List what is not recorded at the step told last and is still as it was then."""

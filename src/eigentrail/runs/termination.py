@@ -29,6 +29,7 @@ class Termination:
     def end(self) -> None:
         """Give it back."""
         if not self._set or signal.getsignal(signal.SIGTERM) is not _leave:
+            self._set = False
             return
         # Closed by another thread than the one that opened: the handler stays and only ends the program.
         with contextlib.suppress(ValueError):
@@ -37,5 +38,6 @@ class Termination:
 
 
 def _leave(number: int, frame: FrameType | None) -> NoReturn:
-    # What a shell reports of a process that a signal has ended.
+    # A second one ends the process at once; the number is what a shell reports of a process that a signal has ended.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     raise SystemExit(128 + number)

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from eigentrail.errors import RunError
+from eigentrail.runs.meter import moment
 from eigentrail.runs.recorder import Recorder
 from eigentrail.runs.selection import Source
 from eigentrail.runs.writer import Block
@@ -68,7 +69,7 @@ class Together:
             for recorder, numbers in zip(self.recorders, metrics, strict=True):
                 recorder.step(number, epoch=epoch, **numbers)
             return
-        begin = time.perf_counter()
+        begin = moment()
         first = self.recorders[0]
         before = self._steps[-1] if self._steps else first._step
         if number <= before or not math.isfinite(epoch) or epoch < self._epoch:
@@ -88,7 +89,8 @@ class Together:
         self._epochs.append(epoch)
         self._metrics.append(metrics)
         self._epoch = epoch
-        self._spent += time.perf_counter() - begin
+        now = moment()
+        self._spent = (self._spent[0] + now[0] - begin[0], self._spent[1] + now[1] - begin[1])
         if len(self._steps) >= _STEPS or time.monotonic() - self._since >= _SECONDS:
             self.flush()
 
@@ -96,7 +98,7 @@ class Together:
         """Hand everything told so far to the recorders, so that they can be told other things."""
         if not self._steps:
             return
-        begin = time.perf_counter()
+        begin = moment()
         steps, epochs, last = self._steps, self._epochs, self._steps[-1]
         for k, recorder in enumerate(self.recorders):
             nodes = {}
@@ -110,14 +112,10 @@ class Together:
             )
             recorder._step, recorder._epoch = last, epochs[-1]
             recorder._watch.note()
-        now = time.perf_counter()
-        share = (self._spent + now - begin) / len(self.recorders)
+        share = 1.0 / len(self.recorders)
+        earlier = (begin[0] - self._spent[0], begin[1] - self._spent[1])
         for recorder in self.recorders:
-            if not recorder._told:
-                recorder._first = begin
-            recorder._told += len(steps)
-            recorder._spent += share
-            recorder._latest = now
+            recorder._meter.count(earlier, len(steps), share, recorder._writer.cpu)
         self._forget()
 
     def _copy(self, node: str, number: int, epoch: float) -> None:
@@ -148,4 +146,4 @@ class Together:
         self._epochs: list[float] = []
         self._metrics: list[Sequence[dict[str, float]]] = []
         self._since = time.monotonic()
-        self._spent = 0.0
+        self._spent = (0.0, 0.0)

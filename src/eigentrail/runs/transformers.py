@@ -11,6 +11,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from eigentrail.errors import RunError
 from eigentrail.runs.adapting import begin_at
+from eigentrail.runs.monitor import Monitor
 from eigentrail.runs.recorder import Recorder
 
 # Clocks and counters that the trainer logs among its metrics.
@@ -122,3 +123,43 @@ class RecorderCallback(TrainerCallback):  # type: ignore[misc,unused-ignore]
         """
         if self.recorder is not None:
             self.recorder.close(replaced=True)
+
+
+class MonitorCallback(TrainerCallback):  # type: ignore[misc,unused-ignore]
+    """Watch the weights of a network: a `Monitor` that is told the optimizer steps of a `transformers.Trainer`.
+
+    Args:
+        arguments: as for `Monitor` (`every`, `layers`, `alarms`, `log_to`, ...).
+    """
+
+    def __init__(self, **arguments: Any) -> None:
+        self._arguments = arguments
+        self.monitor: Monitor | None = None
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Look at the initial weights.
+
+        Args:
+            args: the trainer's arguments.
+            state: its state.
+            control: its control.
+            kwargs: the model and more.
+        """
+        if state.is_world_process_zero:
+            self.monitor = Monitor(kwargs["model"], **self._arguments)
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Look at the weights where it is time.
+
+        Args:
+            args: the trainer's arguments.
+            state: its state.
+            control: its control.
+            kwargs: the model and more.
+        """
+        if self.monitor is not None:
+            self.monitor.step(state.global_step)

@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from eigentrail._numbers import check_jobs
 from eigentrail._progress import Progress, shown
-from eigentrail.errors import OptionError, RunWarning
+from eigentrail.errors import OptionError, RunError, RunWarning
 from eigentrail.metrics.framework.registry import metrics_over_time, versions
 from eigentrail.runs import Run
 from eigentrail.runs.files import DiskError
@@ -24,6 +24,7 @@ from eigentrail.trajectories.assembly import assemble
 from eigentrail.trajectories.computed import Computed, compute, merge
 from eigentrail.trajectories.series import MatrixSeries, matrix_series
 from eigentrail.trajectories.steps import FEWEST_POINTS, nested_log_steps
+from eigentrail.weights import Skipped
 
 NAME = "evolution"
 VERSION = 1
@@ -78,6 +79,7 @@ def evolution(
 
     Raises:
         OptionError: an argument is outside what it may be.
+        RunError: no matrix can be read; where some can, those that cannot are named in the tree's attribute `skipped`.
     """
     if not isinstance(points, (int, np.integer)) or points < FEWEST_POINTS:
         raise OptionError(f"points={points}: give a number of steps, at least {FEWEST_POINTS}")
@@ -92,8 +94,12 @@ def evolution(
     else:
         with shown(NAME, progress) as report:
             _do(works, jobs, total, _calmed(report))
+    damaged = [(work.series.name, work.damage) for work in works if work.damage is not None]
+    if damaged and len(damaged) == len(works):
+        raise RunError(str(damaged[0][1])) from damaged[0][1]
+    skipped = [*skipped, *(Skipped(name, str(error)) for name, error in damaged)]
     nodes = {}
-    for work in works:
+    for work in [work for work in works if work.damage is None]:
         node = assemble(work.series, work.close, work.computed(), level)
         nodes[f"/{node_name(work.series.name)}"] = node
     tree = xr.DataTree(name=NAME)
@@ -118,10 +124,14 @@ class _Chunk:
     close: Int64[np.ndarray, " n"]
     level: float
 
-    def compute(self, cores: int) -> Computed:
+    def compute(self, cores: int) -> Computed | RunError:
         threads = 1 if self.series.shape[2] < _ONE_THREAD else max(1, cores)
-        with threadpool_limits(threads, user_api="blas"):
-            return compute(self.series, self.rows, np.isin(self.rows, self.close), self.level)
+        try:
+            with threadpool_limits(threads, user_api="blas"):
+                return compute(self.series, self.rows, np.isin(self.rows, self.close), self.level)
+        except RunError as error:
+            # What is damaged of one matrix does not end the others.
+            return error
 
 
 class _Work:
@@ -151,6 +161,7 @@ class _Work:
             _Chunk(series, rows[start : start + size], close, level) for start in range(0, len(rows), size)
         ]
         self._left = len(self.chunks)
+        self.damage: RunError | None = None
 
     def _stored(self) -> list[Computed]:
         tree = self._analyses.get(NAME, self._arguments, VERSION)
@@ -158,8 +169,11 @@ class _Work:
             return []
         return [Computed.from_tree(tree)]
 
-    def add(self, part: Computed) -> None:
-        self._parts.append(part)
+    def add(self, part: Computed | RunError) -> None:
+        if isinstance(part, RunError):
+            self.damage = self.damage or part
+        else:
+            self._parts.append(part)
         self._left -= 1
         if not self._left:
             self.keep()
@@ -211,7 +225,7 @@ def _calmed(report: Progress) -> Progress:
     return calm
 
 
-def _results(chunks: list[_Chunk], jobs: int) -> Iterator[Computed]:
+def _results(chunks: list[_Chunk], jobs: int) -> Iterator[Computed | RunError]:
     if jobs == 1 or len(chunks) < 2:
         cores = os.cpu_count() or 1
         yield from (chunk.compute(cores) for chunk in chunks)
