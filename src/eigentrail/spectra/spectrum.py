@@ -220,7 +220,7 @@ class Spectrum:
     def singular_values(self) -> Float64[np.ndarray, " n"]:
         """The singular values of W, largest first: sqrt(N lambda)."""
         rows, _ = self._shape("singular values")
-        return np.sqrt(rows * np.maximum(self._values[::-1], 0.0))
+        return np.asarray(np.sqrt(rows * np.maximum(self._values[::-1], 0.0)))
 
     @property
     def alpha(self) -> float:
