@@ -160,3 +160,13 @@ def test_a_result_of_a_grown_run_is_made_again(tmp_path: Path) -> None:
         node: xr.DataTree = next(iter(tree.children.values()))
         sizes.append(node.sizes["step"])
     assert sizes == [13, 25]
+
+
+def test_collapse_of_a_training_is_an_analysis(tmp_path: Path) -> None:
+    data = et.data.take(et.data.load("digits"), 300, 100)
+    run = et.train("mlp50", data, tmp_path / "run", epochs=12, lr=0.2, every="epoch", progress=False)
+    check_analysis(analyses()["collapse"].changed(samples=200), run)
+    found = et.analyze(run, "collapse", progress=False)
+    table = found.tables["collapse"].set_index("layer")
+    last = table.iloc[-1]
+    assert last["nc1"] < last["nc1_first"] and last["d"] < table.iloc[0]["d"]

@@ -196,19 +196,17 @@ def _claims_measured(
     folder = Path(out) if out is not None else default_folder(chosen.name, "claims", seed, full)
     with shown(chosen.name, progress) as tell:
         tell("measuring the claims over seeds", 0, 1)
-        found = chosen.measure(range(seed, seed + chosen.seeds), "full" if full else "small")
+        tables, results = chosen.measure(range(seed, seed + chosen.seeds), "full" if full else "small")
         tell("done", 1, 1)
     folder.mkdir(parents=True, exist_ok=True)
-    for name, table in found.tables.items():
+    for name, table in tables.items():
         table.to_csv(folder / f"{file_stem(name)}.csv", index=False)
-    claims = pd.DataFrame([one.to_dict() for one in found.claims])
+    claims = pd.DataFrame([one.to_dict() for one in results])
     claims.to_csv(folder / "claims.csv", index=False)
     title = f"{chosen.name}: {chosen.shows}"
     seeds = f"seeds {seed} to {seed + chosen.seeds - 1}"
-    page = write_page(
-        claim_page(title, f"{chosen.source}, {seeds}", found.claims, found.tables), folder / PAGE
-    )
-    return ClaimStudyResult(chosen, found.tables, list(found.claims), page)
+    page = write_page(claim_page(title, f"{chosen.source}, {seeds}", results, tables), folder / PAGE)
+    return ClaimStudyResult(chosen, dict(tables), list(results), page)
 
 
 class _Made(dict[str, xr.DataTree]):

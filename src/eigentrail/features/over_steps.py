@@ -37,7 +37,8 @@ def collapse_over_steps(
 
     Args:
         run: the training, or a folder of checkpoints.
-        steps: which of `run.steps`; None for those of at most 12, spread evenly, the first and the last among them.
+        steps: which of `run.steps`; None for at most 12 of those at which every
+            tensor is recorded, spread evenly, the first and the last among them.
         layers: as for `Features`.
         data: the training samples; None for those that the run names.
         held_out: other samples; None for the held-out part that the run names, where it has one.
@@ -57,7 +58,7 @@ def collapse_over_steps(
         RunError: a step is not in the run, or its network cannot be built.
         DataError: the samples are not known.
     """
-    chosen = _spread(np.asarray(run.steps)) if steps is None else np.asarray(list(steps))
+    chosen = _spread(_common(run)) if steps is None else np.asarray(list(steps))
     if not len(chosen):
         raise FeatureError(f"{run.path} has no step to measure")
     unknown = sorted(set(chosen.tolist()) - set(np.asarray(run.steps).tolist()))
@@ -126,6 +127,12 @@ def _dataset(
             "per_class": int(first["per_class"].min()),
         },
     )
+
+
+def _common(run: Run) -> np.ndarray[Any, Any]:
+    """Find the steps at which every tensor is recorded: tensors may be recorded at different rates."""
+    shared = set.intersection(*(set(info.steps.tolist()) for info in run.layers.values()))
+    return np.array(sorted(shared), dtype=np.int64)
 
 
 def _terminal(steps: np.ndarray[Any, Any], accuracy: np.ndarray[Any, Any]) -> int:

@@ -370,13 +370,20 @@ class Run(ABC):
         return xr.DataTree.from_dict(nodes, name=self.path.name)
 
     def _lacking(self, step: int, names: list[str], none_fits: bool) -> str:
+        recorded = [name for name, info in self.layers.items() if step in info.steps]
+        if not recorded:
+            known = {int(one) for info in self.layers.values() for one in info.steps}
+            near = min(known, key=lambda one: abs(one - step))
+            return f"no layer of {self.path} is recorded at step {step}: the nearest one is step {near}"
         if none_fits:
             return f"{self.path} is the run of another network: it has no {names[0]}"
         some = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
         lacks = {name: set(self.layers[name].steps.tolist()) for name in names if name in self.layers}
         whole = sorted(set.intersection(*lacks.values())) if len(lacks) == len(names) else []
-        near = sorted({*whole, *self.checkpoints}, key=lambda s: abs(s - step))
-        mend = f"choose step {near[0]}" if near else "record them too, or keep checkpoints while recording"
+        nearest = sorted({*whole, *self.checkpoints}, key=lambda s: abs(s - step))
+        mend = (
+            f"choose step {nearest[0]}" if nearest else "record them too, or keep checkpoints while recording"
+        )
         verb = "is" if len(names) == 1 else "are"
         return f"the network cannot be built at step {step}: {some} {verb} not recorded then; {mend}"
 

@@ -106,16 +106,14 @@ def rows_of(analysis: Analysis, tree: xr.DataTree) -> Iterator[Row]:
         tree: its result, a node per subject.
 
     Yields:
-        A row per subject and case, in the order of the nodes; a case of which no quantity with that dimension is known
-        has none.
+        A row per subject and case, in the order of the nodes; a case of which no tested quantity is known has none.
     """
     for node in tree.children.values():
         cases = [node[dim].values.tolist() if dim in node.coords else [] for dim in analysis.rows]
         for values in itertools.product(*cases):
             row = Row(analysis, node, dict(zip(analysis.rows, values, strict=True)))
-            if not analysis.rows or any(
-                row[key] is not None for key in analysis.quantities if _varies(row, key)
-            ):
+            tested = [key for key in analysis.quantities if _tested(row, key)]
+            if not tested or any(row[key] is not None for key in tested):
                 yield row
 
 
@@ -133,7 +131,8 @@ def table_of(analysis: Analysis, tree: xr.DataTree) -> pd.DataFrame:
     return pd.DataFrame({c: pd.Series([row[c] for row in rows], dtype=object) for c in analysis.columns})
 
 
-def _varies(row: Row, key: str) -> bool:
+def _tested(row: Row, key: str) -> bool:
+    """Tell whether a quantity has a null and differs from case to case."""
     return (
         row.analysis.quantities[key].null is not None
         and key in row.node.data_vars

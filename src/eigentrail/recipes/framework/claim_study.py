@@ -4,23 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, TypeAlias
 
 import pandas as pd
 
 from eigentrail.findings import ClaimResult
 
-
-class Measures(Protocol):
-    """What such a recipe measures: tables by name, and the claims decided over the seeds."""
-
-    @property
-    def tables(self) -> dict[str, pd.DataFrame]:
-        """Tables by name."""
-
-    @property
-    def claims(self) -> list[ClaimResult]:
-        """The claims."""
+#: What such a recipe measures: tables by name, and the claims decided over the seeds.
+Measures: TypeAlias = tuple[dict[str, pd.DataFrame], list[ClaimResult]]
 
 
 @dataclass(frozen=True)
