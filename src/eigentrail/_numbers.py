@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import operator
-import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -107,26 +106,3 @@ def written(value: Any) -> str:
     """
     text = " ".join(repr(value).split())
     return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def check_jobs(jobs: int) -> int:
-    """Make sure that there is somebody to do the work.
-
-    Args:
-        jobs: how many processes; -1 for one per core.
-
-    Returns:
-        How many there are.
-
-    Raises:
-        OptionError: there are none.
-    """
-    if jobs == 0:
-        raise OptionError("jobs must be a number of processes, or -1 for one per core")
-    return (
-        jobs
-        if jobs > 0
-        else len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count() or 1
-    )

@@ -257,7 +257,7 @@ def test_how_several_networks_are_trained_is_told_once_and_only_if_asked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     # One after the other, which is quicker for so little than to start processes.
-    monkeypatch.setattr("eigentrail.training.ensemble_processes.cpu_count", lambda: 1)
+    monkeypatch.setattr("eigentrail.training.ensemble_processes.usable_cores", lambda: 1)
     monkeypatch.setattr("eigentrail.training.ensemble_fitness._OPERATIONS", 1e5)
     monkeypatch.setattr("eigentrail.recipes.framework.experiment._PAUSE", 0.0)
     chosen = replace(STUDIES["geodesic"], factors=(1.0,), fewest=1)

@@ -402,7 +402,7 @@ def test_what_keeps_a_core_busy_by_itself_is_not_stacked_on_processors(
         build_network(name, data, settings)[0]
         for name, data in (("mlp256", large), ("lenet", large), ("mlp50", few))
     )
-    monkeypatch.setattr(ensemble_fitness, "cpu_count", lambda: 2)
+    monkeypatch.setattr(ensemble_fitness, "usable_cores", lambda: 2)
     # Forwards 2, backwards 4 operations a weight and sample, without the gradient of the samples.
     weights = 3072 * 256 + 256 * 128 + 128 * 64 + 64 * 10
     operations = 20 * (6 * weights - 2 * 3072 * 256)
@@ -411,17 +411,17 @@ def test_what_keeps_a_core_busy_by_itself_is_not_stacked_on_processors(
     assert ensemble_fitness.why_not_worth_it(lenet, large, settings) is not None
     assert ensemble_fitness.why_not_worth_it(small, few, settings) is None
     # One core gains nothing from processes.
-    monkeypatch.setattr(ensemble_fitness, "cpu_count", lambda: 1)
+    monkeypatch.setattr(ensemble_fitness, "usable_cores", lambda: 1)
     assert ensemble_fitness.why_not_worth_it(lenet, large, settings) is None
 
 
 def test_processes_are_chosen_and_said_where_they_are_quicker(
     tmp_path: Path, few: Data, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ensemble_fitness, "cpu_count", lambda: 2)
+    monkeypatch.setattr(ensemble_fitness, "usable_cores", lambda: 2)
     monkeypatch.setattr(ensemble_fitness, "_OPERATIONS", 1e5)
     # One after the other here, which is quicker for so little than to start processes.
-    monkeypatch.setattr(ensemble_processes, "cpu_count", lambda: 1)
+    monkeypatch.setattr(ensemble_processes, "usable_cores", lambda: 1)
     found = train("mlp50", few, tmp_path / "many", seeds=[0, 1], epochs=1)
     assert "parallel processes" in found.how and "keeps a processor core busy by itself" in found.how
     assert f"2 networks: {found.how}\n" in capsys.readouterr().err

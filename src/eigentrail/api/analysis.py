@@ -13,13 +13,14 @@ from typing import Any
 import pandas as pd
 import xarray as xr
 
-from eigentrail._numbers import check_jobs
 from eigentrail._progress import Progress
 from eigentrail.analyses.framework.registry import choose_analyses
 from eigentrail.analyses.framework.runner import BUDGET, AnalysisResult, run_analysis, stored_analysis
 from eigentrail.analyses.framework.subjects import WHOLE
 from eigentrail.errors import OptionError
 from eigentrail.findings import Finding, Skipped, strongest_first
+from eigentrail.linalg.threads import within_cores
+from eigentrail.linalg.workers import most_workers
 from eigentrail.runs import Run, open_run
 
 # So many files are named one by one.
@@ -186,7 +187,7 @@ def analyze(
     *,
     also: Sequence[str] = (),
     layers: str | list[str] | None = None,
-    jobs: int = 1,
+    jobs: int | None = 1,
     progress: bool | Progress | None = None,
     trust: bool = False,
     share: float = 1.0,
@@ -200,7 +201,7 @@ def analyze(
             for which they take little time, and for what was made of the others before.
         also: names of analyses to make besides.
         layers: globs over parameter names, a module's name stands for its weight; None for all.
-        jobs: layers that are worked on in parallel, -1 for one per core.
+        jobs: layers that are worked on in parallel; -1 for one per core, None for no more than OMP_NUM_THREADS allows.
         progress: True to show it, False for silence, a callable to report to, None for a bar on terminals.
         trust: of a folder, as for `open_run`: True to import and call whatever the run names to build its network and
             to load its samples. A run that is open already has its own.
@@ -213,7 +214,7 @@ def analyze(
     Raises:
         OptionError: an argument is outside what it may be.
     """
-    workers = check_jobs(jobs)
+    workers = most_workers(jobs)
     if not share >= 0:
         raise OptionError(f"share={share}: give a share of the usual time, 0 or more")
     if budget is not None and not budget >= 0:
@@ -225,7 +226,10 @@ def analyze(
     found = {}
     for name, one in {**wanted, **named}.items():
         limit = seconds if only is None and name not in named else None
-        found[name] = run_analysis(opened, one, layers=layers, budget=limit, jobs=workers, progress=progress)
+        with within_cores():
+            found[name] = run_analysis(
+                opened, one, layers=layers, budget=limit, jobs=workers, progress=progress
+            )
     if only is None:
         for one in choose_analyses("all"):
             if one.name not in found and (kept := stored_analysis(opened, one, layers)) is not None:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from threadpoolctl import ThreadpoolController
-
 from eigentrail.errors import EigentrailError, NotFiniteError
+from eigentrail.linalg.threads import threads_for
 from eigentrail.metrics.framework.contract import DiagnosisOptions
 from eigentrail.metrics.framework.diagnose import diagnose, diagnose_spectrum
 from eigentrail.spectra.spectrum import Spectrum
 from eigentrail.weights import FactoredMatrix, MatrixSpec, Weights
 
-# Below this many columns one BLAS thread is the fastest; above it the two pipelines share the cores.
-_ONE_THREAD = 512
-_BLAS = ThreadpoolController()
+# Floating-point operations that a core does in a second, and seconds that a diagnosis takes beside its decompositions.
+_SPEED, _DIAGNOSIS = 1e10, 0.03
 
 
 class InspectedLayer(NamedTuple):
@@ -35,9 +33,7 @@ class InspectedLayer(NamedTuple):
     finite: bool = True
 
 
-def inspect_layer(
-    weights: Weights, name: str, options: DiagnosisOptions, device: str, cores: int
-) -> InspectedLayer:
+def inspect_layer(weights: Weights, name: str, options: DiagnosisOptions, device: str) -> InspectedLayer:
     """Read one matrix and diagnose it.
 
     Args:
@@ -45,15 +41,14 @@ def inspect_layer(
         name: which matrix.
         options: how to diagnose.
         device: where to decompose.
-        cores: cores that this call may use.
 
     Returns:
         The row and spectrum, or the reason when there are none.
     """
     spec: MatrixSpec = weights.specs[name]
-    threads = 1 if min(spec.rows, spec.cols) < _ONE_THREAD else max(1, cores // 2)
     try:
-        with _BLAS.limit(limits=threads, user_api="blas"):
+        # The matrix and its shuffled copy are decomposed side by side.
+        with threads_for(min(spec.rows, spec.cols), 2):
             matrix = weights[name]
             if isinstance(matrix, FactoredMatrix):
                 found = diagnose_spectrum(factored_spectrum(matrix), options, product=True)
@@ -73,6 +68,19 @@ def inspect_layer(
         "note": spec.note or None,
     }
     return InspectedLayer(name, row, found.spectrum)
+
+
+def seconds_for(spec: MatrixSpec) -> float:
+    """Say about how long a matrix takes on one core.
+
+    Args:
+        spec: its shape.
+
+    Returns:
+        Seconds.
+    """
+    n, m = max(spec.rows, spec.cols), min(spec.rows, spec.cols)
+    return 2 * spec.matrices * (2.0 * n * m**2 + 4.0 * m**3) / _SPEED + _DIAGNOSIS
 
 
 def factored_spectrum(matrix: FactoredMatrix) -> Spectrum:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -14,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import torch
 
-from eigentrail._numbers import check_jobs
 from eigentrail._progress import Progress, shown
-from eigentrail.api.inspected_layer import InspectedLayer, inspect_layer
+from eigentrail.api.inspected_layer import InspectedLayer, inspect_layer, seconds_for
 from eigentrail.api.layer_result import LayerResult
 from eigentrail.api.partial import PartialResults
 from eigentrail.api.summary import attention, summarize
 from eigentrail.checks import Checkpoint, Layer, judge
 from eigentrail.errors import OptionError, SourceError
 from eigentrail.findings import Finding
+from eigentrail.linalg.workers import in_parallel, most_workers
 from eigentrail.metrics.framework.contract import DiagnosisOptions
 from eigentrail.metrics.framework.registry import columns, metrics, versions
 from eigentrail.spectra.spectrum import Spectrum
@@ -118,7 +117,7 @@ def inspect(
     level: float = 0.01,
     seed: int = 0,
     null: bool = True,
-    jobs: int = 1,
+    jobs: int | None = None,
     device: str = "cpu",
     out: str | Path | None = None,
     progress: bool | Progress | None = None,
@@ -135,7 +134,8 @@ def inspect(
         level: chance that a pure noise matrix shows a spike.
         seed: seed of the shuffles and draws; the same seed gives the same numbers.
         null: decompose each matrix with shuffled entries too.
-        jobs: processes that work on layers in parallel; each holds one matrix in memory.
+        jobs: at most so many processes work on layers in parallel, each with one matrix in memory; -1 or None for one a
+            core, None within what OMP_NUM_THREADS allows.
         device: "cpu" or "cuda".
         out: a folder to write into; an interrupted inspection with the same folder goes on where it stopped.
         progress: True to show it, False for silence, a callable to report to, None for a bar on terminals.
@@ -147,7 +147,8 @@ def inspect(
         SourceError: when the source cannot be read, or not one of its matrices can be analysed.
         OptionError: when an argument is outside what it may be.
     """
-    options = _checked_options(bootstrap, level, seed, null, jobs, device)
+    options = _checked_options(bootstrap, level, seed, null, device)
+    jobs = most_workers(jobs)
     weights = source
     if not isinstance(source, Weights):
         weights = open_weights(source, layers=layers, conv=conv, heads=heads, base=base)
@@ -185,14 +186,11 @@ def inspect(
     return found
 
 
-def _checked_options(
-    bootstrap: int, level: float, seed: int, null: bool, jobs: int, device: str
-) -> DiagnosisOptions:
+def _checked_options(bootstrap: int, level: float, seed: int, null: bool, device: str) -> DiagnosisOptions:
     if not 0 < level < 1:
         raise OptionError(f"level must lie between 0 and 1, got {level:g}; 0.01 is the usual choice")
     if bootstrap < 0:
         raise OptionError(f"bootstrap must be 0 or a number of draws, got {bootstrap}")
-    check_jobs(jobs)
     if seed < 0:
         raise OptionError(f"seed must not be negative, got {seed}")
     if device not in {"cpu", "cuda"} and not device.startswith("cuda:"):
@@ -252,15 +250,10 @@ def _results(
     total: int,
 ) -> Iterator[InspectedLayer]:
     start = total - len(todo)
-    if jobs == 1 or len(todo) < 2:
-        for i, name in enumerate(todo):
-            progress(name, start + i, total)
-            yield inspect_layer(weights, name, options, device, os.cpu_count() or 1)
-        return
-    from joblib import Parallel, delayed
-
-    tasks = (delayed(inspect_layer)(weights, name, options, device, 1) for name in todo)
-    results = Parallel(n_jobs=jobs, return_as="generator", pre_dispatch="n_jobs", batch_size=1)(tasks)
-    for i, result in enumerate(results):
-        progress(result.name, start + i, total)
-        yield result
+    tasks = [(weights, name, options, device) for name in todo]
+    seconds = sum(seconds_for(weights.specs[name]) for name in todo) * (1 + options.bootstrap)
+    alone = in_parallel(inspect_layer, tasks, jobs, seconds)
+    for i, name in enumerate(todo):
+        # The one that is begun, or waited for.
+        progress(name, start + i, total)
+        yield next(alone)

@@ -11,7 +11,6 @@ from pathlib import Path
 import pandas as pd
 import xarray as xr
 
-from eigentrail._numbers import check_jobs
 from eigentrail._progress import Progress, shown
 from eigentrail._untrusted import file_stem
 from eigentrail.analyses import AnalysisResult
@@ -20,6 +19,7 @@ from eigentrail.api.analysis import RunAnalysis, analyze
 from eigentrail.api.run_report import PAGE, report_runs
 from eigentrail.errors import EigentrailError, OptionError, RunError, RunWarning
 from eigentrail.findings import ClaimResult
+from eigentrail.linalg.workers import most_workers
 from eigentrail.recipes import (
     Experiment,
     Measured,
@@ -130,7 +130,7 @@ def study(
     Raises:
         OptionError: there is no such study, or an argument is outside what it may be.
     """
-    check_jobs(jobs)
+    jobs = most_workers(jobs)
     chosen = find_study(name)
     if isinstance(chosen, ClaimStudy):
         if data is not None or epochs is not None or device != "cpu":

@@ -21,8 +21,9 @@ def inspect(
         int, typer.Option("--bootstrap", metavar="B", help="Draws for the tail's p-value.")
     ] = 0,
     jobs: Annotated[
-        int, typer.Option("--jobs", metavar="N", help="Layers in parallel processes; -1: all cores.")
-    ] = 1,
+        int | None,
+        typer.Option("--jobs", metavar="N", help="At most so many processes; by default one a core."),
+    ] = None,
     device: Annotated[str, typer.Option("--device", help="cpu or cuda.")] = "cpu",
     level: opt.Level = 0.01,
     seed: opt.Seed = 0,

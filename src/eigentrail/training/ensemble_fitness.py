@@ -6,12 +6,12 @@ import copy
 from collections.abc import Sequence
 
 import torch
-from joblib import cpu_count
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from eigentrail._names import first_line
 from eigentrail.data import Data
+from eigentrail.linalg.cores import usable_cores
 from eigentrail.training.device import random_state, set_random_state
 from eigentrail.training.ensemble_gradients import gradients_of
 from eigentrail.training.ensemble_stack import Stack
@@ -82,7 +82,7 @@ def why_not_worth_it(model: nn.Module, data: Data, settings: TrainingSettings) -
         None if a stack is worth it; else why not, in words.
     """
     device = next(model.parameters()).device
-    if device.type != "cpu" or cpu_count() // settings.threads < 2:
+    if device.type != "cpu" or usable_cores() // settings.threads < 2:
         return None
     model = copy.deepcopy(model).train()
     inputs = data.train_inputs[:_SAMPLES].to(settings.torch_dtype)

@@ -16,13 +16,14 @@ from types import FrameType
 from typing import Any
 
 import torch
-from joblib import Parallel, cpu_count, delayed
+from joblib import Parallel, delayed
 from joblib.externals.loky.backend import resource_tracker as loky_tracker
 from torch import nn
 
 from eigentrail._progress import Progress
 from eigentrail.data import Data
 from eigentrail.errors import RunError
+from eigentrail.linalg.cores import usable_cores
 from eigentrail.training.divergence import DivergenceError
 from eigentrail.training.ensemble_members import Member
 from eigentrail.training.interruption import Interruption
@@ -66,7 +67,7 @@ def train_apart(
         RunError: a process has ended by itself.
     """
     shared = members[0].settings
-    most = max(1, cpu_count() // shared.threads)
+    most = max(1, usable_cores() // shared.threads)
     # Each process has a context on the GPU, which takes half a gigabyte there.
     most = most if shared.device == "cpu" else min(most, _ON_A_GPU)
     jobs = min(len(members), jobs or most)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 import warnings
 from collections.abc import Iterator
@@ -11,11 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 from jaxtyping import Int64
-from threadpoolctl import threadpool_limits
 
-from eigentrail._numbers import check_jobs
 from eigentrail._progress import Progress, shown
 from eigentrail.errors import OptionError, RunError, RunWarning
+from eigentrail.linalg.threads import threads_for
+from eigentrail.linalg.workers import in_parallel, most_workers
 from eigentrail.metrics.framework.registry import metrics_over_time, versions
 from eigentrail.runs import Run
 from eigentrail.runs.files import DiskError
@@ -31,8 +30,8 @@ VERSION = 1
 # The work between two reports of progress, and the memory that one process takes for it (a few times that).
 _CHUNK_BYTES = 32 * 2**20
 _CHUNK_STEPS = 64
-# Matrices below this order are decomposed fastest by one thread.
-_ONE_THREAD = 512
+# Floating-point operations that a core does in a second, and seconds that a diagnosis takes beside its decomposition.
+_SPEED, _DIAGNOSIS = 1e10, 0.02
 
 
 def evolution(
@@ -41,7 +40,7 @@ def evolution(
     conv: str = "flatten",
     points: int = 200,
     level: float = 0.01,
-    jobs: int = 1,
+    jobs: int | None = None,
     progress: Progress | bool | None = None,
 ) -> xr.DataTree:
     """Follow the spectra of all weight matrices of a run over its steps.
@@ -56,7 +55,7 @@ def evolution(
         conv: how convolutions become matrices: "flatten", "spatial" or "slices".
         points: the largest number of steps to look at closely, at least 3; the first and the last are among them.
         level: chance that a pure noise matrix shows a spike.
-        jobs: processes that work on steps in parallel, -1 for one per core.
+        jobs: at most so many processes work on steps in parallel; None for one a core, see `most_workers`.
         progress: True to show it, False for silence, a callable to report to, None for a bar on terminals.
 
     Returns:
@@ -85,7 +84,7 @@ def evolution(
         raise OptionError(f"points={points}: give a number of steps, at least {FEWEST_POINTS}")
     if not 0 < level < 1:
         raise OptionError(f"level must lie between 0 and 1, got {level:g}; 0.01 is the usual choice")
-    check_jobs(jobs)
+    jobs = most_workers(jobs)
     found, skipped = matrix_series(run, layers, conv)
     works = [_Work(run, series, conv, int(points), level) for series in found]
     total = sum(len(work.chunks) for work in works)
@@ -124,10 +123,16 @@ class _Chunk:
     close: Int64[np.ndarray, " n"]
     level: float
 
-    def compute(self, cores: int) -> Computed | RunError:
-        threads = 1 if self.series.shape[2] < _ONE_THREAD else max(1, cores)
+    @property
+    def seconds(self) -> float:
+        """About how long it takes on one core."""
+        count, n, m = self.series.shape
+        each = count * (2.0 * n * m**2 + 4.0 * m**3) / _SPEED
+        return len(self.rows) * each + int(np.isin(self.rows, self.close).sum()) * (each + _DIAGNOSIS)
+
+    def compute(self) -> Computed | RunError:
         try:
-            with threadpool_limits(threads, user_api="blas"):
+            with threads_for(self.series.shape[2]):
                 return compute(self.series, self.rows, np.isin(self.rows, self.close), self.level)
         except RunError as error:
             # What is damaged of one matrix does not end the others.
@@ -226,12 +231,5 @@ def _calmed(report: Progress) -> Progress:
 
 
 def _results(chunks: list[_Chunk], jobs: int) -> Iterator[Computed | RunError]:
-    if jobs == 1 or len(chunks) < 2:
-        cores = os.cpu_count() or 1
-        yield from (chunk.compute(cores) for chunk in chunks)
-        return
-    from joblib import Parallel, delayed
-
-    yield from Parallel(n_jobs=jobs, return_as="generator", pre_dispatch="2 * n_jobs", batch_size=1)(
-        delayed(chunk.compute)(1) for chunk in chunks
-    )
+    seconds = sum(chunk.seconds for chunk in chunks)
+    return in_parallel(_Chunk.compute, [(chunk,) for chunk in chunks], jobs, seconds)
