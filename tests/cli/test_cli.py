@@ -191,7 +191,7 @@ def test_compare(checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     other = tmp_path / "other.safetensors"
     save_file({"a.weight": torch.randn(60, 40)}, other)
     assert run(["compare", str(checkpoint), str(other)]) == 0
-    assert "1 of 1 matrices moved" in capsys.readouterr().out
+    assert "1 of 1 matrix moved" in capsys.readouterr().out
     assert run(["compare", str(checkpoint), str(other), "--format", "json", "-q"]) == 0
     assert json.loads(capsys.readouterr().out)["layers"][0]["name"] == "a.weight"
 
