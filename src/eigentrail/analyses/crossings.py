@@ -21,7 +21,7 @@ _LEADING = 4
 _STEPS = 200
 _KEPT = 24
 _LISTED = 8
-_DRAWS = 200
+_DRAWS = 100
 _WALKS = "random walks of the weights with the same steps"
 
 
@@ -53,7 +53,7 @@ def _findings(row: Row) -> Iterable[Finding]:
     "crossings",
     question="Do leading singular values cross?",
     about="where the leading singular directions change places, beside random walks of the weights",
-    version=3,
+    version=4,
     unit="matrix",
     order=60,
     cost=_seconds,
@@ -137,7 +137,7 @@ def crossings(matrix: Trajectory, context: Context) -> xr.DataTree:
     found = crossings_of(
         x,
         k,
-        null=context.draws,
+        null=min(context.draws, _DRAWS),
         momentum=memory.momentum,
         nesterov=memory.nesterov,
         weight_decay=memory.weight_decay,

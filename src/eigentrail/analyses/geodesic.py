@@ -22,7 +22,7 @@ from eigentrail.trajectories.geodesic_null import null_seconds
 from eigentrail.trajectories.great_circle import fit_great_circles
 from eigentrail.trajectories.leading_vectors import SIDES
 from eigentrail.trajectories.rows import open_rows
-from eigentrail.trajectories.segments import segments, walk_counts
+from eigentrail.trajectories.segments import segments
 from eigentrail.trajectories.singular_path import singular_path
 from eigentrail.trajectories.steps import nested_log_steps
 
@@ -39,8 +39,8 @@ _DRAWS = 200
 
 
 def _seconds(size: Size) -> float:
-    # Three times: the walks from the first step, those from the first spike on, and those that are cut.
-    return 3.0 * null_seconds((size.rows, size.cols), min(size.steps, MOST_STEPS), _DRAWS)
+    # The walks and lines from the first spike on, and half as many walks from the first step.
+    return 2.5 * null_seconds((size.rows, size.cols), min(size.steps, MOST_STEPS), _DRAWS)
 
 
 def _findings(row: Row) -> Iterable[Finding]:
@@ -163,7 +163,7 @@ def _table(nodes: Sequence[tuple[str, xr.DataTree]]) -> pd.DataFrame:
     question=_QUESTION,
     about="great circles through the leading singular vectors, beside walks of the same updates and straight "
     "lines; segments",
-    version=8,
+    version=9,
     unit="matrix",
     order=50,
     rows=("side",),
@@ -231,11 +231,9 @@ def _table(nodes: Sequence[tuple[str, xr.DataTree]]) -> pd.DataFrame:
         "length": Quantity("Length", "Length of the path on the sphere.", "radians"),
         "segments": Quantity(
             "Segments",
-            "How many great circles one after the other the penalty asks for.",
+            "How many great circles one after the other a penalty on their number asks for; it cuts slow bends too.",
             "count",
-            null="segments_null_counts",
-            null_name=_WALKS,
-            side="two",
+            chance="Walks are cut into 6 on average: the number alone says nothing.",
         ),
         "changes": Quantity("Changes", "Steps at which another circle fits better, at most three.", "steps"),
         "rank_changes": Quantity(
@@ -266,7 +264,7 @@ def geodesic(matrix: Trajectory, context: Context) -> xr.DataTree:
         enough steps, `spike`: what `singular_path` gives from the first step and from that spike on; and
         `segments_right`, `segments_left` [segment]: up to four great circles that the path follows one after the
         other, from the same start as the child named by `attrs["start"]`, and `attrs["count"]`, how many the penalty
-        alone gives, beside `null_counts` [draw], what it gives for random walks of the weights. Each has its circle as
+        alone gives. Each has its circle as
         `plane` [segment, end, entry], two orthonormal vectors, `circle` [segment, end, axis], these projected onto
         the great 2-sphere of the whole path, in its axes, and `from_angle`, `to_angle`, the ends of its arc in that
         plane. The node itself has the table's numbers [side].
@@ -279,8 +277,6 @@ def geodesic(matrix: Trajectory, context: Context) -> xr.DataTree:
         "weight_decay": memory.weight_decay,
         "progress": context.progress,
     }
-    first = singular_path(x, **walking)
-    nodes: dict[str, Any] = {"/first": first}
     start: Literal["first", "spike"] = "first"
     spike, note = -1, ""
     close = open_rows(x).select(nested_log_steps(matrix.steps, _LOOKED_AT))
@@ -289,19 +285,19 @@ def geodesic(matrix: Trajectory, context: Context) -> xr.DataTree:
     except EigentrailError as error:
         note = f"the path begins at the first step: {error}"
     left = int((matrix.steps >= spike).sum())
+    nodes: dict[str, Any] = {}
     if spike > matrix.steps[0] and left >= _FEWEST:
-        nodes["/spike"] = singular_path(x, start=spike, shares=(0.0,), **walking)
+        nodes["/spike"] = singular_path(x, null=context.draws, start=spike, shares=(0.0,), **walking)
+        # The path from the first step stands beside it: fewer draws, and no lines, tell enough of that.
+        nodes["/first"] = singular_path(x, null=context.draws // 2, lines=False, **walking)
         start = "spike"
-    elif spike > matrix.steps[0]:
-        note = f"the path begins at the first step: the first spike appears at step {spike}, with {left} "
-        note += "step left" if left == 1 else "steps left"
-    cut_from = spike if start == "spike" else None
-    try:
-        walks = walk_counts(x, context.draws, start=cut_from, **walking)
-    except EigentrailError:  # too few steps, which `segments` says for each side
-        walks = {}
+    else:
+        nodes["/first"] = singular_path(x, null=context.draws, **walking)
+        if spike > matrix.steps[0]:
+            note = f"the path begins at the first step: the first spike appears at step {spike}, with {left} "
+            note += "step left" if left == 1 else "steps left"
     for side in SIDES:
-        nodes[f"/segments_{side}"] = _segments(nodes[f"/{start}"], side, walks.get(side, np.zeros(0)))
+        nodes[f"/segments_{side}"] = _segments(nodes[f"/{start}"], side)
     nodes["/"] = _numbers(nodes, start)
     tree = xr.DataTree.from_dict(nodes)
     rows, cols = x.shape[1:]
@@ -320,11 +316,6 @@ def _numbers(nodes: dict[str, Any], start: str) -> xr.Dataset:
     path, first = nodes[f"/{start}"], nodes["/first"]
     circle, ball = path.sel(dims=1), path.sel(dims=2)
     cuts = [nodes[f"/segments_{side}"] for side in SIDES]
-    draws = max(cut.sizes.get("draw", 0) for cut in cuts)
-    counts = np.full((draws, len(SIDES)), np.nan)
-    for place, cut in enumerate(cuts):
-        if cut.sizes.get("draw"):
-            counts[:, place] = cut["null_counts"].values
     changes = [
         ", ".join(str(int(step)) for step in cut["start"].values[1:]) if "start" in cut else ""
         for cut in cuts
@@ -353,16 +344,15 @@ def _numbers(nodes: dict[str, Any], start: str) -> xr.Dataset:
             "steps": by_side([path.sizes["step"]] * len(SIDES)),
             "circle_null": (("walk", "side"), null(path, 1)),
             "sphere_null": (("walk", "side"), null(path, 2)),
-            "first_null": (("walk", "side"), null(first, 1)),
-            "segments_null_counts": (("cut_draw", "side"), counts),
+            "first_null": (("first_walk", "side"), null(first, 1)),
         },
         {"side": list(SIDES)},
     )
 
 
-def _segments(path: xr.Dataset, side: Side, walks: Float64[np.ndarray, " d"]) -> xr.Dataset:
+def _segments(path: xr.Dataset, side: Side) -> xr.Dataset:
     try:
-        found = segments(path[side].astype(np.float64), side=side, most=_FEW, null=walks)
+        found = segments(path[side].astype(np.float64), side=side, most=_FEW, null=0)
     except EigentrailError as error:
         return xr.Dataset(attrs={"note": str(error)})
     table = found.table
@@ -377,7 +367,6 @@ def _segments(path: xr.Dataset, side: Side, walks: Float64[np.ndarray, " d"]) ->
             **columns,
             "change_low": ("segment", between[:, 0]),
             "change_high": ("segment", between[:, 1]),
-            "null_counts": ("draw", found.null_counts),
             "plane": (("segment", "end", "entry"), planes.astype(np.float32)),
             "circle": (("segment", "end", "axis"), planes @ axes.T),
             "from_angle": ("segment", np.array([one.min() for one in angles])),
@@ -388,7 +377,6 @@ def _segments(path: xr.Dataset, side: Side, walks: Float64[np.ndarray, " d"]) ->
             "rss": found.rss,
             "penalty": found.penalty,
             "count": found.count,
-            "percentile": np.nan if found.percentile is None else found.percentile,
             "note": "",
         },
     )
