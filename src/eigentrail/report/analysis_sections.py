@@ -47,12 +47,15 @@ def verdict_summary(findings: Sequence[Finding]) -> str:
         findings: of one question.
 
     Returns:
-        "yes in 3 of 6", with what is undecided; empty without findings.
+        "yes in 3 of 6", or "no in 6 of 6", with what is undecided; empty without findings.
     """
     if not findings:
         return ""
     counts = Counter(one.verdict for one in findings)
-    said = f"yes in {counts[Verdict.YES]} of {len(findings)}"
+    if not counts[Verdict.YES] and counts[Verdict.NO]:
+        said = f"no in {counts[Verdict.NO]} of {len(findings)}"
+    else:
+        said = f"yes in {counts[Verdict.YES]} of {len(findings)}"
     if counts[Verdict.UNDECIDED]:
         said += f", undecided in {counts[Verdict.UNDECIDED]}"
     return said
