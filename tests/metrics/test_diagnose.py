@@ -16,7 +16,7 @@ def test_the_row_has_every_column_and_only_plain_values() -> None:
     assert all(
         row[c] is not None
         for c in columns()
-        if c not in {"spike_strength", "alpha_low", "alpha_high", "tail_p_value"}
+        if c not in {"spike_strength", "null_signs", "alpha_low", "alpha_high", "tail_p_value"}
     )
 
 
