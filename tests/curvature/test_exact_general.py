@@ -117,13 +117,12 @@ def test_samples_that_meet_in_the_loss_are_found_and_their_terms_kept(layers: st
     assert found.check.method == "columns"
 
 
-@pytest.mark.filterwarnings("ignore:the loss of 4 samples:eigentrail.errors.NumericalWarning")
 def test_samples_that_meet_in_some_batches_only() -> None:
     def sometimes(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         return (F.cross_entropy if len(outputs) == 4 else mixing)(outputs, targets)
 
     model = seeded(lambda: nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 3)))
-    curvature = Curvature(model, sometimes, samples(10, 4), "0.*", batch_size=4)
+    curvature = Curvature(model, sometimes, samples(10, 4), "0.*", batch_size=4, weights="batches")
     matrix = curvature.matrix()
     assert curvature.check.method == "columns"
     torch.testing.assert_close(matrix, curvature.apply(torch.eye(curvature.n, dtype=torch.float64)))

@@ -358,24 +358,34 @@ def test_a_memory_limit_that_holds_no_sample() -> None:
     )
 
 
-def test_a_loss_that_is_no_mean_over_samples_is_told() -> None:
+def test_a_loss_that_is_no_mean_over_samples_is_refused() -> None:
     case = build("tanh")
-    with pytest.warns(NumericalWarning, match="no mean over samples"):
-        operator = et.Curvature(
-            case.model, nn.CrossEntropyLoss(reduction="sum"), (case.inputs, case.targets), batch_size=8
-        )
-        operator @ np.ones(operator.n)
-    # Batches that came as they are have the same weights, by samples.
+    summed = nn.CrossEntropyLoss(reduction="sum")
+    pair = (case.inputs, case.targets)
+    refused(CurvatureError, "no mean over samples.*weights=", case.model, summed, pair, batch_size=8)
+    # Batches that came as they are are weighted by their samples, too.
     batches = [(case.inputs[:5], case.targets[:5]), (case.inputs[5:], case.targets[5:])]
-    with pytest.warns(NumericalWarning, match="no mean over samples"):
-        et.Curvature(case.model, nn.CrossEntropyLoss(reduction="sum"), batches).loss_value()
+    with pytest.raises(CurvatureError, match="no mean over samples"):
+        et.Curvature(case.model, summed, batches).loss_value()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         et.Curvature(case.model, nn.CrossEntropyLoss(), batches).loss_value()
     model = nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4, track_running_stats=False), nn.Linear(4, 3))
-    with pytest.warns(NumericalWarning, match="samples meet"):
-        operator = et.Curvature(model, None, (X, Y), batch_size=6)
-        operator @ np.ones(operator.n)
+    refused(CurvatureError, "samples meet", model, None, (X, Y), batch_size=6)
+
+
+def test_what_is_no_mean_keeps_its_batches_together() -> None:
+    def mixing(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        return F.cross_entropy(outputs - outputs.mean(dim=0), targets)
+
+    model = net()
+    by_batch = et.Curvature(model, mixing, [(X[:5], Y[:5]), (X[5:], Y[5:])], weights="batches")
+    parts = [(X[:5], Y[:5], 5 / len(X)), (X[5:], Y[5:], 1 - 5 / len(X))]
+    expected = sum(share * float(mixing(model(x), y).detach()) for x, y, share in parts)
+    assert by_batch.loss_value() == pytest.approx(expected, rel=1e-6)
+    # Memory must not change what the loss is of.
+    many = (X.repeat(100, 1), Y.repeat(100))
+    refused(CurvatureError, "1200 samples have to stay together", model, mixing, many, memory_limit=120_000)
 
 
 def test_a_sum_over_one_batch_is_told_of() -> None:

@@ -95,7 +95,7 @@ def not_finite(loss: float, outputs: Any = None) -> str:
 
 
 def check_mean(point: Point, batch: Batch, first: Batch, second: Batch, *, alone: bool) -> None:
-    """Warn where the loss of a batch is not the mean of those of its parts, for batches are weighted by their samples.
+    """Refuse a loss of a batch that is not the mean of those of its parts, each by what it counts.
 
     Args:
         point: the network and its loss.
@@ -104,10 +104,13 @@ def check_mean(point: Point, batch: Batch, first: Batch, second: Batch, *, alone
         second: the others.
         alone: whether there is only one batch; then only a sum over samples is told of, for all that samples share is
             within it.
+
+    Raises:
+        CurvatureError: it is not, and the curvature would depend on how samples are divided into batches.
     """
     with point.setting(), torch.no_grad(), refusals(point, batch):
         whole, low, high = (float(point.loss(point.values, one)) for one in (batch, first, second))
-    mean = (low * first.count + high * second.count) / batch.count
+    mean = (low * first.weight + high * second.weight) / batch.weight
     rounding = 10 * ROUNDING[point.dtype]
     if near([whole], [mean], rounding):
         return
@@ -119,10 +122,9 @@ def check_mean(point: Point, batch: Batch, first: Batch, second: Batch, *, alone
             stacklevel=2,
         )
     elif not alone:
-        warnings.warn(
+        raise CurvatureError(
             f"the loss of {batch.count} samples is {whole:.6g} and the mean over its parts {mean:.6g}: it is no mean "
             "over samples, or samples meet in the network (batch norm without running statistics), and the curvature "
-            "depends on how they are divided into batches; a larger batch_size or memory_limit keeps them together.",
-            NumericalWarning,
-            stacklevel=2,
+            "would depend on the batches: give weights= for what it counts, or "
+            'weights="batches" for the mean over batches.'
         )

@@ -21,6 +21,14 @@ from eigentrail.curvature.density import Density, stochastic_density
 from eigentrail.curvature.determinism import check_loss, check_mean, not_finite
 from eigentrail.curvature.distributed import Ranks
 from eigentrail.curvature.graphs import gradient
+from eigentrail.curvature.mean_counts import (
+    SAMPLES,
+    MeanCount,
+    Weights,
+    check_weights,
+    count_named,
+    mean_count,
+)
 from eigentrail.curvature.parameters import choose
 from eigentrail.curvature.point import Loss, Point
 from eigentrail.curvature.products import GRAPHS, WAYS, Plan, Products, Way
@@ -48,9 +56,10 @@ class Curvature:
 
     A symmetric operator on the chosen parameters, in the order of `named_parameters` and row-major: H = (1/N) sum_i
     Hess(loss_i) + 2 weight_decay I, or J^T S J with J the derivative of the outputs and S the loss's Hessian in the
-    outputs. Samples have equal weights, also those of a short last batch. The point is where the parameters and buffers
-    are when this is made; the model may go on training, and neither its values, gradients, modes nor buffers are
-    changed. It is evaluated in eval mode, attention by its MATH kernel.
+    outputs. Samples have equal weights, also those of a short
+    last batch; where the loss is a mean over tokens, those have (see `weights`). The point is where the parameters and
+    buffers are when this is made; the model may go on training, and neither its values, gradients, modes nor buffers
+    are changed. It is evaluated in eval mode, attention by its MATH kernel.
 
     The first product checks, once, that data, network and loss give the same numbers again and says what does not, and
     that torch's second derivative is that of its gradient.
@@ -81,6 +90,11 @@ class Curvature:
         way: "cached" (a graph that is kept and differentiated again), "linearised" (a forward derivative, made once) or
             "recomputed"; None for what suits `expected` and the memory limit. See `plan` for what was chosen.
         seed: of a shuffled order and of augmentations.
+        weights: what each sample counts in the mean. None finds out from losses of samples together and apart whether
+            it is samples, targets that are not ignored (ignore_index, -100), class weights, or entries of a mask, and
+            refuses a loss that is no such mean. Else a function of the targets (of the batch, for dict batches) that
+            gives a number for each sample; "samples"; or "batches": the loss belongs to a whole batch, and the mean is
+            that over the batches as they come, each by its number of samples.
 
     Raises:
         CurvatureError: no such layer, or its precision will not do.
@@ -105,8 +119,10 @@ class Curvature:
         expected: int | None = None,
         way: Way | None = None,
         seed: int = 0,
+        weights: Weights = None,
     ) -> None:
         _check_options(kind, way, batch_size, memory_limit, weight_decay, expected, seed)
+        check_weights(weights)
         if not isinstance(model, nn.Module):
             raise CurvatureError(f"the model is {type(model).__name__}: give a torch.nn.Module.")
         if isinstance(model, torch.jit.ScriptModule):
@@ -121,6 +137,7 @@ class Curvature:
         self.loss, self.kind, self.layers = loss, kind, layers
         self.weight_decay, self.seed, self.memory_limit = float(weight_decay), seed, int(memory_limit)
         self.expected, self._way, self._batch_size = expected, way, batch_size
+        self.weights = weights
         self._ranks = Ranks()
         with self._ranks.together():
             self._chosen = choose(model, layers)
@@ -302,12 +319,20 @@ class Curvature:
         if self._made is None:
             with self._ranks.together():
                 self._check_same_point()
-                if self._samples.count:
-                    first_call(self._point, self._samples)
-                made = Products(self._point, self._samples, self.kind, self.memory_limit, self._batch_size)
+                found = self._find_count()
+            found = self._agreed(found)
+            with self._ranks.together():
+                made = Products(
+                    self._point,
+                    self._samples,
+                    self.kind,
+                    self.memory_limit,
+                    self._batch_size,
+                    whole=found is None,
+                )
                 made.expect(self.expected, self._way)
                 if self._samples.count:
-                    self._check_loss(made.size)
+                    self._check_loss(made.size, found)
             self._made = made
         return self._made
 
@@ -315,18 +340,48 @@ class Curvature:
         """Say how many products are to come, unless the user did."""
         self._ready().expect(count if self.expected is None else self.expected, self._way)
 
-    def _check_loss(self, size: int | None) -> None:
+    def _find_count(self) -> MeanCount | None:
+        """Find what the mean counts, from the samples of this process."""
+        point, samples = self._point, self._samples
+        if not samples.count:
+            return SAMPLES
+        first_call(point, samples)
+        # What is random differs for few samples as well.
+        check_loss(point, samples.head(min(_CHECKED, self._batch_size or _CHECKED), self.dtype, self.device))
+        return mean_count(point, samples, self.weights)
+
+    def _agreed(self, found: MeanCount | None) -> MeanCount | None:
+        """Let all processes count alike, also those whose own samples do not show what is counted."""
+        samples = self._samples
+        names = [name for name in self._ranks.gather(found and found.name) if name != SAMPLES.name]
+        if found is None or None in names:
+            return None
+        if names and found is SAMPLES and samples.count:
+            found = count_named(self._point, samples, str(names[0]))
+        counts = [found.of(chunk) for chunk in samples.chunks]
+        each = {value for one in counts for value in one.tolist()}
+        values = set().union(*self._ranks.gather(each))
+        if values == {0.0}:
+            raise DataError("no target counts in the loss: all are ignored.")
+        if len(values) > 1:
+            counted = sum(self._ranks.gather(float(sum(one.sum() for one in counts))))
+            self._samples = samples.by_count(counts, counted)
+        return found
+
+    def _check_loss(self, size: int | None, counts: MeanCount | None) -> None:
         point, samples = self._point, self._samples
         first = next(samples.batches(size, self.dtype, self.device))
-        # What is random differs for few samples as well.
-        check_loss(point, samples.head(min(_CHECKED, first.count), self.dtype, self.device))
-        # Also batches that a loader made are weighted by their samples.
         alone = len(samples.sizes(size)) == 1
         count = min(_CHECKED, first.count) if alone else first.count
-        if count > 1:
+        if count > 1 and (self.weights is None or callable(self.weights)):
             low, high = samples.halves(count, count // 2, self.dtype, self.device)
             whole = samples.head(count, self.dtype, self.device)
             check_mean(point, whole, low, high, alone=alone)
+        elif counts is None and not alone and self.weights is None:
+            raise CurvatureError(
+                'the loss is no mean over samples: give weights= for what it counts, or weights="batches" for the mean '
+                "over the batches of the data."
+            )
         self._check_every_loss(size)
         check_second_derivative(point, samples, self.kind, GRAPHS[self.kind], self.memory_limit)
 

@@ -70,9 +70,21 @@ class Products:
         kind: "hessian" or "gauss-newton".
         limit: bytes that graphs and batches may take.
         batch_size: the most samples of a batch; None to choose.
+        whole: whether batches are what the loss is of, and must not be divided for the sake of memory.
+
+    Raises:
+        CurvatureError: they would have to be.
     """
 
-    def __init__(self, point: Point, samples: Samples, kind: str, limit: int, batch_size: int | None) -> None:
+    def __init__(
+        self,
+        point: Point,
+        samples: Samples,
+        kind: str,
+        limit: int,
+        batch_size: int | None,
+        whole: bool = False,
+    ) -> None:
         self._point, self._samples, self._kind, self._limit = point, samples, kind, limit
         self._kept: dict[int, Any] = {}
         self._together = self._traced = True
@@ -85,7 +97,15 @@ class Products:
             self._tape = measure(point, samples, GRAPHS[kind])
             fitting = self._tape.fitting(limit)
             largest = max(chunk.count for chunk in samples.chunks)
-            wanted = batch_size or (min(self._tape.fast(), largest) if samples.divisible else largest)
+            wanted = batch_size or (
+                min(self._tape.fast(), largest) if samples.divisible and not whole else largest
+            )
+            if whole and fitting < wanted:
+                raise CurvatureError(
+                    f"the loss is no mean over samples, so that its {wanted} samples have to stay together, and they "
+                    f"take more than {limit / 2**30:.2g} GiB ({fitting} would fit): raise memory_limit, or give a loss "
+                    "that is a mean (and weights= for what it counts)."
+                )
             self.size = min(wanted, fitting)
         self._places = samples.sizes(self.size)
         self.plan = self._planned(2, None)
@@ -120,7 +140,7 @@ class Products:
         total = torch.zeros_like(vectors)
         for place, (chunk, start, stop) in enumerate(self._places):
             maker = self._maker(place, chunk, start, stop)
-            weight = (stop - start) / self._samples.total
+            weight = self._samples.share(chunk, start, stop)
             keep = place < self.plan.kept
             step = self.plan.at_once
             for low in range(0, len(vectors), step):
@@ -149,11 +169,7 @@ class Products:
         if found is not None:
             return found
         point = self._point
-        batch = (
-            self._samples.chunks[chunk]
-            .part(start, stop)
-            .batch(self._samples.total, point.dtype, point.device)
-        )
+        batch = self._samples.batch(chunk, start, stop, point.dtype, point.device)
         kept = place < self.plan.kept
         if kept and self.plan.way == "linearised":
             try:

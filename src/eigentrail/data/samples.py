@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -41,13 +41,48 @@ class Chunk:
         """Take the samples from `start` to `stop`."""
         if (start, stop) == (0, self.count):
             return self
+        return self._cut(slice(start, stop), stop - start)
 
+    def take(self, places: torch.Tensor) -> Chunk:
+        """Take the samples at some places, in that order."""
+        return self._cut(places, len(places))
+
+    def joined(self, other: Chunk) -> Chunk | None:
+        """Put the samples of another behind these; None where their tensors do not fit together."""
+        mine, parts = self._tensors(), other._tensors()
+        if len(mine) != len(parts) or any(
+            a.shape[1:] != b.shape[1:] or a.dtype != b.dtype for a, b in zip(mine, parts, strict=True)
+        ):
+            return None
+        more = iter(parts)
+
+        def join(value: Any) -> Any:
+            return torch.cat([value, next(more)]) if self._by_sample(value) else value
+
+        return Chunk(_each(join, self.inputs), _each(join, self.targets), self.count + other.count)
+
+    def _by_sample(self, value: Any) -> bool:
+        return isinstance(value, torch.Tensor) and value.ndim > 0 and len(value) == self.count
+
+    def _tensors(self) -> list[torch.Tensor]:
+        found: list[torch.Tensor] = []
+
+        def note(value: Any) -> None:
+            if self._by_sample(value):
+                found.append(value)
+
+        _each(note, self.inputs)
+        _each(note, self.targets)
+        return found
+
+    def _cut(self, places: slice | torch.Tensor, count: int) -> Chunk:
         def cut(value: Any) -> Any:
-            whole = isinstance(value, torch.Tensor) and (not value.ndim or len(value) != self.count)
-            listed = isinstance(value, list) and len(value) == self.count
-            return value if whole or not (listed or isinstance(value, torch.Tensor)) else value[start:stop]
+            if isinstance(value, list) and len(value) == self.count:
+                numbers = range(self.count)[places] if isinstance(places, slice) else places.tolist()
+                return [value[number] for number in numbers]
+            return value[places] if self._by_sample(value) else value
 
-        return Chunk(_each(cut, self.inputs), _each(cut, self.targets), stop - start)
+        return Chunk(_each(cut, self.inputs), _each(cut, self.targets), count)
 
     def batch(self, total: int, dtype: torch.dtype, device: torch.device) -> Batch:
         """Bring it where the network is, floating values in its precision."""
@@ -136,13 +171,55 @@ class Samples:
         chunks: the samples in their order.
         total: how many there are in all processes; None for those here.
         divisible: whether they may be divided freely; else only where memory demands it.
+        counts: how much each sample of each chunk counts in the mean, [count]; None for all the same.
+        counted: the sum of all of these in all processes; needed with `counts`.
     """
 
-    def __init__(self, chunks: list[Chunk], total: int | None = None, *, divisible: bool = True) -> None:
+    def __init__(
+        self,
+        chunks: list[Chunk],
+        total: int | None = None,
+        *,
+        divisible: bool = True,
+        counts: list[torch.Tensor] | None = None,
+        counted: float | None = None,
+    ) -> None:
         self.divisible = divisible
         self.chunks = [chunk for chunk in chunks if chunk.count]
         self.count = sum(chunk.count for chunk in self.chunks)
         self.total = self.count if total is None else total
+        self._counts, self._counted = counts, counted
+
+    def share(self, place: int, start: int, stop: int) -> float:
+        """Give the share of some samples of a chunk in the mean over all."""
+        if self._counts is None or not self._counted:
+            return (stop - start) / self.total
+        return float(self._counts[place][start:stop].sum()) / self._counted
+
+    def batch(self, place: int, start: int, stop: int, dtype: torch.dtype, device: torch.device) -> Batch:
+        """Give the samples `start` to `stop` of a chunk as a batch."""
+        found = self.chunks[place].part(start, stop).batch(self.total, dtype, device)
+        return replace(found, weight=self.share(place, start, stop))
+
+    def by_count(self, counts: list[torch.Tensor], counted: float) -> Samples:
+        """Let samples count by other numbers than 1; those that count nothing are left out.
+
+        Args:
+            counts: [count] of each chunk.
+            counted: the sum of all of them, in all processes.
+
+        Returns:
+            The samples, in the same batches.
+        """
+        kept = [each.nonzero().flatten() for each in counts]
+        pairs = [(i, chunk) for i, chunk in enumerate(self.chunks) if len(kept[i])]
+        return Samples(
+            [chunk if len(kept[i]) == chunk.count else chunk.take(kept[i]) for i, chunk in pairs],
+            self.total,
+            divisible=self.divisible,
+            counts=[counts[i][kept[i]] for i, _ in pairs],
+            counted=counted,
+        )
 
     def sizes(self, most: int | None) -> list[tuple[int, int, int]]:
         """Divide the samples: (chunk, start, stop) of batches of at most `most` samples, never across chunks."""
@@ -155,14 +232,12 @@ class Samples:
     def batches(self, most: int | None, dtype: torch.dtype, device: torch.device) -> Iterator[Batch]:
         """Give the samples in batches of at most `most`, the same at every call."""
         for place, start, stop in self.sizes(most):
-            yield self.chunks[place].part(start, stop).batch(self.total, dtype, device)
+            yield self.batch(place, start, stop, dtype, device)
 
     def head(self, count: int, dtype: torch.dtype, device: torch.device) -> Batch:
         """Give the first samples, at most `count` and of the first chunk only."""
-        chunk = self.chunks[0]
-        return chunk.part(0, min(count, chunk.count)).batch(self.total, dtype, device)
+        return self.batch(0, 0, min(count, self.chunks[0].count), dtype, device)
 
     def halves(self, count: int, half: int, dtype: torch.dtype, device: torch.device) -> tuple[Batch, Batch]:
         """Give the first `half` samples, and those behind them up to `count`."""
-        low, high = (self.chunks[0].part(*ends) for ends in ((0, half), (half, count)))
-        return low.batch(self.total, dtype, device), high.batch(self.total, dtype, device)
+        return self.batch(0, 0, half, dtype, device), self.batch(0, half, count, dtype, device)
