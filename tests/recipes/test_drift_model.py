@@ -11,7 +11,7 @@ import torch
 import xarray as xr
 from torch import nn
 
-from eigentrail.recipes import drift_model
+from eigentrail.recipes.experiments import drift_model
 from eigentrail.recipes.experiments.drift_claims import bend_claims, model_claims
 from eigentrail.recipes.experiments.drift_model import krylov, model_row, variances, well_at
 from eigentrail.recipes.experiments.drift_study import _long

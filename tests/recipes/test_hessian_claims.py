@@ -12,7 +12,8 @@ from eigentrail.analyses.hessian.place import WHOLE
 from eigentrail.analyses.hessian.sentences import detail_of as verdict
 from eigentrail.bases import Basis
 from eigentrail.curvature import hessian_spacings, layer_meeting
-from eigentrail.recipes.hessian import claims, spacings_study
+from eigentrail.recipes.experiments import hessian_claims as claims
+from eigentrail.recipes.experiments import hessian_spacings_study as spacings_study
 from eigentrail.spectra.spacing_laws import GOE_RATIO, POISSON_RATIO
 
 

@@ -22,11 +22,13 @@ from eigentrail.api.study import SweepResult
 from eigentrail.curvature import Curvature, hessian_spacings
 from eigentrail.curvature.weight_decay_shift import WeightDecayShift
 from eigentrail.recipes import recipes
+from eigentrail.recipes.experiments import decay_shift
+from eigentrail.recipes.experiments import hessian_spacings_study as spacings_study
+from eigentrail.recipes.experiments import hessian_study as study
 from eigentrail.recipes.experiments.hessian_claims import _shifted
 from eigentrail.recipes.experiments.hessian_spacings_study import SpacingsStudy
 from eigentrail.recipes.experiments.hessian_study import HessianStudy
 from eigentrail.recipes.framework.claims import COLUMNS, Claim
-from eigentrail.recipes.hessian import decay_shift, spacings_study, study
 
 STUDIES = recipes()
 

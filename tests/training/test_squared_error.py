@@ -10,9 +10,10 @@ import torch
 from torch import nn
 
 from eigentrail import data, networks, training
+from eigentrail.analyses import run_analysis
+from eigentrail.analyses.framework.registry import find_analysis
 from eigentrail.data import Data
 from eigentrail.errors import OptionError
-from eigentrail.recipes import scaling
 from eigentrail.report.run_page import learning_section
 from eigentrail.report.run_story import RunStory
 from eigentrail.report.sections import Plot
@@ -50,7 +51,7 @@ def test_a_run_of_it_is_trained_evaluated_and_resumed(tmp_path: Path, digits: Da
     with pytest.raises(Exception, match="loss"):
         train("mlp50", few, tmp_path / "parts", shared.changed(loss="cross-entropy", epochs=4), resume=True)
     # Analyses that evaluate the network take the loss that it was trained with.
-    table = scaling.loss_scaling_table(scaling.loss_scaling_analysis(whole, layers=["fc1.weight"]))
+    table = run_analysis(whole, find_analysis("loss-scaling"), layers=["fc1.weight"], progress=False).table
     assert float(table["loss"][0]) == pytest.approx(float(losses[-1]), rel=1e-6)
 
 
