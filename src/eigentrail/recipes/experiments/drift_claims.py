@@ -328,8 +328,9 @@ def _scaling(results: Mapping[str, Mapping[str, xr.DataTree]], layer: str) -> It
             f"share of its variance that the {wanted} fit explains",
             r2[wanted],
             r2[other],
-            f"{said}: {row['verdict'][:1].lower()}{row['verdict'][1:].rstrip('.')}; given for chance is the share that "
-            f"the {other} fit explains",
+            f"{said} the better fit is {form} (R² {r2['exponential']:.3f} exponential, {r2['quadratic']:.3f} "
+            "quadratic); "
+            f"given for chance is the share that the {other} fit explains",
         )
 
 
