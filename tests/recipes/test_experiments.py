@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+from eigentrail.analyses.add_back import needed
 from eigentrail.api.study import SweepResult, study
 from eigentrail.cli.app import run as main
 from eigentrail.errors import OptionError, RunError
@@ -213,8 +214,15 @@ def adding_back(part: str, zeros: float, curve: list[float]) -> xr.DataTree:
     )
     node = xr.DataTree.from_dict({f"/{kind}": data for kind in ("components", "singular", "random")})
     node.attrs = {
-        **{"name": "fc1.weight", "parameters": 100, "parts": [part], "guess": [0.1]},
-        **{"accuracy_full": [0.9], "accuracy_zeros": [zeros], "loss_full": [0.1], "loss_zeros": [2.0]},
+        "name": "fc1.weight",
+        "parts": [part],
+        "accuracies_full": [0.9],
+        "accuracies_zeros": [zeros],
+    }
+    node.attrs |= {f"{kind}_back": needed(node, kind) for kind in ("components", "singular", "random")}
+    node.attrs |= {
+        **{"parameters": 100, "part": part, "guess": 0.1, "accuracy_full": 0.9, "accuracy_zeros": zeros},
+        **{"components": int(data["k"][-1]), "components_norm": 1.0, "accuracy_first": curve[1]},
     }
     return xr.DataTree().assign({"fc1": node})
 
@@ -233,18 +241,14 @@ def test_too_few_components_decide_nothing_and_one_is_no_plural() -> None:
 
 
 def test_findings_end_as_sentences_do() -> None:
-    alpha = np.linspace(1, 2, 5)
+    both = {"exponential_r2": 0.5, "quadratic_r2": 0.5}
     node = xr.DataTree(
         xr.Dataset(
-            {
-                **{name: ("curve", [0.5, 0.5]) for name in ("rate", "exponential_loss_r2", "quadratic_r2")},
-                "curvature": ("curve", [0.1, 0.1]),
-                "form": ("curve", ["exponential", "quadratic"]),
-                "loss": (("curve", "alpha"), np.stack([np.exp(-alpha), alpha**2])),
-                "accuracy": ("alpha", np.ones(5)),
-            },
-            coords={"curve": ["cross_entropy", "with_decay"], "alpha": alpha},
-            attrs={"name": "fc1.weight", "weight_decay": 1e-3},
+            attrs={
+                **{"name": "fc1.weight", "weight_decay": 1e-3, "rate": 0.5, "form": "exponential", **both},
+                **{f"total_{key}": value for key, value in both.items()},
+                "total_form": "quadratic",
+            }
         )
     )
     results = {kind: {"loss-scaling": xr.DataTree().assign({"a": node})} for kind in ("plain", "decay")}

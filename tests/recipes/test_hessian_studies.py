@@ -93,7 +93,7 @@ def test_the_hessian_study_from_the_trainings_to_the_page(small: None, tmp_path:
     assert {f"S1 7.{n}" for n in range(1, 7)} <= set(claims["source"])
     assert claims["source"].str.contains("S2").any()
     # Softmax has no curvature where all outputs move together: of 500 eigenvalues at least 50 are zero.
-    layers = table[table["exact"]]
+    layers = table[table["exact"].astype(bool)]
     assert (layers["null"] >= 50).all() and (layers["negative"] == 0).all()
     shift = claims[claims["claim"].str.contains("weight decay shifts")].iloc[0]
     assert shift["verdict"] == "holds" and shift["observed"] == pytest.approx(1e-3, rel=0.05)

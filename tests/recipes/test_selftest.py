@@ -25,7 +25,7 @@ def test_the_command_prints_true_and_recovered(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checks = [Check("noise", "sigma", 1.0, 1.01, 0.1), Check("spikes", "count", 6, 5, 0)]
-    monkeypatch.setattr("eigentrail.cli.selftest.run_selftest", lambda seed: iter(checks))
+    monkeypatch.setattr("eigentrail.testing.selftest.selftest", lambda seed: iter(checks))
     assert run(["selftest"]) == 1
     assert "FAILED" in capsys.readouterr().out
     assert run(["selftest", "--format", "json"]) == 1

