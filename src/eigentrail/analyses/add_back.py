@@ -166,7 +166,7 @@ def add_back(subject: Probed, context: Context) -> xr.DataTree:
     about["guesses"] = [float(targets.bincount().max()) / len(targets) for _, targets in parts.values()]
     tree = xr.DataTree.from_dict(nodes)
     tree.attrs = about
-    tree.attrs |= _numbers(tree)
+    tree.attrs.update(_numbers(tree))
     return tree
 
 

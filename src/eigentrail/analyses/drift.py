@@ -61,7 +61,7 @@ def _norms(nodes: Sequence[tuple[str, xr.DataTree]]) -> list[Curve]:
 
 def _walks(node: xr.DataTree, title: str) -> go.Figure:
     return drawn.walk_histogram(
-        node["straightness_null"].values,
+        node.to_dataset()["straightness_null"].values,
         node.attrs["straightness"],
         title,
         "squared displacement ÷ sum of squared updates",

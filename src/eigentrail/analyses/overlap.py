@@ -63,11 +63,11 @@ def _findings(row: Row) -> Iterable[Finding]:
 
 def _map(node: xr.DataTree, key: str, title: str, other: str) -> go.Figure:
     mark = node.attrs.get("spikes") if key == "with_singular" else None
-    return overlap_map(node[key].values, node.attrs["random_overlap"], title, other, mark=mark)
+    return overlap_map(node.to_dataset()[key].values, node.attrs["random_overlap"], title, other, mark=mark)
 
 
 def _walks(node: xr.DataTree, key: str, null: str, title: str, axis: str, what: str) -> go.Figure:
-    return walk_histogram(node[null].values, node.attrs[key], title, axis, what)
+    return walk_histogram(node.to_dataset()[null].values, node.attrs[key], title, axis, what)
 
 
 @analysis(
@@ -152,7 +152,9 @@ def _walks(node: xr.DataTree, key: str, null: str, title: str, axis: str, what: 
             "direction has on "
             "average, √(2/πn). Left of the dashed line: singular values above the Marchenko-Pastur bulk.",
             lambda node, title: _map(node, "with_singular", title, "singular matrix, largest value first"),
-            lambda node: overlap_rows(node["with_singular"].values, node.attrs["random_overlap"]),
+            lambda node: overlap_rows(
+                node.to_dataset()["with_singular"].values, node.attrs["random_overlap"]
+            ),
             when=lambda node: "with_singular" in node.data_vars,
         ),
         Figure(
@@ -179,7 +181,7 @@ def _walks(node: xr.DataTree, key: str, null: str, title: str, axis: str, what: 
             "prefers "
             "some directions makes both alike without any drift: the walks beside it tell.",
             lambda node, title: _map(node, "with_updates", title, "component of the updates"),
-            lambda node: overlap_rows(node["with_updates"].values, node.attrs["random_overlap"]),
+            lambda node: overlap_rows(node.to_dataset()["with_updates"].values, node.attrs["random_overlap"]),
             when=lambda node: "with_updates" in node.data_vars,
         ),
         Figure(

@@ -113,7 +113,7 @@ class RunAnalysis:
         found = self.__dict__.get("found", {})
         known = {key.replace("-", "_"): one for key, one in found.items()}
         if name in known:
-            return known[name]
+            return known[name]  # type: ignore[no-any-return]
         raise AttributeError(f"there is no {name} here: the analyses are {', '.join(found)}")
 
     def __getitem__(self, name: str) -> AnalysisResult:

@@ -97,7 +97,7 @@ def _layers(stories: Sequence[RunStory], layers: Sequence[tuple[RunStory, str, x
     }
     rows = []
     for number, (story, name, node) in enumerate(layers[:_MOST_ROWS]):
-        about: dict[str, Any] = dict(node.attrs)
+        about: dict[str, Any] = {str(key): value for key, value in node.attrs.items()}
         limit = about.get("noise_ks_high")
         bulk = about.get("mp_ks_distance_last")
         inside = (

@@ -43,7 +43,7 @@ def singular_values(matrix: torch.Tensor) -> np.ndarray[Any, Any]:
     a = matrix.to(torch.float32 if matrix.dtype.itemsize < 4 else matrix.dtype)
     gram = (a @ a.T if a.shape[0] <= a.shape[1] else a.T @ a).to("cpu", torch.float64)
     values = torch.linalg.eigvalsh(gram).clamp_min(0.0).sqrt()
-    return values.flip(0).numpy()
+    return values.flip(0).numpy()  # type: ignore[no-any-return]
 
 
 def layer_numbers(values: np.ndarray[Any, Any], rows: int, cols: int, level: float) -> dict[str, float]:

@@ -90,7 +90,7 @@ class Together:
         self._metrics.append(metrics)
         self._epoch = epoch
         now = moment()
-        self._spent = (self._spent[0] + now[0] - begin[0], self._spent[1] + now[1] - begin[1])
+        self._spent = (self._spent[0] + now[0] - begin[0], self._spent[1] + now[1] - begin[1])  # type: ignore[has-type]
         if len(self._steps) >= _STEPS or time.monotonic() - self._since >= _SECONDS:
             self.flush()
 

@@ -109,7 +109,10 @@ def rows_of(analysis: Analysis, tree: xr.DataTree) -> Iterator[Row]:
         A row per subject and case, in the order of the nodes; a case of which no tested quantity is known has none.
     """
     for node in tree.children.values():
-        cases = [node[dim].values.tolist() if dim in node.coords else [] for dim in analysis.rows]
+        cases = [
+            np.asarray(node.coords[dim].values).tolist() if dim in node.coords else []
+            for dim in analysis.rows
+        ]
         for values in itertools.product(*cases):
             row = Row(analysis, node, dict(zip(analysis.rows, values, strict=True)))
             tested = [key for key in analysis.quantities if _tested(row, key)]
