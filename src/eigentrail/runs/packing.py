@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -56,7 +57,7 @@ def pack(sources: Sequence[Source]) -> None:
 
 
 def adopt(sources: Sequence[Source], recorded: Sequence[LayerSpec]) -> None:
-    """Go on with a run in the nodes and precisions that it has on disk, which an earlier version may have chosen.
+    """Go on with a run as it is described on disk, where an earlier version has chosen nodes, precisions and hints.
 
     Args:
         sources: what is to be recorded; their descriptions are changed.
@@ -70,7 +71,11 @@ def adopt(sources: Sequence[Source], recorded: Sequence[LayerSpec]) -> None:
         if source.spec.stored != layer.stored and layer.stored in ("float32", "uint16"):
             source.stored = torch.bfloat16 if layer.stored == "uint16" else torch.float32
             source.nbytes = math.prod(source.shape) * source.stored.itemsize
-        kept = {"node": layer.node, "offset": layer.offset, "stored": layer.stored}
+        kept: dict[str, Any] = {"node": layer.node, "offset": layer.offset, "stored": layer.stored}
+        now, then = source.spec.hint or {}, layer.hint or {}
+        if then and then.items() <= now.items():
+            # A later version may ask modules for more.
+            kept["hint"] = layer.hint
         source.spec = source.spec.model_copy(update=kept)
 
 
