@@ -242,13 +242,14 @@ class BackgroundWriter:
                 if closing and not self._queue:
                     return
         except BaseException as error:
-            self._error = error
             # The steps that were written whole can still be made to count; if the disk does not even take the room that
             # was kept for that, the commit before stands. `check` raises the first error.
             self._reserve.give_back()
             with contextlib.suppress(OSError):
                 self._trajectory.give_back()
                 self._commit()
+            # Only now, because it tells up to which step everything is kept.
+            self._error = error
         finally:
             with self._moved:
                 self._moved.notify_all()
