@@ -14,6 +14,7 @@ import argparse
 import itertools
 import statistics
 import tempfile
+import warnings
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
@@ -22,6 +23,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from eigentrail.errors import RunWarning
 from eigentrail.runs import Recorder
 from sidebyside import Timing, machine, once
 
@@ -111,6 +113,8 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1, help="threads of torch")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    # Bare epochs change the weights of a network that is being recorded, which is told.
+    warnings.simplefilter("ignore", RunWarning)
     print(f"batch {BATCH}, {options.threads} thread(s); {machine()}\n")
     print(
         "| recorded | bare step | added, wall (quartiles) | added, CPU (quartiles) | own measure | at most |"
