@@ -39,30 +39,27 @@ def test_dropped_steps_are_told_once(tmp_path: Path, capsys: pytest.CaptureFixtu
         "it is float32 of shape (8, 7), in most others float32 of shape (8, 6) "
         "(step_60.pt, step_70.pt, step_80.pt)"
     )
-    assert text.count(f"not analysed: a.weight at 3 of 9 checkpoints: {reason}") == 1
-    assert text.count("(whole network) at 3 of 9 checkpoints: one of its layers is left out there") == 1
+    assert text.count(f"a.weight: at 3 of 9 checkpoints {reason}") == 1
+    assert text.count("one of its layers is left out") == 1
     found = et.analyze(folder, "pca,drift,crossings", progress=False)
     assert found.tables["pca"].set_index("name")["steps"].to_dict() == {
         "a.weight": 6, "b.weight": 9, "c.weight": 9, "(whole network)": 6
     }  # fmt: skip
     page = said(found.report(tmp_path / "page.html"))
-    assert f"a.weight at 3 of 9 checkpoints pca: {reason}" in page
-    assert "(whole network) at 3 of 9 checkpoints pca: one of its layers is left out there" in page
+    assert f"at 3 of 9 checkpoints {reason}" in page
+    assert "at 3 of 9 checkpoints one of its layers is left out" in page
 
 
 def test_a_late_layer_and_many_files(tmp_path: Path) -> None:
     folder = save(tmp_path / "run", 12, 12, late_from=5)
     found = et.analyze(folder, "crossings", progress=False)
-    assert found.results["crossings"].attrs["skipped"] == [
-        "c.weight at 5 of 12 checkpoints: it is not in this checkpoint (step_0.pt to step_40.pt)"
+    assert [(one.name, one.reason) for one in found.skipped["crossings"]] == [
+        ("c.weight", "at 5 of 12 checkpoints it is not in this checkpoint (step_0.pt to step_40.pt)")
     ]
     # Only what is asked for, and nothing where nothing is left out.
-    assert (
-        et.analyze(folder, "crossings", layers="b", progress=False).results["crossings"].attrs["skipped"]
-        == []
-    )
+    assert et.analyze(folder, "crossings", layers="b", progress=False).skipped["crossings"] == []
 
 
 def test_complete_folders_have_nothing_to_tell(tmp_path: Path) -> None:
     found = et.analyze(save(tmp_path / "run", 5, 5), "pca", progress=False)
-    assert found.results["pca"].attrs["skipped"] == []
+    assert found.skipped["pca"] == []

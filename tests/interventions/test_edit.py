@@ -175,8 +175,8 @@ def test_bad_calls(network, tmp_path) -> None:
     with pytest.raises(SourceError, match="no weight"), edit(network, k=2).applied(nn.Linear(3, 3)):
         pass
     save_file(
-        {"q.qweight": torch.ones(4, 4, dtype=torch.int32), "q.scales": torch.ones(1, 4)},
+        {"q.weight": torch.ones(4, 4).to(torch.float8_e4m3fn), "q.weight_scale": torch.ones(())},
         tmp_path / "q.safetensors",
     )
-    with pytest.raises(SourceError, match="dequantise"):
-        edit(tmp_path / "q.safetensors", "truncate", "q.qweight", k=1)
+    with pytest.raises(OptionError, match="dequantise"):
+        edit(tmp_path / "q.safetensors", "truncate", "q", k=1)

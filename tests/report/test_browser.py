@@ -38,6 +38,10 @@ class Visit:
         self.page.goto(path.as_uri())
         self.page.wait_for_selector("html[data-ready]", state="attached", timeout=60_000)
 
+    def unfold(self) -> None:
+        """Open every folded section, as a reader would who wants to see all."""
+        self.page.eval_on_selector_all("details", "all => all.forEach(one => { one.open = true; })")
+
     def rows(self) -> list[str]:
         return self.page.eval_on_selector_all(
             "#data tbody tr:not([hidden])", "rs => rs.map(r => r.dataset.row)"

@@ -17,6 +17,7 @@ def test_the_sphere_is_drawn_without_complaint(browser: Any, tmp_path: Any) -> N
     run = record(tmp_path / "run", layers=("first",))
     page = analyze(run, ["evolution", "geodesic"], progress=False).report(tmp_path / "page.html")
     visit = Visit(browser, page)
+    visit.unfold()
     try:
         figure = visit.page.locator("figure.plot:visible").filter(
             has=visit.page.locator("h3", has_text="path of the leading right vector")

@@ -19,6 +19,7 @@ def visit(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = tmp_path_factory.mktemp("page")
     runs = [story(record(folder / name, seed=seed)) for seed, name in enumerate(("one", "two"))]
     opened = Visit(browser, write_page(run_page(runs), folder / "page.html"))
+    opened.unfold()
     yield opened
     opened.context.close()
 

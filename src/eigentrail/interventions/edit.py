@@ -207,6 +207,9 @@ def edit(
     matrices: dict[str, EditedMatrix] = {}
     skipped = list(weights.skipped)
     for name, spec in weights.specs.items():
+        if spec.fixed:
+            skipped.append(Skipped(name, spec.fixed))
+            continue
         matrix = weights[name]
         given = dict(options)
         covariance = (covariances or {}).get(name)

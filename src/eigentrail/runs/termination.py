@@ -5,36 +5,39 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
+import weakref
 from types import FrameType
 from typing import NoReturn
 
 
 class Termination:
-    """Turn SIGTERM into `SystemExit` while a run is recorded, so that what is due can still be written.
+    """Turn SIGTERM into `SystemExit` while runs are recorded, so that what is due can still be written.
 
     Python's own answer is to end at once. A handler that the program or a trainer has set already stays, and outside
-    the main thread, where none can be set, nothing is changed.
+    the main thread, where none can be set, nothing is changed. The last of several recorders gives the signal back.
     """
-
-    def __init__(self) -> None:
-        self._set = False
 
     def begin(self) -> None:
         """Take over SIGTERM, if nobody else has."""
         main = threading.current_thread() is threading.main_thread()
         if main and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
             signal.signal(signal.SIGTERM, _leave)
-            self._set = True
+        if signal.getsignal(signal.SIGTERM) is _leave:
+            _recording.add(self)
 
     def end(self) -> None:
-        """Give it back."""
-        if not self._set or signal.getsignal(signal.SIGTERM) is not _leave:
-            self._set = False
+        """Give it back, if no other recorder needs it."""
+        if self not in _recording:
             return
-        # Closed by another thread than the one that opened: the handler stays and only ends the program.
-        with contextlib.suppress(ValueError):
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        self._set = False
+        _recording.discard(self)
+        if not _recording and signal.getsignal(signal.SIGTERM) is _leave:
+            # Closed by another thread than the one that opened: the handler stays and only ends the program.
+            with contextlib.suppress(ValueError):
+                signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+# Weak: a recorder that was forgotten without being closed holds nothing.
+_recording: weakref.WeakSet[Termination] = weakref.WeakSet()
 
 
 def _leave(number: int, frame: FrameType | None) -> NoReturn:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 Claim = tuple[Source, str, dict[str, str]]
 
+# A changed weight would be divided by its norm when it is used.
+_NORMALISED = "spectral normalisation divides it by its norm again; remove the normalisation first"
+
 
 def effective_source(context: Context, entry: TensorEntry) -> Claim | None:
     """Find the tensors that make one weight together with this one.
@@ -64,7 +67,7 @@ def _spectral(context: Context, entry: TensorEntry) -> Claim | None:
         u, v = context.shape(stem + left), context.shape(stem + right)
         if u == (entry.shape[0],) and v == (math.prod(entry.shape[1:]),):
             reason = f"a vector of spectral normalisation: already in {entry.name}"
-            source = Source(entry.name, (stem + left, stem + right), unit_norm, not_unit_norm)
+            source = Source(entry.name, (stem + left, stem + right), unit_norm, fixed=_NORMALISED)
             return source, "spectral normalisation applied", {stem + left: reason, stem + right: reason}
     return None
 
@@ -121,20 +124,6 @@ def unmasked(matrix: Tensor, weight: Tensor, mask: Tensor) -> tuple[Tensor, Tens
     """
     kept = mask != 0
     return (matrix.to(weight.dtype)).where(kept, weight), mask
-
-
-def not_unit_norm(matrix: Tensor, *stored: Tensor) -> str:
-    """Refuse to store a changed weight that spectral normalisation would divide by its norm again.
-
-    Args:
-        matrix: the changed weight.
-        stored: the old tensors.
-
-    Returns:
-        The reason.
-    """
-    del matrix, stored
-    return "spectral normalisation divides it by its norm again; remove the normalisation first"
 
 
 def unit_norm(weight: Tensor, left: Tensor, right: Tensor) -> Tensor:

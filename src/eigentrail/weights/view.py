@@ -45,6 +45,7 @@ class MatrixSpec:
         factors: with `factored`: takes `read` and returns the `FactoredMatrix`.
         put: takes {tensor name: tensor} with all of `tensors`, and the matrix (or `FactoredMatrix`) that shall be
             seen there; changes these tensors so that `build` gives it, as far as their precision allows.
+        fixed: why a changed matrix cannot be stored; empty where it can.
     """
 
     name: str
@@ -61,6 +62,7 @@ class MatrixSpec:
     factored: bool = False
     factors: Callable[[Read], FactoredMatrix] | None = field(default=None, repr=False)
     put: Callable[[dict[str, Tensor], Any], None] | None = field(default=None, repr=False)
+    fixed: str = ""
 
 
 @dataclass(frozen=True)
@@ -71,8 +73,9 @@ class Source:
         name: the tensor that the weight is called by.
         others: further tensors that are needed.
         combine: makes the weight of all of them, in that order; None for a single tensor.
-        divide: the way back: takes the weight and the old tensors in that order, and returns the new tensors, or a
-            string that says why the weight cannot be stored; with `combine` only.
+        divide: the way back: takes the weight and the old tensors in that order, and returns the new tensors; with
+            `combine` only.
+        fixed: why a changed weight cannot be stored; empty where it can.
         stored: the stored tensor that the weight is made of, where that has another name; None for `name`.
         stacked: with `combine`: one entry along the first axis is made of that entry of each tensor alone.
     """
@@ -80,7 +83,8 @@ class Source:
     name: str
     others: tuple[str, ...] = ()
     combine: Callable[..., Tensor] | None = None
-    divide: Callable[..., tuple[Tensor, ...] | str] | None = None
+    divide: Callable[..., tuple[Tensor, ...]] | None = None
+    fixed: str = ""
     stored: str | None = None
     stacked: bool = False
 
@@ -288,16 +292,15 @@ class View:
         Raises:
             LayerError: the weight is stored in a way that cannot hold the change.
         """
+        if self.source.fixed:
+            raise LayerError(f"`{self.source.name}` cannot be changed: {self.source.fixed}.")
         names = self.source.tensors
         stored = [tensors[name] for name in names]
         whole = self.source.combine(*stored) if self.source.combine else stored[0]
         target = whole if self.index is None else whole[self.index]
         place_back(target, matrix, self.turn, part)
         if self.source.combine and self.source.divide:
-            divided = self.source.divide(whole, *stored)
-            if isinstance(divided, str):
-                raise LayerError(f"`{self.source.name}` cannot be changed: {divided}.")
-            tensors.update(zip(names, divided, strict=True))
+            tensors.update(zip(names, self.source.divide(whole, *stored), strict=True))
 
     def specs(self, entry: TensorEntry, *, heads: bool) -> list[MatrixSpec]:
         """Plan the matrices of this view.
@@ -333,6 +336,7 @@ class View:
                     note=self.note,
                     build=partial(self.load, part),
                     put=partial(self.put, part),
+                    fixed=self.source.fixed,
                 )
             )
         return found

@@ -96,7 +96,8 @@ def _weight(layout: Layout, look: Look, plan: Decoding) -> tuple[TensorEntry, So
         look.weight,
         plan.tensors[1:],
         decode,
-        _cannot_store,
+        fixed=f"its numbers are quantised ({plan.dtype} codes with scales); dequantise the model first (load it in "
+        "bfloat16 and save it)",
         stored=plan.tensors[0],
         stacked=plan.stacked,
     )
@@ -120,20 +121,3 @@ class _Decode:
                 f"the codes of `{self.weight}` ({self.layout}) and what belongs to them do not fit each other; make or "
                 "download the file again."
             ) from error
-
-
-def _cannot_store(matrix: Tensor, *stored: Tensor) -> str:
-    """Refuse to store a changed weight in codes and scales that were made for another.
-
-    Args:
-        matrix: the changed weight.
-        stored: the codes and what belongs to them.
-
-    Returns:
-        The reason.
-    """
-    del matrix
-    return (
-        f"its numbers are quantised ({stored[0].dtype} codes with scales); dequantise the model first (load it in "
-        "bfloat16 and save it)"
-    )
