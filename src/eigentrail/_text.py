@@ -1,4 +1,4 @@
-"""Text that others wrote, such as the names in a stranger's file, made harmless for one line of a terminal."""
+"""Words that every surface shares: names of others' files made harmless, and things counted in plain English."""
 
 from __future__ import annotations
 
@@ -20,3 +20,17 @@ def printable(text: object) -> str:
     if shown.isascii() and shown.isprintable():
         return shown
     return "".join(f"\\u{ord(c):04x}" if unicodedata.category(c) in _UNPRINTABLE else c for c in shown)
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """Count something in words.
+
+    Args:
+        count: how many.
+        one: the word for one.
+        many: the word for others; that for one with an s by default.
+
+    Returns:
+        "1 matrix", "2 matrices".
+    """
+    return f"{count} {one if count == 1 else many or one + 's'}"

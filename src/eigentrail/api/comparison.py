@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from eigentrail._progress import Progress, shown
+from eigentrail._text import counted
 from eigentrail.api.compared_layer import ComparedSpectra, compare_layer, comparison_columns
 from eigentrail.api.layer_result import LayerResult
 from eigentrail.errors import EigentrailError, SourceError
@@ -65,7 +66,7 @@ class Comparison(LayerResult):
         return comparison_figures(self.table, self.spectra)
 
     def __repr__(self) -> str:
-        return f"Comparison({self.source_a!r}, {self.source_b!r}: {len(self.table)} matrices)"
+        return f"Comparison({self.source_a!r}, {self.source_b!r}: {counted(len(self.table), 'matrix', 'matrices')})"
 
 
 def compare(

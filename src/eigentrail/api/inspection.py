@@ -14,6 +14,7 @@ import pandas as pd
 import torch
 
 from eigentrail._progress import Progress, shown
+from eigentrail._text import counted
 from eigentrail.api.inspected_layer import InspectedLayer, inspect_layer, seconds_for
 from eigentrail.api.layer_result import LayerResult
 from eigentrail.api.partial import PartialResults
@@ -103,7 +104,8 @@ class Inspection(LayerResult):
         return inspection_figures(self.table, self.spectra)
 
     def __repr__(self) -> str:
-        return f"Inspection({self.source!r}: {len(self.table)} matrices, {len(self.skipped)} skipped)"
+        many = counted(len(self.table), "matrix", "matrices")
+        return f"Inspection({self.source!r}: {many}, {len(self.skipped)} skipped)"
 
 
 def inspect(

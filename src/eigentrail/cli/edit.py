@@ -10,7 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from eigentrail.cli import options as opt
-from eigentrail.cli.tables import console, new_table, note, number
+from eigentrail.cli.fitting import TableColumn, print_fitting
+from eigentrail.cli.tables import console, note, number
 from eigentrail.errors import OptionError
 
 _SAMPLES = 2000
@@ -165,21 +166,34 @@ class _Run:
         }
 
 
+_EDITED = (
+    TableColumn("layer"),
+    TableColumn("size", 3, right=True),
+    TableColumn("rank", right=True),
+    TableColumn("spikes", 4, right=True),
+    TableColumn("error expected", 5, right=True),
+    TableColumn("of outputs", 2, right=True),
+    TableColumn("measured", 1, right=True),
+    TableColumn("rounding", 6, right=True),
+    TableColumn("factors", 3, right=True),
+)
+
+
 def _print(planned: Any, table: Any) -> None:
-    columns = [("layer", "l"), ("size", "r"), ("rank", "r"), ("spikes", "r"), ("error expected", "r")]
-    columns += [("of outputs", "r"), ("measured", "r"), ("rounding", "r"), ("factors", "r")]
-    shown = new_table(columns)
+    shown = []
     for row in table.to_dict(orient="records"):
         pooled = f"{row['matrices']}x" if row["matrices"] > 1 else ""
         cells = [row[key] for key in ("relative_error", "output_error", "measured_error", "rounding")]
-        shown.add_row(
-            row["name"],
-            f"{pooled}{row['rows']}x{row['cols']}",
-            str(row["rank"]),
-            *("-" if _lacks(value) else number(value) for value in (row["spikes"], *cells)),
-            f"{row['parameters_factored'] / row['parameters']:.0%}",
+        shown.append(
+            (
+                row["name"],
+                f"{pooled}{row['rows']}x{row['cols']}",
+                str(row["rank"]),
+                *("-" if _lacks(value) else number(value) for value in (row["spikes"], *cells)),
+                f"{row['parameters_factored'] / row['parameters']:.0%}",
+            )
         )
-    console().print(shown)
+    print_fitting(console(), _EDITED, shown, elsewhere="--format csv")
     left = [one for one in planned.skipped if one.name in planned.weights.specs]
     for one in left[:5]:
         note(f"left as it is: {one.name}: {one.reason}")

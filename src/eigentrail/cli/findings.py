@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.table import Table
 from rich.text import Text
 
+from eigentrail._text import counted
 from eigentrail.api.analysis import RunAnalysis
+from eigentrail.cli.fitting import SENTENCE, TableColumn, print_fitting
 from eigentrail.cli.tables import console
 from eigentrail.findings import Finding, Verdict, strongest_first
 from eigentrail.report.answers import beside_chance
@@ -39,7 +40,7 @@ def print_summary(found: RunAnalysis, page: Path | None, next_steps: Sequence[st
     if left:
         out.print(
             Text(
-                f"{_count(left, 'entry', 'entries')} left out (vectors, or too long): see the page",
+                f"{counted(left, 'entry', 'entries')} left out (vectors, or too long): see the page",
                 style="dim",
             )
         )
@@ -61,9 +62,7 @@ def print_answers(findings: Sequence[Finding], most: int = MOST_QUESTIONS) -> No
     by_question: dict[str, list[Finding]] = {}
     for one in strongest_first(findings):
         by_question.setdefault(one.question, []).append(one)
-    table = Table(box=None, show_header=False, padding=(0, 1, 0, 0), pad_edge=False)
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
+    rows, styles = [], []
     for asked in list(by_question.values())[:most]:
         first = asked[0]
         counts = Counter(one.verdict for one in asked)
@@ -72,14 +71,8 @@ def print_answers(findings: Sequence[Finding], most: int = MOST_QUESTIONS) -> No
             if len(asked) > 1
             else str(first.verdict)
         )
-        table.add_row(
-            Text(share, style="bold red" if first.needs_look else _STYLES[first.verdict]),
-            Text(f"{first.subject}: {first.sentence}"),
-        )
-    console().print(table)
+        rows.append((share, f"{first.subject}: {first.sentence}"))
+        styles.append("bold red" if first.needs_look else _STYLES[first.verdict])
+    print_fitting(console(), (TableColumn(""), TableColumn("", prose=SENTENCE)), rows, styles)
     if len(by_question) > most:
         console().print(Text(f"and {len(by_question) - most} more questions on the page", style="dim"))
-
-
-def _count(number: int, one: str, many: str) -> str:
-    return f"1 {one}" if number == 1 else f"{number} {many}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from eigentrail.cli import options as opt
-from eigentrail.cli.tables import console, new_table, note, number
+from eigentrail.cli.tables import note, print_frame
 from eigentrail.errors import OptionError
 
 if TYPE_CHECKING:
@@ -122,19 +122,8 @@ def _show(table: pd.DataFrame, format: opt.Format, skipped: Any = (), findings: 
             document["findings"] = findings
         typer.echo(json.dumps(document))
         return
-    shown = new_table(
-        [(title.replace("_", " "), "l" if title == "module" else "r") for title in table.columns]
-    )
-    for row in table.itertuples(index=False):
-        shown.add_row(*(value if isinstance(value, str) else _cell(value) for value in row))
-    console().print(shown)
+    print_frame(table)
     for left in list(skipped)[:5]:
         note(f"left out: {left.name}: {left.reason}")
     if len(skipped) > 5:
         note(f"and {len(skipped) - 5} more")
-
-
-def _cell(value: Any) -> str:
-    if value is None or value != value:  # noqa: PLR0124 - pandas has NaN where a column lacks a number
-        return "-"
-    return str(int(value)) if float(value).is_integer() else number(float(value))

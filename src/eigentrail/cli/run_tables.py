@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +11,8 @@ from rich.text import Text
 from eigentrail.analyses.framework.registry import analyses
 from eigentrail.api.analysis import RunAnalysis
 from eigentrail.cli.findings import print_answers
-from eigentrail.cli.tables import console, new_table, number
+from eigentrail.cli.fitting import SENTENCE, TableColumn, print_fitting
+from eigentrail.cli.tables import console, number, print_frame
 from eigentrail.findings import ClaimResult, Skipped, strongest_first
 from eigentrail.recipes import ClaimStudy, recipes
 from eigentrail.report.run_story import headline
@@ -39,7 +39,7 @@ def print_analysis(found: RunAnalysis, *, verbose: bool = False) -> None:
             _print_evolution(one.table)
         else:
             columns = one.analysis.columns if verbose else one.analysis.shown
-            print_table(one.table[[c for c in columns if c in one.table]])
+            print_frame(one.table[[c for c in columns if c in one.table]])
         if verbose:
             for finding in strongest_first(one.findings):
                 out.print(Text.assemble((f"{finding.subject}: {finding.verdict} ", "bold"), finding.sentence))
@@ -64,55 +64,48 @@ def _left_out(left: Sequence[Skipped], verbose: bool) -> list[str]:
     return told
 
 
+_EVOLUTION = (
+    TableColumn("layer"),
+    TableColumn("shape", 6),
+    TableColumn("steps", 9, right=True),
+    TableColumn("spikes", right=True),
+    TableColumn("shuffled", 4, right=True),
+    TableColumn("born", 5, right=True),
+    TableColumn("died", 7, right=True),
+    TableColumn("crossed", 8, right=True),
+    TableColumn("bulk to law", 3, right=True),
+    TableColumn("noise below", 3, right=True),
+    TableColumn("rank", 2, right=True),
+    TableColumn("alpha", 2, right=True),
+    TableColumn("phase", 1),
+)
+
+
 def _print_evolution(table: pd.DataFrame) -> None:
-    out = console()
-    shown = new_table(
-        [("layer", "l"), ("shape", "l"), ("steps", "r"), ("spikes", "r"), ("shuffled", "r"), ("born", "r"),
-         ("died", "r"), ("crossed", "r"), ("bulk to law", "r"), ("noise <", "r"), ("rank", "r"), ("alpha", "r"),
-         ("phase", "l")]
-    )  # fmt: skip
-    rows: list[dict[str, Any]] = table.to_dict(orient="records")
-    for row in rows:
-        phases = (row["phase_first"] or "-", row["phase_last"] or "-")
-        shown.add_row(
-            Text(row["name"]),
-            f"{row['rows']}x{row['cols']}",
-            str(row["steps"]),
-            _change(row, "spikes"),
-            number(row["null_spikes_last"]),
-            str(row["births"]),
-            str(row["deaths"]),
-            str(row["crossings"]),
-            _change(row, "mp_ks_distance"),
-            number(row["noise_ks_high"]),
-            _change(row, "effective_rank"),
-            _change(row, "alpha"),
-            phases[0] if phases[0] == phases[1] else " → ".join(phases),
-        )
-    out.print(shown)
+    print_fitting(console(), _EVOLUTION, [_evolution_cells(row) for row in table.to_dict(orient="records")])
 
 
-def _change(row: dict[str, Any], column: str) -> str:
+def _evolution_cells(row: dict[Any, Any]) -> tuple[str, ...]:
+    phases = (row["phase_first"] or "-", row["phase_last"] or "-")
+    return (
+        str(row["name"]),
+        f"{row['rows']}x{row['cols']}",
+        str(row["steps"]),
+        _change(row, "spikes"),
+        number(row["null_spikes_last"]),
+        str(row["births"]),
+        str(row["deaths"]),
+        str(row["crossings"]),
+        _change(row, "mp_ks_distance"),
+        number(row["noise_ks_high"]),
+        _change(row, "effective_rank"),
+        _change(row, "alpha"),
+        phases[0] if phases[0] == phases[1] else " → ".join(phases),
+    )
+
+
+def _change(row: dict[Any, Any], column: str) -> str:
     return f"{number(row[f'{column}_first'])} → {number(row[f'{column}_last'])}"
-
-
-def print_table(table: pd.DataFrame) -> None:
-    """Print a table as it is.
-
-    Args:
-        table: the table.
-    """
-    # With spaces a long heading breaks into lines between its words.
-    shown = new_table([(str(c).replace("_", " "), "l") for c in table.columns])
-    for row in table.to_dict(orient="records"):
-        shown.add_row(*(Text(_cell(v)) for v in row.values()))
-    console().print(shown)
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, float):
-        return "-" if math.isnan(value) else number(value)
-    return "-" if value is None else str(value)
 
 
 def print_claims(claims: pd.DataFrame) -> None:
@@ -134,40 +127,38 @@ def print_claim_results(claims: Sequence[ClaimResult]) -> None:
     Args:
         claims: the claims with their verdicts.
     """
-    table = new_table([("verdict", "l"), ("claim", "l")])
     told = {"yes": "holds", "no": "does not hold", "undecided": "not decided"}
-    for one in sorted(claims, key=lambda one: list(told).index(str(one.verdict))):
-        text = Text.assemble(
-            (f"{one.claim.source} ", "dim"), f"{one.claim.statement} ", (one.sentence, "dim")
-        )
-        table.add_row(Text(told[str(one.verdict)], style="bold"), text)
-    console().print(table)
+    columns = (TableColumn("verdict"), TableColumn("claim", prose=SENTENCE))
+    rows = [
+        (told[str(one.verdict)], f"{one.claim.source} {one.claim.statement} {one.sentence}")
+        for one in sorted(claims, key=lambda one: list(told).index(str(one.verdict)))
+    ]
+    print_fitting(console(), columns, rows)
 
 
 def print_analyses() -> None:
     """Describe the analyses: what each finds, and whether it is made unasked."""
-    table = new_table([("analysis", "l"), ("what it finds", "l"), ("made unasked", "l")])
-    for analysis in analyses().values():
-        table.add_row(Text(analysis.name), Text(analysis.about), "yes" if analysis.default else "with --only")
-    console().print(table)
+    columns = (
+        TableColumn("analysis"),
+        TableColumn("what it finds", prose=SENTENCE),
+        TableColumn("made unasked"),
+    )
+    rows = [(one.name, one.about, "yes" if one.default else "with --only") for one in analyses().values()]
+    print_fitting(console(), columns, rows)
 
 
 def print_studies() -> None:
     """Describe the studies: source, what each shows, its time and its disk."""
-    table = new_table(
-        [
-            ("study", "l"),
-            ("source", "l"),
-            ("data", "l"),
-            ("what it shows", "l"),
-            ("time on 2 cores", "l"),
-            ("disk", "l"),
-        ]
+    columns = (
+        TableColumn("study"),
+        TableColumn("source", 2, prose=10),
+        TableColumn("data", 3, prose=10),
+        TableColumn("what it shows", prose=SENTENCE),
+        TableColumn("time on 2 cores", prose=20),
+        TableColumn("disk", 1, prose=16),
     )
+    rows = []
     for study in recipes().values():
-        if isinstance(study, ClaimStudy):
-            source, data = study.source, study.data
-        else:
-            source, data = study.training.source, study.training.data
-        table.add_row(Text(study.name), source, data, Text(study.shows), study.minutes, study.disk)
-    console().print(table)
+        about = study if isinstance(study, ClaimStudy) else study.training
+        rows.append((study.name, about.source, about.data, study.shows, study.minutes, study.disk))
+    print_fitting(console(), columns, rows, elsewhere="a pipe")

@@ -19,7 +19,8 @@ def selftest(
     ] = opt.Format.TABLE,
 ) -> int:
     """Plant known structures and print what is recovered of them on this machine."""
-    from eigentrail.cli.tables import console, new_table, number
+    from eigentrail.cli.fitting import TableColumn, print_fitting
+    from eigentrail.cli.tables import console, number
     from eigentrail.testing.selftest import selftest as run_selftest
 
     checks = list(run_selftest(seed))
@@ -32,16 +33,23 @@ def selftest(
         for c in checks:
             typer.echo(f'"{c.structure}","{c.quantity}",{c.true},{c.recovered},{c.tolerance},{c.passed}')
         return 1 if failed else 0
-    table = new_table(
-        [("planted", "l"), ("quantity", "l"), ("true", "r"), ("recovered", "r"), ("within", "r"), ("", "l")]
+    columns = (
+        TableColumn("planted"),
+        TableColumn("quantity"),
+        TableColumn("true", right=True),
+        TableColumn("recovered", right=True),
+        TableColumn("within", 1, right=True),
+        TableColumn("passed"),
     )
-    for c in checks:
-        verdict = Text("ok") if c.passed else Text("FAILED", style="bold red")
-        table.add_row(
-            c.structure, c.quantity, number(c.true, 4), number(c.recovered, 4), number(c.tolerance), verdict
+    rows = [
+        (
+            *(c.structure, c.quantity, number(c.true, 4), number(c.recovered, 4), number(c.tolerance)),
+            "ok" if c.passed else "FAILED",
         )
+        for c in checks
+    ]
     out = console()
-    out.print(table)
+    print_fitting(out, columns, rows, ["" if c.passed else "bold red" for c in checks])
     out.print()
     out.print(Text(f"{len(checks) - len(failed)} of {len(checks)} planted structures recovered."))
     return 1 if failed else 0

@@ -54,9 +54,8 @@ def study(
         print_claim_results,
         print_claims,
         print_studies,
-        print_table,
     )
-    from eigentrail.cli.tables import note
+    from eigentrail.cli.tables import note, print_frame
     from eigentrail.training import DivergenceError
 
     if list_:
@@ -101,7 +100,7 @@ def study(
             print_claims(done.claims)
             note(f"{done.page.with_name('comparison.csv')} and claims.csv beside it hold all numbers")
         else:
-            print_table(done.table)
+            print_frame(done.table, elsewhere="comparison.csv beside the page")
     else:
         if verbose:
             print_analysis(done.analysis, verbose=True)

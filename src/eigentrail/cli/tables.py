@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import pandas as pd
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
+from eigentrail._text import counted
 from eigentrail.cli.fitting import TableColumn, print_fitting
 
 if TYPE_CHECKING:
@@ -68,25 +71,33 @@ def note_written(folder: Path) -> None:
     )
 
 
-def new_table(columns: list[tuple[str, str]]) -> Table:
-    """Make a table without lines.
+def print_frame(table: pd.DataFrame, *, elsewhere: str = "--format json") -> None:
+    """Print a table of pandas with as many of its columns, from the first on, as there is room for.
 
     Args:
-        columns: title of each, and "l" or "r" for how it is set.
-
-    Returns:
-        An empty table.
+        table: the table.
+        elsewhere: which option gives the columns that are left out.
     """
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1))
-    for title, justify in columns:
-        table.add_column(
-            title,
-            justify="right" if justify == "r" else "left",
-            overflow="fold",
-            no_wrap=justify == "r",
-            min_width={"layer": 12, "phase": len("rank-collapse")}.get(title),
+    columns = [
+        TableColumn(
+            # With spaces a long heading breaks into lines between its words.
+            str(name).replace("_", " "),
+            rank=place,
+            right=not any(isinstance(value, str | bool) for value in table[name]),
         )
-    return table
+        for place, name in enumerate(table.columns)
+    ]
+    rows = [[_cell(value) for value in row] for row in table.itertuples(index=False)]
+    print_fitting(console(), columns, rows, elsewhere=elsewhere)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float | np.floating):
+        value = float(value)
+        if math.isnan(value):  # pandas has it where a column lacks a number
+            return "-"
+        return str(int(value)) if value.is_integer() and abs(value) < 1e6 else number(value)
+    return "-" if value is None else str(value)
 
 
 _INSPECTION = (
@@ -130,7 +141,7 @@ def print_inspection(found: Inspection) -> None:
     out.print(
         Text(
             f"{counted(summary['matrices'], 'matrix', 'matrices')} of {found.source} (convolutions: {found.conv}); "
-            f"mean alpha {number(summary['means']['alpha'])}, {counted(summary['spikes'], 'spike', 'spikes')} where "
+            f"mean alpha {number(summary['means']['alpha'])}, {counted(summary['spikes'], 'spike')} where "
             f"chance gives fewer than {max(summary['expected_false_spikes'], 0.01):.2g}; "
             f"phases: {phases or 'none told'}."
         )
@@ -147,20 +158,6 @@ def print_inspection(found: Inspection) -> None:
     _print_skipped(out, found.skipped)
 
 
-def counted(count: int, one: str, many: str) -> str:
-    """Count something.
-
-    Args:
-        count: how many.
-        one: the word for one.
-        many: the word for others.
-
-    Returns:
-        "1 matrix", "2 matrices".
-    """
-    return f"{count} {one if count == 1 else many}"
-
-
 def _print_findings(out: Console, found: Inspection) -> None:
     alerts, total = found.alerts, len(found.table) + len(found.not_finite)
     layers = list(dict.fromkeys(one.subject for one in alerts))
@@ -168,11 +165,11 @@ def _print_findings(out: Console, found: Inspection) -> None:
     if alerts and layers[0] == "network":
         out.print(Text(alerts[0].sentence, style="bold"))
     elif alerts:
-        said = f"{len(layers)} of {counted(total, 'layer', 'layers')} {needs} a look: {layers[0]}"
+        said = f"{len(layers)} of {counted(total, 'layer')} {needs} a look: {layers[0]}"
         more = f" and {len(layers) - 1} more" if len(layers) > 1 else ""
         out.print(Text(f"{said}{more}.", style="bold"))
     else:
-        out.print(Text(f"None of {counted(total, 'layer', 'layers')} needs a look.", style="bold"))
+        out.print(Text(f"None of {counted(total, 'layer')} needs a look.", style="bold"))
     for one in alerts[:_MOST_ALERTS]:
         if one is not alerts[0] or one.subject != "network":  # the headline said it
             out.print(Text(f"- {one.sentence}"))

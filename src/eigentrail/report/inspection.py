@@ -10,6 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from eigentrail._cells import ABSENT, cell, is_absent
+from eigentrail._text import counted
 from eigentrail._untrusted import file_stem
 from eigentrail.figures import density, ks, levels, overview, tail, vectors
 from eigentrail.figures.overview import PHASE_ORDER
@@ -285,7 +286,9 @@ def findings_section(rows: list[dict[str, Any]], findings: Sequence[Finding]) ->
     subjects = len({one.subject for one in alerts if one.subject in places})
     needs = "needs" if subjects == 1 else "need"
     lead = (
-        f"{subjects} of {len(rows)} matrices {needs} a look, the gravest first.{more}" if subjects else more
+        f"{subjects} of {counted(len(rows), 'matrix', 'matrices')} {needs} a look, the gravest first.{more}"
+        if subjects
+        else more
     )
     return Section("look", "Look first" if alerts else "Findings", tuple(items), lead.strip())
 

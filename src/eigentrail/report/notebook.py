@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 import pandas as pd
 import plotly.graph_objects as go
 
+from eigentrail._text import counted
 from eigentrail.errors import OptionError
 from eigentrail.report.comparison import Pair, comparison_plots, pair_plots
 from eigentrail.report.inspection import FIGURES, overview_plots
@@ -54,7 +55,7 @@ class FigureBook(Mapping[str, Figures]):
         return name in self._names
 
     def __repr__(self) -> str:
-        return f"FigureBook({len(self)} matrices; .overview, [name] -> figures by name)"
+        return f"FigureBook({counted(len(self), 'matrix', 'matrices')}; .overview, [name] -> figures by name)"
 
 
 def inspection_figures(table: pd.DataFrame, spectra: Mapping[str, Spectrum]) -> FigureBook:

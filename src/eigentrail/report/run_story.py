@@ -11,6 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from eigentrail._cells import cell
+from eigentrail._text import counted
 from eigentrail.analyses import AnalysisResult
 from eigentrail.findings import Skipped
 from eigentrail.report.sections import Fact, Facts, Item, Prose
@@ -147,9 +148,10 @@ def headline(run: Run, *, short: bool = False) -> str:
     if name is None and manifest is not None:
         name = manifest.model.class_name.rpartition(":")[2]
     data = ((manifest.data if manifest is not None else None) or {}).get("name")
-    steps = f"{int(run.steps[-1])} steps"
+    steps = counted(int(run.steps[-1]), "step")
     epochs = (notes.get("training") or {}).get("epochs")
-    length = (f"{epochs} epochs" if short else f"{epochs} epochs, {steps}") if epochs else steps
+    trained = counted(epochs, "epoch") if epochs else ""
+    length = (trained if short else f"{trained}, {steps}") if epochs else steps
     what = " on ".join(str(part) for part in (name, data) if part) or run.path.name
     told: list[str] = []
     for metric, label in (

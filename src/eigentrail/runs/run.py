@@ -14,6 +14,7 @@ import torch
 import xarray as xr
 from torch import nn
 
+from eigentrail._text import counted
 from eigentrail.errors import RunError
 from eigentrail.runs.analyses import Analyses
 from eigentrail.runs.layer_array import LayerArray
@@ -52,7 +53,7 @@ class LayerInfo:
 
     def __repr__(self) -> str:
         steps = f"{self.steps[0]} to {self.steps[-1]}" if len(self.steps) else "none"
-        return f"<{self.name}: {self.shape} {self.dtype}, {len(self.steps)} steps, {steps}>"
+        return f"<{self.name}: {self.shape} {self.dtype}, {counted(len(self.steps), 'step')}, {steps}>"
 
 
 class Run(ABC):
@@ -166,8 +167,8 @@ class Run(ABC):
 
     def __repr__(self) -> str:
         steps = self.steps
-        span = f"{len(steps)} steps, {steps[0]} to {steps[-1]}" if len(steps) else "no step"
-        return f"<Run {self.path}: {self.status}, {len(self.layers)} layers, {span}>"
+        span = f"{counted(len(steps), 'step')}, {steps[0]} to {steps[-1]}" if len(steps) else "no step"
+        return f"<Run {self.path}: {self.status}, {counted(len(self.layers), 'layer')}, {span}>"
 
     def _repr_html_(self) -> str:
         rows = "".join(

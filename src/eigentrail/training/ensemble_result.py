@@ -11,6 +11,7 @@ from typing import Any, overload
 
 import pandas as pd
 
+from eigentrail._text import counted
 from eigentrail.errors import RunError, RunWarning
 from eigentrail.runs import Run, open_run
 from eigentrail.runs.checkpoints import steps_of
@@ -124,7 +125,7 @@ class Ensemble(Sequence[Run]):
     def __repr__(self) -> str:
         counts = {status: self.statuses.count(status) for status in dict.fromkeys(self.statuses)}
         told = ", ".join(f"{count} {status}" for status, count in counts.items())
-        return f"<Ensemble {self.path}: {len(self)} runs{': ' if told else ''}{told}>"
+        return f"<Ensemble {self.path}: {counted(len(self), 'run')}{': ' if told else ''}{told}>"
 
 
 def diverged(run: Run) -> bool:

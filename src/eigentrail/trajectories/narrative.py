@@ -6,6 +6,8 @@ from typing import Any
 
 import pandas as pd
 
+from eigentrail._text import counted
+
 _MOST_NAMED = 3
 
 
@@ -58,8 +60,8 @@ def _growth(rows: list[dict[str, Any]]) -> str:
     grew = [row for row in rows if row["spikes_last"] > row["spikes_first"]]
     holds = [row for row in grew if claim_holds(row)]
     if not grew:
-        return f"In none of {_matrices(len(rows))} the number of spikes grew."
-    text = f"The number of spikes grew in {len(grew)} of {_matrices(len(rows))}"
+        return f"In none of {counted(len(rows), 'matrix', 'matrices')} the number of spikes grew."
+    text = f"The number of spikes grew in {len(grew)} of {counted(len(rows), 'matrix', 'matrices')}"
     if not holds:
         return f"{text}; there the bulk ends further from the Marchenko-Pastur law than noise does."
     if len(grew) == len(holds):
@@ -95,7 +97,7 @@ def describe_layer(row: dict[str, Any]) -> str:
     if row["spikes_first"] is None:
         return f"{head}: no Marchenko-Pastur bulk can be fitted; {'; '.join(row['notes']) or 'it has too few values'}."
     once = _seen_once(row)
-    parts = [f"{head}: {_count(row['spikes_first'], 'spike')} at step {row['first_step']}"]
+    parts = [f"{head}: {counted(row['spikes_first'], 'spike')} at step {row['first_step']}"]
     if not once:
         parts.append(f", {row['spikes_last']} at step {row['last_step']}")
     shuffled = row["null_spikes_last"]
@@ -105,7 +107,7 @@ def describe_layer(row: dict[str, Any]) -> str:
     if row["first_birth"] is not None:
         happened.append(f"first birth at step {row['first_birth']}")
     happened += [
-        _count(row[f"{kind}s"], kind, f"{kind}s")
+        counted(row[f"{kind}s"], kind, f"{kind}s")
         for kind in ("birth", "death", "crossing")
         if row[f"{kind}s"]
     ]
@@ -172,11 +174,3 @@ def _times_noise(row: dict[str, Any]) -> str:
 
 def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(k): v for k, v in row.items()} for row in table.to_dict(orient="records")]
-
-
-def _matrices(number: int) -> str:
-    return "1 matrix" if number == 1 else f"{number} matrices"
-
-
-def _count(number: int, one: str, many: str | None = None) -> str:
-    return f"{number} {one if number == 1 else many or one + 's'}"

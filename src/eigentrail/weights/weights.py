@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from eigentrail._text import counted
 from eigentrail.errors import SourceError
 from eigentrail.weights.factored import FactoredMatrix
 from eigentrail.weights.merge import merge_adapter
@@ -78,9 +79,8 @@ class Weights(Mapping[str, Tensor | FactoredMatrix]):
         return name in self.specs
 
     def __repr__(self) -> str:
-        return (
-            f"Weights({self.source!r}, {len(self)} matrices, conv={self.conv!r}, {len(self.skipped)} skipped)"
-        )
+        many = counted(len(self), "matrix", "matrices")
+        return f"Weights({self.source!r}, {many}, conv={self.conv!r}, {len(self.skipped)} skipped)"
 
     def tensor(self, name: str) -> Tensor:
         """Read a tensor as it is stored.
