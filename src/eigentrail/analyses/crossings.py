@@ -22,7 +22,7 @@ _STEPS = 200
 _KEPT = 24
 _LISTED = 8
 _DRAWS = 100
-_WALKS = "random walks of the weights with the same steps"
+_WALKS = "walks of the same updates with random signs"
 
 
 def _seconds(size: Size) -> float:
@@ -42,9 +42,8 @@ def _findings(row: Row) -> Iterable[Finding]:
         row,
         "Do the leading singular values cross more often than in a random walk?",
         "leading_count",
-        yes=f"The leading direction changes {times}; random walks with the same steps change {beside.median:g} times.",
-        no=f"The leading direction {changed}; random walks with the same steps change as often ({beside.median:g} "
-        "times).",
+        yes=f"The leading direction changes {times}; walks of the same updates {beside.median:g} times.",
+        no=f"The leading direction {changed}; walks of the same updates change as often ({beside.median:g} times).",
         detail=row["events_told"] or "",
     )
 
@@ -53,7 +52,7 @@ def _findings(row: Row) -> Iterable[Finding]:
     "crossings",
     question="Do leading singular values cross?",
     about="where the leading singular directions change places, beside random walks of the weights",
-    version=4,
+    version=5,
     unit="matrix",
     order=60,
     cost=_seconds,

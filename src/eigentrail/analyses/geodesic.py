@@ -13,6 +13,7 @@ from jaxtyping import Float64
 from eigentrail.analyses import Context, Figure, Needs, Overview, Quantity, Row, Size, Trajectory, analysis
 from eigentrail.analyses.framework.wording import finding
 from eigentrail.chance import LEVEL
+from eigentrail.chance.optimizer_memory import Memory
 from eigentrail.errors import EigentrailError
 from eigentrail.figures import geodesics as drawn
 from eigentrail.figures.sphere import sphere, sphere_data
@@ -33,7 +34,7 @@ _WALKS = "walks of the same updates with random signs"
 # Steps that are looked at for the first spike, and steps that a path from there on needs to be worth a fit.
 _LOOKED_AT = 200
 _FEWEST = 12
-# More segments than these are a path that bends all along rather than at kinks.
+# So many segments are drawn at most.
 _FEW = 4
 _DRAWS = 200
 
@@ -118,8 +119,8 @@ def _figures(side: Side) -> tuple[Figure, ...]:
         Figure(
             f"residuals-{side}",
             f"angle off the geodesic, {side} vector",
-            "Angle between the vector and its circle at each step. A smooth path that is no circle is cut into several "
-            "circles too, at most four are shown; a kink is a change with a narrow interval.",
+            "Angle between the vector and its circle at each step. At a change the path goes over to "
+            "another circle by more than walks around one circle seem to; at most four are shown.",
             lambda node, title: drawn.residuals(path(node), cut(node), title),
             lambda node: sphere_data(path(node), cut(node)),
             when=when,
@@ -163,7 +164,7 @@ def _table(nodes: Sequence[tuple[str, xr.DataTree]]) -> pd.DataFrame:
     question=_QUESTION,
     about="great circles through the leading singular vectors, beside walks of the same updates and straight "
     "lines; segments",
-    version=9,
+    version=10,
     unit="matrix",
     order=50,
     rows=("side",),
@@ -231,9 +232,9 @@ def _table(nodes: Sequence[tuple[str, xr.DataTree]]) -> pd.DataFrame:
         "length": Quantity("Length", "Length of the path on the sphere.", "radians"),
         "segments": Quantity(
             "Segments",
-            "How many great circles one after the other a penalty on their number asks for; it cuts slow bends too.",
+            "How many great circles the path follows one by one: each change beyond 95% of walks around fewer.",
             "count",
-            chance="Walks are cut into 6 on average: the number alone says nothing.",
+            chance="1 for a path around one circle, however its noise walks.",
         ),
         "changes": Quantity("Changes", "Steps at which another circle fits better, at most three.", "steps"),
         "rank_changes": Quantity(
@@ -263,8 +264,8 @@ def geodesic(matrix: Trajectory, context: Context) -> xr.DataTree:
         Its node. The children are `first` and, where the first Marchenko-Pastur spike comes later and leaves
         enough steps, `spike`: what `singular_path` gives from the first step and from that spike on; and
         `segments_right`, `segments_left` [segment]: up to four great circles that the path follows one after the
-        other, from the same start as the child named by `attrs["start"]`, and `attrs["count"]`, how many the penalty
-        alone gives. Each has its circle as
+        other, from the same start as the child named by `attrs["start"]`, and `attrs["count"]`, how many there are
+        without a limit. Each has its circle as
         `plane` [segment, end, entry], two orthonormal vectors, `circle` [segment, end, axis], these projected onto
         the great 2-sphere of the whole path, in its axes, and `from_angle`, `to_angle`, the ends of its arc in that
         plane. The node itself has the table's numbers [side].
@@ -297,7 +298,7 @@ def geodesic(matrix: Trajectory, context: Context) -> xr.DataTree:
             note = f"the path begins at the first step: the first spike appears at step {spike}, with {left} "
             note += "step left" if left == 1 else "steps left"
     for side in SIDES:
-        nodes[f"/segments_{side}"] = _segments(nodes[f"/{start}"], side)
+        nodes[f"/segments_{side}"] = _segments(nodes[f"/{start}"], side, memory)
     nodes["/"] = _numbers(nodes, start)
     tree = xr.DataTree.from_dict(nodes)
     rows, cols = x.shape[1:]
@@ -350,9 +351,16 @@ def _numbers(nodes: dict[str, Any], start: str) -> xr.Dataset:
     )
 
 
-def _segments(path: xr.Dataset, side: Side) -> xr.Dataset:
+def _segments(path: xr.Dataset, side: Side, memory: Memory) -> xr.Dataset:
     try:
-        found = segments(path[side].astype(np.float64), side=side, most=_FEW, null=0)
+        found = segments(
+            path[side].astype(np.float64),
+            side=side,
+            most=_FEW,
+            null=0,
+            momentum=memory.momentum,
+            nesterov=memory.nesterov,
+        )
     except EigentrailError as error:
         return xr.Dataset(attrs={"note": str(error)})
     table = found.table
@@ -375,7 +383,6 @@ def _segments(path: xr.Dataset, side: Side) -> xr.Dataset:
         attrs={
             "rss_single": found.rss_single,
             "rss": found.rss,
-            "penalty": found.penalty,
             "count": found.count,
             "note": "",
         },

@@ -33,7 +33,6 @@ LEADING = 10
 # Steps and draws of the walks of whole matrices, and the numbers that all of them may take.
 _WALK_STEPS, _DRAWS, _FEWEST_DRAWS, _NUMBERS = 30, 60, 20, 4 * 10**8
 _LARGEST = 2048
-_WALKS = "walks of untrained matrices with the same norms"
 _SIGNS = "walks of the same updates with random signs"
 
 
@@ -44,9 +43,9 @@ def _findings(row: Row) -> Iterable[Finding]:
             row,
             "Does the motion lie along singular matrices more than in a random walk?",
             "first_largest",
-            yes=f"The first component overlaps a singular matrix by {largest.observed:.2f}; {_WALKS} by "
+            yes=f"The first component overlaps a singular matrix by {largest.observed:.2f}; {_SIGNS} by "
             f"{largest.median:.2f} in the median.",
-            no=f"The first component overlaps a singular matrix by {largest.observed:.2f}, as {_WALKS} do "
+            no=f"The first component overlaps a singular matrix by {largest.observed:.2f}, as {_SIGNS} do "
             f"({largest.median:.2f}).",
         )
     share = row.compared("walk_updates_share")
@@ -74,7 +73,7 @@ def _walks(node: xr.DataTree, key: str, null: str, title: str, axis: str, what: 
     "overlap",
     question="How do the directions relate to each other?",
     about="components of the weights beside singular matrices and components of the updates",
-    version=4,
+    version=5,
     unit="layer",
     order=40,
     cost=seconds,
@@ -101,7 +100,7 @@ def _walks(node: xr.DataTree, key: str, null: str, title: str, axis: str, what: 
             "0 to 1",
             source="S1 eq. 6.2",
             null="first_largest_null_draws",
-            null_name=_WALKS,
+            null_name=_SIGNS,
             shown=True,
         ),
         "spikes": Quantity(
@@ -162,14 +161,14 @@ def _walks(node: xr.DataTree, key: str, null: str, title: str, axis: str, what: 
             "largest overlap of component 1, beside walks",
             "The largest overlap of the first component with a singular matrix. A walk's first component lies "
             "along its "
-            "displacement, and so do the weights at its end: untrained matrices that only walk are the null.",
+            "displacement, and so do the weights at its end: walks of the same updates with random signs are the null.",
             lambda node, title: _walks(
                 node,
                 "first_largest",
                 "first_largest_null_draws",
                 title,
                 "largest overlap with a singular matrix",
-                "untrained walks",
+                "walks with random signs",
             ),
             lambda node: pd.DataFrame({"walk": node["first_largest_null_draws"].values}),
             when=lambda node: "first_largest_null_draws" in node.data_vars,
@@ -271,12 +270,14 @@ def _with_singular(
     draws = int(min(_DRAWS, _NUMBERS // (_WALK_STEPS * last.size)))
     if draws < _FEWEST_DRAWS:
         notes.append(
-            f"no walks of untrained {last.shape[0]} x {last.shape[1]} matrices are drawn: they would take minutes"
+            f"no walks of {last.shape[0]} x {last.shape[1]} matrices are drawn: they would take minutes"
         )
         return data, about
     thinned = _matrix(motion.thinned(_WALK_STEPS))
-    steps = open_rows(motion.thinned(_WALK_STEPS)).steps
-    beside: OverlapNull = singular_null(thinned, draws, context.seed, motion.memory.colour_of(steps))
+    steps, memory = open_rows(motion.thinned(_WALK_STEPS)).steps, motion.memory
+    beside: OverlapNull = singular_null(
+        thinned, draws, context.seed, memory.colour_of(steps), memory.kept(steps)
+    )
     about["first_largest"] = beside.observed
     return data.assign(first_largest_null_draws=("walk", beside.null)), about
 

@@ -79,6 +79,7 @@ def sign_walks(
     seed: int,
     colour: Float64[np.ndarray, "s s"] | None = None,
     kept: Float64[np.ndarray, " s"] | None = None,
+    shuffled: bool = False,
 ) -> Iterator[Float32[np.ndarray, "b n m"]]:
     """Let weights walk from where they started, by the observed updates with random signs.
 
@@ -92,33 +93,42 @@ def sign_walks(
         seed: seed of the signs.
         colour: L of the covariance L L^T of the updates, see `Memory.colour`; None for independent ones.
         kept: [T - 1] what weight decay leaves of the weights from step to step; None for all.
+        shuffled: whether directions change places too, each taking the size of the update whose place it takes: for
+            questions about when directions change, which signs alone leave as it is.
 
     Yields:
         The b walks at each of T steps, [b, rows, cols] in float32; the array is used again for the next step.
     """
     count = len(updates)
-    signs = np.array([np.random.default_rng([seed, draw, 2]).choice([-1.0, 1.0], count) for draw in draws])
-    signs = signs.astype(np.float32)[:, :, None, None]
+    signs, orders = np.empty((len(draws), count), dtype=np.float32), np.empty((len(draws), count), dtype=int)
+    for place, draw in enumerate(draws):
+        rng = np.random.default_rng([seed, draw, 2])
+        signs[place] = rng.choice([-1.0, 1.0], count)
+        orders[place] = rng.permutation(count) if shuffled else np.arange(count)
+    fresh = updates
+    if colour is not None:
+        fresh = scipy.linalg.solve_triangular(colour, updates.reshape(count, -1), lower=True)
+        fresh = fresh.reshape(updates.shape)
+    fresh = fresh.astype(np.float32)
+    if shuffled:
+        sizes = np.sqrt(np.einsum("snm,snm->s", fresh, fresh, dtype=np.float64))
+        signs *= sizes / np.maximum(sizes[orders], 1e-30)
     walks = np.repeat(np.asarray(start, dtype=np.float32)[None], len(signs), axis=0)
     yield walks
     left = np.ones(count) if kept is None else kept
-    if colour is None:
-        for place in range(count):
-            if left[place] != 1.0:
-                walks *= np.float32(left[place])
-            walks += signs[:, place] * updates[place].astype(np.float32)
-            yield walks
-        return
-    fresh = scipy.linalg.solve_triangular(colour, updates.reshape(count, -1), lower=True)
-    fresh = fresh.reshape(updates.shape).astype(np.float32)
-    own, next_, shorter = _recursion(colour)
+    recursion = None if colour is None else _recursion(colour)
     memory = np.zeros_like(walks)
     for place in range(count):
-        new = signs[:, place] * fresh[place]
+        drawn = fresh[orders[:, place]] if shuffled else fresh[place]
+        new = signs[:, place, None, None] * drawn
         if left[place] != 1.0:
             walks *= np.float32(left[place])
-        walks += own[place] * new + memory
-        memory = shorter[place] * memory + next_[place] * new
+        if recursion is None:
+            walks += new
+        else:
+            own, next_, shorter = recursion
+            walks += own[place] * new + memory
+            memory = shorter[place] * memory + next_[place] * new
         yield walks
 
 

@@ -10,11 +10,11 @@ from jaxtyping import Float32, Float64, Int64
 
 from eigentrail._progress import Progress, silent
 from eigentrail.chance import LEVEL, Compared, compare, compare_drawn, percentile_of
-from eigentrail.chance.weight_walks import weight_walks
 from eigentrail.linalg.singular_triples import leading_triples
 from eigentrail.linalg.subspace_iteration import SubspaceIteration
 from eigentrail.trajectories.following import follow_ranks
 from eigentrail.trajectories.geodesic_null import null_seconds
+from eigentrail.trajectories.path_walks import Motions
 
 #: Directions are followed below the k-th too, so that one that leaves the first k is not lost.
 MARGIN = 4
@@ -176,46 +176,28 @@ def count_crossings(ranks: Int64[np.ndarray, "t d"], k: int) -> tuple[int, int]:
 
 
 def walk_crossings(
-    shape: tuple[int, int],
-    start_norm: float,
-    step_norms: Float64[np.ndarray, " s"],
-    k: int,
-    draws: int,
-    seed: int,
-    minimum: float,
-    colour: Float64[np.ndarray, "s s"] | None = None,
-    shares: Float64[np.ndarray, " s"] | None = None,
-    progress: Progress = silent,
+    motions: Motions, k: int, draws: int, minimum: float, progress: Progress = silent
 ) -> Float64[np.ndarray, "2 d"]:
-    """Let Gaussian matrices walk, follow their leading directions, and count how often they change places.
+    """Let weights walk, follow their leading directions, and count how often they change places.
 
     Args:
-        shape: rows and columns.
-        start_norm: Frobenius norm of the first matrix.
-        step_norms: [T - 1] Frobenius norms of the steps.
+        motions: the walks, as of `null_motions`.
         k: how many leading places to look at.
         draws: how many walks.
-        seed: seed of the draws.
         minimum: the smallest overlap of a direction with itself one step later.
-        colour: L of the covariance L L^T of the steps, see `Memory.colour`; None for independent ones.
-        shares: [T - 1] what weight decay leaves of the weights from step to step, see `Memory.kept`; None for all.
         progress: is told of the walks done.
 
     Returns:
         [2, draws] exchanges among the first k places, and changes of the leading direction.
     """
-    # Directions have no scale, and walks are made in float32: a power of two loses no digit.
-    exponent = int(np.frexp(start_norm)[1])
-    start_norm, step_norms = float(np.ldexp(start_norm, -exponent)), np.ldexp(step_norms, -exponent)
+    shape = motions.shape
     kept = min(*shape, k + MARGIN)
-    per_walk = 4 * (4 * shape[0] * shape[1] + (len(step_norms) + 1) * kept * sum(shape))
+    per_walk = 4 * (4 * shape[0] * shape[1] + motions.steps * kept * sum(shape))
     size = max(1, min(draws, _MEMORY // per_walk))
     counts: list[tuple[int, int]] = []
     for first in range(0, draws, size):
         progress("crossings of random walks", first, draws)
-        numbers = range(first, min(first + size, draws))
-        walks = weight_walks(shape, start_norm, step_norms, numbers, seed, colour, shares)
-        left, right = _followed(walks, kept)
+        left, right = _followed(motions.drawn(range(first, min(first + size, draws))), kept)
         counts += [count_crossings(follow_ranks(u, v, minimum), k) for u, v in zip(left, right, strict=True)]
     return np.array(counts, dtype=np.float64).reshape(-1, 2).T
 

@@ -23,7 +23,9 @@ from eigentrail.trajectories.crossing_null import (
 )
 from eigentrail.trajectories.directions import Directions
 from eigentrail.trajectories.following import MINIMUM_OVERLAP, follow
-from eigentrail.trajectories.geodesic import MOST_STEPS, as_matrices, step_norms, thinned
+from eigentrail.trajectories.geodesic import MOST_STEPS, as_matrices, thinned
+from eigentrail.trajectories.null_motions import null_motions
+from eigentrail.trajectories.path_walks import NullModel
 from eigentrail.trajectories.rows import open_rows
 
 
@@ -65,6 +67,7 @@ def crossings(
     minimum: float = MINIMUM_OVERLAP,
     null: int | Any = requested.ENOUGH,
     seed: int = 0,
+    null_model: NullModel = "signs",
     steps: int = MOST_STEPS,
     momentum: float = 0.0,
     nesterov: bool = False,
@@ -75,8 +78,8 @@ def crossings(
 
     Directions are assigned from step to step by |u . u'| |v . v'|, all at once, never by rank. Inside a bulk of
     noise vectors mix at every step: exchanges mean something for values that stand out of it, or where there are more
-    or fewer of them than in random walks. These are Gaussian matrices of the same shape with the norms of the observed
-    start and steps; for the comparison walks and observed path are thinned alike.
+    or fewer of them than in random walks: from the same start by the observed updates with random signs. For the
+    comparison walks and observed path are thinned alike.
 
     Args:
         x: [T, out, ...] weights over steps.
@@ -86,6 +89,7 @@ def crossings(
             same shape and norms; no counts are no null. 200 walks of 100 steps take about 5 s of one core for
             64 x 50, 13 s for 256 x 128 weights, and grow as the number of weights times the smaller side.
         seed: seed of the walks.
+        null_model: "signs", or "walks" for Gaussian matrices with the norms of the observed start and steps.
         steps: how many steps are compared, 3 to 100.
         momentum: of the optimizer (Adam's beta_1), per unit of the steps' labels; 0 to below 1. Its walks remember.
         nesterov: whether it is Nesterov's.
@@ -112,6 +116,8 @@ def crossings(
     if not 0.0 <= real("minimum", minimum) <= 1.0:
         raise OptionError(f"minimum is an overlap, 0 to 1, not {minimum}.")
     draws, walks = requested.given(null, "counts [2, draws]", kinds=2)
+    if null_model not in {"signs", "walks"}:
+        raise OptionError(f'null_model is "signs" or "walks" here, not {null_model!r}.')
     seed, steps = seed_of(seed), whole("steps", steps, 3, MOST_STEPS)
     memory = Memory(momentum, nesterov, weight_decay)
     found: list[Directions | None] = []
@@ -141,10 +147,8 @@ def crossings(
     if walks is None:
         walks = np.zeros((2, 0))
         if draws:
-            shares = memory.kept(rows.steps[places])
-            start, norms, shape = step_norms(rows, places, shares)
-            colour = memory.colour_of(rows.steps[places])
-            walks = walk_crossings(shape, start, norms, k, draws, seed, minimum, colour, shares, progress)
+            motions = null_motions(rows, places, seed, memory, model=null_model)
+            walks = walk_crossings(motions, k, draws, minimum, progress)
     table = pd.DataFrame(events, columns=["step", "up", "down", "rank"])
     coordinates = {**rows.coordinates, "direction": np.arange(tracks.ranks.shape[1])}
     dims = ("step", "direction")

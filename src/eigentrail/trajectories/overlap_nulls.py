@@ -16,7 +16,7 @@ from eigentrail.bases import Basis, overlap, singular
 from eigentrail.chance import Compared, compare_drawn, percentile_of
 from eigentrail.chance.flipped_updates import flipped_updates
 from eigentrail.chance.optimizer_memory import NO_MEMORY, Memory
-from eigentrail.chance.weight_walks import weight_walks
+from eigentrail.chance.weight_walks import sign_walks
 from eigentrail.trajectories.gram import double_centred, updates_gram
 
 
@@ -99,25 +99,27 @@ def singular_null(
     draws: int,
     seed: int,
     colour: Float64[np.ndarray, "u u"] | None = None,
+    kept: Float64[np.ndarray, " u"] | None = None,
 ) -> OverlapNull:
     """Compare the largest overlap of the first component with a singular matrix of the last step.
 
-    The walks are untrained Gaussian matrices with the observed norms of start and steps.
+    The walks begin where the weights began and make the observed updates with random signs.
 
     Args:
         x: [T, rows, cols] the weights at some steps, at most a few dozen.
         draws: how many walks.
-        seed: seed of the draws.
-        colour: L of the covariance L L^T of the steps, see `Memory.colour`; None for independent ones.
+        seed: seed of the signs.
+        colour: L of the covariance L L^T of the updates, see `Memory.colour`; None for independent ones.
+        kept: [T - 1] what weight decay leaves of the weights from step to step, see `Memory.kept`; None for all.
 
     Returns:
         max_j |<p_1, s_j>|, and that of the walks.
     """
     found = _largest(x)
-    steps = np.sqrt(((x[1:] - x[:-1]) ** 2).sum(axis=(1, 2)))
+    updates = x[1:] - (x[:-1] if kept is None else kept[:, None, None] * x[:-1])
     null = []
     for draw in range(draws):
-        walk = weight_walks(x.shape[1:], float(np.linalg.norm(x[0])), steps, [draw], seed, colour)
+        walk = sign_walks(x[0], updates, [draw], seed, colour, kept)
         null.append(_largest(np.stack([step[0].astype(np.float64) for step in walk])))
     drawn = np.array(null).reshape(draws)
     return OverlapNull(found, drawn)

@@ -95,6 +95,7 @@ class ObservedMotion:
         seed: seed of the draws.
         colour: L of the covariance L L^T of the updates, see `Memory.colour`; None for independent ones.
         kept: [T - 1] what weight decay leaves of the weights from step to step; None for all.
+        shuffled: whether walks take the directions of the updates in random order too, see `sign_walks`.
     """
 
     start: Float32[np.ndarray, "n m"]
@@ -102,6 +103,7 @@ class ObservedMotion:
     seed: int
     colour: Float64[np.ndarray, "s s"] | None = None
     kept: Float64[np.ndarray, " s"] | None = None
+    shuffled: bool = False
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -122,7 +124,7 @@ class ObservedMotion:
         Returns:
             As of `sign_walks`.
         """
-        return sign_walks(self.start, self.updates, draws, self.seed, self.colour, self.kept)
+        return sign_walks(self.start, self.updates, draws, self.seed, self.colour, self.kept, self.shuffled)
 
     def lines(self, walk: bool) -> StraightLines | None:
         """Give straight lines in random directions with the observed progress.

@@ -1,10 +1,10 @@
-"""A path of several geodesics: change points of the great circle, with a penalty and their uncertainty."""
+"""A path of several geodesics: change points of the great circle beside walks around fewer of them."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -12,17 +12,18 @@ import pandas as pd
 import xarray as xr
 from jaxtyping import Float64
 
-from eigentrail._numbers import real, seed_of, whole
+from eigentrail._numbers import seed_of, whole
 from eigentrail._progress import Progress, silent
 from eigentrail.chance import Compared, compare_drawn, percentile_of, requested
 from eigentrail.chance.optimizer_memory import Memory
 from eigentrail.errors import OptionError, TrajectoryError
 from eigentrail.trajectories.change_points import cut, shortest_piece
-from eigentrail.trajectories.geodesic import MOST_STEPS, check_circle, choose_places, geodesic, walk_norms
+from eigentrail.trajectories.geodesic import MOST_STEPS, check_circle, choose_places, geodesic
 from eigentrail.trajectories.geodesic_null import walked_vectors
 from eigentrail.trajectories.great_circle import GreatCircles, fit_great_circles
-from eigentrail.trajectories.leading_vectors import SIDES, Side
-from eigentrail.trajectories.path_walks import GaussianWalks
+from eigentrail.trajectories.leading_vectors import SIDES, Follow, Side
+from eigentrail.trajectories.null_motions import null_motions
+from eigentrail.trajectories.path_walks import NullModel, ObservedMotion
 from eigentrail.trajectories.rows import open_rows
 
 
@@ -33,14 +34,13 @@ class Segments:
     Attributes:
         changes: [c] first step of each new segment, as labelled.
         intervals: [c, 2] the steps between which each change lies with 95% probability, neighbours held.
-        table: a row for each segment: `start`, `stop` (first and last step), `steps`, `rss`, `arc`, `score`, and
-            `turn`, the largest angle in radians between its plane and the one before (NaN for the first).
+        table: a row for each segment: `start`, `stop` (first and last step), `steps`, `rss`, `arc`, `score`, `turn`,
+            the largest angle in radians between its plane and the one before, and `p`, the chance that walks around the
+            segments of before gain as much by a change (both NaN for the first).
         fits: the great circle of each segment, in the same order.
         rss_single: sum of squared residuals with one circle for all.
         rss: the same with these segments.
-        penalty: what a change has to lower it by.
-        count: how many segments that penalty gives without a limit. It is no number of geodesics: one circle with noise
-            that walks is cut into eight as a rule.
+        count: how many segments there are without a limit.
         null_counts: [draws] the same of random walks of the weights; empty without a null.
         vectors: the path [step, entry].
         note: what should be known, in words; "" if nothing.
@@ -52,7 +52,6 @@ class Segments:
     fits: tuple[GreatCircles, ...]
     rss_single: float
     rss: float
-    penalty: float
     count: int
     null_counts: Float64[np.ndarray, " d"]
     vectors: xr.DataArray
@@ -60,7 +59,7 @@ class Segments:
 
     @property
     def compared(self) -> Compared | None:
-        """The count beside that of random walks, which bend too; None without a null."""
+        """The count beside that of random walks; None without a null."""
         return compare_drawn(self.count, self.null_counts)
 
     @property
@@ -69,16 +68,23 @@ class Segments:
         return percentile_of(self.compared)
 
     @property
+    def claimed(self) -> bool:
+        """Whether the path has several segments, more than random walks of the weights have."""
+        return self.count > 1 and self.compared is not None and self.compared.beyond
+
+    @property
     def verdict(self) -> str:
-        """Where the path is cut, and that the number of pieces is no number of geodesics, in one sentence."""
-        circles = f"The path is cut into {self.count} great circle{'' if self.count == 1 else 's'}"
+        """How many great circles the path follows, beside random walks, in one sentence."""
+        if self.count == 1:
+            return "The path changes its great circle nowhere by more than walks around one circle seem to."
+        seen = f"The path follows {self.count} great circles one after the other"
         compared = self.compared
         if compared is None:
-            return f"{circles}, which says nothing without a null."
-        return (
-            f"{circles}, random walks of the weights with the same steps into {compared.median:g} (median of "
-            f"{compared.draws}): noise that walks is cut too, so this is no number of geodesics."
-        )
+            return f"{seen}; whether walks of the weights do too is not known without a null."
+        beside = f"walks of the same updates in random order follow {compared.median:g} in the median"
+        if compared.beyond:
+            return f"{seen}; {beside} of {compared.draws}."
+        return f"{seen}, no more than chance gives: {beside} of {compared.draws}."
 
 
 def segments(
@@ -87,37 +93,39 @@ def segments(
     which: int = 0,
     side: Side = "right",
     *,
-    penalty: float = 1.0,
     most: int | None = None,
     null: int | Any = requested.ENOUGH,
     seed: int = 0,
     null_shape: tuple[int, int] | None = None,
+    null_model: NullModel = "signs",
+    follow: Follow = "overlap",
     start: int | Literal["spike"] | None = None,
     steps: int = MOST_STEPS,
     momentum: float = 0.0,
     nesterov: bool = False,
     weight_decay: float = 0.0,
 ) -> Segments:
-    """Find the change points between great circles by exact optimal partitioning.
+    """Find the change points between great circles.
 
-    The cost of a segment is the sum of the squared distances of its vectors to their plane. A change must lower the
-    sum by penalty s^2 (dims + 1 + 2 ln T), with s^2 the residual of a vector beside its neighbours (the median over
-    windows of dims + 4 vectors): a plane more fits (dims + 1) s^2 of noise away. A path that leaves its circle for a
-    few steps and goes on along it has no change: so do vectors while their singular value crosses another one.
+    A change is there where walks around the circles found so far seldom gain as much by one (5% over all tests): what
+    these circles leave of each step gets a random sign, so that noise which stays, as that of a training does, makes no
+    changes. It asks where the *direction* of the motion changes; whether the path is a great circle at all is asked by
+    `geodesic`. A path that leaves its circle for a few steps and goes on along it, as vectors do while their singular
+    value crosses another one, has no change.
 
     Args:
         x: as of `geodesic`: weights [T, out, in] or unit vectors [T, n].
         dims: 1 for great circles, 2 for great 2-spheres.
         which: rank of the followed singular vector at the start.
         side: "right" or "left".
-        penalty: multiplies the penalty; larger for fewer segments.
-        most: the largest number of segments; where the penalty gives more it is raised until they are no more. A smooth
-            path that is no circle is cut into many.
+        most: the largest number of segments that are given; `count` knows no limit.
         null: number of random walks of the weights that are cut in the same way, 0 for none; or their counts, from
             `walk_counts` or an earlier call; no counts are no null. Unit vectors have walks with `null_shape` only,
             else `note` says that there is no null.
         seed: of the walks.
         null_shape: as of `geodesic`: for unit vectors, (out, in) of the weights whose singular vectors they are.
+        null_model: "signs" or "walks", as of `geodesic`.
+        follow: as of `geodesic`: with "rank" the vector jumps at crossings, and crossings make changes.
         start: as of `geodesic`.
         steps: how many steps the path is thinned to.
         momentum: as of `geodesic`.
@@ -131,33 +139,48 @@ def segments(
         OptionError: an argument is outside what it may be.
         TrajectoryError: there are too few steps, or the vector does not move.
     """
-    penalty = _checked_penalty(penalty)
     most = None if most is None else whole("most", most, 1)
     draws, pool = requested.given(null, "counts")
-    path = geodesic(x, dims, which, side, null=0, null_shape=null_shape, start=start, steps=steps).vectors
+    memory = Memory(momentum, nesterov, weight_decay)
+    path = geodesic(
+        x, dims, which, side, null=0, null_shape=null_shape, follow=follow, start=start, steps=steps
+    ).vectors
     vectors = path.values
     _check_length(len(vectors), dims)
-    options: dict[str, Any] = {"penalty": penalty, "seed": seed, "start": start, "steps": steps}
-    options |= {"momentum": momentum, "nesterov": nesterov, "weight_decay": weight_decay}
     note = ""
     if pool is None:
         pool = np.zeros(0)
         if draws and (len(open_rows(x).shape) > 1 or null_shape is not None):
-            pool = walk_counts(x, draws, dims, which, null_shape=null_shape, side=side, **options)[side]
+            pool = walk_counts(
+                x,
+                draws,
+                dims,
+                which,
+                sides=(side,),
+                seed=seed,
+                null_shape=null_shape,
+                null_model=null_model,
+                side=side,
+                follow=follow,
+                start=start,
+                steps=steps,
+                momentum=momentum,
+                nesterov=nesterov,
+                weight_decay=weight_decay,
+            )[side]
         elif draws:
             note = "no null: the shape of the weights is not known; give null_shape=(out, in)"
-    pieces = cut(vectors, dims, penalty, most)
-    labels, edges = path["step"].values, pieces.edges
-    intervals = [labels[pieces.interval(i)] for i in range(1, len(pieces.starts))]
+    labels = path["step"].values
+    pieces = cut(vectors, dims, most, seed_of(seed), memory.colour_of(labels))
+    edges = (*pieces.starts, len(vectors))
     fits = tuple(fit_great_circles(vectors[None, a:b], dims) for a, b in itertools.pairwise(edges))
     return Segments(
         changes=labels[np.array(pieces.starts[1:], dtype=int)],
-        intervals=np.array(intervals, dtype=labels.dtype).reshape(-1, 2),
-        table=_table(fits, edges, labels),
+        intervals=labels[pieces.intervals],
+        table=_table(fits, edges, labels, pieces.p_values),
         fits=fits,
         rss_single=float(fit_great_circles(vectors[None], dims).rss[0]),
         rss=float(sum(fit.rss[0] for fit in fits)),
-        penalty=pieces.price,
         count=pieces.count,
         null_counts=pool,
         vectors=path,
@@ -171,10 +194,12 @@ def walk_counts(
     dims: Literal[1, 2] = 1,
     which: int = 0,
     *,
-    penalty: float = 1.0,
+    sides: Sequence[Side] = SIDES,
     seed: int = 0,
     null_shape: tuple[int, int] | None = None,
+    null_model: NullModel = "signs",
     side: Side = "right",
+    follow: Follow = "overlap",
     start: int | Literal["spike"] | None = None,
     steps: int = MOST_STEPS,
     momentum: float = 0.0,
@@ -182,17 +207,22 @@ def walk_counts(
     weight_decay: float = 0.0,
     progress: Progress = silent,
 ) -> Mapping[Side, Float64[np.ndarray, " d"]]:
-    """Count the segments of random walks of the weights, with the norms of the observed start and steps.
+    """Count the segments of random walks of the weights: of the observed updates in random order with random signs.
+
+    In their own order the updates of a path that changes its direction change theirs, whatever their signs are; each
+    takes the size of the one whose place it takes.
 
     Args:
         x: weights [T, out, in] or unit vectors [T, n], as of `geodesic`.
         draws: how many walks.
         dims: 1 for great circles, 2 for great 2-spheres.
         which: rank of the followed singular vector at the start.
-        penalty: as of `segments`.
+        sides: of which vectors segments are counted.
         seed: of the walks.
         null_shape: as of `geodesic`, needed for unit vectors.
+        null_model: "signs" or "walks", as of `geodesic`.
         side: which vectors the unit vectors are.
+        follow: as of `geodesic`.
         start: as of `geodesic`.
         steps: how many steps the path and the walks are thinned to.
         momentum: as of `geodesic`.
@@ -201,14 +231,16 @@ def walk_counts(
         progress: is told of the walks done.
 
     Returns:
-        For each side the [draws] counts; none for a side of too few entries.
+        For each side the [draws] counts; none for a side that was not asked for or has too few entries.
 
     Raises:
         OptionError: an argument is outside what it may be, or `x` are vectors and their shape is not given.
         TrajectoryError: there are too few steps.
     """
     check_circle(dims, side)
-    draws, penalty, seed = whole("draws", draws), _checked_penalty(penalty), seed_of(seed)
+    if null_model not in {"signs", "walks"}:
+        raise OptionError(f'null_model is "signs" or "walks" here, not {null_model!r}.')
+    draws, seed = whole("draws", draws), seed_of(seed)
     memory = Memory(momentum, nesterov, weight_decay)
     rows = open_rows(x, fewest=dims + 2)
     if len(rows.shape) < 2 and null_shape is None:
@@ -217,25 +249,21 @@ def walk_counts(
         )
     places = choose_places(rows, start, dims, steps)
     _check_length(len(places), dims)
-    colour, kept = memory.colour_of(rows.steps[places]), memory.kept(rows.steps[places])
-    first, norms, shape = walk_norms(rows, places, which, side, null_shape, seed, colour, kept)
+    motions = null_motions(rows, places, seed, memory, which, side, null_shape, null_model)
+    if isinstance(motions, ObservedMotion):
+        # Signs alone would leave every change of direction where it is.
+        motions = replace(motions, shuffled=True)
+    colour = memory.colour_of(rows.steps[places])
     counts: dict[Side, list[int]] = {one: [] for one in SIDES}
     done = 0
-    for walks in walked_vectors(GaussianWalks(shape, first, norms, seed, colour, kept), draws, which):
+    for walks in walked_vectors(motions, draws, which, follow):
         progress("segments of random walks", done, draws)
-        for one in SIDES:
+        for one in sides:
             vectors = walks.side(one)
             if vectors.shape[2] > dims + 1:
-                counts[one] += [cut(path, dims, penalty).count for path in vectors]
+                counts[one] += [cut(path, dims, 1, seed, colour).count for path in vectors]
         done += len(walks.values)
     return {one: np.array(found, dtype=np.float64) for one, found in counts.items()}
-
-
-def _checked_penalty(penalty: Any) -> float:
-    found = real("penalty", penalty)
-    if not found > 0.0:
-        raise OptionError(f"penalty is larger than 0, not {penalty}.")
-    return found
 
 
 def _check_length(count: int, dims: int) -> None:
@@ -247,7 +275,10 @@ def _check_length(count: int, dims: int) -> None:
 
 
 def _table(
-    fits: tuple[GreatCircles, ...], edges: Sequence[int], labels: np.ndarray[Any, Any]
+    fits: tuple[GreatCircles, ...],
+    edges: Sequence[int],
+    labels: np.ndarray[Any, Any],
+    p: Float64[np.ndarray, " c"],
 ) -> pd.DataFrame:
     rows = []
     for place, fit in enumerate(fits):
@@ -265,6 +296,7 @@ def _table(
                 "arc": float(np.ptp(angles)),
                 "score": float(fit.score[0]),
                 "turn": turn,
+                "p": float(p[place - 1]) if place else np.nan,
             }
         )
     return pd.DataFrame(rows)
