@@ -15,7 +15,7 @@ from eigentrail.errors import EigentrailError, OptionError, TrajectoryError
 from eigentrail.linalg.subspace_iteration import SubspaceIteration
 from eigentrail.trajectories.geodesic import geodesic, geodesics, score_by_start, thinned
 from eigentrail.trajectories.geodesic_null import path_scores
-from eigentrail.trajectories.great_circle import fit_great_circles, frechet_mean, score_products
+from eigentrail.trajectories.great_circle import fit_great_circles, frechet_mean, score_paths
 from eigentrail.trajectories.leading_vectors import SIDES, follow_vector
 from eigentrail.trajectories.path_walks import GaussianWalks
 
@@ -364,8 +364,14 @@ def test_one_null_serves_both_sides_both_circles_and_later_starts() -> None:
     assert (found.scores[:, 1] > found.scores[:, 0]).mean() > 0.9  # a sphere holds more than a circle
 
 
-def test_scores_need_the_inner_products_only() -> None:
+def test_scores_of_many_paths_are_those_of_their_circles() -> None:
     paths = np.stack([geodesic(weight_walk((9, 12), 30, 0.2, seed), null=0).vectors for seed in range(4)])
-    scores = score_products(paths @ paths.swapaxes(1, 2), (1, 2))
+    scores = score_paths(paths, (0, 8), (1, 2), tolerance=1e-12)
+    few = score_paths(paths[:, :7], (0,), (1, 2), tolerance=1e-12)  # fewer vectors than entries
     for dims in (1, 2):
-        np.testing.assert_allclose(scores[dims - 1], fit_great_circles(paths, dims).score, atol=1e-9)
+        for place, first in enumerate((0, 8)):
+            true = fit_great_circles(paths[:, first:], dims).score
+            np.testing.assert_allclose(scores[dims - 1, place], true, atol=1e-9)
+        np.testing.assert_allclose(few[dims - 1, 0], fit_great_circles(paths[:, :7], dims).score, atol=1e-9)
+    still = np.repeat(paths[:, :1], 30, axis=1)
+    assert np.isnan(score_paths(still, (0,), (1, 2))).all()

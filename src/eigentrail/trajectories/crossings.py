@@ -121,8 +121,8 @@ def crossings(
     seed, steps = seed_of(seed), whole("steps", steps, 3, MOST_STEPS)
     memory = Memory(momentum, nesterov, weight_decay)
     found: list[Directions | None] = []
-    for place in range(len(rows)):
-        w = as_matrices(rows.read(place, place + 1), rows.shape)
+    for place, step in enumerate(rows.one_by_one()):
+        w = as_matrices(step[None], rows.shape)
         if not w.any():
             raise TrajectoryError(f"the weights are zero at step {rows.steps[place]}: select other steps.")
         u, s, v = leading_triples(w, min(m, k + MARGIN))

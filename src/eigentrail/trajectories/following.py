@@ -13,8 +13,8 @@ from scipy.optimize import linear_sum_assignment
 
 from eigentrail.trajectories.directions import Directions, concatenate
 
-#: Overlaps of earlier appearances, each a step and a place there, with all directions of a step: [h, s].
-_Overlaps: TypeAlias = Callable[[list[tuple[int, int]], int], Float64[np.ndarray, "h s"]]
+#: Overlaps of earlier appearances with all directions of a step: [h, s]. Appearances are numbered through all steps.
+_Overlaps: TypeAlias = Callable[[Int64[np.ndarray, " h"], int], Float64[np.ndarray, "h s"]]
 
 #: The smallest overlap |u_i . u_j| |v_i . v_j| at which two spikes are taken for the same one.
 MINIMUM_OVERLAP = 0.3
@@ -67,11 +67,6 @@ class _Track:
     places: list[tuple[int, int]] = field(default_factory=list)
     missed: list[int] = field(default_factory=list)
 
-    @property
-    def seen(self) -> list[tuple[int, int]]:
-        """Its last appearances."""
-        return self.places[-MEMORY:]
-
 
 def follow(found: Sequence[Directions | None], minimum: float = MINIMUM_OVERLAP) -> Tracks:
     """Follow spikes from step to step by the overlap of their singular vectors, never by rank.
@@ -86,12 +81,16 @@ def follow(found: Sequence[Directions | None], minimum: float = MINIMUM_OVERLAP)
     Returns:
         The followed spikes, in the order of their births and ranks.
     """
+    counts = [None if one is None else len(one) for one in found]
+    starts = _starts(counts)
 
-    def overlaps(history: list[tuple[int, int]], now: int) -> Float64[np.ndarray, "h s"]:
-        before = concatenate([_one(found[place], rank) for place, rank in history])
+    def overlaps(history: Int64[np.ndarray, " h"], now: int) -> Float64[np.ndarray, "h s"]:
+        places = np.searchsorted(starts, history, side="right") - 1
+        ranks = history - starts[places]
+        before = concatenate([_one(found[place], rank) for place, rank in zip(places, ranks, strict=True)])
         return before.overlaps(_known(found[now]))
 
-    tracks, deaths = _assigned([None if one is None else len(one) for one in found], overlaps, minimum)
+    tracks, deaths = _assigned(counts, overlaps, minimum)
     return _collect(found, tracks, deaths)
 
 
@@ -108,11 +107,12 @@ def follow_ranks(
     Returns:
         [T, D] the place of each direction among the singular values, 0 the largest; -1 where it is not among the k.
     """
+    count, k, _ = left.shape
+    lefts, rights = left.reshape(count * k, -1), right.reshape(count * k, -1)
 
-    def overlaps(history: list[tuple[int, int]], now: int) -> Float64[np.ndarray, "h s"]:
-        steps, places = np.array(history).T
-        along = left[steps, places] @ left[now].T, right[steps, places] @ right[now].T
-        return np.asarray(np.abs(along[0] * along[1]), dtype=np.float64)
+    def overlaps(history: Int64[np.ndarray, " h"], now: int) -> Float64[np.ndarray, "h s"]:
+        along = (lefts[history] @ left[now].T) * (rights[history] @ right[now].T)
+        return np.abs(along).astype(np.float64)
 
     tracks, _ = _assigned([left.shape[1]] * len(left), overlaps, minimum)
     return _ranks(len(left), tracks)
@@ -132,50 +132,73 @@ def _assigned(
     counts: Sequence[int | None], overlaps: _Overlaps, minimum: float
 ) -> tuple[list[_Track], dict[int, int]]:
     """Assign the directions of each step, `counts` of them, to those before; give the tracks and their deaths."""
+    starts = _starts(counts)
     tracks: list[_Track] = []
+    # Of each direction that is still followed: its number, and its last appearances, the latest in the last column.
     active: list[int] = []
+    seen = np.empty((0, MEMORY), dtype=np.int64)
     deaths: dict[int, int] = {}
     for place, count in enumerate(counts):
         if count is None:
             continue
-        taken: dict[int, int] = {}
+        taken = np.full(count, -1)
         if active and count:
-            score = _scores([tracks[t].seen for t in active], place, overlaps, minimum)
-            for row, column in zip(*linear_sum_assignment(-score), strict=True):
-                if score[row, column] > 0:
-                    taken[int(column)] = active[int(row)]
-        for rank in range(count):
-            if rank not in taken:
-                tracks.append(_Track())
-                taken[rank] = len(tracks) - 1
-                active.append(len(tracks) - 1)
-            track = tracks[taken[rank]]
+            score = _scores(seen, place, overlaps, minimum)
+            rows, columns = linear_sum_assignment(score, maximize=True)
+            matched = score[rows, columns] > 0
+            taken[columns[matched]] = rows[matched]
+        born = np.flatnonzero(taken < 0)
+        if len(born):
+            taken[born] = len(active) + np.arange(len(born))
+            active += range(len(tracks), len(tracks) + len(born))
+            tracks += [_Track() for _ in born]
+            seen = np.concatenate([seen, np.full((len(born), MEMORY), -1)])
+        seen[taken, :-1] = seen[taken, 1:]
+        seen[taken, -1] = starts[place] + np.arange(count)
+        for rank, row in enumerate(taken.tolist()):
+            track = tracks[active[row]]
             track.places.append((place, rank))
-            track.missed.clear()
-        alive = set(taken.values())
-        for number in [t for t in active if t not in alive]:
-            track = tracks[number]
+            if track.missed:
+                track.missed.clear()
+        if count == len(active):
+            continue
+        alive = np.zeros(len(active), dtype=bool)
+        alive[taken] = True
+        for row in np.flatnonzero(~alive):
+            track = tracks[active[row]]
             track.missed.append(place)
             if len(track.missed) >= PATIENCE:
-                deaths[number] = track.missed[0]
-                active.remove(number)
+                deaths[active[row]] = track.missed[0]
+            else:
+                alive[row] = True
+        if not alive.all():
+            active = [number for number, there in zip(active, alive, strict=True) if there]
+            seen = seen[alive]
     for number in active:
         if tracks[number].missed:
             deaths[number] = tracks[number].missed[0]
     return tracks, deaths
 
 
+def _starts(counts: Sequence[int | None]) -> Int64[np.ndarray, " t"]:
+    """Give the number of the first appearance at each step, counted through all steps."""
+    known = np.array([0 if one is None else one for one in counts], dtype=np.int64)
+    return np.cumsum(known) - known
+
+
 def _scores(
-    seen: list[list[tuple[int, int]]], now: int, overlaps: _Overlaps, minimum: float
-) -> Float64[np.ndarray, "t s"]:
-    counts = np.array([len(one) for one in seen])
-    ends = np.cumsum(counts)
-    starts = ends - counts
-    found = overlaps([appearance for one in seen for appearance in one], now)
-    mean = np.add.reduceat(found, starts, axis=0) / counts[:, None]
-    recent = np.arange(ends[-1]) >= np.repeat(ends - PATIENCE, counts)
-    best = np.maximum.reduceat(np.where(recent[:, None], found, 0.0), starts, axis=0)
-    return np.asarray(np.where(best >= minimum, mean, 0.0))
+    seen: Int64[np.ndarray, "a m"], now: int, overlaps: _Overlaps, minimum: float
+) -> Float64[np.ndarray, "a s"]:
+    known = seen >= 0
+    found = overlaps(seen[known], now)
+    if known.all():
+        each = found.reshape(*seen.shape, -1)
+    else:
+        each = np.zeros((*seen.shape, found.shape[1]))
+        each[known] = found
+    mean = each.sum(axis=1) / known.sum(axis=1)[:, None]
+    best = each[:, -PATIENCE:].max(axis=1)
+    return np.where(best >= minimum, mean, 0.0)
 
 
 def _ranks(steps: int, tracks: list[_Track]) -> Int64[np.ndarray, "t k"]:

@@ -492,8 +492,9 @@ def first_spike(rows: Rows) -> int:
     """
     if len(rows.shape) < 2:
         raise TrajectoryError("only weights that are matrices have spikes: give the start as a step.")
-    for place in range(len(rows)):
-        w = as_matrices(rows.read(place, place + 1), rows.shape)[0]
+    # The first steps as a rule: not much is read ahead.
+    for place, step in enumerate(rows.one_by_one(memory=2**20)):
+        w = as_matrices(step[None], rows.shape)[0]
         if w.any() and Spectrum.from_matrix(w).marchenko_pastur().spikes:
             return place
     raise TrajectoryError("no step has a Marchenko-Pastur spike: give the start as a step.")
@@ -502,7 +503,7 @@ def first_spike(rows: Rows) -> int:
 def _given_vectors(
     rows: Rows, places: Int64[np.ndarray, " t"]
 ) -> tuple[Float64[np.ndarray, "t n"], Int64[np.ndarray, " z"], Float64[np.ndarray, " t"]]:
-    x = np.concatenate([rows.read(p, p + 1) for p in places]).astype(np.float64)
+    x = rows.at(places).astype(np.float64)
     norms = np.linalg.norm(x, axis=1)
     for place, norm in zip(places, norms, strict=True):
         if abs(norm - 1.0) > _UNIT:
@@ -584,8 +585,8 @@ def _matrices(
 ) -> Iterator[Float64[np.ndarray, "b n m"]]:
     """Read the weights; the norms of the first ones and of each step are noted in `norms`."""
     last: Float64[np.ndarray, "b n m"] | None = None
-    for place in places:
-        w = as_matrices(rows.read(place, place + 1), rows.shape)
+    for place, step in zip(places, rows.one_by_one(places), strict=True):
+        w = as_matrices(step[None], rows.shape)
         if not w.any():
             raise TrajectoryError(
                 f"the weights are zero at step {rows.steps[place]} and have no singular vectors: "

@@ -11,7 +11,7 @@ from jaxtyping import Float64
 from eigentrail._progress import Progress, silent
 from eigentrail.chance.unit_vectors import independent_vectors
 from eigentrail.linalg.subspace_iteration import SubspaceIteration
-from eigentrail.trajectories.great_circle import score_products
+from eigentrail.trajectories.great_circle import score_paths
 from eigentrail.trajectories.leading_vectors import SIDES, Follow, FollowedVectors, Side, follow_vector
 from eigentrail.trajectories.path_walks import GaussianWalks, Motions
 
@@ -99,11 +99,8 @@ def _block_scores(
     block = np.full((2, 2, len(starts), len(paths["right"])), np.nan)
     for number, side in enumerate(SIDES):
         x = paths[side]
-        products = x @ x.swapaxes(1, 2)
         wanted = [dims for dims in (1, 2) if x.shape[2] > dims + 1]
-        for place, first in enumerate(starts):
-            scores = score_products(products[:, first:, first:], wanted, _TOLERANCE)
-            block[number, : len(wanted), place] = scores
+        block[number, : len(wanted)] = score_paths(x, starts, wanted, _TOLERANCE)
     return block
 
 

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy.linalg
 from jaxtyping import Bool, Float64
 
 _ROUNDS = 200
+# Mean squared angle up to which a path of known inner products does not move: they know angles to 1e-8.
+_STILL = 1e-14
 _TINY = 1e-300
 
 
@@ -68,23 +71,103 @@ def fit_great_circles(x: Float64[np.ndarray, "b t n"], dims: int, tolerance: flo
     )
 
 
-def score_products(
-    products: Float64[np.ndarray, "b t t"], dims: Sequence[int], tolerance: float = 1e-12
-) -> Float64[np.ndarray, "k b"]:
-    """Score the circles through paths of which only the inner products are known: all that a score depends on.
+def score_paths(
+    x: Float64[np.ndarray, "b t n"], starts: Sequence[int], dims: Sequence[int], tolerance: float = 1e-6
+) -> Float64[np.ndarray, "k s b"]:
+    """Score the circles through many paths, each from several first vectors on, without the circles themselves.
+
+    A score depends on the inner products of the vectors alone: the plane comes from whichever of them and of the second
+    moments is the smaller matrix, the Frechet mean is a weighted sum of the vectors. Angles are known to 1e-8.
 
     Args:
-        products: [b, T, T] inner products of the unit vectors of each path, aligned in sign.
+        x: [b, T, n] unit vectors, those of a path aligned in sign.
+        starts: how many vectors to leave out at the beginning.
         dims: kinds of circle, 1 or 2.
         tolerance: length of the Frechet mean's last correction in radians.
 
     Returns:
-        [len(dims), b] scores, NaN for a path that does not move.
+        [len(dims), len(starts), b] scores as of `fit_great_circles`, NaN for a path that does not move.
     """
-    values, vectors = np.linalg.eigh(products)
-    z = (vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :])[:, :, ::-1]
-    mean = frechet_mean(z, tolerance)
-    return np.array([_project(z, mean, one)[4] for one in dims]).reshape(len(dims), len(z))
+    out = np.full((len(dims), len(starts), len(x)), np.nan)
+    if not dims:
+        return out
+    products = x @ x.swapaxes(1, 2)
+    for place, first in enumerate(starts):
+        inside = _leading_coordinates(x[:, first:], products[:, first:, first:], max(dims) + 1)
+        weights = _mean_weights(products[:, first:, first:], tolerance)
+        mean = np.einsum("bt,btd->bd", weights, inside)
+        for number, one in enumerate(dims):
+            out[number, place] = _scores(inside[:, :, : one + 1], mean[:, : one + 1])
+    return out
+
+
+def _leading_coordinates(
+    x: Float64[np.ndarray, "b t n"], products: Float64[np.ndarray, "b t t"], count: int
+) -> Float64[np.ndarray, "b t d"]:
+    """Give the coordinates of the vectors of each path along its first principal axes."""
+    _, steps, entries = x.shape
+    if entries < steps:
+        moments = x.swapaxes(1, 2) @ x
+        return np.asarray(x @ _largest(moments, count)[1])
+    values, vectors = _largest(products, count)
+    return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :])
+
+
+def _largest(
+    a: Float64[np.ndarray, "b m m"], count: int
+) -> tuple[Float64[np.ndarray, "b d"], Float64[np.ndarray, "b m d"]]:
+    """Find the largest eigenvalues of small symmetric matrices, largest first, and their vectors as columns."""
+    m = a.shape[1]
+    values, vectors = np.empty((len(a), count)), np.empty((len(a), m, count))
+    for place, one in enumerate(a):
+        # A few of the pairs cost half of all of them.
+        found, columns, _, _, failed = scipy.linalg.lapack.dsyevr(one, range="I", il=m - count + 1, iu=m)
+        if failed:
+            found, columns = np.linalg.eigh(one)
+        values[place], vectors[place] = found[:count][::-1], columns[:, -count:][:, ::-1]
+    return values, vectors
+
+
+def _mean_weights(products: Float64[np.ndarray, "b t t"], tolerance: float) -> Float64[np.ndarray, "b t"]:
+    """Find the Frechet mean of each path, as of `frechet_mean`, as a weighted sum of its vectors."""
+    b, count, _ = products.shape
+    cosines = np.clip(products, -1.0, 1.0)
+    costs = (np.arccos(cosines) ** 2).sum(axis=2)
+    best = costs.argmin(axis=1)
+    middle = products.mean(axis=2)
+    size = np.sqrt(np.maximum(middle.mean(axis=1), 0.0))[:, None]
+    to_middle = (np.arccos(np.clip(middle / np.maximum(size, _TINY), -1.0, 1.0)) ** 2).sum(axis=1)
+    at_middle = (size[:, 0] > 1e-9) & (to_middle <= costs[np.arange(b), best])
+    weights = np.where(at_middle[:, None], 1.0 / (count * np.maximum(size, _TINY)), np.eye(count)[best])
+    going = np.arange(b)
+    for _ in range(_ROUNDS):
+        some, at = products if len(going) == b else products[going], weights[going]
+        along = np.clip(np.einsum("bts,bs->bt", some, at), -1.0, 1.0)
+        angle, across = np.arccos(along), np.sqrt(1.0 - along**2)
+        step = np.where(across > 1e-14, angle / np.maximum(across, _TINY), 1.0) / count
+        step = step - np.einsum("bt,bt->b", step, along)[:, None] * at
+        far = np.sqrt(np.maximum(np.einsum("bt,bts,bs->b", step, some, step, optimize=True), 0.0))
+        moved = np.cos(far)[:, None] * at + np.sinc(far / np.pi)[:, None] * step
+        lengths = np.einsum("bt,bts,bs->b", moved, some, moved, optimize=True)
+        weights[going] = moved / np.sqrt(lengths)[:, None]
+        going = going[far > tolerance]
+        if not len(going):
+            break
+    return weights
+
+
+def _scores(
+    inside: Float64[np.ndarray, "b t d"], mean: Float64[np.ndarray, "b d"]
+) -> Float64[np.ndarray, " b"]:
+    """Score paths of which the coordinates in the plane are known, and those of their means."""
+    along = np.sqrt(np.einsum("btd,btd->bt", inside, inside))
+    residuals = np.arccos(np.minimum(along, 1.0))
+    cosines = np.einsum("btd,bd->bt", inside, mean) / np.maximum(along, _TINY)
+    spread = np.arccos(np.clip(cosines, -1.0, 1.0))
+    rss = np.einsum("bt,bt->b", residuals, residuals)
+    varied = rss + np.einsum("bt,bt->b", spread, spread)
+    moved = varied > _STILL * inside.shape[1]
+    return np.where(moved, 1.0 - rss / np.where(moved, varied, 1.0), np.nan)
 
 
 def _project(z: Float64[np.ndarray, "b t r"], mean: Float64[np.ndarray, "b r"], dims: int) -> tuple[Any, ...]:

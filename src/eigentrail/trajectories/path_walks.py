@@ -217,13 +217,14 @@ def observed_motion(
     if 4 * (len(places) - 1) * rows.n > _MEMORY:
         return None
     shape = (rows.shape[0], rows.n // rows.shape[0])
-    last: Any = np.asarray(rows.read(int(places[0]), int(places[0]) + 1)[0], dtype=np.float64)
+    read = rows.one_by_one(places)
+    last: Any = np.asarray(next(read), dtype=np.float64)
     exponent = int(np.frexp(np.abs(last).max())[1])
     last = np.ldexp(last, -exponent)
     start = last.reshape(shape).astype(np.float32)
     updates = np.empty((len(places) - 1, *shape), dtype=np.float32)
-    for number, place in enumerate(places[1:]):
-        now = np.ldexp(np.asarray(rows.read(int(place), int(place) + 1)[0], dtype=np.float64), -exponent)
+    for number, step in enumerate(read):
+        now = np.ldexp(np.asarray(step, dtype=np.float64), -exponent)
         left = last if kept is None else kept[number] * last
         updates[number] = (now - left).reshape(shape)
         last = now

@@ -15,6 +15,8 @@ from eigentrail.errors import TrajectoryError
 
 FEWEST_STEPS = 3
 _MEMORY = 2**27
+# Bytes of what is read ahead of steps that are looked at one by one.
+_AHEAD = 2**24
 
 
 class Rows:
@@ -33,7 +35,7 @@ class Rows:
         steps: Shaped[np.ndarray, " t"],
         coordinates: dict[str, Any],
         dtype: np.dtype[Any],
-        read: Callable[[int, int], Shaped[np.ndarray, "b ..."]],
+        read: Callable[[Int64[np.ndarray, " b"]], Shaped[np.ndarray, "b ..."]],
     ) -> None:
         self.shape = shape
         self.steps = steps
@@ -62,7 +64,21 @@ class Rows:
         Raises:
             TrajectoryError: a step holds NaN or infinity, of which the first one is named, or no real numbers.
         """
-        rows = _real(to_numpy(self._read(start, stop))).reshape(stop - start, self.n)
+        return self.at(np.arange(start, stop))
+
+    def at(self, places: Int64[np.ndarray, " b"]) -> Shaped[np.ndarray, "b n"]:
+        """Read steps that need not be neighbours, all at once: each read of its own costs as much as many numbers.
+
+        Args:
+            places: their numbers.
+
+        Returns:
+            [b, n] float32 or float64.
+
+        Raises:
+            TrajectoryError: a step holds NaN or infinity, of which the first one is named, or no real numbers.
+        """
+        rows = _real(to_numpy(self._read(places))).reshape(len(places), self.n)
         # One sum tells of any NaN or infinity; only then each step is looked at.
         with np.errstate(over="ignore", invalid="ignore"):
             fine = np.isfinite(rows.sum(axis=1, dtype=np.float64))
@@ -70,7 +86,7 @@ class Rows:
             for place in np.flatnonzero(~fine):
                 if not np.isfinite(rows[place]).all():
                     # Steps are read in any order, and those to select end before the first bad one of all.
-                    first = self._first_bad(start + int(place))
+                    first = self._first_bad(int(places[place]))
                     raise TrajectoryError(
                         f"the weights hold NaN or infinity at step {self.steps[first]}: "
                         "select the steps before the training diverged."
@@ -82,7 +98,7 @@ class Rows:
         size = max(1, _MEMORY // (self.n * self.itemsize))
         for start in range(0, known, size):
             count = min(size, known - start)
-            rows = _real(to_numpy(self._read(start, start + count))).reshape(count, self.n)
+            rows = _real(to_numpy(self._read(np.arange(start, start + count)))).reshape(count, self.n)
             bad = ~np.isfinite(rows).all(axis=1)
             if bad.any():
                 return start + int(bad.argmax())
@@ -102,6 +118,23 @@ class Rows:
             stop = min(start + size, len(self))
             yield start, stop, self.read(start, stop)
 
+    def one_by_one(
+        self, places: Int64[np.ndarray, " s"] | None = None, memory: int = _AHEAD
+    ) -> Iterator[Shaped[np.ndarray, " n"]]:
+        """Go through steps one after the other, some of which are read ahead.
+
+        Args:
+            places: their numbers; None for all.
+            memory: bytes that what is read ahead may take.
+
+        Yields:
+            [n] each of them.
+        """
+        wanted = np.arange(len(self)) if places is None else places
+        size = max(1, memory // (self.n * self.itemsize))
+        for start in range(0, len(wanted), size):
+            yield from self.at(wanted[start : start + size])
+
     def select(self, places: Int64[np.ndarray, " s"]) -> Rows:
         """Keep some of the steps.
 
@@ -112,8 +145,8 @@ class Rows:
             The trajectory of those.
         """
 
-        def read(start: int, stop: int) -> Shaped[np.ndarray, "b n"]:
-            return np.concatenate([self.read(p, p + 1) for p in places[start:stop]])
+        def read(some: Int64[np.ndarray, " b"]) -> Shaped[np.ndarray, "b n"]:
+            return self.at(places[some])
 
         labels = {
             name: value[places] if not isinstance(value, tuple) else (value[0], value[1][places])
@@ -128,8 +161,11 @@ class Rows:
             The trajectory of T - 1 updates, each labelled by the step that it leads to.
         """
 
-        def read(start: int, stop: int) -> Float64[np.ndarray, "b n"]:
-            return np.diff(self.read(start, stop + 1).astype(np.float64), axis=0)
+        def read(some: Int64[np.ndarray, " b"]) -> Float64[np.ndarray, "b n"]:
+            index = _index(some)
+            if isinstance(index, slice):
+                return np.diff(self.at(np.arange(index.start, index.stop + 1)).astype(np.float64), axis=0)
+            return self.at(some + 1).astype(np.float64) - self.at(some)
 
         labels = {
             name: value if not isinstance(value, tuple) else (value[0], value[1][1:])
@@ -176,7 +212,9 @@ def open_rows(x: Any, fewest: int = FEWEST_STEPS) -> Rows:
     if is_tensor(x):
         dtype = np.dtype(np.float64) if x.element_size() == 8 else dtype
     steps = np.arange(len(x))
-    rows = Rows(tuple(int(size) for size in x.shape[1:]), steps, {"step": steps}, dtype, lambda a, b: x[a:b])
+    rows = Rows(
+        tuple(int(size) for size in x.shape[1:]), steps, {"step": steps}, dtype, lambda some: x[_index(some)]
+    )
     return _checked(rows, fewest)
 
 
@@ -190,7 +228,14 @@ def _labelled(x: xr.DataArray) -> Rows:
     labels: dict[str, Any] = {"step": steps}
     if "epoch" in x.coords and x.coords["epoch"].dims == (first,):
         labels["epoch"] = ("step", np.asarray(x.coords["epoch"].values))
-    return Rows(x.shape[1:], steps, labels, x.dtype, lambda a, b: np.asarray(x.variable[a:b].values))
+    return Rows(x.shape[1:], steps, labels, x.dtype, lambda some: np.asarray(x.variable[_index(some)].values))
+
+
+def _index(places: Int64[np.ndarray, " b"]) -> slice | Int64[np.ndarray, " b"]:
+    """Neighbours as a slice, which copies nothing."""
+    if len(places) and places[-1] - places[0] == len(places) - 1 and bool((np.diff(places) == 1).all()):
+        return slice(int(places[0]), int(places[-1]) + 1)
+    return places
 
 
 def _real(x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

@@ -76,11 +76,14 @@ def subspaces(
     draws, seed = requested.check_draws(null), seed_of(seed)
     base = reference % len(rows)
 
-    def matrix(place: int) -> Float64[np.ndarray, "o i"]:
-        w = np.asarray(as_matrices(rows.read(place, place + 1), rows.shape)[0], dtype=np.float64)
+    def checked(place: int, step: Any) -> Float64[np.ndarray, "o i"]:
+        w = np.asarray(as_matrices(step[None], rows.shape)[0], dtype=np.float64)
         if not w.any():
             raise TrajectoryError(f"the weights are zero at step {rows.steps[place]}: select other steps.")
         return w
+
+    def matrix(place: int) -> Float64[np.ndarray, "o i"]:
+        return checked(place, rows.read(place, place + 1)[0])
 
     first, at_first = _vectors(matrix(base))
     near = at_first[:-1] - at_first[1:] <= gap * at_first[:-1]
@@ -90,8 +93,8 @@ def subspaces(
     single = {side: np.zeros((len(rows), m)) for side in _SIDES}
     spanned = {} if against is None else _spanned(against, shape)
     to_given = {side: np.zeros((len(rows), m)) for side in spanned}
-    for place in range(len(rows)):
-        now, values[place] = _vectors(matrix(place))
+    for place, step in enumerate(rows.one_by_one()):
+        now, values[place] = _vectors(checked(place, step))
         for side in _SIDES:
             a, b = first[side], now[side]
             angles[f"leading_{side}"][place] = principal_angles(a[:k], b[:k])
