@@ -47,6 +47,38 @@ def test_results_come_back(analyses: Analyses) -> None:
     assert array.identical(analyses.get("array", {"steps": 200}))
 
 
+def test_a_stored_result_opens_as_it_was_whatever_it_holds(tmp_path: Path) -> None:
+    store = Analyses(tmp_path)
+    inner = xr.Dataset(
+        {
+            "flag": ("k", np.array([True, False, True])),
+            "small": ("k", np.array([1.0, np.nan, np.inf], dtype=np.float32)),
+            "count": ("k", np.array([1, 2, 2**60], dtype=np.uint64)),
+            "long": (("k", "side"), np.array([["", "x"], ["äλ", "y z"], ["a" * 300, "b"]], dtype=object)),
+            "one": ((), 3.5),
+            "none": (("empty", "k"), np.zeros((0, 3))),
+        },
+        coords={"side": ["right", "left"], "epoch": ("k", np.array([0.5, 1.0, 1.5]))},
+        attrs={"values": np.arange(3), "nothing": None, "number": np.float32(2.0), "deep": {"a": [1, "b"]}},
+    )
+    tree = xr.DataTree.from_dict({"/": DATA, "/inner": inner, "/inner/more": inner[["flag"]]})
+    dated = xr.Dataset({"when": ("step", np.array(["2026-01-01", "2026-01-02"], dtype="datetime64[ns]"))})
+    for result in (tree, xr.DataTree(dated)):
+        store.put("x", result)
+        back = store.get("x")
+        assert isinstance(back, xr.DataTree)
+        for node in result.subtree:
+            there, here = back[node.path].to_dataset(inherit=False), node.to_dataset(inherit=False)
+            xr.testing.assert_equal(there, here)
+            assert set(there.coords) == set(here.coords)
+            assert {
+                name: one.dtype.kind for name, one in there.variables.items() if one.dtype.kind not in "OT"
+            } == {name: one.dtype.kind for name, one in here.variables.items() if one.dtype.kind not in "OT"}
+    store.put("x", tree)
+    told = store.get("x")["inner"].attrs  # type: ignore[index,union-attr]
+    assert told == {"values": [0, 1, 2], "nothing": None, "number": 2.0, "deep": {"a": [1, "b"]}}
+
+
 def test_only_the_same_question_is_answered(analyses: Analyses) -> None:
     analyses.put("evolution", DATA, {"layers": ["a"], "steps": 200}, version=2)
     assert analyses.get("evolution", {"steps": np.int64(200), "layers": ("a",)}, version=2) is not None

@@ -17,6 +17,7 @@ import xarray as xr
 
 from eigentrail.errors import OptionError, RunError
 from eigentrail.runs.files import DiskError
+from eigentrail.runs.labelled_store import write_labelled
 from eigentrail.runs.layout import node_name
 from eigentrail.runs.manifest import plain
 
@@ -171,6 +172,8 @@ def _write(folder: Path, result: Result) -> None:
     if isinstance(result, xr.DataArray):
         array = result if result.name is None else result.assign_attrs(__name__=str(result.name))
         result = array.to_dataset(name=_ARRAY)
+    if write_labelled(folder / "result.zarr", result):
+        return
     with warnings.catch_warnings():
         # Texts (names of phases) are kept in a form that Zarr v3 has not yet written into its standard.
         warnings.filterwarnings("ignore", message=".*does not have a Zarr V3 specification.*")

@@ -112,7 +112,7 @@ def follow_ranks(
 
     def overlaps(history: Int64[np.ndarray, " h"], now: int) -> Float64[np.ndarray, "h s"]:
         along = (lefts[history] @ left[now].T) * (rights[history] @ right[now].T)
-        return np.abs(along).astype(np.float64)
+        return np.asarray(np.abs(along), dtype=np.float64)
 
     tracks, _ = _assigned([left.shape[1]] * len(left), overlaps, minimum)
     return _ranks(len(left), tracks)

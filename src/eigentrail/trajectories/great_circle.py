@@ -153,7 +153,7 @@ def _mean_weights(products: Float64[np.ndarray, "b t t"], tolerance: float) -> F
         going = going[far > tolerance]
         if not len(going):
             break
-    return weights
+    return np.asarray(weights)
 
 
 def _scores(

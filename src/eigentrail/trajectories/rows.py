@@ -164,8 +164,9 @@ class Rows:
         def read(some: Int64[np.ndarray, " b"]) -> Float64[np.ndarray, "b n"]:
             index = _index(some)
             if isinstance(index, slice):
-                return np.diff(self.at(np.arange(index.start, index.stop + 1)).astype(np.float64), axis=0)
-            return self.at(some + 1).astype(np.float64) - self.at(some)
+                all_ = self.at(np.arange(index.start, index.stop + 1)).astype(np.float64)
+                return np.asarray(np.diff(all_, axis=0))
+            return np.asarray(self.at(some + 1).astype(np.float64) - self.at(some))
 
         labels = {
             name: value if not isinstance(value, tuple) else (value[0], value[1][1:])
