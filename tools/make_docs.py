@@ -78,7 +78,7 @@ def pictures() -> None:
     import eigentrail as et
     from eigentrail.figures import density
     from eigentrail.figures.evolution_values import singular_values
-    from eigentrail.recipes.framework.registry import find_study
+    from eigentrail.recipes.framework.registry import find_recipe
     from eigentrail.recipes.framework.running import run_study
 
     with tempfile.TemporaryDirectory() as name:
@@ -91,7 +91,7 @@ def pictures() -> None:
         figure.update_layout(width=900, height=460)
         figure.write_html(folder / "density.html", include_plotlyjs=True)
         screenshot(folder / "density.html", DOCS / "pictures" / "density.png", 920, 480)
-        run = run_study(find_study(), folder / "run")
+        run = run_study(find_recipe(), folder / "run")
         node = et.trajectories.evolution(run, layers="fc1.weight")["fc1.weight"]
         figure = singular_values(node, "A layer of MLP 50 learning the digits: singular values against time")
         figure.update_layout(width=1000, height=520, updatemenus=[])

@@ -13,7 +13,7 @@ import pytest
 
 from eigentrail.cli.app import run
 from eigentrail.errors import RunError, RunWarning
-from eigentrail.recipes import find_study, run_study
+from eigentrail.recipes import find_recipe, recipes, run_study
 from eigentrail.runs import open_run
 
 
@@ -60,6 +60,18 @@ def test_list_says_source_what_time_and_disk(capsys) -> None:
     )
     assert all(word in out for word in told)
     assert run(["study", "mlp50", "--list"]) == 2
+
+
+def test_the_list_is_readable_at_80_columns(monkeypatch, capsys) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert run(["study", "--list"]) == 0
+    out = capsys.readouterr().out
+    assert max(len(line) for line in out.splitlines()) <= 80
+    words = set(out.split())
+    for one in recipes().values():
+        # Names stay on a line, and no word is cut.
+        assert one.name in words
+        assert set(one.shows.split()) <= words
 
 
 @pytest.mark.parametrize(
@@ -125,20 +137,10 @@ def test_report_of_one_run_and_of_several(finished: Path, tmp_path: Path, capsys
 
 
 def test_a_study_that_diverges_says_when_and_keeps_the_run(tmp_path: Path, monkeypatch, capsys) -> None:
-    from eigentrail.recipes import Study, recipes
+    from eigentrail.recipes import recipes
 
-    STUDIES = recipes()
-
-    wild = Study(
-        "wild",
-        "mlp50",
-        "nothing",
-        "-",
-        "-",
-        changes={"digits": {"lr": 1e5, "epochs": 2}},
-        chosen={"digits": "x"},
-    )
-    monkeypatch.setitem(STUDIES, "wild", wild)
+    wild = recipes()["mlp50"].changed(changes={"digits": {"lr": 1e5, "epochs": 2}}, chosen={"digits": "x"})
+    monkeypatch.setitem(recipes(), "wild", wild)
     assert run(["study", "wild", "--out", str(tmp_path / "run"), "-q"]) == 1
     err = capsys.readouterr().err
     assert "at step" in err and "smaller learning rate" in err and "eigentrail report" in err
@@ -178,7 +180,7 @@ def test_ctrl_c_leaves_a_run_that_the_same_command_finishes(tmp_path: Path) -> N
     assert open_run(folder).status == "interrupted"
     epochs = int(done // 45) + 1
     # What the same command does first; the analyses behind it are tested elsewhere.
-    run_study(find_study(), folder, epochs=epochs, progress=False)
+    run_study(find_recipe(), folder, epochs=epochs, progress=False)
     assert open_run(folder).status == "finished"
     assert open_run(folder).steps[-1] == 45 * epochs
 

@@ -14,7 +14,7 @@ from eigentrail.errors import OptionError
 from eigentrail.networks.images import max_pool_same
 from eigentrail.networks.residual import Subsample
 
-IMAGES = ("lenet", "mini-alexnet", "mini-alexnet-s0", "mini-alexnet-small", "resnet20", "resnet20-projection",
+IMAGES = ("lenet", "mini-alexnet-s1", "mini-alexnet-s0", "resnet20", "resnet20-projection",
           "resnet56", "vgg16", "resnet18", "vit")  # fmt: skip
 
 
@@ -23,9 +23,9 @@ def dense(*sizes: int) -> int:
 
 
 def test_counts_in_figures() -> None:
-    counts = {name: entry.parameters for name, entry in networks.ENTRIES.items()}
+    counts = {name: entry.parameters for name, entry in networks.entries().items()}
     assert counts["lenet"] == 76 * 6 + 151 * 16 + dense(1024, 120, 84, 10) == 136_886
-    assert counts["mini-alexnet"] == 76 * 300 + 2701 * 150 + dense(1350, 384, 192, 10) == 1_022_584
+    assert counts["mini-alexnet-s1"] == 76 * 300 + 2701 * 150 + dense(1350, 384, 192, 10) == 1_022_584
     assert counts["mini-alexnet-s0"] == 76 * 64 + 1601 * 64 + dense(4096, 384, 192, 10)
     widths = [16, *[16] * 6, *[32] * 6, *[64] * 6]
     convolutions = 27 * 16 + sum(9 * a * b for a, b in itertools.pairwise(widths))
@@ -42,19 +42,29 @@ def test_layers_with_weights_are_as_many_as_the_thesis_says() -> None:
         ("mlp50", 3),
         ("mlp256", 4),
         ("lenet", 5),
-        ("mini-alexnet", 5),
+        ("mini-alexnet-s1", 5),
         ("resnet20-projection", 22),
     ):
-        entry = networks.ENTRIES[name]
+        entry = networks.entries()[name]
         model = networks.build(name, entry.input_shape, 10)
         assert sum(isinstance(layer, (nn.Linear, nn.Conv2d)) for layer in model.modules()) == layers
 
 
 def test_the_dense_matrices_of_s0() -> None:
-    for name in ("mini-alexnet-s0", "mini-alexnet-small"):
-        model = networks.build(name, (3, 32, 32), 10)
-        shapes = [tuple(layer.weight.shape) for layer in (model.fc1, model.fc2, model.fc3)]
-        assert shapes == [(384, 4096), (192, 384), (10, 192)]
+    model = networks.build("mini-alexnet-s0", (3, 32, 32), 10)
+    shapes = [tuple(layer.weight.shape) for layer in (model.fc1, model.fc2, model.fc3)]
+    assert shapes == [(384, 4096), (192, 384), (10, 192)]
+
+
+def test_a_name_of_two_networks_is_refused_and_recorded_runs_keep_theirs() -> None:
+    for name in ("mini-alexnet", "MiniAlexNet"):
+        with pytest.raises(OptionError, match="may be mini-alexnet-s0 or mini-alexnet-s1"):
+            networks.build(name, (3, 32, 32), 10)
+    # Runs recorded before the names were told apart say these.
+    old = networks.build_known("mini-alexnet", (3, 32, 32), 10, seed=4)
+    new = networks.build("mini-alexnet-s1", (3, 32, 32), 10, seed=4)
+    assert torch.equal(old.conv2.weight, new.conv2.weight)
+    assert networks.count_parameters(networks.build_known("mini-alexnet-small", (3, 32, 32), 10)) == 1_659_594
 
 
 @pytest.mark.parametrize("name", [*IMAGES, "mlp-bn-10-100", "res-bn-5-500"])
@@ -134,7 +144,7 @@ def test_depth_and_width_are_part_of_a_name() -> None:
     [
         ("lenet", (64,), r"LeNet takes images \[channels, height, width\], not samples of shape \(64,\)"),
         ("lenet", (1, 3, 9), "LeNet takes images of at least 4 x 4 pixels, not 3 x 9"),
-        ("mini-alexnet", (1, 8, 8), "of at least 11 x 11 pixels, not 8 x 8"),
+        ("mini-alexnet-s1", (1, 8, 8), "of at least 11 x 11 pixels, not 8 x 8"),
         (
             "vgg16",
             (1, 28, 28),
@@ -153,7 +163,7 @@ def test_images_of_another_size_are_one_clear_sentence(name: str, shape: tuple[i
 def test_the_smallest_images_pass() -> None:
     for name, side in (
         ("lenet", 4),
-        ("mini-alexnet", 11),
+        ("mini-alexnet-s1", 11),
         ("mini-alexnet-s0", 1),
         ("vgg16", 32),
         ("resnet20", 4),

@@ -31,15 +31,15 @@ def law(name: str, layer: nn.Module) -> tuple[float, float, float]:
 
 
 # Their entries are no independent draws.
-ORTHOGONAL = [name for name in networks.names() if networks.ENTRIES[name].initialization == "orthogonal"]
+ORTHOGONAL = [name for name in networks.names() if networks.entries()[name].initialization == "orthogonal"]
 
 
 @pytest.mark.parametrize("name", [name for name in networks.names() if name not in ORTHOGONAL])
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_every_layer_has_the_variance_and_shape_of_its_law(name: str, seed: int) -> None:
-    if seed and networks.ENTRIES[name].parameters > 2e6:
+    if seed and networks.entries()[name].parameters > 2e6:
         pytest.skip("one seed is enough for millions of weights")
-    entry = networks.ENTRIES[name]
+    entry = networks.entries()[name]
     model = networks.build(name, entry.input_shape, entry.classes, seed)
     layers = [layer for layer in model.modules() if isinstance(layer, LAYERS)]
     assert len(layers) >= 3
@@ -83,7 +83,7 @@ def test_orthogonal_weights_have_one_singular_value(classes: int, scale: float, 
 
 
 def test_the_network_of_s3_is_named_with_its_count() -> None:
-    entry = networks.ENTRIES["deep-linear"]
+    entry = networks.entries()["deep-linear"]
     assert (entry.source, entry.parameters) == ("S3", 3 * 30 * 30)
     model = networks.build("deep-linear", (30,), 30)
     assert np.linalg.svd(model.fc2.weight.detach().double(), compute_uv=False) == pytest.approx(

@@ -15,7 +15,7 @@ from eigentrail.errors import OptionError
 
 @pytest.mark.parametrize("name", networks.names())
 def test_parameter_counts_are_the_sources(name: str) -> None:
-    entry = networks.ENTRIES[name]
+    entry = networks.entries()[name]
     model = networks.build(name, entry.input_shape, entry.classes)
     assert networks.count_parameters(model) == entry.parameters
 
@@ -43,9 +43,9 @@ def test_layers_take_the_shapes_of_the_data(
 
 
 def test_the_thesis_counts_in_figures() -> None:
-    assert networks.ENTRIES["mlp50"].parameters == 784 * 50 + 50 + 50 * 50 + 50 + 50 * 10 + 10 == 42_310
+    assert networks.entries()["mlp50"].parameters == 784 * 50 + 50 + 50 * 50 + 50 + 50 * 10 + 10 == 42_310
     sizes = [3072, 256, 128, 64, 10]
-    assert networks.ENTRIES["mlp256"].parameters == 828_490
+    assert networks.entries()["mlp256"].parameters == 828_490
     assert sum((a + 1) * b for a, b in itertools.pairwise(sizes)) == 828_490
 
 
@@ -150,7 +150,7 @@ def test_a_recorded_run_imports_nobodys_code_by_itself(own: str) -> None:
     [
         ("mlp5", "did you mean mlp50"),
         ("MLP 265", "mlp256"),
-        ("transformer", "there are mlp50, mlp256"),
+        ("transformer", "there are deep-linear, lenet"),
         ("my_networks:gone", "has no attribute 'gone'"),
         ("no_such_module:f", "No module named 'no_such_module'"),
         (":f", "cannot be imported"),
@@ -220,4 +220,4 @@ def test_the_documents_list_every_network_with_its_count() -> None:
     text = (Path(__file__).parents[2] / "docs" / "networks.md").read_text(encoding="utf-8")
     rows = [line.split(" | ") for line in text.splitlines() if line.startswith("| `")]
     listed = {row[0].strip("| `"): (row[2], int(row[3].replace(",", ""))) for row in rows}
-    assert listed == {name: (entry.source, entry.parameters) for name, entry in networks.ENTRIES.items()}
+    assert listed == {name: (entry.source, entry.parameters) for name, entry in networks.entries().items()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +34,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
         "geodesic": {"only": ("evolution",), "seeds": (1, 2), "factors": (0.5, 1.0)},
         "class-swap": {"only": ("evolution",), "seeds": (1, 1), "every": 2},
     }.items():
-        monkeypatch.setitem(STUDIES, name, replace(STUDIES[name], **changes))
+        monkeypatch.setitem(STUDIES, name, STUDIES[name].changed(**changes))
 
 
 def check_claims(done: SweepResult) -> None:
@@ -122,34 +121,34 @@ def test_swapped_classes_beside_a_control(short: None, tmp_path: Path) -> None:
 
 
 def test_a_study_of_swapped_classes_goes_on_with_more_epochs(tmp_path: Path) -> None:
-    chosen = replace(STUDIES["class-swap"], seeds=(1, 1), every=20)
+    chosen = STUDIES["class-swap"].changed(seeds=(1, 1), every=20)
     folder = tmp_path / "runs"
     run_trials(chosen, folder, "digits", epochs=2, progress=False)
     _, longer = run_trials(chosen, folder, "digits", epochs=3, progress=False)
     # The classes were swapped after one of two epochs; that they stay.
     assert [[phase.start for phase in one.settings[0].phases] for one in longer] == [[0, 1], [0]]
     assert [one.runs[0].metrics.epoch.values[-1] for one in longer] == [3, 3]
-    with pytest.raises(OptionError, match="epochs=1: the preset class-swap has 2 phases of classes"):
+    with pytest.raises(OptionError, match="epochs=1: this training has 2 phases of classes"):
         run_trials(chosen, tmp_path / "short", "digits", epochs=1, progress=False)
     assert not (tmp_path / "short").exists()
 
 
 def test_what_a_sweep_tells_of_the_end_is_of_the_last_step(tmp_path: Path) -> None:
     # The layer is recorded every third epoch; this is the first one.
-    chosen = replace(STUDIES["batch-size"], values=(500, 100))
+    chosen = STUDIES["batch-size"].changed(values=(500, 100))
     _, trained = run_trials(chosen, tmp_path / "runs", "digits", epochs=1, progress=False)
     results = {
         one.trial.name: {"evolution": evolution(one.runs[0], layers="fc1.weight", progress=False)}
         for one in trained
     }
-    table = chosen.measure(trained, results, lambda *told: None).table
-    assert table["spectrum_step"].tolist() == table["steps"].tolist() == [3, 15]
+    table = chosen.plan.measure(trained, results, lambda *told: None).table
+    assert table["spectrum_step"].tolist() == table["steps"].tolist() == [2, 10]
 
 
 def test_a_stretch_that_began_elsewhere_is_refused(tmp_path: Path) -> None:
-    chosen = replace(STUDIES["drift"], factors=())
+    chosen = STUDIES["drift"].changed(factors=())
     plan = [Trial("first", share=0.5), Trial("second", begins="first")]
-    object.__setattr__(chosen, "trials", lambda settings, full: plan)
+    object.__setattr__(chosen.plan, "trials", lambda settings, full: plan)
     run_trials(chosen, tmp_path / "runs", "digits", epochs=2, progress=False)
     # What is there is kept as it is.
     before = (tmp_path / "runs" / "second" / "run.json").stat().st_mtime_ns
@@ -264,9 +263,9 @@ def test_how_several_networks_are_trained_is_told_once_and_only_if_asked(
     monkeypatch.setattr("eigentrail.training.ensemble_processes.usable_cores", lambda: 1)
     monkeypatch.setattr("eigentrail.training.ensemble_fitness._OPERATIONS", 1e5)
     monkeypatch.setattr("eigentrail.recipes.framework.experiment._PAUSE", 0.0)
-    chosen = replace(STUDIES["geodesic"], factors=(1.0,), fewest=1)
+    chosen = STUDIES["geodesic"].changed(factors=(1.0,), fewest=1)
     plan = [Trial(f"rate-{number}", seeds=2) for number in (1, 2)]
-    object.__setattr__(chosen, "trials", lambda settings, full: plan)
+    object.__setattr__(chosen.plan, "trials", lambda settings, full: plan)
     run_trials(chosen, tmp_path / "loud", "digits", epochs=1, progress=True)
     said = capsys.readouterr().err
     assert said.count("2 networks: trained in parallel processes") == 1

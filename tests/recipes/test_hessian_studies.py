@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -42,7 +41,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(analyses(), "curvature", smaller)
     changes: dict[str, Any] = {"hessian": ("curvature",), "hessian-spacings": ("evolution",)}
     for name, only in changes.items():
-        monkeypatch.setitem(STUDIES, name, replace(STUDIES[name], studied=LAYER, only=only))
+        monkeypatch.setitem(STUDIES, name, STUDIES[name].changed(studied=LAYER, only=only))
 
 
 def check_claims(done: SweepResult, table: pd.DataFrame) -> pd.DataFrame:
@@ -66,7 +65,7 @@ def check_claims(done: SweepResult, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def test_the_hessian_study_from_the_trainings_to_the_page(small: None, tmp_path: Path) -> None:
-    assert isinstance(STUDIES["hessian"], HessianStudy)
+    assert isinstance(STUDIES["hessian"].plan, HessianStudy)
     done = et.study("hessian", "digits", epochs=2, out=tmp_path / "runs", progress=False)
     assert isinstance(done, SweepResult)
     table = pd.read_csv(tmp_path / "runs" / "comparison.csv")
@@ -100,7 +99,7 @@ def test_the_hessian_study_from_the_trainings_to_the_page(small: None, tmp_path:
 
 
 def test_the_spacings_study_from_the_training_to_the_page(small: None, tmp_path: Path) -> None:
-    assert isinstance(STUDIES["hessian-spacings"], SpacingsStudy)
+    assert isinstance(STUDIES["hessian-spacings"].plan, SpacingsStudy)
     done = et.study("hessian-spacings", "digits", epochs=2, out=tmp_path / "runs", progress=False)
     assert isinstance(done, SweepResult)
     table = pd.read_csv(tmp_path / "runs" / "comparison.csv")

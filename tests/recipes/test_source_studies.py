@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from eigentrail.api.study import SweepResult, study
 from eigentrail.cli.app import run as main
-from eigentrail.recipes import Study, Sweep, recipes, run_study
+from eigentrail.recipes import Recipe, Study, recipes, run_study
 from eigentrail.recipes.framework.experiment import run_trials
 
 STUDIES = recipes()
@@ -19,37 +18,47 @@ AS_THEY_ARE = ("mlp50", "hessian", "deep-linear")
 
 
 @pytest.mark.parametrize(
-    "name", [n for n, one in STUDIES.items() if isinstance(one, Study) and not n.startswith(AS_THEY_ARE)]
+    "name", [n for n, one in STUDIES.items() if isinstance(one.plan, Study) and not n.startswith(AS_THEY_ARE)]
 )
 def test_each_has_a_size_for_two_cores_beside_the_sources(name: str) -> None:
     found = STUDIES[name]
-    full, small = found.settings("cifar10", full=True), found.settings("cifar10")
-    assert full == found.training.settings
+    plan = found.plan
+    full, small = plan.settings("cifar10", full=True), plan.settings("cifar10")
+    assert full == plan.preset.settings
     assert small.epochs < full.epochs
     assert "full:" in found.minutes
     assert "full:" in found.disk
-    assert len(found.choices("cifar10")) == len(found.choices("cifar10", full=True)) + 1
+    small_choices, full_choices = (plan.choices("cifar10", "cifar10", size) for size in (False, True))
+    assert len(small_choices) == len(full_choices) + 1
 
 
 def test_the_sources_are_all_there() -> None:
-    sources = {found.training.source.split()[0] for found in STUDIES.values() if isinstance(found, Study)}
+    sources = {found.source.split()[0] for found in STUDIES.values() if isinstance(found.plan, Study)}
     assert sources == {"S0", "S1", "S2", "S3", "S4"}
-    assert {"lenet", "mini-alexnet-s1", "resnet20", "mlp50", "mlp256", "minialexnet", "batch-size"} <= set(
-        STUDIES
-    )
+    known = {
+        "lenet",
+        "mini-alexnet-s0",
+        "mini-alexnet-s1",
+        "resnet20-projection",
+        "mlp50",
+        "mlp256",
+        "batch-size",
+    }
+    assert known <= set(STUDIES)
 
 
 def test_the_swap_records_as_its_preset_does_and_looks_at_every_fourth_step(tmp_path: Path) -> None:
     found = STUDIES["class-swap"]
     for full in (True, False):
-        assert {trial.layers for trial in found.trials(found.settings("cifar10", full), full)} == {None}
+        plan = found.plan
+        assert {trial.layers for trial in plan.trials(plan.settings("cifar10", full), full)} == {None}
     _, trained = run_trials(
-        replace(found, seeds=(1, 1)), tmp_path / "runs", "digits", epochs=2, progress=False
+        found.changed(seeds=(1, 1)), tmp_path / "runs", "digits", epochs=2, progress=False
     )
     run = trained[0].runs[0]
-    steps = run[found.studied].step.values.tolist()
+    steps = run[found.plan.studied].step.values.tolist()
     assert steps == [*range(int(run.steps[-1]) + 1)]
-    assert found._looked_at(run[found.studied]).step.values.tolist() == [*steps[:-1:4], steps[-1]]
+    assert found.plan._looked_at(run[found.plan.studied]).step.values.tolist() == [*steps[:-1:4], steps[-1]]
 
 
 def test_the_full_size_is_the_sources_network_and_layers(tmp_path: Path) -> None:
@@ -63,19 +72,19 @@ def test_the_full_size_is_the_sources_network_and_layers(tmp_path: Path) -> None
 
 
 @pytest.fixture
-def sweep(monkeypatch: pytest.MonkeyPatch) -> Sweep:
-    short = replace(STUDIES["batch-size"], values=(240, 48))
+def sweep(monkeypatch: pytest.MonkeyPatch) -> Recipe:
+    short = STUDIES["batch-size"].changed(values=(240, 48))
     monkeypatch.setitem(STUDIES, "batch-size", short)
     return short
 
 
-def test_batch_sizes_side_by_side(sweep: Sweep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batch_sizes_side_by_side(sweep: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     done = study("batch size", "digits", epochs=3, out=tmp_path / "runs", progress=False)
     assert isinstance(done, SweepResult)
     assert done.table.batch_size.tolist() == [240, 48]
-    # 1440 digits: six and thirty steps in an epoch.
-    assert done.table.steps.tolist() == [18, 90]
+    # 1000 of the digits: five and 21 steps in an epoch.
+    assert done.table.steps.tolist() == [15, 63]
     for row, found in zip(done.table.to_dict(orient="records"), done.analyses, strict=True):
         accuracy = {
             n: float(found.run.metrics[n].dropna("step")[-1]) for n in ("train_accuracy", "test_accuracy")
@@ -97,7 +106,7 @@ def test_batch_sizes_side_by_side(sweep: Sweep, tmp_path: Path, monkeypatch: pyt
 
 
 def test_the_command_line_prints_the_table_and_the_page(
-    sweep: Sweep, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    sweep: Recipe, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "runs"
     assert (
@@ -114,6 +123,6 @@ def test_the_list_tells_of_both_sizes(
     monkeypatch.setenv("COLUMNS", "200")
     assert main(["study", "--list"]) == 0
     said = capsys.readouterr().out
-    for name in (n for n, one in STUDIES.items() if isinstance(one, Study)):
+    for name in STUDIES:
         assert name in said
     assert "full:" in said

@@ -1,29 +1,31 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from eigentrail import networks
 from eigentrail.api.analysis import analyze
 from eigentrail.api.study import study
-from eigentrail.errors import DataError, OptionError, RunError
-from eigentrail.recipes import Study, find_study, recipes, run_study
+from eigentrail.errors import DataError, EigentrailWarning, OptionError, RunError
+from eigentrail.recipes import Study, find_recipe, recipes, run_study
 from eigentrail.recipes.framework.running import default_folder
 
 STUDIES = recipes()
 
-SHORT = Study(
-    "short", "mlp50", "two epochs", "seconds", "little", changes={"digits": {"epochs": 2, "lr": 0.1}}
+SHORT = replace(
+    STUDIES["mlp50"].changed(changes={"digits": {"epochs": 2, "lr": 0.1}}, chosen={}), name="short"
 )
 
 
-@pytest.mark.parametrize("name", [n for n, one in STUDIES.items() if isinstance(one, Study)])
+@pytest.mark.parametrize("name", [n for n, one in STUDIES.items() if isinstance(one.plan, Study)])
 def test_each_study_is_described_and_has_a_training(name: str) -> None:
     found = STUDIES[name]
     assert found.name == name
-    assert found.shows and found.minutes and found.disk and found.training.source
-    assert found.settings(found.training.data).epochs >= 1
+    assert found.shows and found.minutes and found.disk and found.source
+    assert found.plan.settings(found.data).epochs >= 1
     # What differs from the source is said.
-    assert set(found.changes) == set(found.chosen)
+    assert set(found.plan.changes) == set(found.plan.chosen)
     # The list tells what --full costs.
     assert "full: " in found.minutes and "full: " in found.disk
 
@@ -31,18 +33,58 @@ def test_each_study_is_described_and_has_a_training(name: str) -> None:
 @pytest.mark.parametrize("name", ["mlp50", "mlp50-plain", "hessian", "hessian-spacings"])
 def test_without_full_no_study_trains_as_long_as_the_source(name: str) -> None:
     for data in ("mnist", "fashion-mnist"):
-        assert STUDIES[name].settings(data).epochs <= 10
-        assert STUDIES[name].settings(data, full=True).epochs == 200
-        assert any("fewer epochs" in choice for choice in STUDIES[name].choices(data))
-        assert not any("fewer epochs" in choice for choice in STUDIES[name].choices(data, full=True))
-    assert STUDIES["mlp50-plain"].settings("digits").epochs == 100
+        assert STUDIES[name].plan.settings(data).epochs <= 10
+        assert STUDIES[name].plan.settings(data, full=True).epochs == 200
+        assert any("fewer epochs" in choice for choice in STUDIES[name].plan.choices(data, "mnist"))
+        assert not any(
+            "fewer epochs" in choice for choice in STUDIES[name].plan.choices(data, "mnist", full=True)
+        )
+    assert STUDIES["mlp50-plain"].plan.settings("digits").epochs == 100
 
 
 def test_studies_are_found_by_any_spelling_and_near_names_are_offered() -> None:
-    assert find_study("MLP 256").name == "mlp256"
-    assert find_study().name == "mlp50"
+    assert find_recipe("MLP 256").name == "mlp256"
+    assert find_recipe().name == "mlp50"
     with pytest.raises(OptionError, match="did you mean mlp256"):
-        find_study("mlp265")
+        find_recipe("mlp265")
+
+
+def test_a_recipe_its_network_and_its_file_have_one_name() -> None:
+    networks_ = set(networks.names())
+    for name, one in STUDIES.items():
+        assert one.module.rpartition(".")[2] == name.replace("-", "_")
+        assert not one.network or one.network in networks_
+        # What is called as a network trains that network.
+        assert name not in networks_ or one.network == name
+
+
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        ("minialexnet", "mini-alexnet-s0"),
+        ("resnet20", "resnet20-projection"),
+        ("mlp-bn", "mlp-bn-10-100"),
+        ("res-bn", "res-bn-5-500"),
+        ("hessian-minialexnet", "hessian-mini-alexnet-s1"),
+        ("hessian-resnet20", "hessian-resnet20-projection"),
+    ],
+)
+def test_old_names_are_answered_with_the_new_ones(before: str, now: str) -> None:
+    with pytest.warns(EigentrailWarning, match=f'"{before}" is called {now} now'):
+        assert find_recipe(before).name == now
+    assert before not in STUDIES
+
+
+@pytest.mark.parametrize("full", [True, False])
+def test_the_studies_of_s0_train_its_network_at_both_sizes(tmp_path: Path, full: bool) -> None:
+    of_s0 = [one for one in STUDIES.values() if one.source.startswith("S0")]
+    assert {one.name for one in of_s0} == {"mini-alexnet-s0", "class-swap", "geodesic"}
+    assert {one.network for one in of_s0} == {"mini-alexnet-s0"}
+    run = run_study(
+        STUDIES["mini-alexnet-s0"], tmp_path / "run", "digits", epochs=1, full=full, progress=False
+    )
+    assert run.layers["fc2.weight"].shape == (192, 384)
+    assert run.layers["conv1.weight"].shape == (64, 1, 5, 5)
 
 
 def test_the_default_study_needs_no_files_and_the_others_say_what_is_missing(
@@ -61,7 +103,7 @@ def test_the_default_study_needs_no_files_and_the_others_say_what_is_missing(
 
 def test_the_run_says_what_study_it_is_and_what_was_chosen(tmp_path: Path) -> None:
     notes = run_study(SHORT, tmp_path / "run", progress=False).manifest.notes
-    assert (notes["study"], notes["preset"], notes["source"]) == ("short", "mlp50", "S1 5.2")
+    assert (notes["study"], notes["source"], notes["network"]["name"]) == ("short", "S1 5.2", "mlp50")
     assert notes["chosen"]
 
 

@@ -85,7 +85,7 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("lenet", {"augmentation": Augmentation(rotation="range")}),
     ("lenet", {"augmentation": Augmentation(rotation="steps"), "frozen": ["conv1*"]}),
     ("mini-alexnet-s0", {"momentum": 0.9}),
-    ("mini-alexnet", {"weight_decay": 1e-3, "decay_on": "dense"}),
+    ("mini-alexnet-s1", {"weight_decay": 1e-3, "decay_on": "dense"}),
 ]
 
 

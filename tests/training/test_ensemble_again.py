@@ -13,8 +13,9 @@ from torch import nn
 
 from eigentrail.data import Data
 from eigentrail.errors import DataError, OptionError, RunError, RunWarning
+from eigentrail.recipes import train_recipe
 from eigentrail.runs import Run
-from eigentrail.training import TrainingSettings, open_ensemble, train, train_preset
+from eigentrail.training import TrainingSettings, open_ensemble, train
 from eigentrail.training.schedule import Exponential
 
 
@@ -82,8 +83,8 @@ def test_a_training_that_is_prolonged_tells_its_new_length(tmp_path: Path, few: 
     found = open_ensemble(tmp_path / "runs")
     assert found.settings[0].epochs == 3 and len(found.select(epochs=3)) == 1
     assert found[0].manifest.notes["by"] == "you" and found[0].manifest.notes["first"] == 1
-    train_preset("mlp50", tmp_path / "preset", few, epochs=1, progress=False)
-    run = train_preset("mlp50", tmp_path / "preset", few, epochs=2, resume=True, progress=False)
+    train_recipe("mlp50", tmp_path / "preset", few, epochs=1, progress=False)
+    run = train_recipe("mlp50", tmp_path / "preset", few, epochs=2, resume=True, progress=False)
     assert "epochs 2 instead of 200" in run.manifest.notes["chosen"][-1]
 
 
@@ -103,13 +104,13 @@ def test_a_training_that_is_prolonged_tells_its_new_length(tmp_path: Path, few: 
 def test_what_a_single_training_has_other_than_its_preset_is_among_its_choices(
     tmp_path: Path, few: Data, changes: dict[str, Any], told: str
 ) -> None:
-    run = train_preset("mlp50", tmp_path / "run", few, epochs=1, progress=False, **changes)
+    run = train_recipe("mlp50", tmp_path / "run", few, epochs=1, progress=False, **changes)
     assert told in run.manifest.notes["chosen"][-1]
 
 
 def test_seed_and_seeds_are_not_both_given_to_a_preset(tmp_path: Path, few: Data) -> None:
     with pytest.raises(OptionError, match="seed and seeds are both given"):
-        train_preset("mlp50", tmp_path / "run", few, epochs=1, seed=1, seeds=[0, 1])
+        train_recipe("mlp50", tmp_path / "run", few, epochs=1, seed=1, seeds=[0, 1])
 
 
 @pytest.mark.parametrize("settings", [{"lr": 1e39}, {"schedule": Exponential(gamma=1e300)}])

@@ -135,7 +135,9 @@ def test_phases_and_changes_of_the_rate_that_never_come_are_said(tmp_path: Path,
     with warnings.catch_warnings():
         warnings.simplefilter("error", RunWarning)
         train("mlp50", few, tmp_path / "c", epochs=3, schedule=Step(at=(1, 2)), progress=False)
-        et.training.train_preset("resnet20", tmp_path / "d", data.take(few, 20, 5), epochs=1, progress=False)
+        et.recipes.train_recipe(
+            "resnet20-projection", tmp_path / "d", data.take(few, 20, 5), epochs=1, progress=False
+        )
 
 
 def test_grids_are_named_as_they_are_meant() -> None:
@@ -149,18 +151,18 @@ def test_grids_are_named_as_they_are_meant() -> None:
 
 def test_a_preset_is_trained_on_anybodys_data(tmp_path: Path, digits: Data) -> None:
     noisy = data.label_noise(data.take(digits, 64, 10), 0.5)
-    run = et.training.train_preset("mlp50", tmp_path / "a", noisy, epochs=1, progress=False)
+    run = et.recipes.train_recipe("mlp50", tmp_path / "a", noisy, epochs=1, progress=False)
     assert run.manifest.data["fingerprint"] == noisy.fingerprint
     assert len(run.steps) == 3
     pair = (noisy.train_inputs, noisy.train_targets)
     for number, given in enumerate((pair, torch.utils.data.TensorDataset(*pair), "training_data:noisy")):
-        run = et.training.train_preset("mlp50", tmp_path / str(number), given, epochs=1, progress=False)
+        run = et.recipes.train_recipe("mlp50", tmp_path / str(number), given, epochs=1, progress=False)
         assert run.manifest.data["train_samples"] == 64
         assert run.manifest.notes["preset"] == "mlp50"
         assert "instead of mnist" in run.manifest.notes["chosen"][-1]
     assert "training_data:noisy instead of mnist" in run.manifest.notes["chosen"][-1]
     with pytest.raises(DataError, match="is a int: give a pair"):
-        et.training.train_preset("mlp50", tmp_path / "b", 5)
+        et.recipes.train_recipe("mlp50", tmp_path / "b", 5)
 
 
 def test_members_trained_in_processes_say_how_their_data_were_made(tmp_path: Path, digits: Data) -> None:

@@ -9,11 +9,12 @@ import pytest
 import torch
 from torch import nn
 
-from eigentrail import data, networks, training
+from eigentrail import data, networks
 from eigentrail.analyses import run_analysis
 from eigentrail.analyses.framework.registry import find_analysis
 from eigentrail.data import Data
 from eigentrail.errors import OptionError
+from eigentrail.recipes import train_recipe
 from eigentrail.report.run_page import learning_section
 from eigentrail.report.run_story import RunStory
 from eigentrail.report.sections import Plot
@@ -106,9 +107,7 @@ def test_the_preset_is_the_descent_of_s3(tmp_path: Path, decay: float) -> None:
     np.testing.assert_allclose(x @ x.T, np.eye(30), atol=1e-14)
     assert np.linalg.matrix_rank(y @ x.T) == 3
     # As the preset's choices say: lr = 30 eta, weight_decay = lambda / 30.
-    run = training.train_preset(
-        "deep-linear", tmp_path / "run", epochs=1000, weight_decay=decay / 30, progress=False
-    )
+    run = train_recipe("deep-linear", tmp_path / "run", epochs=1000, weight_decay=decay / 30, progress=False)
     weights = [run[layer].values[0].copy() for layer in ("fc1.weight", "fc2.weight", "fc3.weight")]
     rho = 0.1
     for step in range(1, 1001):

@@ -21,15 +21,15 @@ from eigentrail.errors import EigentrailError, OptionError, RunError, RunWarning
 from eigentrail.findings import ClaimResult
 from eigentrail.linalg.workers import most_workers
 from eigentrail.recipes import (
+    ClaimStudy,
     Experiment,
     Measured,
-    Study,
+    Recipe,
     Trained,
-    find_study,
+    find_recipe,
     run_study,
     run_trials,
 )
-from eigentrail.recipes.framework.claim_study import ClaimStudy
 from eigentrail.recipes.framework.running import default_folder
 from eigentrail.report.claim_page import claim_page
 from eigentrail.report.experiments import experiment_sections
@@ -42,12 +42,12 @@ class StudyResult:
     """A study that was carried out.
 
     Attributes:
-        study: what it is.
+        recipe: what it is.
         analysis: the run and its analyses.
         page: the path of the page.
     """
 
-    study: Study
+    recipe: Recipe
     analysis: RunAnalysis
     page: Path
 
@@ -62,7 +62,7 @@ class SweepResult:
     """A study of several trainings that was carried out.
 
     Attributes:
-        study: what it is.
+        recipe: what it is.
         trained: its trainings.
         analyses: the runs that are shown and their analyses, of the layer they are compared in.
         table: a row for each run.
@@ -72,7 +72,7 @@ class SweepResult:
         missing: why the claims, or a table with numbers, could not be had; empty where they could.
     """
 
-    study: Experiment
+    recipe: Recipe
     trained: list[Trained]
     analyses: list[RunAnalysis]
     table: pd.DataFrame
@@ -86,13 +86,13 @@ class ClaimStudyResult:
     """A recipe that measured claims over seeds.
 
     Attributes:
-        study: what it is.
+        recipe: what it is.
         tables: what was measured, by name.
         claims: the claims, each with its verdict, interval and seeds.
         page: the path of the page; claims.csv and a file for each table lie beside it.
     """
 
-    study: ClaimStudy
+    recipe: Recipe
     tables: dict[str, pd.DataFrame]
     claims: list[ClaimResult]
     page: Path
@@ -131,16 +131,17 @@ def study(
         OptionError: there is no such study, or an argument is outside what it may be.
     """
     jobs = most_workers(jobs)
-    chosen = find_study(name)
+    recipe = find_recipe(name)
+    chosen = recipe.plan
     if isinstance(chosen, ClaimStudy):
         if data is not None or epochs is not None or device != "cpu":
             raise OptionError(
-                f"study {chosen.name} measures claims by itself: it takes no data, epochs or device"
+                f"study {recipe.name} measures claims by itself: it takes no data, epochs or device"
             )
-        return _claims_measured(chosen, seed, full, out, progress)
+        return _claims_measured(recipe, chosen, seed, full, out, progress)
     if isinstance(chosen, Experiment):
         folder, trained = run_trials(
-            chosen, out, data, epochs=epochs, seed=seed, full=full, device=device, progress=progress
+            recipe, out, data, epochs=epochs, seed=seed, full=full, device=device, progress=progress
         )
         found: dict[str, RunAnalysis] = {}
         made: dict[str, _Made] = {}
@@ -152,7 +153,7 @@ def study(
                 if not one.diverged[0]:
                     reasons = dict.fromkeys(made[name].why.values())
                     left_out += [(name, f"{made[name].layers}: {why}") for why in reasons]
-        with shown(f"{chosen.name}: measuring", progress) as tell:
+        with shown(f"{recipe.name}: measuring", progress) as tell:
             measured = _measured(chosen, trained, made, tell)
         for who, why in measured.left_out:
             if (who, why) not in left_out:
@@ -167,10 +168,10 @@ def study(
             list(found.values()),
             folder / PAGE,
             labels=list(found),
-            first=experiment_sections(chosen.name, measured),
+            first=experiment_sections(recipe.name, measured),
         )
         return SweepResult(
-            chosen,
+            recipe,
             trained,
             list(found.values()),
             measured.table,
@@ -178,7 +179,7 @@ def study(
             page,
             measured.missing,
         )
-    run = run_study(chosen, out, data, epochs=epochs, seed=seed, full=full, device=device, progress=progress)
+    run = run_study(recipe, out, data, epochs=epochs, seed=seed, full=full, device=device, progress=progress)
     analysis = analyze(
         run,
         also=chosen.analyses,
@@ -186,15 +187,20 @@ def study(
         jobs=jobs,
         progress=progress,
     )
-    return StudyResult(chosen, analysis, analysis.report())
+    return StudyResult(recipe, analysis, analysis.report())
 
 
 def _claims_measured(
-    chosen: ClaimStudy, seed: int, full: bool, out: str | os.PathLike[str] | None, progress: bool | None
+    recipe: Recipe,
+    chosen: ClaimStudy,
+    seed: int,
+    full: bool,
+    out: str | os.PathLike[str] | None,
+    progress: bool | None,
 ) -> ClaimStudyResult:
     """Measure the claims over seeds; tables, claims and the page are written at the end."""
-    folder = Path(out) if out is not None else default_folder(chosen.name, "claims", seed, full)
-    with shown(chosen.name, progress) as tell:
+    folder = Path(out) if out is not None else default_folder(recipe.name, "claims", seed, full)
+    with shown(recipe.name, progress) as tell:
         tell("measuring the claims over seeds", 0, 1)
         tables, results = chosen.measure(range(seed, seed + chosen.seeds), "full" if full else "small")
         tell("done", 1, 1)
@@ -203,10 +209,10 @@ def _claims_measured(
         table.to_csv(folder / f"{file_stem(name)}.csv", index=False)
     claims = pd.DataFrame([one.to_dict() for one in results])
     claims.to_csv(folder / "claims.csv", index=False)
-    title = f"{chosen.name}: {chosen.shows}"
+    title = f"{recipe.name}: {recipe.shows}"
     seeds = f"seeds {seed} to {seed + chosen.seeds - 1}"
-    page = write_page(claim_page(title, f"{chosen.source}, {seeds}", results, tables), folder / PAGE)
-    return ClaimStudyResult(chosen, dict(tables), list(results), page)
+    page = write_page(claim_page(title, f"{recipe.source}, {seeds}", results, tables), folder / PAGE)
+    return ClaimStudyResult(recipe, dict(tables), list(results), page)
 
 
 class _Made(dict[str, xr.DataTree]):

@@ -14,7 +14,6 @@ from eigentrail.cli.findings import print_answers
 from eigentrail.cli.fitting import SENTENCE, TableColumn, print_fitting
 from eigentrail.cli.tables import console, number, print_frame
 from eigentrail.findings import ClaimResult, Skipped, strongest_first
-from eigentrail.recipes import ClaimStudy, recipes
 from eigentrail.report.run_story import headline
 
 # Names that one line lists of what was left out for the same reason.
@@ -145,20 +144,3 @@ def print_analyses() -> None:
     )
     rows = [(one.name, one.about, "yes" if one.default else "with --only") for one in analyses().values()]
     print_fitting(console(), columns, rows)
-
-
-def print_studies() -> None:
-    """Describe the studies: source, what each shows, its time and its disk."""
-    columns = (
-        TableColumn("study"),
-        TableColumn("source", 2, prose=10),
-        TableColumn("data", 3, prose=10),
-        TableColumn("what it shows", prose=SENTENCE),
-        TableColumn("time on 2 cores", prose=20),
-        TableColumn("disk", 1, prose=16),
-    )
-    rows = []
-    for study in recipes().values():
-        about = study if isinstance(study, ClaimStudy) else study.training
-        rows.append((study.name, about.source, about.data, study.shows, study.minutes, study.disk))
-    print_fitting(console(), columns, rows, elsewhere="a pipe")

@@ -46,6 +46,14 @@ def study(
     quiet: opt.Quiet = False,
 ) -> int:
     """Train a network, record it, analyse it and write the page: MLP 50 on digits needs no network and no files."""
+    if list_:
+        # Nothing else is imported for it: torch alone takes more than a second.
+        from eigentrail.cli.recipe_list import print_recipes
+
+        if name is not None:
+            raise OptionError(f'--list describes all studies: leave out "{name}"')
+        print_recipes()
+        return 0
     from eigentrail.api.study import ClaimStudyResult, SweepResult
     from eigentrail.api.study import study as run_study
     from eigentrail.cli.findings import print_summary
@@ -53,16 +61,10 @@ def study(
         print_analysis,
         print_claim_results,
         print_claims,
-        print_studies,
     )
     from eigentrail.cli.tables import note, print_frame
     from eigentrail.training import DivergenceError
 
-    if list_:
-        if name is not None:
-            raise OptionError(f'--list describes all studies: leave out "{name}"')
-        print_studies()
-        return 0
     if data is not None and ":" in data:
         opt.import_from_here()
     try:
@@ -91,7 +93,7 @@ def study(
         if done.missing:
             why = done.missing.rstrip(".")
             note(
-                f"study {done.study.name}: nothing can be said, because {why}; the page shows how the trainings "
+                f"study {done.recipe.name}: nothing can be said, because {why}; the page shows how the trainings "
                 "went: if they did not learn, give inputs of mean 0 and variance 1, or train longer"
             )
             typer.echo(str(done.page))

@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 import shutil
 import sys
+from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pandas as pd
 from rich.console import Console
 from rich.text import Text
 
@@ -17,6 +16,8 @@ from eigentrail._text import counted
 from eigentrail.cli.fitting import TableColumn, print_fitting
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from eigentrail.api.comparison import Comparison
     from eigentrail.api.inspection import Inspection
 
@@ -92,7 +93,7 @@ def print_frame(table: pd.DataFrame, *, elsewhere: str = "--format json") -> Non
 
 
 def _cell(value: Any) -> str:
-    if isinstance(value, float | np.floating):
+    if isinstance(value, Real) and not isinstance(value, Integral):
         value = float(value)
         if math.isnan(value):  # pandas has it where a column lacks a number
             return "-"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from torch import nn
 
 from eigentrail.errors import OptionError
+from eigentrail.networks.entry import COLOUR, TORCH, Entry
 
 
 class BatchNormMLP(nn.Module):
@@ -113,3 +115,19 @@ def _inputs(input_shape: Sequence[int], depth: int, width: int, network: str) ->
             f"{network}-{depth}-{width} for samples of shape {tuple(input_shape)}: give positive sizes"
         )
     return math.prod(input_shape)
+
+
+#: Built by name for any depth and width, "mlp-bn-L-H".
+FAMILIES = {"mlp-bn": BatchNormMLP, "res-bn": BatchNormResidual}
+
+NETWORKS = (
+    Entry(
+        "mlp-bn-10-100", partial(BatchNormMLP, depth=10, width=100), "MLP-BN-10-100", "S4 B.1", COLOUR, 10, 401_210,
+        "torch", f"any L and H by name; {TORCH}; dense layers have biases",
+    ),
+    Entry(
+        "res-bn-5-500", partial(BatchNormResidual, depth=5, width=500), "RES-BN-5-500", "S4 B.1", COLOUR, 10,
+        4_056_510, "torch",
+        f"any L and H by name; {TORCH}; dense layers have biases; no batch norm before the blocks",
+    ),
+)  # fmt: skip

@@ -5,11 +5,13 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from torch import nn
 
 from eigentrail.errors import OptionError
+from eigentrail.networks.entry import Entry
 from eigentrail.networks.initialization import scaled_orthogonal
 
 
@@ -68,3 +70,12 @@ class DeepLinear(nn.Module):
         for number in range(1, self.depth + 1):
             hidden = self.get_submodule(f"fc{number}")(hidden)
         return hidden
+
+
+NETWORKS = (
+    Entry(
+        "deep-linear", partial(DeepLinear, depth=3, scale=0.1), "deep linear network", "S3", (30,), 30, 2700,
+        "orthogonal",
+        "three layers and 30 inputs and outputs as in the figures, scale 0.1, which the source leaves open",
+    ),
+)  # fmt: skip

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from torch import nn
 
 from eigentrail.errors import OptionError
+from eigentrail.networks.entry import Entry
 from eigentrail.networks.initialization import glorot_normal, he_normal
 from eigentrail.networks.mlp import MLP
 
@@ -74,3 +76,19 @@ def _check(network: str, input_shape: Sequence[int], depth: int, width: int) -> 
         raise OptionError(
             f"{network}-{depth}-{width} for samples of shape {tuple(input_shape)}: give positive sizes"
         )
+
+
+#: Built by name for any depth and width, "mlp-L-H".
+FAMILIES = {"mlp": deep_mlp, "linear": DeepLinearStack}
+
+NETWORKS = (
+    Entry(
+        "mlp-8-100", partial(deep_mlp, depth=8, width=100), "MLP-8-100", "S3, part 3", (1, 28, 28), 10, 150_210,
+        "he-normal",
+        "any L and H by name: L hidden layers of width H with ReLU; the source names neither, nor the initialisation",
+    ),
+    Entry(
+        "linear-8-100", partial(DeepLinearStack, depth=8, width=100), "LINEAR-8-100", "S3, part 3", (1, 28, 28), 10,
+        149_400, "glorot-normal", "any L and H by name: MLP-L-H without ReLU and biases",
+    ),
+)  # fmt: skip

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from eigentrail.networks.entry import COLOUR, Entry
 from eigentrail.networks.images import image_sides
 from eigentrail.networks.initialization import glorot_normal
 
@@ -60,3 +61,11 @@ def lenet(input_shape: Sequence[int], classes: int) -> LeNet:
     network = LeNet(input_shape, classes)
     glorot_normal(network)
     return network
+
+
+NETWORKS = (
+    Entry(
+        "lenet", lenet, "LeNet", "S1 5.2", COLOUR, 10, 136_886, "glorot-normal",
+        "the second convolution keeps the image's size (`valid` would give 83,126 parameters); the pools take maxima",
+    ),
+)  # fmt: skip

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from eigentrail.errors import OptionError
+from eigentrail.networks.entry import COLOUR, Entry
 from eigentrail.networks.initialization import glorot_uniform
 
 
@@ -86,3 +87,9 @@ def mlp256(input_shape: Sequence[int], classes: int) -> MLP:
     network = MLP(input_shape, (256, 128, 64, classes))
     glorot_uniform(network)
     return network
+
+
+NETWORKS = (
+    Entry("mlp50", mlp50, "MLP 50", "S1 5.2", (1, 28, 28), 10, 42_310),
+    Entry("mlp256", mlp256, "MLP 256", "S1 5.2", COLOUR, 10, 828_490),
+)

@@ -2,135 +2,93 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
+import pkgutil
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache, partial
+from importlib.metadata import entry_points
+from types import ModuleType
 from typing import Any
 
 import torch
 from torch import nn
 
-from eigentrail._names import FOREIGN, first_line, import_object, look_up
+from eigentrail._names import FOREIGN, bare, first_line, import_object, look_up
 from eigentrail._numbers import seed_of, whole, written
 from eigentrail.errors import OptionError
-from eigentrail.networks.batch_norm_mlp import BatchNormMLP, BatchNormResidual
-from eigentrail.networks.deep_linear import DeepLinear
-from eigentrail.networks.equal_width import DeepLinearStack, deep_mlp
-from eigentrail.networks.lenet import lenet
-from eigentrail.networks.mini_alexnet import mini_alexnet, mini_alexnet_s0, mini_alexnet_small
-from eigentrail.networks.mlp import mlp50, mlp256
-from eigentrail.networks.residual import resnet18, resnet20, resnet20_projection, resnet56
-from eigentrail.networks.vgg import VGG16
-from eigentrail.networks.vit import vit
+from eigentrail.networks.entry import Entry, Factory
 
-Factory = Callable[[Sequence[int], int], nn.Module]
+#: Entry points of this group name an `Entry`.
+GROUP = "eigentrail.networks"
+# Names that meant one of two networks, in the spelling that is compared.
+_AMBIGUOUS = {"minialexnet": ("mini-alexnet-s0", "mini-alexnet-s1")}
 
 
-@dataclass(frozen=True)
-class Entry:
-    """A network that is known by name.
+@cache
+def entries() -> dict[str, Entry]:
+    """Collect the networks: by their place in this package, and by the entry points of other packages.
 
-    Attributes:
-        factory: builds it from the shape of one sample and the number of classes, drawing its weights from torch's
-            global random generator.
-        title: the name that the source gives it.
-        source: where it comes from.
-        input_shape: the shape of one sample in the source, [channels, height, width].
-        classes: the number of classes in the source.
-        parameters: the number of parameters for these.
-        initialization: the law of its weights.
-        chosen: what the source leaves open or contradicts itself in, and what was chosen.
+    Returns:
+        By name, in the order of the names.
+
+    Raises:
+        OptionError: two have the same name, or an entry point names something else.
     """
-
-    factory: Factory
-    title: str
-    source: str
-    input_shape: tuple[int, ...]
-    classes: int
-    parameters: int
-    initialization: str = "glorot-uniform"
-    chosen: str = ""
+    found: dict[str, Entry] = {}
+    for entry in [*_own("NETWORKS"), *_foreign()]:
+        if entry.name in found:
+            raise OptionError(f'two networks are called "{entry.name}": rename one of them')
+        found[entry.name] = entry
+    return dict(sorted(found.items()))
 
 
-_COLOUR = (3, 32, 32)
-_TORCH = "torch's own initialisation, U(-1/sqrt n_in, 1/sqrt n_in)"
+@cache
+def _modules() -> tuple[ModuleType, ...]:
+    import eigentrail.networks as room
 
-ENTRIES: dict[str, Entry] = {
-    "mlp50": Entry(mlp50, "MLP 50", "S1 5.2", (1, 28, 28), 10, 42_310),
-    "mlp256": Entry(mlp256, "MLP 256", "S1 5.2", _COLOUR, 10, 828_490),
-    "lenet": Entry(
-        lenet, "LeNet", "S1 5.2", _COLOUR, 10, 136_886, "glorot-normal",
-        "the second convolution keeps the image's size (`valid` would give 83,126 parameters); the pools take maxima",
-    ),
-    "mini-alexnet": Entry(
-        mini_alexnet, "miniAlexNet", "S1 5.2", _COLOUR, 10, 1_022_584, "glorot-uniform",
-        "the second kernel is 3 x 3 (the text's 5 x 5 would give 1,125,150 parameters), convolutions `valid`, pools of "
-        "stride 3 reach over the edges; the pools take maxima",
-    ),
-    "mini-alexnet-s0": Entry(
-        mini_alexnet_s0, "MiniAlexNet", "S0", _COLOUR, 10, 1_756_426, "glorot-uniform",
-        "64 filters of 5 x 5 in both convolutions, `same`, pools of 3 x 3 and stride 2: they leave the 4096 numbers of "
-        "the source's 4096 x 384; Glorot uniform",
-    ),
-    "mini-alexnet-small": Entry(
-        mini_alexnet_small, "MiniAlexNet, small", "S0", _COLOUR, 10, 1_659_594, "glorot-uniform",
-        "the dense layers of the source, 16 filters of 5 x 5 and 64 of 3 x 3 before them: for two cores",
-    ),
-    "resnet20": Entry(
-        resnet20, "ResNet-20, option A", "He et al. 2016", _COLOUR, 10, 269_722, "he-normal",
-        "shortcuts without parameters: the form of the public checkpoints",
-    ),
-    "resnet20-projection": Entry(
-        resnet20_projection, "ResNet 20", "S1 5.2", _COLOUR, 10, 272_474, "glorot-normal",
-        "two 1 x 1 shortcuts with batch norm make the table's 22 layers; convolutions without biases make its 272k",
-    ),
-    "resnet56": Entry(
-        resnet56, "ResNet-56, option A", "He et al. 2016", _COLOUR, 10, 853_018, "he-normal",
-        "shortcuts without parameters: the form of the public checkpoints",
-    ),
-    "mlp-bn-10-100": Entry(
-        partial(BatchNormMLP, depth=10, width=100), "MLP-BN-10-100", "S4 B.1", _COLOUR, 10, 401_210, "torch",
-        f"any L and H by name; {_TORCH}; dense layers have biases",
-    ),
-    "res-bn-5-500": Entry(
-        partial(BatchNormResidual, depth=5, width=500), "RES-BN-5-500", "S4 B.1", _COLOUR, 10, 4_056_510, "torch",
-        f"any L and H by name; {_TORCH}; dense layers have biases; no batch norm before the blocks",
-    ),
-    "vgg16": Entry(
-        VGG16, "VGG-16 with batch norm", "S4 B.1", _COLOUR, 10, 14_728_266, "torch",
-        f"{_TORCH}; convolutions have biases",
-    ),
-    "resnet18": Entry(
-        resnet18, "ResNet-18", "S4 5", _COLOUR, 10, 11_173_962, "torch",
-        f"the form for small images: first convolution 3 x 3, no pool behind it; {_TORCH}",
-    ),
-    "vit": Entry(
-        vit, "small ViT", "S4 B.1", _COLOUR, 10, 3_195_146, "torch",
-        f"width 256 (32 for each of the 8 heads), 512 between the dense layers; {_TORCH}, positions N(0, 0.02^2)",
-    ),
-    "deep-linear": Entry(
-        partial(DeepLinear, depth=3, scale=0.1), "deep linear network", "S3", (30,), 30, 2700, "orthogonal",
-        "three layers and 30 inputs and outputs as in the figures, scale 0.1, which the source leaves open",
-    ),
-    "mlp-8-100": Entry(
-        partial(deep_mlp, depth=8, width=100), "MLP-8-100", "S3, part 3", (1, 28, 28), 10, 150_210, "he-normal",
-        "any L and H by name: L hidden layers of width H with ReLU; the source names neither, nor the initialisation",
-    ),
-    "linear-8-100": Entry(
-        partial(DeepLinearStack, depth=8, width=100), "LINEAR-8-100", "S3, part 3", (1, 28, 28), 10, 149_400,
-        "glorot-normal", "any L and H by name: MLP-L-H without ReLU and biases",
-    ),
-}  # fmt: skip
+    return tuple(
+        importlib.import_module(info.name)
+        for info in pkgutil.iter_modules(room.__path__, f"{room.__name__}.")
+        if info.name not in {__name__, f"{room.__name__}.spec"}
+    )
 
-_SIZED: dict[str, Callable[..., nn.Module]] = {
-    "mlp-bn": BatchNormMLP,
-    "res-bn": BatchNormResidual,
-    "mlp": deep_mlp,
-    "linear": DeepLinearStack,
-}
-_SIZED_NAME = re.compile(r"(?:(mlp|res)[\s_-]*(bn)|(mlp|linear))[\s_-]*(\d{1,6})[\s_-]+(\d{1,6})", re.I)
+
+def _own(attribute: str) -> Iterator[Any]:
+    for module in _modules():
+        yield from vars(module).get(attribute, ())
+
+
+def _foreign() -> Iterator[Entry]:
+    for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
+        loaded = point.load()
+        if not isinstance(loaded, Entry):
+            raise OptionError(
+                f"the entry point {point.name} of {GROUP} names {point.value}, which is no network's Entry"
+            )
+        yield loaded
+
+
+@cache
+def _families() -> dict[str, Callable[..., nn.Module]]:
+    """Networks of any depth and width, by the name before these."""
+    return {name: made for module in _modules() for name, made in vars(module).get("FAMILIES", {}).items()}
+
+
+@cache
+def _recorded() -> dict[str, Factory]:
+    """Networks by names that recorded runs have and nothing else."""
+    return {name: made for module in _modules() for name, made in vars(module).get("RECORDED", {}).items()}
+
+
+def _sized(name: str) -> str | None:
+    """Read a name with depth and width, such as "MLP-BN-2-40", in any spelling; None for another name."""
+    parts = re.fullmatch(r"(.*?)[\W_]*(\d{1,6})[\W_]+(\d{1,6})", name.strip())
+    known = {bare(kind): kind for kind in _families()}
+    if parts is None or (kind := known.get(bare(parts[1]))) is None:
+        return None
+    return f"{kind}-{int(parts[2])}-{int(parts[3])}"
 
 
 def names() -> tuple[str, ...]:
@@ -139,7 +97,7 @@ def names() -> tuple[str, ...]:
     Returns:
         Their names, for `build`.
     """
-    return tuple(ENTRIES)
+    return tuple(entries())
 
 
 def resolve(name: str) -> str:
@@ -159,11 +117,14 @@ def resolve(name: str) -> str:
         raise OptionError(f"a network is given by its name, not {written(name)}")
     if ":" in name:
         return name
-    if (sized := _SIZED_NAME.fullmatch(name.strip())) is not None:
-        *kind, depth, width = (part for part in sized.groups() if part is not None)
-        return "-".join([*kind, str(int(depth)), str(int(width))]).lower()
+    if (sized := _sized(name)) is not None:
+        return sized
+    if bare(name) in _AMBIGUOUS:
+        raise OptionError(
+            f'"{name}" may be {" or ".join(_AMBIGUOUS[bare(name)])}, which are networks of different sources: say which'
+        )
     return look_up(
-        name, ENTRIES, "network", OptionError, more='; your own is given as "package.module:factory"'
+        name, entries(), "network", OptionError, more='; your own is given as "package.module:factory"'
     )
 
 
@@ -214,10 +175,10 @@ def build_known(name: str, input_shape: Sequence[int], classes: int, seed: int =
     Raises:
         OptionError: there is no such network, or it cannot be built from these arguments.
     """
-    known = resolve(name)
+    known = name if name in _recorded() else resolve(name)
     if ":" in known:
         # An import path is an unknown name here.
-        known = look_up(name, ENTRIES, "network", OptionError)
+        known = look_up(name, entries(), "network", OptionError)
     (shape, count), seed = _sizes(input_shape, classes), seed_of(seed)
     if not shape:
         raise OptionError(
@@ -253,10 +214,12 @@ def accepted_arguments(factory: Any, input_shape: Sequence[int], classes: int) -
 
 
 def _factory(known: str) -> Factory:
-    if known in ENTRIES:
-        return ENTRIES[known].factory
+    if known in _recorded():
+        return _recorded()[known]
+    if known in entries():
+        return entries()[known].factory
     kind, depth, width = known.rsplit("-", 2)
-    return partial(_SIZED[kind], depth=int(depth), width=int(width))
+    return partial(_families()[kind], depth=int(depth), width=int(width))
 
 
 def _sizes(input_shape: Sequence[int], classes: int) -> tuple[tuple[int, ...], int]:

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from eigentrail.networks.entry import COLOUR, TORCH, Entry
 from eigentrail.networks.images import image_sides
 from eigentrail.networks.initialization import glorot_normal, he_normal
 
@@ -188,3 +189,23 @@ def resnet18(input_shape: Sequence[int], classes: int) -> ResNet:
         The network, drawn from torch's global random generator.
     """
     return ResNet(input_shape, classes, (64, 128, 256, 512), 2, projection=True)
+
+
+_OPTION_A = "shortcuts without parameters: the form of the public checkpoints"
+
+NETWORKS = (
+    Entry(
+        "resnet20", resnet20, "ResNet-20, option A", "He et al. 2016", COLOUR, 10, 269_722, "he-normal", _OPTION_A
+    ),
+    Entry(
+        "resnet20-projection", resnet20_projection, "ResNet 20", "S1 5.2", COLOUR, 10, 272_474, "glorot-normal",
+        "two 1 x 1 shortcuts with batch norm make the table's 22 layers; convolutions without biases make its 272k",
+    ),
+    Entry(
+        "resnet56", resnet56, "ResNet-56, option A", "He et al. 2016", COLOUR, 10, 853_018, "he-normal", _OPTION_A
+    ),
+    Entry(
+        "resnet18", resnet18, "ResNet-18", "S4 5", COLOUR, 10, 11_173_962, "torch",
+        f"the form for small images: first convolution 3 x 3, no pool behind it; {TORCH}",
+    ),
+)  # fmt: skip

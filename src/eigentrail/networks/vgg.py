@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+from eigentrail.networks.entry import COLOUR, TORCH, Entry
 from eigentrail.networks.images import image_sides
 
 _STAGES = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
@@ -49,3 +50,11 @@ class VGG16(nn.Module):
         """
         logits: torch.Tensor = self.classifier(self.features(inputs).flatten(1))
         return logits
+
+
+NETWORKS = (
+    Entry(
+        "vgg16", VGG16, "VGG-16 with batch norm", "S4 B.1", COLOUR, 10, 14_728_266, "torch",
+        f"{TORCH}; convolutions have biases",
+    ),
+)  # fmt: skip

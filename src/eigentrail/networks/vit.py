@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from eigentrail.networks.entry import COLOUR, TORCH, Entry
 from eigentrail.networks.images import image_sides
 
 PATCH, HEADS, LAYERS, DROPOUT = 4, 8, 6, 0.1
@@ -131,3 +132,11 @@ def vit(input_shape: Sequence[int], classes: int) -> ViT:
         The network, drawn from torch's global random generator.
     """
     return ViT(input_shape, classes)
+
+
+NETWORKS = (
+    Entry(
+        "vit", vit, "small ViT", "S4 B.1", COLOUR, 10, 3_195_146, "torch",
+        f"width 256 (32 for each of the 8 heads), 512 between the dense layers; {TORCH}, positions N(0, 0.02^2)",
+    ),
+)  # fmt: skip

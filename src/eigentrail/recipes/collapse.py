@@ -1,25 +1,24 @@
-"""S3: neural collapse grows over the training and with depth."""
+"""Neural collapse grows over the training and with depth."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
-from eigentrail.recipes.framework.claim_study import ClaimStudy, Measures
+from eigentrail.recipes.framework.recipe import recipe
 
-
-def _measure(seeds: Sequence[int], size: Any) -> Measures:
-    from eigentrail.recipes.experiments.feature_geometry import collapse
-
-    return collapse.run(tuple(seeds), size)
+if TYPE_CHECKING:
+    from eigentrail.recipes.framework.claim_study import ClaimStudy
 
 
-RECIPE = ClaimStudy(
+@recipe(
     "collapse",
-    "S3 part 3",
-    "neural collapse by layer over the training of a classifier, on training and held-out samples",
-    "1 minute; full: 10 minutes",
-    "1 MB",
-    _measure,
-    seeds=3,
+    source="S3 part 3",
+    minutes="1 minute; full: 10 minutes",
+    disk="1 MB",
 )
+def collapse() -> ClaimStudy:
+    """Neural collapse by layer over the training of a classifier, on training and held-out samples."""
+    from eigentrail.recipes.experiments.feature_geometry import collapse
+    from eigentrail.recipes.framework.claim_study import ClaimStudy
+
+    return ClaimStudy(collapse.run, seeds=3)

@@ -1,25 +1,24 @@
-"""S3: compressed training of deep linear networks completes matrices, with the discrepant rate."""
+"""Compressed training of deep linear networks completes matrices, with the discrepant rate."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
-from eigentrail.recipes.framework.claim_study import ClaimStudy, Measures
+from eigentrail.recipes.framework.recipe import recipe
 
-
-def _measure(seeds: Sequence[int], size: Any) -> Measures:
-    from eigentrail.parsimony import completion_study
-
-    return completion_study.run(tuple(seeds), size)
+if TYPE_CHECKING:
+    from eigentrail.recipes.framework.claim_study import ClaimStudy
 
 
-RECIPE = ClaimStudy(
+@recipe(
     "completion",
-    "S3 part 2",
-    "matrix completion by compressed deep networks beside the full and the narrow network, over masks",
-    "5 minutes; full: 1 hour",
-    "1 MB",
-    _measure,
-    seeds=10,
+    source="S3 part 2",
+    minutes="5 minutes; full: 1 hour",
+    disk="1 MB",
 )
+def completion() -> ClaimStudy:
+    """Matrix completion by compressed deep networks beside the full and the narrow network, over masks."""
+    from eigentrail.parsimony import completion_study
+    from eigentrail.recipes.framework.claim_study import ClaimStudy
+
+    return ClaimStudy(completion_study.run, seeds=10)

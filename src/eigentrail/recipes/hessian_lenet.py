@@ -1,15 +1,26 @@
-"""S1 figures 7.3 and 7.6: the Hessians of LeNet's convolutions."""
+"""The Hessians of LeNet's convolutions."""
 
 from __future__ import annotations
 
-from eigentrail.recipes.framework.study import Study
+from typing import TYPE_CHECKING
 
-RECIPE = Study(
+from eigentrail.recipes.framework.recipe import recipe
+
+if TYPE_CHECKING:
+    from eigentrail.recipes.framework.study import Study
+
+
+@recipe(
     "hessian-lenet",
-    "lenet",
-    "S1 figures 7.3 and 7.6: the Hessians of LeNet's convolutions",
-    "10 minutes; full: 2 hours",
-    "60 MB; full: 1.8 GB",
-    analyses=("curvature",),
-    analysed=("conv1.weight", "conv2.weight"),
+    source="S1 figures 7.3 and 7.6",
+    network="lenet",
+    data="cifar10",
+    minutes="10 minutes; full: 2 hours",
+    disk="60 MB; full: 1.8 GB",
 )
+def hessian_lenet() -> Study:
+    """The Hessians of LeNet's convolutions."""
+    from eigentrail.recipes import lenet
+    from eigentrail.recipes.framework.study import Study
+
+    return Study(lenet.preset(), analyses=("curvature",), analysed=("conv1.weight", "conv2.weight"))

@@ -1,28 +1,28 @@
-"""S2: are the levels of a Hessian spaced as a random matrix's? A small network and logistic regression on its."""
+"""Are the levels of a Hessian spaced as a random matrix's? A small network, and logistic regression on its features."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
-from eigentrail.recipes.experiments.hessian_spacings_study import SpacingsStudy
-from eigentrail.recipes.framework.study import OTHER
+from eigentrail.recipes.framework.recipe import recipe
 
-_FEWER = "fewer epochs: the Hessian is looked at once, where the training ends"
-_SIZES: Mapping[str, Mapping[str, Any]] = {"digits": {"lr": 0.1, "epochs": 60}, OTHER: {"epochs": 2}}
-_WHY = {
-    "digits": "on the digits, whose epochs have 45 steps instead of MNIST's 1875, the rate is larger",
-    OTHER: _FEWER,
-}
+if TYPE_CHECKING:
+    from eigentrail.recipes.experiments.hessian_spacings_study import SpacingsStudy
 
-RECIPE = SpacingsStudy(
+
+@recipe(
     "hessian-spacings",
-    "mlp50",
-    "S2: are the levels of a Hessian spaced as a random matrix's? A small network and logistic regression on its "
-    "features, for all samples and for one batch",
-    "3 minutes; full: 10 minutes",
-    "20 MB; full: 60 MB",
-    changes=_SIZES,
-    chosen=_WHY,
-    studied="fc2.weight",
+    source="S2",
+    network="mlp50",
+    data="digits",
+    source_data="mnist",
+    minutes="3 minutes; full: 10 minutes",
+    disk="20 MB; full: 60 MB",
 )
+def hessian_spacings() -> SpacingsStudy:
+    """Are the levels of a Hessian spaced as a random matrix's? A small network, and regression on its features."""
+    from eigentrail.recipes import mlp50
+    from eigentrail.recipes.experiments.hessian_spacings_study import SpacingsStudy
+    from eigentrail.recipes.shared.choices import HESSIAN_SIZES, HESSIAN_WHY
+
+    return SpacingsStudy(mlp50.preset(), changes=HESSIAN_SIZES, chosen=HESSIAN_WHY, studied="fc2.weight")

@@ -1,25 +1,24 @@
-"""S3: deep linear networks learn in a subspace of 2r dimensions; all else follows a scalar recursion."""
+"""Deep linear networks learn in a subspace of 2r dimensions; all else follows a scalar recursion."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
-from eigentrail.recipes.framework.claim_study import ClaimStudy, Measures
+from eigentrail.recipes.framework.recipe import recipe
 
-
-def _measure(seeds: Sequence[int], size: Any) -> Measures:
-    from eigentrail.parsimony import law_study
-
-    return law_study.run(tuple(seeds), size)
+if TYPE_CHECKING:
+    from eigentrail.recipes.framework.claim_study import ClaimStudy
 
 
-RECIPE = ClaimStudy(
+@recipe(
     "parsimony",
-    "S3 part 2",
-    "the law of parsimony: exactly 2r singular values of each layer move, the others follow rho(t)",
-    "1 minute; full: 10 minutes",
-    "1 MB",
-    _measure,
-    seeds=5,
+    source="S3 part 2",
+    minutes="1 minute; full: 10 minutes",
+    disk="1 MB",
 )
+def parsimony() -> ClaimStudy:
+    """The law of parsimony: exactly 2r singular values of each layer move, the others follow rho(t)."""
+    from eigentrail.parsimony import law_study
+    from eigentrail.recipes.framework.claim_study import ClaimStudy
+
+    return ClaimStudy(law_study.run, seeds=5)

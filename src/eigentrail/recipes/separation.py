@@ -1,25 +1,24 @@
-"""S3: within-class variability falls by the same factor from layer to layer."""
+"""Within-class variability falls by the same factor from layer to layer."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
-from eigentrail.recipes.framework.claim_study import ClaimStudy, Measures
+from eigentrail.recipes.framework.recipe import recipe
 
-
-def _measure(seeds: Sequence[int], size: Any) -> Measures:
-    from eigentrail.recipes.experiments.feature_geometry import separation
-
-    return separation.run(tuple(seeds), size)
+if TYPE_CHECKING:
+    from eigentrail.recipes.framework.claim_study import ClaimStudy
 
 
-RECIPE = ClaimStudy(
+@recipe(
     "separation",
-    "S3 part 1",
-    "the law of progressive separation in linear and ReLU networks: log D falls linearly with depth",
-    "2 minutes; full: 30 minutes, needs MNIST and Fashion-MNIST",
-    "1 MB",
-    _measure,
-    seeds=3,
+    source="S3 part 1",
+    minutes="2 minutes; full: 30 minutes, needs MNIST and Fashion-MNIST",
+    disk="1 MB",
 )
+def separation() -> ClaimStudy:
+    """The law of progressive separation in linear and ReLU networks: log D falls linearly with depth."""
+    from eigentrail.recipes.experiments.feature_geometry import separation
+    from eigentrail.recipes.framework.claim_study import ClaimStudy
+
+    return ClaimStudy(separation.run, seeds=3)

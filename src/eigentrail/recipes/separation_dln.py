@@ -1,25 +1,24 @@
-"""S3: how the separation of classes improves from layer to layer of a deep linear network."""
+"""How the separation of classes improves from layer to layer of a deep linear network."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
-from eigentrail.recipes.framework.claim_study import ClaimStudy, Measures
+from eigentrail.recipes.framework.recipe import recipe
 
-
-def _measure(seeds: Sequence[int], size: Any) -> Measures:
-    from eigentrail.parsimony import separation_study
-
-    return separation_study.run(tuple(seeds), size)
+if TYPE_CHECKING:
+    from eigentrail.recipes.framework.claim_study import ClaimStudy
 
 
-RECIPE = ClaimStudy(
+@recipe(
     "separation-dln",
-    "S3 part 1",
-    "D_l falls by the same factor from layer to layer of deep linear networks, within its bound",
-    "2 minutes; full: 15 minutes",
-    "1 MB",
-    _measure,
-    seeds=5,
+    source="S3 part 1",
+    minutes="2 minutes; full: 15 minutes",
+    disk="1 MB",
 )
+def separation_dln() -> ClaimStudy:
+    """D_l falls by the same factor from layer to layer of deep linear networks, within its bound."""
+    from eigentrail.parsimony import separation_study
+    from eigentrail.recipes.framework.claim_study import ClaimStudy
+
+    return ClaimStudy(separation_study.run, seeds=5)

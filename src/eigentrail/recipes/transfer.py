@@ -1,26 +1,24 @@
-"""S3: how little of a network has to be tuned, and whether collapse predicts transfer."""
+"""How little of a network has to be tuned, and whether collapse predicts transfer."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
-from eigentrail.recipes.framework.claim_study import ClaimStudy, Measures
+from eigentrail.recipes.framework.recipe import recipe
 
-
-def _measure(seeds: Sequence[int], size: Any) -> Measures:
-    from eigentrail.recipes.experiments.feature_geometry import transfer
-
-    return transfer.run(tuple(seeds), size)
+if TYPE_CHECKING:
+    from eigentrail.recipes.framework.claim_study import ClaimStudy
 
 
-RECIPE = ClaimStudy(
+@recipe(
     "transfer",
-    "S3 part 3",
-    "linear probe, one layer, one layer with a skip connection, all: accuracy against share trained; collapse "
-    "against transfer",
-    "4 minutes; full: 2 hours",
-    "1 MB",
-    _measure,
-    seeds=3,
+    source="S3 part 3",
+    minutes="4 minutes; full: 2 hours",
+    disk="1 MB",
 )
+def transfer() -> ClaimStudy:
+    """Accuracy against the share of weights trained, from a probe to all; collapse against transfer."""
+    from eigentrail.recipes.experiments.feature_geometry import transfer
+    from eigentrail.recipes.framework.claim_study import ClaimStudy
+
+    return ClaimStudy(transfer.run, seeds=3)

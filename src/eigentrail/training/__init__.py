@@ -1,4 +1,4 @@
-"""Training: a small loop that records, settings, and the sources' trainings by name."""
+"""Training: a small loop that records, and its settings. The sources' trainings are in `eigentrail.recipes`."""
 
 from eigentrail.training import transfer
 from eigentrail.training.accuracy import Score, score
@@ -7,12 +7,11 @@ from eigentrail.training.ensemble import train_many
 from eigentrail.training.ensemble_result import Ensemble, open_ensemble
 from eigentrail.training.entry import train
 from eigentrail.training.phase import ClassPhase
-from eigentrail.training.presets import PRESETS, Preset, names, preset, train_preset
+from eigentrail.training.preset import Preset
 from eigentrail.training.schedule import Constant, Cosine, Exponential, Schedule, Step
 from eigentrail.training.settings import TrainingSettings
 
 __all__ = [
-    "PRESETS",
     "ClassPhase",
     "Constant",
     "Cosine",
@@ -24,12 +23,9 @@ __all__ = [
     "Score",
     "Step",
     "TrainingSettings",
-    "names",
     "open_ensemble",
-    "preset",
     "score",
     "train",
     "train_many",
-    "train_preset",
     "transfer",
 ]

@@ -292,8 +292,8 @@ def prepare(
     device = next(model.parameters()).device
     optimizer = make_optimizer(model, settings)
     calendar = Calendar(settings, data.train_targets)
-    # A preset that is cut short says so itself.
-    for line in settings.unreached("preset" not in (recording.notes or {})):
+    # A source's training that is cut short says so among its choices.
+    for line in settings.unreached("chosen" not in (recording.notes or {})):
         warnings.warn(line, RunWarning, stacklevel=2)
     seed_random(network_seed(settings.seed), device)
     found = None

@@ -1,4 +1,4 @@
-"""What a preset is: a source's training, at its own size and at one that two cores carry."""
+"""The settings of a source's training, at its own size and at one that two cores carry."""
 
 from __future__ import annotations
 
@@ -38,7 +38,6 @@ class TwoCores(BaseModel):
 
     Attributes:
         why: why other settings than the number of epochs differ from the source's; empty where they do not.
-        network: another network; None for the preset's.
         train_samples: how many training samples are taken at random, where there are so many; None for all.
         test_samples: how many held-out samples, likewise.
         settings: settings other than the preset's.
@@ -48,7 +47,6 @@ class TwoCores(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     why: str = ""
-    network: str | None = None
     train_samples: int | None = None
     test_samples: int | None = None
     settings: dict[str, Any] = {}
@@ -56,15 +54,9 @@ class TwoCores(BaseModel):
 
 
 class Preset(BaseModel):
-    """A training as a source describes it.
+    """How a source trains a network: the settings part of a recipe.
 
     Attributes:
-        name: its name.
-        title: what it is, in one line.
-        source: where it comes from.
-        network: the network's name.
-        data: the data set it is run on unless another one is asked for.
-        source_data: the source's own data set.
         settings: the source's settings.
         layers: what is recorded: {glob: every so many steps}; the first glob that fits counts.
         on: for some data sets, another number of epochs and what is recorded then.
@@ -74,12 +66,6 @@ class Preset(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str
-    title: str
-    source: str
-    network: str
-    data: str
-    source_data: str
     settings: TrainingSettings
     layers: dict[str, When] | None
     on: dict[str, Smaller] = {}
@@ -113,18 +99,6 @@ class Preset(BaseModel):
         if self.two_cores is not None and not full and self.two_cores.layers is not None:
             return self.two_cores.layers
         return self.on[data].layers if data in self.on else self.layers
-
-    def network_for(self, full: bool = True) -> str:
-        """Name the network.
-
-        Args:
-            full: True for the source's size, False for that of two cores.
-
-        Returns:
-            Its name.
-        """
-        small = None if full or self.two_cores is None else self.two_cores.network
-        return small or self.network
 
     def samples_for(self, data: Data, full: bool = True) -> Data:
         """Take the samples that are trained and tested.
@@ -160,8 +134,8 @@ class Preset(BaseModel):
         starts = [phase.start * asked.epochs // settings.epochs for phase in settings.phases]
         if any(b <= a for a, b in pairwise(starts)):
             raise OptionError(
-                f"epochs={epochs}: the preset {self.name} has {len(starts)} phases of classes, and each needs an "
-                "epoch: give more epochs"
+                f"epochs={epochs}: this training has {len(starts)} phases of classes, and each needs an epoch: give "
+                "more epochs"
             )
         phases = [
             {"start": start, "classes": phase.classes}
@@ -173,7 +147,8 @@ class Preset(BaseModel):
         self,
         full: bool = True,
         settings: TrainingSettings | None = None,
-        data: str | None = None,
+        data: str = "",
+        source_data: str = "",
         samples: Data | None = None,
     ) -> tuple[str, ...]:
         """Say what was chosen where the source leaves it open, and what is other than there.
@@ -181,17 +156,17 @@ class Preset(BaseModel):
         Args:
             full: True for the source's size, False for that of two cores.
             settings: the settings of the training; None for the preset's own.
-            data: the name of its data set; None for the source's.
+            data: the name of its data set.
+            source_data: that of the source's.
             samples: its samples; None for those of the preset.
 
         Returns:
             Sentences.
         """
         small = None if full else self.two_cores
-        chosen = self.settings_for(data or self.source_data, full) if settings is None else settings
+        chosen = self.settings_for(data, full) if settings is None else settings
         other = [
-            *_other_data(data or self.source_data, self.source_data),
-            *_other_network(self.network_for(full), self.network),
+            *_other_data(data, source_data),
             *_fewer(small, samples),
             *other_settings(chosen, self.settings),
         ]
@@ -258,10 +233,6 @@ def _phases(phases: Sequence[ClassPhase], *, classes: bool) -> str:
 
 def _other_data(ours: str, theirs: str) -> list[str]:
     return [] if ours == theirs else [f"{ours} instead of {theirs}"]
-
-
-def _other_network(ours: str, theirs: str) -> list[str]:
-    return [] if ours == theirs else [f"the network {ours} instead of {theirs}"]
 
 
 def _fewer(small: TwoCores | None, samples: Data | None) -> list[str]:

@@ -19,21 +19,9 @@ class ClaimStudy:
     """An experiment of a source whose claims are measured over seeds.
 
     Attributes:
-        name: its name.
-        source: the document and place.
-        shows: what it shows, in one line.
-        minutes: how long it takes on two cores; `full` tells of the source's size.
-        disk: what it leaves on disk.
         measure: `measure(seeds, size)` with size "small" or "full", gives tables and decided claims.
         seeds: how many seeds unless asked otherwise; claims need three at least.
-        data: what it is measured on, for lists.
     """
 
-    name: str
-    source: str
-    shows: str
-    minutes: str
-    disk: str
     measure: Callable[[Sequence[int], Any], Measures]
     seeds: int = 3
-    data: str = "made here"

@@ -19,6 +19,7 @@ from eigentrail._progress import Progress, shown, silent
 from eigentrail.data import Data
 from eigentrail.errors import OptionError, RunError, RunWarning
 from eigentrail.recipes.framework.claims import Measured
+from eigentrail.recipes.framework.recipe import Recipe
 from eigentrail.recipes.framework.running import NOTE, default_folder
 from eigentrail.recipes.framework.study import Study
 from eigentrail.runs import Manifest, Run, open_run
@@ -203,7 +204,7 @@ class Experiment(Study):
 
 
 def run_trials(
-    study: Experiment,
+    recipe: Recipe,
     path: str | os.PathLike[str] | None = None,
     data: str | os.PathLike[str] | None = None,
     *,
@@ -218,7 +219,7 @@ def run_trials(
     A training that diverges is told in a warning, and so are those that would begin with its weights; the others go on.
 
     Args:
-        study: which.
+        recipe: which.
         path: the folder for the runs' folders; None for `runs/STUDY-DATA-sSEED`.
         data: a data set's name or a folder; None for the study's own.
         epochs: how many; None for the study's.
@@ -231,40 +232,42 @@ def run_trials(
         The folder and the trials, in their order.
 
     Raises:
-        OptionError: the epochs are too few for what is measured.
+        OptionError: the epochs are too few for what is measured, or the recipe makes one training only.
         RunError: the folder holds trainings that began elsewhere.
         AllDivergedError: all trainings diverged.
     """
-    preset = study.training
-    which, source = datasets.resolve(data, preset.source_data if full else preset.data)
-    folder = Path(path) if path is not None else default_folder(study.name, which, seed, full)
+    study = recipe.plan
+    if not isinstance(study, Experiment):
+        raise OptionError(f"{recipe.name} is no experiment of several trainings")
+    preset = study.preset
+    which, source = datasets.resolve(data, recipe.source_data if full else recipe.data)
+    folder = Path(path) if path is not None else default_folder(recipe.name, which, seed, full)
     if (folder / FILE).is_file():
         raise RunError(
-            f"{folder} is a run itself, and the study {study.name} makes several: choose another with --out"
+            f"{folder} is a run itself, and the study {recipe.name} makes several: choose another with --out"
         )
     settings = study.settings(which, full, epochs).changed(seed=seed, device=device)
     settings = keep_phases(folder, settings)
     if settings.epochs < study.fewest:
         raise OptionError(
-            f"--epochs {settings.epochs}: the study {study.name} needs at least {study.fewest} epochs for what it "
+            f"--epochs {settings.epochs}: the study {recipe.name} needs at least {study.fewest} epochs for what it "
             f"measures: give --epochs {study.fewest} or more"
         )
     samples = preset.samples_for(datasets.load(which, source), full)
     notes = {
-        NOTE: study.name,
-        "preset": preset.name,
-        "source": preset.source,
-        "chosen": study.choices(which, full, settings, samples),
+        NOTE: recipe.name,
+        "source": recipe.source,
+        "chosen": study.choices(which, recipe.source_data, full, settings, samples),
     }
     done: dict[str, Trained] = {}
     plan = study.trials(settings, full)
     opened: set[str] = set()
-    with shown(study.name, progress) as tell:
+    with shown(recipe.name, progress) as tell:
         for place, trial in enumerate(plan):
             tell(trial.name.replace("-", " "), place, len(plan))
             within: Progress = silent if tell is silent else _Within(trial, place, len(plan), tell, opened)
             own = settings.changed(epochs=max(1, round(trial.share * settings.epochs)), **trial.changes)
-            network: Any = preset.network_for(full)
+            network: Any = recipe.network
             arguments: dict[str, Any] = {
                 "layers": trial.layers or preset.layers_for(which, full),
                 "resume": True,
@@ -290,7 +293,7 @@ def run_trials(
         tell("trained", len(plan), len(plan))
     trained = list(done.values())
     if not any(one.usable for one in trained):
-        raise AllDivergedError(study.name, trained)
+        raise AllDivergedError(recipe.name, trained)
     return folder, trained
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from eigentrail import data as datasets
 from eigentrail.errors import RunError
-from eigentrail.recipes.framework.study import Study
+from eigentrail.recipes.framework.recipe import Recipe
+from eigentrail.recipes.framework.study import study_of
 from eigentrail.runs import Manifest, Run, open_run
 from eigentrail.runs.manifest import FILE
 from eigentrail.training import train
@@ -17,7 +18,7 @@ NOTE = "study"
 
 
 def run_study(
-    study: Study,
+    recipe: Recipe,
     path: str | os.PathLike[str] | None = None,
     data: str | os.PathLike[str] | None = None,
     *,
@@ -27,13 +28,13 @@ def run_study(
     device: str = "cpu",
     progress: bool | None = None,
 ) -> Run:
-    """Train as a study says, recorded.
+    """Train as a recipe says, recorded.
 
     A folder with an interrupted run of the same study is gone on with, and so is a finished one when more epochs are
     asked for or its page is still missing.
 
     Args:
-        study: which.
+        recipe: which.
         path: the run's folder; None for `runs/STUDY-DATA-sSEED`.
         data: a data set's name or a folder; None for the study's own.
         epochs: how many; None for the study's.
@@ -48,24 +49,24 @@ def run_study(
     Raises:
         RunError: the folder holds a finished study with its page, or something else.
     """
-    preset = study.training
-    which, source = datasets.resolve(data, preset.source_data if full else preset.data)
+    study = study_of(recipe)
+    preset = study.preset
+    which, source = datasets.resolve(data, recipe.source_data if full else recipe.data)
     settings = study.settings(which, full, epochs).changed(seed=seed, device=device)
-    folder = Path(path) if path is not None else default_folder(study.name, which, settings.seed, full)
+    folder = Path(path) if path is not None else default_folder(recipe.name, which, settings.seed, full)
     _refuse_finished(folder, settings.epochs)
     loaded = preset.samples_for(datasets.load(which, source), full)
     return train(
-        preset.network_for(full),
+        recipe.network,
         loaded,
         folder,
         settings,
         layers=preset.layers_for(which, full),
         resume=True,
         notes={
-            NOTE: study.name,
-            "preset": preset.name,
-            "source": preset.source,
-            "chosen": study.choices(which, full, settings, loaded),
+            NOTE: recipe.name,
+            "source": recipe.source,
+            "chosen": study.choices(which, recipe.source_data, full, settings, loaded),
         },
         progress=progress,
     )

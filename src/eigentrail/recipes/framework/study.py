@@ -1,4 +1,4 @@
-"""What a study is."""
+"""A recorded training of a recipe's network, and what is asked of it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from eigentrail.data import Data
-from eigentrail.training import Preset, TrainingSettings, preset
+from eigentrail.errors import OptionError
+from eigentrail.recipes.framework.recipe import Recipe
+from eigentrail.training import Preset, TrainingSettings
 
 #: Stands for every data set that is not named.
 OTHER = "*"
@@ -15,34 +17,21 @@ OTHER = "*"
 
 @dataclass(frozen=True)
 class Study:
-    """A named experiment.
+    """One recorded training and its analyses.
 
     Attributes:
-        name: its name.
-        preset: the name of the training it starts from.
-        shows: what it shows, in one line.
-        minutes: how long it takes on two cores with its own data, all included; `full` tells of the source's size.
-        disk: what it leaves on disk.
+        preset: the settings of the source's training.
         changes: for a data set, settings other than the preset's; under `OTHER` those for every other one.
         chosen: for a data set, why.
         analyses: the analyses that belong to it besides those that every run has.
         analysed: globs over the layers that are analysed; None for all, or for the one that the study is about.
     """
 
-    name: str
-    preset: str
-    shows: str
-    minutes: str
-    disk: str
+    preset: Preset
     changes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     chosen: Mapping[str, str] = field(default_factory=dict)
     analyses: tuple[str, ...] = ()
     analysed: tuple[str, ...] | None = None
-
-    @property
-    def training(self) -> Preset:
-        """The training it starts from."""
-        return preset(self.preset)
 
     def settings(self, data: str, full: bool = False, epochs: int | None = None) -> TrainingSettings:
         """Give the settings on a data set.
@@ -56,12 +45,13 @@ class Study:
             The preset's, changed as the study says.
         """
         changes = {} if full else self.changes.get(data, self.changes.get(OTHER, {}))
-        own = self.training.settings_for(data, full).changed(**changes)
-        return self.training.settings_asked(own, epochs)
+        own = self.preset.settings_for(data, full).changed(**changes)
+        return self.preset.settings_asked(own, epochs)
 
     def choices(
         self,
         data: str,
+        source_data: str,
         full: bool = False,
         settings: TrainingSettings | None = None,
         samples: Data | None = None,
@@ -70,6 +60,7 @@ class Study:
 
         Args:
             data: the data set's name.
+            source_data: that of the source's.
             full: True for the source's own size, False for the one that two cores carry.
             settings: the settings of the training; None for the study's own.
             samples: its samples; None for those that the study asks for.
@@ -80,4 +71,21 @@ class Study:
         why = None if full else self.chosen.get(data, self.chosen.get(OTHER))
         own = [] if why is None else [why]
         used = self.settings(data, full) if settings is None else settings
-        return [*self.training.choices(full, used, data, samples), *own]
+        return [*self.preset.choices(full, used, data, source_data, samples), *own]
+
+
+def study_of(recipe: Recipe) -> Study:
+    """Give the plan of a recipe that trains a network.
+
+    Args:
+        recipe: the recipe.
+
+    Returns:
+        Its plan.
+
+    Raises:
+        OptionError: it measures claims by itself and has no such training.
+    """
+    if not isinstance(recipe.plan, Study):
+        raise OptionError(f"{recipe.name} measures claims by itself: it has no training of its own to record")
+    return recipe.plan

@@ -1,0 +1,51 @@
+"""Weight decay lowers the ranks of a residual dense network."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from eigentrail.recipes.framework.recipe import recipe
+
+if TYPE_CHECKING:
+    from eigentrail.recipes.framework.study import Study
+
+
+@recipe(
+    "res-bn-5-500",
+    source="S4 B",
+    network="res-bn-5-500",
+    data="cifar10",
+    formerly=("res-bn",),
+    minutes="4 minutes; full: 7 hours",
+    disk="1.1 GB; full: 20 GB",
+)
+def res_bn_5_500() -> Study:
+    """Weight decay lowers the ranks of a residual dense network."""
+    from eigentrail.recipes.framework.study import Study
+    from eigentrail.recipes.shared import rank_paper
+    from eigentrail.recipes.shared.sizes import small
+
+    return Study(
+        rank_paper.preset(
+            rank_paper.at_ends("last.weight", 2),
+            small(
+                6000,
+                1000,
+                why=rank_paper.LARGER,
+                epochs=8,
+                weight_decay=5e-2,
+                layers={"last.weight": 1, "blocks.2.fc1.weight": 10, "*": 50},
+            ),
+            "rate 0.025 (0.1 diverged within 61 steps here) and batch size 32",
+            rank_paper.rarer("the last layer (a block's layer would take 780 GB)", "250 GB"),
+            lr=0.025,
+            batch_size=32,
+        ),
+        analysed=(
+            "first.weight",
+            "blocks.0.fc1.weight",
+            "blocks.2.fc1.weight",
+            "blocks.4.fc2.weight",
+            "last.weight",
+        ),
+    )

@@ -1,0 +1,1 @@
+"""What several recipes of one source share."""
