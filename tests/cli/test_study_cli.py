@@ -21,7 +21,7 @@ from eigentrail.runs import open_run
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The training of the default study, of one epoch, without its analyses."""
     folder = tmp_path_factory.mktemp("study") / "run"
-    run_study(find_study(), folder, epochs=1, progress=False)
+    run_study(find_recipe(), folder, epochs=1, progress=False)
     return folder
 
 
