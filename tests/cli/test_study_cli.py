@@ -173,7 +173,10 @@ def test_ctrl_c_leaves_a_run_that_the_same_command_finishes(tmp_path: Path) -> N
         time.sleep(0.05)
     time.sleep(0.5)
     started.send_signal(signal.SIGINT)
-    _, err = started.communicate(timeout=120)
+    try:
+        _, err = started.communicate(timeout=120)
+    finally:
+        started.kill()
     assert started.returncode == 1, err
     assert "the same command goes on" in err and "Traceback" not in err
     done = open_run(folder).steps[-1]

@@ -356,6 +356,7 @@ def test_absent_data_is_said_before_anything_is_made(tmp_path: Path, monkeypatch
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_mlp50_on_the_real_mnist(tmp_path: Path, data_root: Path) -> None:
     run = train_recipe("mlp50", tmp_path / "run", data_root / "mnist", epochs=1, lr=0.05)
     assert run.metrics.test_accuracy.dropna("step").values[-1] > 0.94
