@@ -17,6 +17,7 @@ from making_analyses import made, reasons
 from torch import nn
 from typer.testing import CliRunner
 
+from eigentrail.analyses import run_analysis
 from eigentrail.analyses.framework import runner
 from eigentrail.analyses.framework.registry import find_analysis
 from eigentrail.api.analysis import analyze
@@ -63,6 +64,22 @@ def record(path: Path, weights: Mapping[str, np.ndarray], layers: Any = None) ->
             put(step)
             recorder.step(step, loss=1 / step)
     return open_run(path)
+
+
+def test_the_numbers_are_the_same_for_any_number_of_workers(tmp_path: Path) -> None:
+    weights = {name: w[:16] for name, w in planted().items() if name in ("circle", "walk")}
+    one, three = (record(tmp_path / name, weights) for name in ("one", "three"))
+    for name in ("geodesic", "crossings"):
+        analysis = find_analysis(name).changed(draws=60)  # two blocks of draws
+        alone = run_analysis(one, analysis, jobs=1, progress=False)
+        together = run_analysis(three, analysis, jobs=3, progress=False)
+        assert [str(why) for why in alone.skipped] == [str(why) for why in together.skipped]
+        assert list(alone.tree.children) == list(together.tree.children)
+        for node in alone.tree.subtree:
+            if node.path != "/":
+                xr.testing.assert_equal(
+                    node.to_dataset(inherit=False), together.tree[node.path].to_dataset(inherit=False)
+                )
 
 
 @pytest.fixture(scope="module")

@@ -187,7 +187,7 @@ def analyze(
     *,
     also: Sequence[str] = (),
     layers: str | list[str] | None = None,
-    jobs: int | None = 1,
+    jobs: int | None = None,
     progress: bool | Progress | None = None,
     trust: bool = False,
     share: float = 1.0,
@@ -201,7 +201,8 @@ def analyze(
             for which they take little time, and for what was made of the others before.
         also: names of analyses to make besides.
         layers: globs over parameter names, a module's name stands for its weight; None for all.
-        jobs: layers that are worked on in parallel; -1 for one per core, None for no more than OMP_NUM_THREADS allows.
+        jobs: how many workers share the layers and blocks of draws; None for one a core that the process may use, as
+            OMP_NUM_THREADS too allows, -1 for one a core whatever that says. The numbers are the same for any.
         progress: True to show it, False for silence, a callable to report to, None for a bar on terminals.
         trust: of a folder, as for `open_run`: True to import and call whatever the run names to build its network and
             to load its samples. A run that is open already has its own.

@@ -23,7 +23,7 @@ def report_runs(
     path: str | os.PathLike[str] | None = None,
     *,
     layers: str | list[str] | None = None,
-    jobs: int = 1,
+    jobs: int | None = None,
     progress: bool | Progress | None = None,
     labels: Sequence[str] | None = None,
     first: Sequence[Section] = (),
@@ -37,7 +37,7 @@ def report_runs(
             recorded run, in the working directory for several runs and for a folder of checkpoints, in which nothing
             is written.
         layers: globs over parameter names; None for all.
-        jobs: processes that work in parallel, -1 for one per core.
+        jobs: workers that share the analyses, see `analyze`.
         progress: True to show it, False for silence, a callable to report to, None for a bar on terminals.
         labels: what each of several runs is called; None for their folders' names.
         first: sections that the page begins with.

@@ -107,7 +107,7 @@ def study(
     full: bool = False,
     out: str | os.PathLike[str] | None = None,
     device: str = "cpu",
-    jobs: int = 1,
+    jobs: int | None = None,
     progress: bool | None = None,
 ) -> StudyResult | SweepResult | ClaimStudyResult:
     """Train, record, analyse, and write the page. With no argument it needs no files and no network.
@@ -120,7 +120,7 @@ def study(
         full: True for the source's own data and size, False for a size that two cores carry in minutes.
         out: the run's folder; None for `runs/STUDY-DATA-sSEED`. An interrupted study in it is gone on with.
         device: where to train: "cpu", "cuda", "cuda:1", or "auto" for a GPU where there is one.
-        jobs: processes that analyse in parallel, -1 for one per core.
+        jobs: workers that share the analyses, see `analyze`.
         progress: True to show it, False for silence, None for bars on terminals.
 
     Returns:

@@ -53,7 +53,14 @@ Budget = Annotated[
         "--budget", metavar="SECONDS", help="What each analysis that is not named may take on one core."
     ),
 ]
-Jobs = Annotated[int, typer.Option("--jobs", metavar="N", help="Parallel processes; -1: all cores.")]
+Jobs = Annotated[
+    int | None,
+    typer.Option(
+        "--jobs",
+        metavar="N",
+        help="Workers that share layers and draws; by default one a core, -1: all cores.",
+    ),
+]
 
 
 def analyze(
@@ -61,7 +68,7 @@ def analyze(
     only: Only = None,
     layers: opt.Layers = None,
     format: Annotated[Format, typer.Option("--format", help="How the result is printed.")] = Format.TABLE,
-    jobs: Jobs = 1,
+    jobs: Jobs = None,
     trust: Trust = False,
     budget: Budget = None,
     verbose: Verbose = False,

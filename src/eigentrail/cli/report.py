@@ -22,7 +22,7 @@ def report(
         ),
     ] = None,
     layers: opt.Layers = None,
-    jobs: Jobs = 1,
+    jobs: Jobs = None,
     quiet: opt.Quiet = False,
 ) -> int:
     """Write the page of a recorded training, or of several compared."""

@@ -41,7 +41,7 @@ def study(
         str, typer.Option("--device", help="Where to train: cpu, cuda, cuda:1, or auto for a GPU if any.")
     ] = "cpu",
     list_: Annotated[bool, typer.Option("--list", help="Describe the studies and do nothing.")] = False,
-    jobs: Jobs = 1,
+    jobs: Jobs = None,
     verbose: Verbose = False,
     quiet: opt.Quiet = False,
 ) -> int:

@@ -7,6 +7,7 @@ More threads than cores wait for each other in loops that burn what they wait fo
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -44,15 +45,42 @@ def blas_threads(most: int) -> Iterator[None]:
     Yields:
         Nothing.
     """
-    before = [(one, one.num_threads) for one in _libraries()]
-    changed = [(one, count) for one, count in before if count is not None and count > most]
+    limit = _Limit(most)
+    with _lock:
+        _limits.append(limit)
+        _limited()
     try:
-        for one, _ in changed:
-            one.set_num_threads(most)
         yield
     finally:
-        for one, count in changed:
-            one.set_num_threads(count)
+        with _lock:
+            _limits.remove(limit)
+            _limited()
+
+
+class _Limit:
+    """A limit in force; two of the same number are two."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+
+
+# The numbers of threads are the whole process's: those who limit them at the same time must not undo each other's.
+_lock = threading.Lock()
+_limits: list[_Limit] = []
+_own: dict[str, int] = {}
+
+
+def _limited() -> None:
+    """Bring all libraries to the smallest limit in force; to what they had before where there is none."""
+    most = min((one.most for one in _limits), default=None)
+    for library in _libraries():
+        key = library.filepath
+        now = library.num_threads
+        if now is None:
+            continue
+        wanted = _own.pop(key, now) if most is None else min(most, _own.setdefault(key, now))
+        if wanted != now:
+            library.set_num_threads(wanted)
 
 
 @contextmanager

@@ -10,15 +10,15 @@ from jaxtyping import Float32, Float64, Int64
 
 from eigentrail._progress import Progress, silent
 from eigentrail.chance import LEVEL, Compared, compare, compare_drawn, percentile_of
+from eigentrail.linalg.sharing import shared
 from eigentrail.linalg.singular_triples import leading_triples
 from eigentrail.linalg.subspace_iteration import SubspaceIteration
 from eigentrail.trajectories.following import follow_ranks
 from eigentrail.trajectories.geodesic_null import null_seconds
-from eigentrail.trajectories.path_walks import Motions
+from eigentrail.trajectories.path_walks import Motions, blocks_of
 
 #: Directions are followed below the k-th too, so that one that leaves the first k is not lost.
 MARGIN = 4
-_MEMORY = 2**26
 
 
 @dataclass(frozen=True)
@@ -192,14 +192,15 @@ def walk_crossings(
     """
     shape = motions.shape
     kept = min(*shape, k + MARGIN)
-    per_walk = 4 * (4 * shape[0] * shape[1] + motions.steps * kept * sum(shape))
-    size = max(1, min(draws, _MEMORY // per_walk))
-    counts: list[tuple[int, int]] = []
-    for first in range(0, draws, size):
-        progress("crossings of random walks", first, draws)
-        left, right = _followed(motions.drawn(range(first, min(first + size, draws))), kept)
-        counts += [count_crossings(follow_ranks(u, v, minimum), k) for u, v in zip(left, right, strict=True)]
-    return np.array(counts, dtype=np.float64).reshape(-1, 2).T
+
+    def counts(numbers: range) -> list[tuple[int, int]]:
+        progress("crossings of random walks", numbers.start, draws)
+        left, right = _followed(motions.drawn(numbers), kept)
+        return [count_crossings(follow_ranks(u, v, minimum), k) for u, v in zip(left, right, strict=True)]
+
+    nbytes = 4 * (4 * shape[0] * shape[1] + motions.steps * kept * sum(shape))
+    found = shared(counts, [(numbers,) for numbers in blocks_of(draws, nbytes)])
+    return np.array([one for block in found for one in block], dtype=np.float64).reshape(-1, 2).T
 
 
 def _followed(walks: Any, kept: int) -> tuple[Float32[np.ndarray, "b t k n"], Float32[np.ndarray, "b t k m"]]:

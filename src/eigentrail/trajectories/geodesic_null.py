@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,10 +10,11 @@ from jaxtyping import Float64
 
 from eigentrail._progress import Progress, silent
 from eigentrail.chance.unit_vectors import independent_vectors
+from eigentrail.linalg.sharing import shared
 from eigentrail.linalg.subspace_iteration import SubspaceIteration
 from eigentrail.trajectories.great_circle import score_paths
 from eigentrail.trajectories.leading_vectors import SIDES, Follow, FollowedVectors, Side, follow_vector
-from eigentrail.trajectories.path_walks import GaussianWalks, Motions
+from eigentrail.trajectories.path_walks import GaussianWalks, Motions, blocks_of
 
 _MEMORY = 2**26
 _TOLERANCE = 1e-6
@@ -56,13 +57,14 @@ def path_scores(
     Returns:
         The scores.
     """
-    parts = [np.zeros((2, 2, len(starts), 0))]
-    done = 0
-    for walks in walked_vectors(motions, draws, which, follow):
-        progress("random walks", done, draws)
-        parts.append(_block_scores({side: walks.side(side) for side in SIDES}, starts))
-        done += len(walks.values)
-    return NullScores(np.concatenate(parts, axis=3), tuple(starts))
+
+    def scores(numbers: range) -> Float64[np.ndarray, "2 2 k b"]:
+        progress("random walks", numbers.start, draws)
+        walks = followed_motions(motions, numbers, which, follow)
+        return _block_scores({side: walks.side(side) for side in SIDES}, starts)
+
+    found = shared(scores, [(numbers,) for numbers in motion_blocks(motions, draws)])
+    return NullScores(np.concatenate([np.zeros((2, 2, len(starts), 0)), *found], axis=3), tuple(starts))
 
 
 def independent_scores(
@@ -133,12 +135,15 @@ def matched_step(
 
     def mean_length(log_step: float) -> float:
         steps = np.full(count - 1, np.exp(log_step))
-        lengths = []
-        for walks in walked_vectors(GaussianWalks(shape, 1.0, steps, seed + 1, colour, kept), _TRIALS, which):
-            x = walks.side(side)
+        motions = GaussianWalks(shape, 1.0, steps, seed + 1, colour, kept)
+
+        def lengths(numbers: range) -> Float64[np.ndarray, " b"]:
+            x = followed_motions(motions, numbers, which).side(side)
             chords = np.linalg.norm(np.diff(x, axis=1), axis=2)
-            lengths.append(2.0 * np.arcsin(np.clip(chords / 2.0, 0.0, 1.0)).sum(axis=1))
-        return float(np.concatenate(lengths).mean())
+            return np.asarray(2.0 * np.arcsin(np.clip(chords / 2.0, 0.0, 1.0)).sum(axis=1))
+
+        found = shared(lengths, [(numbers,) for numbers in motion_blocks(motions, _TRIALS)])
+        return float(np.concatenate(found).mean())
 
     if mean_length(high) < length:
         return np.full(count - 1, np.exp(high)), False
@@ -151,27 +156,35 @@ def matched_step(
     return np.full(count - 1, np.exp((low + high) / 2.0)), True
 
 
-def walked_vectors(
-    motions: Motions, draws: int, which: int, follow: Follow = "overlap"
-) -> Iterator[FollowedVectors]:
-    """Draw motions and follow a singular vector of each.
+def motion_blocks(motions: Motions, draws: int) -> list[range]:
+    """Cut draws of motions into blocks that `followed_motions` has the memory for.
 
     Args:
         motions: what the null model makes.
         draws: how many.
+
+    Returns:
+        Their numbers, block by block.
+    """
+    rows, cols = motions.shape
+    return blocks_of(draws, 8 * (3 * rows * cols + 3 * motions.steps * (rows + cols)))
+
+
+def followed_motions(
+    motions: Motions, numbers: range, which: int, follow: Follow = "overlap"
+) -> FollowedVectors:
+    """Draw motions and follow a singular vector of each.
+
+    Args:
+        motions: what the null model makes.
+        numbers: which of them.
         which: rank of the followed vector at the first step.
         follow: as of `follow_vector`.
 
-    Yields:
-        The vectors of some motions after the other, as many as memory allows; their singular values are in the units
-        of the motions.
+    Returns:
+        The vectors; their singular values are in the units of the motions.
     """
-    rows, cols = motions.shape
-    per_walk = 8 * (3 * rows * cols + 3 * motions.steps * (rows + cols))
-    size = max(1, min(draws, _MEMORY // per_walk))
-    for first in range(0, draws, size):
-        numbers = range(first, min(first + size, draws))
-        yield follow_vector(motions.drawn(numbers), which, SubspaceIteration(), follow)
+    return follow_vector(motions.drawn(numbers), which, SubspaceIteration(), follow)
 
 
 def null_seconds(shape: tuple[int, ...], steps: int, draws: int) -> float:

@@ -23,6 +23,26 @@ NULL_MODELS = ("signs", "walks", "independent")
 _MEMORY = 2**30
 
 
+# So many motions are drawn and followed at once, at most: enough for one step's work to outweigh its calls, and few
+# enough for several threads to have a share each.
+_BLOCK = 50
+_BLOCK_MEMORY = 2**26
+
+
+def blocks_of(draws: int, nbytes: int) -> list[range]:
+    """Cut draws into blocks, the same ones for any number of threads.
+
+    Args:
+        draws: how many there are.
+        nbytes: the bytes that the work on one of them takes.
+
+    Returns:
+        Their numbers, block by block.
+    """
+    size = max(1, min(_BLOCK, _BLOCK_MEMORY // nbytes))
+    return [range(first, min(first + size, draws)) for first in range(0, draws, size)]
+
+
 class Motions(Protocol):
     """Weights over steps that a null model makes."""
 

@@ -17,9 +17,10 @@ from eigentrail._progress import Progress, silent
 from eigentrail.chance import Compared, compare_drawn, percentile_of, requested
 from eigentrail.chance.optimizer_memory import Memory
 from eigentrail.errors import OptionError, TrajectoryError
+from eigentrail.linalg.sharing import shared
 from eigentrail.trajectories.change_points import cut, shortest_piece
 from eigentrail.trajectories.geodesic import MOST_STEPS, check_circle, choose_places, geodesic
-from eigentrail.trajectories.geodesic_null import walked_vectors
+from eigentrail.trajectories.geodesic_null import followed_motions, motion_blocks
 from eigentrail.trajectories.great_circle import GreatCircles, fit_great_circles
 from eigentrail.trajectories.leading_vectors import SIDES, Follow, Side
 from eigentrail.trajectories.null_motions import null_motions
@@ -254,16 +255,18 @@ def walk_counts(
         # Signs alone would leave every change of direction where it is.
         motions = replace(motions, shuffled=True)
     colour = memory.colour_of(rows.steps[places])
-    counts: dict[Side, list[int]] = {one: [] for one in SIDES}
-    done = 0
-    for walks in walked_vectors(motions, draws, which, follow):
-        progress("segments of random walks", done, draws)
-        for one in sides:
-            vectors = walks.side(one)
-            if vectors.shape[2] > dims + 1:
-                counts[one] += [cut(path, dims, 1, seed, colour).count for path in vectors]
-        done += len(walks.values)
-    return {one: np.array(found, dtype=np.float64) for one, found in counts.items()}
+
+    def counts(numbers: range) -> dict[Side, list[int]]:
+        progress("segments of random walks", numbers.start, draws)
+        walks = followed_motions(motions, numbers, which, follow)
+        wide = [one for one in sides if walks.side(one).shape[2] > dims + 1]
+        return {one: [cut(path, dims, 1, seed, colour).count for path in walks.side(one)] for one in wide}
+
+    found = shared(counts, [(numbers,) for numbers in motion_blocks(motions, draws)])
+    return {
+        one: np.array([count for block in found for count in block.get(one, [])], dtype=np.float64)
+        for one in SIDES
+    }
 
 
 def _check_length(count: int, dims: int) -> None:

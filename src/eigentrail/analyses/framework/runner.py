@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -27,6 +26,7 @@ from eigentrail.analyses.framework.subjects import (
 )
 from eigentrail.errors import EigentrailError, TrajectoryError
 from eigentrail.findings import Finding, Skipped, adjusted
+from eigentrail.linalg.sharing import shared, sharing
 from eigentrail.runs import Run
 
 #: Seconds that an analysis which nobody asked for may take, and those of one subject of it.
@@ -160,7 +160,7 @@ def run_analysis(
         layers: globs over parameter names; None for all that the analysis is made for.
         budget: seconds that it may take on one core; subjects beyond it are left out with their cost. None for no
             limit.
-        jobs: subjects that are worked on at once.
+        jobs: threads that share the subjects and, within them, blocks of draws.
         progress: True to show it, False for silence, a callable to report to, None for a bar on terminals.
         probe: the network and samples of analyses that evaluate it; None for those that the run names.
 
@@ -180,9 +180,7 @@ def run_analysis(
         subjects, skipped = _subjects(run, analysis, layers, probe or _probe(run, analysis))
         nodes = {one.name: storing.load(run, analysis, one.name) for one in subjects}
         chosen = _affordable(analysis, [one for one in subjects if nodes[one.name] is None], budget, skipped)
-        for name, result in _results(
-            run, analysis, chosen, len(subjects), jobs if analysis.parallel else 1, report
-        ):
+        for name, result in _results(run, analysis, chosen, len(subjects), jobs, report):
             if isinstance(result, Skipped):
                 skipped.append(result)
             else:
@@ -250,38 +248,16 @@ def _results(
     telling = _Telling(report)
 
     def one(place: int, subject: Subject) -> xr.DataTree | Skipped:
-        telling.begin(subject.name, before + place, total)
         try:
-            return _made(run, analysis, subject, telling.within)
+            return _made(run, analysis, subject, telling.of(subject.name, before + place, total))
         except EigentrailError as error:
             return Skipped(subject.name, str(error))
 
-    if jobs == 1 or len(subjects) < 2:
-        made = [(subject.name, one(place, subject)) for place, subject in enumerate(subjects)]
-    else:
-        made = _in_threads(one, subjects, jobs)
+    tasks = list(enumerate(subjects))
+    with sharing(jobs):
+        made = shared(one, tasks) if analysis.parallel else [one(*task) for task in tasks]
     report("done", total, total)
-    return made
-
-
-def _in_threads(
-    one: Callable[[int, Subject], xr.DataTree | Skipped], subjects: Sequence[Subject], jobs: int
-) -> list[tuple[str, xr.DataTree | Skipped]]:
-    # The work is in numpy, LAPACK and torch, which let other threads run.
-    found: dict[str, xr.DataTree | Skipped] = {}
-    with ThreadPoolExecutor(jobs) as pool:
-        running: dict[Future[xr.DataTree | Skipped], str] = {
-            pool.submit(one, place, subject): subject.name for place, subject in enumerate(subjects)
-        }
-        try:
-            while running:
-                finished, _ = wait(running, return_when=FIRST_COMPLETED)
-                for future in finished:
-                    found[running.pop(future)] = future.result()
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
-    return [(subject.name, found[subject.name]) for subject in subjects]
+    return [(subject.name, result) for subject, result in zip(subjects, made, strict=True)]
 
 
 def _probe(run: Run, analysis: Analysis) -> Probe:
@@ -301,27 +277,27 @@ def _made(run: Run, analysis: Analysis, subject: Subject, tell: Progress) -> xr.
 
 
 class _Telling:
-    """Tells of the work within a subject, not too often: a log is read by people."""
+    """Tells of the work within subjects, not too often: a log is read by people."""
 
     def __init__(self, report: Progress) -> None:
         self._report = report
         self._lock = threading.Lock()
-        self._at = ("", 0, 1)
         self._last = time.monotonic()
 
-    def begin(self, item: str, done: int, total: int) -> None:
+    def of(self, subject: str, number: int, subjects: int) -> Progress:
+        """Tell that a subject begins; give what is to be told of the work within it."""
         with self._lock:
-            self._at = (item, done, total)
-            self._report(item, done, total)
+            self._report(subject, number, subjects)
 
-    def within(self, item: str, done: int, total: int) -> None:
-        with self._lock:
-            # One piece of work of its own is told at once, one of many not too often.
-            if total <= 1 or time.monotonic() - self._last > _PAUSE:
-                self._last = time.monotonic()
-                subject, number, subjects = self._at
-                counted = f" {done} of {total}" if total > 1 else ""
-                self._report(f"{subject}: {item}{counted}", number, subjects)
+        def within(item: str, done: int, total: int) -> None:
+            with self._lock:
+                # One piece of work of its own is told at once, one of many not too often.
+                if total <= 1 or time.monotonic() - self._last > _PAUSE:
+                    self._last = time.monotonic()
+                    counted = f" {done} of {total}" if total > 1 else ""
+                    self._report(f"{subject}: {item}{counted}", number, subjects)
+
+        return within
 
 
 def _silent(item: str, done: int, total: int) -> Any:
