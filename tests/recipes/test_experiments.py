@@ -52,6 +52,7 @@ def check_claims(done: SweepResult) -> None:
     assert f"Of {len(done.claims)} confrontations of a claim" in page
 
 
+@pytest.mark.slow
 def test_the_drift_mode_from_the_first_training_to_the_claims(short: None, tmp_path: Path) -> None:
     done = study("drift", "digits", epochs=16, out=tmp_path / "runs", progress=False)
     check_claims(done)

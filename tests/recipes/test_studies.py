@@ -140,14 +140,15 @@ def test_a_folder_with_other_things_is_refused(tmp_path: Path) -> None:
 
 def test_from_the_first_step_to_the_page(tmp_path: Path) -> None:
     # The default study's own numbers, at a length that shows S0's first claim in the first layer.
-    done = study(out=tmp_path / "run", epochs=15, progress=False)
-    assert done.page == tmp_path / "run" / "report.html"
-    table = done.analysis.tables["evolution"].set_index("name")
+    run = run_study(find_recipe(), tmp_path / "run", epochs=15, progress=False)
+    found = analyze(run, "evolution", progress=False)
+    assert found.report() == tmp_path / "run" / "report.html"
+    table = found.tables["evolution"].set_index("name")
     assert table["spikes_first"].tolist() == [0, 0, 0]
     assert table.loc["fc1.weight", "spikes_last"] >= 2
     assert table.loc["fc1.weight", "births"] >= 2
     assert table.loc["fc1.weight", "null_spikes_last"] == 0
-    assert float(done.run.metrics["test_accuracy"].dropna("step")[-1]) > 0.93
+    assert float(run.metrics["test_accuracy"].dropna("step")[-1]) > 0.93
 
 
 @pytest.mark.slow

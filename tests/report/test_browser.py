@@ -26,6 +26,8 @@ class Visit:
         self.context = browser.new_context(
             viewport={"width": 1366, "height": 768}, accept_downloads=True, **options
         )
+        # Only a page that never gets there fails: on a busy machine half a minute is nothing.
+        self.context.set_default_timeout(240_000)
         self.page = self.context.new_page()
         self.complaints: list[str] = []
         self.requests: list[str] = []
@@ -36,7 +38,7 @@ class Visit:
         self.page.on("dialog", lambda d: (self.complaints.append(f"dialog {d.message}"), d.dismiss()))
         self.page.on("request", lambda r: self.requests.append(r.url))
         self.page.goto(path.as_uri())
-        self.page.wait_for_selector("html[data-ready]", state="attached", timeout=60_000)
+        self.page.wait_for_selector("html[data-ready]", state="attached")
 
     def unfold(self) -> None:
         """Open every folded section, as a reader would who wants to see all."""
@@ -140,6 +142,7 @@ def test_opens_a_matrix_by_click_by_keys_and_by_link(
     visit.page.keyboard.press("Enter")
     visit.until(f"location.hash === '#layer-{int(order[1]) + 1}'")
     linked = browser.new_page()
+    linked.set_default_timeout(240_000)
     linked.goto(f"{path.as_uri()}#layer-3")
     linked.locator("#entry figure").first.scroll_into_view_if_needed()
     linked.wait_for_selector("#entry figure .main-svg")

@@ -281,6 +281,7 @@ def test_long_series_are_thinned_with_both_ends() -> None:
     assert not flat.data and flat.layout.annotations
 
 
+@pytest.mark.slow
 def test_the_real_folder_of_checkpoints_has_a_page(checkpoints: Path, tmp_path: Path) -> None:
     run = open_run(checkpoints / "mlp-trajectory")
     before = sorted(p.name for p in run.path.iterdir())

@@ -68,7 +68,7 @@ def test_memory_is_constant() -> None:
     assert monitor.table["step"].iloc[-1] == 1200
 
 
-@pytest.mark.parametrize("size", [0.001, 0.05])
+@pytest.mark.parametrize("size", [pytest.param(0.001, marks=pytest.mark.slow), 0.05])
 def test_walks_raise_no_alarm_more_often_than_stated(size: float) -> None:
     # 40 trainings of 12 looks at 3 layers, at a level of 0.2: the chance of more than 15 with a false alarm is below
     # 1e-3 (binomial), were the stated rate exhausted.

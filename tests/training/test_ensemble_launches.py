@@ -13,7 +13,14 @@ from bench_ensemble import launches
 from eigentrail.data import Data
 
 
-@pytest.mark.parametrize("network", ["mlp50", "mlp-bn-2-40", "res-bn-2-40"])
+@pytest.mark.parametrize(
+    "network",
+    [
+        "mlp50",
+        pytest.param("mlp-bn-2-40", marks=pytest.mark.slow),
+        pytest.param("res-bn-2-40", marks=pytest.mark.slow),
+    ],
+)
 def test_twenty_members_launch_at_most_a_tenth_of_twenty_trainings(network: str, digits: Data) -> None:
     single, many = launches(network, digits, 20)
     assert single > 45 * 20
