@@ -49,7 +49,8 @@ def print_summary(found: RunAnalysis, page: Path | None, next_steps: Sequence[st
         for step in next_steps[:3]:
             out.print(Text(f"next: {step}"))
     if page is not None:
-        out.print(Text(f"page: {page}"), soft_wrap=True)
+        # Alone on its line, as all commands that write a page end.
+        out.print(Text(str(page)), soft_wrap=True)
 
 
 def print_answers(findings: Sequence[Finding], most: int = MOST_QUESTIONS) -> None:

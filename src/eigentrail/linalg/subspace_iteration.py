@@ -11,6 +11,10 @@ from jaxtyping import Float32, Float64
 _GUARDS = 8
 # Higher degrees lose the guards to rounding.
 _DEGREE = 9
+# The filter grows as (4 x eigenvalue / cut) to its degree: above this share of the trace it stays below 1e30.
+_LEAST_CUT = 4 * 1e30 ** (-1 / _DEGREE)
+# What lies below this share of the trace is rounding in float32: the matrix has a lower rank.
+_NOTHING = 1e-9
 _SWEEPS = 4
 # Largest residual, in units of the largest eigenvalue: eigenvalues of noise lie some hundred times farther apart.
 _TOLERANCE = 1e-4
@@ -83,7 +87,7 @@ class SubspaceIteration:
             left = wanted @ gx - values[open_, :k, None].astype(np.float32) * block[open_, :k]
             residual = np.sqrt(np.einsum("bkm,bkm->bk", left, left).max(axis=1))
             cut[open_] = values[open_, -1]
-            open_ = open_[residual > _TOLERANCE * values[open_, 0]]
+            open_ = open_[~(residual <= _TOLERANCE * values[open_, 0])]
             if not len(open_):
                 return values, block
         values[open_], block[open_] = self._full(grams[open_], block.shape[1])
@@ -94,9 +98,16 @@ def _filtered(
     g: Float32[np.ndarray, "b m m"], x: Float32[np.ndarray, "b p m"], cut: Float64[np.ndarray, " b"]
 ) -> Float32[np.ndarray, "b p m"]:
     """Apply the Chebyshev polynomial that is small on [0, cut] and grows beyond."""
+    traces = np.einsum("bmm->b", g).astype(np.float64)
+    cut = np.maximum(cut, traces * _NOTHING)
+    grows = bool((traces > cut / _LEAST_CUT).any())
     scale = (2.0 / cut).astype(np.float32)[:, None, None]
     last, now = x, scale * (x @ g) - x
     for _ in range(_DEGREE - 1):
+        if grows:
+            # The directions stay what they are, and no digit is lost.
+            size = np.exp2(-np.ceil(np.log2(np.abs(now).max(axis=2, keepdims=True))))
+            last, now = last * size, now * size
         following = _times(now, g, scale)
         following -= last
         last, now = now, following
