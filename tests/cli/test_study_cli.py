@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
+import eigentrail as et
 from eigentrail.cli.app import run
+from eigentrail.cli.findings import print_summary
 from eigentrail.errors import RunError, RunWarning
 from eigentrail.recipes import find_recipe, recipes, run_study
 from eigentrail.runs import open_run
@@ -37,6 +39,17 @@ def test_study_ends_with_the_pages_path(tmp_path: Path, monkeypatch, capsys) -> 
     lines = out.rstrip().splitlines()
     assert len(lines) <= 25 and "test accuracy" in lines[0] and any(x.startswith("next: ") for x in lines)
     assert "training [1/1]" in err and "evolution" in err and "training [" not in out
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_the_end_fits_into_25_lines_at_any_width(finished: Path, monkeypatch, capsys, width: int) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    found = et.analyze(finished, progress=False)
+    steps = ["eigentrail analyze RUN --only add-back   # how few directions carry the accuracy"] * 3
+    print_summary(found, Path("runs/report.html"), steps)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) <= 25 and max(map(len, lines)) <= width
+    assert lines[0].startswith("mlp50 on digits") and lines[-1] == "runs/report.html"
 
 
 def test_a_second_study_in_the_folder_is_one_sentence(finished: Path, capsys) -> None:

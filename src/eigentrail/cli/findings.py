@@ -18,6 +18,9 @@ from eigentrail.report.run_story import headline
 
 #: Questions that a summary answers, strongest first; the page has all of them.
 MOST_QUESTIONS = 7
+_HEAD = "Each question's answer, in how many of its tests, and the clearest one:"
+#: Lines of the terminal that the end of a study takes at most.
+MOST_LINES = 25
 _STYLES = {Verdict.YES: "bold green", Verdict.NO: "dim", Verdict.UNDECIDED: "yellow"}
 
 
@@ -30,41 +33,49 @@ def print_summary(found: RunAnalysis, page: Path | None, next_steps: Sequence[st
         next_steps: commands to try, at most three.
     """
     out = console()
-    out.print(Text(headline(found.run), style="bold"))
+    first = headline(found.run)
+    after: list[str] = []
     findings = found.findings
+    left = sum(len(one) for one in found.skipped.values())
+    if findings:
+        after.append(beside_chance(findings))
+    if left:
+        after.append(f"{counted(left, 'entry', 'entries')} left out (vectors, or too long): see the page")
+    steps = [f"next: {step}" for step in next_steps[:3]]
+    out.print(Text(first, style="bold"))
     if findings:
         out.print()
-        print_answers(findings)
-        out.print(Text(beside_chance(findings), style="dim"))
-    left = sum(len(one) for one in found.skipped.values())
-    if left:
-        out.print(
-            Text(
-                f"{counted(left, 'entry', 'entries')} left out (vectors, or too long): see the page",
-                style="dim",
-            )
-        )
-    if next_steps:
+        # Two empty lines, and the page's path.
+        taken = 3 + sum(_height(text, out.width) for text in (first, *after, *steps))
+        print_answers(findings, lines=MOST_LINES - taken)
+    for text in after:
+        out.print(Text(text, style="dim"))
+    if steps:
         out.print()
-        for step in next_steps[:3]:
-            out.print(Text(f"next: {step}"))
+        for step in steps:
+            out.print(Text(step))
     if page is not None:
         # Alone on its line, as all commands that write a page end.
         out.print(Text(str(page)), soft_wrap=True)
 
 
-def print_answers(findings: Sequence[Finding], most: int = MOST_QUESTIONS) -> None:
+def _height(text: str, width: int) -> int:
+    return max(1, len(Text(text).wrap(console(), width)))
+
+
+def print_answers(findings: Sequence[Finding], most: int = MOST_QUESTIONS, lines: int | None = None) -> None:
     """Print one row for each question: how often yes, and the strongest finding.
 
     Args:
         findings: of any questions.
         most: how many questions; the rest is counted.
+        lines: of the terminal, that these rows and what is told of the rest may take; None for any number.
     """
     by_question: dict[str, list[Finding]] = {}
     for one in strongest_first(findings):
         by_question.setdefault(one.question, []).append(one)
     rows, styles = [], []
-    for asked in list(by_question.values())[:most]:
+    for asked in by_question.values():
         first = asked[0]
         counts = Counter(one.verdict for one in asked)
         share = (
@@ -74,6 +85,18 @@ def print_answers(findings: Sequence[Finding], most: int = MOST_QUESTIONS) -> No
         )
         rows.append((share, f"{first.subject}: {first.sentence}"))
         styles.append("bold red" if first.needs_look else _STYLES[first.verdict])
-    print_fitting(console(), (TableColumn(""), TableColumn("", prose=SENTENCE)), rows, styles)
-    if len(by_question) > most:
-        console().print(Text(f"and {len(by_question) - most} more questions on the page", style="dim"))
+    out = console()
+    shown = min(most, len(rows))
+    if lines is not None:
+        # The verdicts' column and the space beside it.
+        width = out.width - max((len(share) for share, _ in rows), default=0) - 2
+        head = _height(_HEAD, out.width)
+        heights = [_height(sentence, width) for _, sentence in rows]
+        while shown > 1 and head + sum(heights[:shown]) + (shown < len(rows)) > lines:
+            shown -= 1
+    if len(rows) > 1:
+        out.print(Text(_HEAD, style="dim"))
+    print_fitting(out, (TableColumn(""), TableColumn("", prose=SENTENCE)), rows[:shown], styles[:shown])
+    if len(rows) > shown:
+        more = counted(len(rows) - shown, "more question")
+        out.print(Text(f"and {more} on the page (--verbose prints all)", style="dim"))
