@@ -6,9 +6,11 @@ from eigentrail.curvature.eigenvector_statistics import eigenvector_statistics a
 from eigentrail.curvature.hessian_levels import hessian_levels as hessian_levels
 from eigentrail.curvature.hessian_levels import hessian_spacings as hessian_spacings
 from eigentrail.curvature.layer_meeting import layer_meeting as layer_meeting
+from eigentrail.curvature.linear_cross_entropy import linear_cross_entropy as linear_cross_entropy
 from eigentrail.curvature.local_gaussianity import local_gaussianity as local_gaussianity
 from eigentrail.curvature.meeting import Meeting as Meeting
 from eigentrail.curvature.meeting import meet as meet
+from eigentrail.curvature.model_loss import ModelLoss as ModelLoss
 from eigentrail.curvature.operator import Curvature as Curvature
 from eigentrail.curvature.run_weights import run_weights as run_weights
 from eigentrail.curvature.sharpness import compare_sharpness as compare_sharpness

@@ -33,13 +33,27 @@ def first_call(point: Point, samples: Samples) -> None:
         DataError: the targets are no classes of this network.
     """
     batch = samples.head(_FEW, point.dtype, point.device)
-    with point.setting(), torch.no_grad(), chance_kept():
+    with point.setting(), chance_kept():
+        point.differentiates = _differentiates(point, batch)
+    with point.setting(), point.evaluating(), chance_kept():
         with _refusals_of_network(batch):
             outputs = point.outputs(point.values, batch)
         # Before the loss is called: on a GPU an index out of range ends the whole process's use of it.
         _check_classes(point, samples, outputs)
         with _refusals_of_loss(batch, outputs):
             point.loss_of(outputs, batch)
+
+
+def _differentiates(point: Point, batch: Batch) -> bool:
+    """Find out whether the network or its loss can be called with gradients only, as physics-informed ones."""
+    try:
+        with torch.no_grad():
+            point.loss(point.values, batch)
+    except RuntimeError as error:
+        return "does not require grad" in str(error)
+    except Exception:  # whatever else it refuses is told when it is called
+        return False
+    return False
 
 
 @contextmanager
@@ -62,7 +76,7 @@ def refusals(point: Point, batch: Batch) -> Iterator[None]:
         if isinstance(error, _OTHERS):
             raise
         # Which of the two it was is found out by calling them one after the other.
-        with torch.no_grad(), chance_kept():
+        with point.evaluating(), chance_kept():
             with _refusals_of_network(batch):
                 outputs = point.outputs(point.values, batch)
             with _refusals_of_loss(batch, outputs):

@@ -28,7 +28,7 @@ def check_loss(point: Point, batch: Batch) -> None:
     """
     prints: list[Prints] = []
     found: list[tuple[Any, float]] = []
-    with point.setting(), torch.no_grad(), chance_kept():
+    with point.setting(), point.evaluating(), chance_kept():
         for turn in (0, 1):
             seed_all(turn)
             with refusals(point, batch):
@@ -108,7 +108,7 @@ def check_mean(point: Point, batch: Batch, first: Batch, second: Batch, *, alone
     Raises:
         CurvatureError: it is not, and the curvature would depend on how samples are divided into batches.
     """
-    with point.setting(), torch.no_grad(), refusals(point, batch):
+    with point.setting(), point.evaluating(), refusals(point, batch):
         whole, low, high = (float(point.loss(point.values, one)) for one in (batch, first, second))
     mean = (low * first.weight + high * second.weight) / batch.weight
     rounding = 10 * ROUNDING[point.dtype]

@@ -8,6 +8,7 @@ import torch
 from torch.utils import _pytree as pytree
 
 from eigentrail.curvature.calling import refusals
+from eigentrail.curvature.model_loss import ModelLoss
 from eigentrail.curvature.point import Point
 from eigentrail.data.samples import Batch
 from eigentrail.errors import CurvatureError
@@ -131,6 +132,11 @@ class Outputs:
     """
 
     def __init__(self, outputs: Any, point: Point, batch: Batch, *, traced: bool = False) -> None:
+        if isinstance(point.loss_function, ModelLoss):
+            raise CurvatureError(
+                "the loss calls the network itself, and a Gauss-Newton matrix needs its outputs: give loss(outputs, "
+                'targets), or take kind="hessian".'
+            )
         if point.loss_function is None and isinstance(getattr(outputs, "loss", None), torch.Tensor):
             raise CurvatureError(
                 "the network computes its own loss, and a Gauss-Newton matrix needs the outputs apart from it: give "

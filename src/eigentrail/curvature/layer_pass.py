@@ -101,7 +101,7 @@ def layer_pass(
             shape.
         CurvatureError: the loss is not finite, or does not depend on what is behind the layer.
     """
-    found, at = cut(layer.module, lambda: point.outputs(leaves or point.values, batch))
+    found, at = _cut(layer, point, leaves or point.values, batch)
     leaf, inputs = _through(layer, at)
     if leaves is not None:
         _refuse_other_uses(found, leaves, point.chosen.names)
@@ -134,6 +134,16 @@ def layer_pass(
     )
 
 
+def _cut(layer: AffineLayer, point: Point, values: tuple[torch.Tensor, ...], batch: Batch) -> tuple[Any, Cut]:
+    try:
+        return cut(layer.module, lambda: point.outputs(values, batch))
+    except RuntimeError as error:
+        if isinstance(error, torch.OutOfMemoryError):
+            raise
+        # The whole network was called before: it is the cut that it does not bear, as where it differentiates itself.
+        raise NotClosedError(f"the network cannot be cut behind the layer ({error})") from error
+
+
 def _gauss_newton(leaf: torch.Tensor, outputs: Outputs, weight: float) -> GaussNewtonTail:
     ends = outputs.leaves()
     return GaussNewtonTail(leaf, outputs.tensors, ends, weight * outputs.loss(ends))
@@ -141,6 +151,8 @@ def _gauss_newton(leaf: torch.Tensor, outputs: Outputs, weight: float) -> GaussN
 
 def _through(layer: AffineLayer, at: Cut) -> tuple[torch.Tensor, torch.Tensor]:
     """Give the layer's outputs and inputs, or say why they do not carry all of the Hessian."""
+    if at.transformed:
+        raise NotClosedError("the network calls the layer within torch.func")
     if at.inputs is None or at.outputs is None:
         raise NotClosedError("the network uses the layer's parameters without calling the layer")
     if at.calls > 1:

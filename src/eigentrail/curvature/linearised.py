@@ -69,7 +69,7 @@ class LinearisedGaussNewton:
             warnings.simplefilter("ignore")
             outputs, self._push = torch.func.linearize(_without_writing(network), point.values)
             self._pull = torch.func.vjp(network, point.values)[1]
-            with torch.no_grad():
+            with point.evaluating():
                 plain = Outputs(point.outputs(point.values, batch), point, batch, traced=True)
             bent = torch.func.grad(plain.loss)
             _, self._bend = torch.func.linearize(_without_writing(bent), outputs)

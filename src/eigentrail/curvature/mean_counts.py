@@ -236,7 +236,7 @@ def _put(value: Any, path: tuple[str, ...], new: torch.Tensor) -> Any:
 def _compared(point: Point, samples: Samples, candidates: list[MeanCount]) -> list[float] | None:
     """Give how far losses of samples together are from the means of those apart; None if none can be compared."""
     worst, any_compared = [0.0] * len(candidates), False
-    with point.setting(), torch.no_grad():
+    with point.setting(), point.evaluating():
         for chunk in _pieces(samples):
             for part, first in _divisions(point, chunk, candidates):
                 parts = (part, part.part(0, first), part.part(first, part.count))

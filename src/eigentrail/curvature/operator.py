@@ -10,6 +10,7 @@ from typing import Any, Literal, NoReturn, TypeAlias
 import numpy as np
 import torch
 import xarray as xr
+from scipy.sparse.linalg import LinearOperator
 from torch import nn
 
 from eigentrail._arrays import is_tensor
@@ -19,7 +20,9 @@ from eigentrail.curvature.basis import CurvatureBasis
 from eigentrail.curvature.calling import first_call, refusals
 from eigentrail.curvature.density import Density, stochastic_density
 from eigentrail.curvature.determinism import check_loss, check_mean, not_finite
+from eigentrail.curvature.diagonal import Diagonal, curvature_diagonal
 from eigentrail.curvature.distributed import Ranks
+from eigentrail.curvature.frobenius import FrobeniusNorm, frobenius_norm
 from eigentrail.curvature.graphs import gradient
 from eigentrail.curvature.mean_counts import (
     SAMPLES,
@@ -32,6 +35,7 @@ from eigentrail.curvature.mean_counts import (
 from eigentrail.curvature.parameters import choose
 from eigentrail.curvature.point import Loss, Point
 from eigentrail.curvature.products import GRAPHS, WAYS, Plan, Products, Way
+from eigentrail.curvature.scipy_operator import scipy_operator
 from eigentrail.curvature.second_derivative import check_second_derivative
 from eigentrail.curvature.trace import Method, Trace, stochastic_trace
 from eigentrail.data.reading import read
@@ -70,7 +74,8 @@ class Curvature:
     Args:
         model: the network; wrappers of data-parallel training and of compilation are seen through.
         loss: loss(outputs, targets), a mean over samples, or loss(outputs, batch) for dict batches; None for the
-            cross-entropy, or for a dict batch what the network gives as its `loss`.
+            cross-entropy, or for a dict batch what the network gives as its `loss`. A loss that calls the network
+            itself is `curvature.ModelLoss(loss)`, with loss(model, batch).
         data: a pair (inputs, targets) of tensors or arrays, a dict of tensors, a `Data` set (its training part), a data
             set, a loader, or a list of batches. Dict batches are given to the network as model(**batch). A loader is
             read once: when it shuffles, its samples are kept in the order that `seed` gives. Its batches are divided
@@ -294,11 +299,11 @@ class Curvature:
         """
         self._ready()
         total = torch.zeros((), dtype=torch.float64, device=self.device)
-        with self._ranks.together(), self._setting(), torch.no_grad():
+        with self._ranks.together(), self._setting(), self._point.evaluating():
             for batch in self._batches():
                 with refusals(self._point, batch):
                     loss = self._point.loss(self._point.values, batch)
-                total += batch.weight * loss.double()
+                total += batch.weight * loss.detach().double()
         found = float(self._ranks.add(total))
         if not math.isfinite(found):
             self._explain()
@@ -388,7 +393,7 @@ class Curvature:
     def _check_every_loss(self, size: int | None) -> None:
         """Refuse a loss that is not finite: a derivative may well be, as that of a mean square without its targets."""
         start = 0
-        with self._setting(), torch.no_grad():
+        with self._setting(), self._point.evaluating():
             for batch in self._samples.batches(size, self.dtype, self.device):
                 with refusals(self._point, batch):
                     outputs = self._point.outputs(self._point.values, batch)
@@ -596,6 +601,49 @@ class Curvature:
             dtype=self.dtype,
             device=self.device,
         )
+
+    @full_precision()
+    def diagonal(self, products: int = 100, *, seed: int = 0) -> Diagonal:
+        """Compute the diagonal: exactly for one Linear layer with one position a sample, else estimated.
+
+        Args:
+            products: how many products may be taken; with n or more it is exact.
+            seed: of the random signs.
+
+        Returns:
+            `values` and `errors` [n], in the order of the parameter vector.
+
+        Raises:
+            OptionError: there are fewer than two products.
+            CurvatureError: a product is not finite.
+        """
+        return curvature_diagonal(self, products, seed)
+
+    @full_precision()
+    def frobenius_norm(self, products: int = 60, *, seed: int = 0) -> FrobeniusNorm:
+        """Estimate the Frobenius norm from products with random signs.
+
+        Args:
+            products: how many products may be taken; with n or more it is exact.
+            seed: of the random signs.
+
+        Returns:
+            The norm with its error.
+
+        Raises:
+            OptionError: there are fewer than two products.
+            CurvatureError: a product is not finite.
+        """
+        self._expect(min(whole("products", products, 2), self.n))
+        return frobenius_norm(self.apply, self.n, products, seed, dtype=self.dtype, device=self.device)
+
+    def to_scipy(self) -> LinearOperator:
+        """See this operator as scipy's, for its solvers: `eigsh(curvature.to_scipy(), k=3)`.
+
+        Returns:
+            A `scipy.sparse.linalg.LinearOperator`, [n, n], symmetric.
+        """
+        return scipy_operator(self)
 
     @classmethod
     def along(

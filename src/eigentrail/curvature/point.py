@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from copy import copy
 from typing import Any, TypeAlias
 
@@ -12,6 +12,7 @@ from torch import nn
 from torch.func import functional_call
 from torch.nn import functional as F
 
+from eigentrail.curvature.model_loss import ModelLoss, call
 from eigentrail.curvature.parameters import Parameters
 from eigentrail.curvature.setting import setting
 from eigentrail.data.samples import Batch
@@ -53,6 +54,13 @@ class Point:
         with torch.inference_mode(False), torch.no_grad():
             taken = {path: self._taken(value) for path, value in named.items()}
             self._buffers = {path: self._taken(value) for path, value in chosen.model.named_buffers()}
+        self._of_loss = {}
+        if isinstance(loss, nn.Module) and not isinstance(loss, ModelLoss):
+            # Weights of classes, for example, in another precision than the outputs.
+            with torch.inference_mode(False), torch.no_grad():
+                self._of_loss = {path: self._taken(value) for path, value in loss.named_buffers()}
+        #: Whether the network takes derivatives on its way to its outputs, which needs gradients.
+        self.differentiates = False
         self.values = tuple(taken.pop(path) for path in chosen.paths.values())
         self._rest = taken
         for name, value in zip(chosen.names, self.values, strict=True):
@@ -62,6 +70,14 @@ class Point:
     def _taken(self, value: torch.Tensor) -> torch.Tensor:
         dtype = self.dtype if value.is_floating_point() else value.dtype
         return value.detach().to(device=self.device, dtype=dtype, copy=True)
+
+    def evaluating(self) -> AbstractContextManager[Any]:
+        """Enter, within `setting()`, the surroundings for values alone.
+
+        Returns:
+            A context without gradients, unless the network takes derivatives on its way to its outputs.
+        """
+        return nullcontext() if self.differentiates else torch.no_grad()
 
     @contextmanager
     def setting(self) -> Iterator[None]:
@@ -87,6 +103,7 @@ class Point:
         found.values = tuple(map(convert, self.values))
         found._rest = {path: convert(value) for path, value in self._rest.items()}
         found._buffers = {path: convert(value) for path, value in self._buffers.items()}
+        found._of_loss = {path: convert(value) for path, value in self._of_loss.items()}
         return found
 
     def held(self) -> list[torch.Tensor]:
@@ -105,13 +122,15 @@ class Point:
             batch: the samples.
 
         Returns:
-            What the network gives.
+            What the network gives; of a loss that calls the network itself, the loss.
         """
         values = dict(self._rest)
         # Clones, for a module may write into its buffers, also in eval mode.
         values.update({path: value.clone() for path, value in self._buffers.items()})
         values.update(zip(self.chosen.paths.values(), parameters, strict=True))
         inputs = batch.inputs
+        if isinstance(self.loss_function, ModelLoss):
+            return call(self.chosen.model, self.loss_function, values, inputs, batch.targets)
         if isinstance(inputs, Mapping):
             return functional_call(self.chosen.model, values, (), dict(inputs))
         arguments = tuple(inputs) if isinstance(inputs, (tuple, list)) else (inputs,)
@@ -131,7 +150,12 @@ class Point:
             CurvatureError: it is no scalar tensor, or there is no loss for these outputs.
         """
         function = self.loss_function
-        found = _usual(outputs, batch) if function is None else function(outputs, batch.targets)
+        if isinstance(function, ModelLoss):
+            found = outputs
+        elif isinstance(function, nn.Module) and self._of_loss:
+            found = functional_call(function, self._of_loss, (outputs, batch.targets))
+        else:
+            found = _usual(outputs, batch) if function is None else function(outputs, batch.targets)
         if not isinstance(found, torch.Tensor):
             raise CurvatureError(
                 f"the loss gives {type(found).__name__}, not a tensor: return the mean over samples without .item()."

@@ -25,11 +25,13 @@ class Cut:
         calls: how often the layer was called.
         inputs: its input, without a graph; None when it was not called.
         outputs: its output as the leaf that everything behind it depends on.
+        transformed: whether it was called within a transform of `torch.func`, where nothing can be cut.
     """
 
     calls: int
     inputs: torch.Tensor | None
     outputs: torch.Tensor | None
+    transformed: bool = False
 
 
 def cut(module: nn.Module, run: Callable[[], T]) -> tuple[T, Cut]:
@@ -43,10 +45,15 @@ def cut(module: nn.Module, run: Callable[[], T]) -> tuple[T, Cut]:
         What `run` returned, and what passed through the module.
     """
     seen: list[tuple[Any, torch.Tensor]] = []
+    transformed = False
 
     def hook(
         _: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: torch.Tensor
     ) -> torch.Tensor:
+        nonlocal transformed
+        if torch._C._functorch.peek_interpreter_stack() is not None:
+            transformed = True
+            return output
         leaf = output.detach().requires_grad_()
         seen.append((args[0] if args else kwargs.get("input"), leaf))
         # A copy, for whatever comes next may work in place.
@@ -58,8 +65,8 @@ def cut(module: nn.Module, run: Callable[[], T]) -> tuple[T, Cut]:
         result = run()
     finally:
         handle.remove()
-    if not seen:
-        return result, Cut(0, None, None)
+    if transformed or not seen:
+        return result, Cut(0, None, None, transformed)
     inputs, leaf = seen[-1]
     return result, Cut(len(seen), inputs.detach(), leaf)
 

@@ -101,8 +101,12 @@ def _held(point: Point, batch: Batch, make: Callable[[Point, Batch], Any]) -> in
     sizes: dict[int, int] = {}
 
     def pack(value: torch.Tensor) -> torch.Tensor:
-        storage = value.untyped_storage()
-        sizes[storage.data_ptr()] = storage.nbytes()
+        try:
+            storage = value.untyped_storage()
+            sizes[storage.data_ptr()] = storage.nbytes()
+        except RuntimeError:
+            # What `torch.func` within the network wraps has no place of its own: each counts for itself.
+            sizes[-1 - len(sizes)] = value.numel() * value.element_size()
         return value
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda value: value):

@@ -113,7 +113,24 @@ def _is_pair(data: Any, axes: int = 0) -> bool:
     held = isinstance(inputs, (torch.Tensor, np.ndarray, Mapping)) or (
         isinstance(inputs, tuple) and bool(inputs) and all(isinstance(one, torch.Tensor) for one in inputs)
     )
+    if isinstance(targets, (Mapping, tuple, list)):
+        # Nested targets beside a tuple of inputs would be two batches as well.
+        inside = list(targets.values()) if isinstance(targets, Mapping) else list(targets)
+        return isinstance(inputs, (torch.Tensor, np.ndarray, Mapping)) and _are_samples(inside)
     return held and isinstance(targets, (torch.Tensor, np.ndarray)) and np.ndim(targets) >= axes
+
+
+def _are_samples(values: list[Any]) -> bool:
+    """Tell whether these are tensors, or nestings of them, with samples along the first axis."""
+    if not values:
+        return False
+    for one in values:
+        if isinstance(one, (Mapping, tuple, list)):
+            if not _are_samples(list(one.values()) if isinstance(one, Mapping) else list(one)):
+                return False
+        elif not (isinstance(one, (torch.Tensor, np.ndarray)) and np.ndim(one) > 0):
+            return False
+    return True
 
 
 def _of_loader(loader: DataLoader[Any], augmentations: int | None, seed: int) -> Iterator[Chunk]:

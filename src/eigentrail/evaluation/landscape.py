@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from eigentrail._arrays import to_float64
 from eigentrail.bases import Basis
 from eigentrail.errors import BasisError, OptionError
 from eigentrail.evaluation.candidates import Candidates, Loss
+from eigentrail.runs import Run
 
 
 def landscape(
@@ -26,6 +28,7 @@ def landscape(
     offsets: Any = None,
     curvatures: Any = None,
     slopes: Any = None,
+    path: Any = None,
 ) -> xr.Dataset:
     """Evaluate L(w + x d_1) or L(w + x d_1 + y d_2) around the weights of the network.
 
@@ -38,17 +41,20 @@ def landscape(
         offsets: distances from w, the same for either direction; None for 41 from -1 to 1 times a tenth of ||w||.
         curvatures: one number for each direction (d^T H d), for a quadratic prediction.
         slopes: one number for each direction (the gradient along it), 0 if not given.
+        path: where the training came from: a recorded run, or weights [step, n] of these layers; None for none.
 
     Returns:
         `loss` and `accuracy` over [x] or [x, y]; `quadratic`, the prediction L(w) + g x + c x^2 / 2 (cross terms
-        left out), where curvatures are given. Attribute `coordinates`: w . d_i, so that x + w . d_1 is the weight
-        along d_1.
+        left out), where curvatures are given; with a path `path_x` and `path_y` over [step], the nearest points of the
+        line or plane, and `path_distance`, how far from it the weights are. Attribute `coordinates`: w . d_i, so that
+        x + w . d_1 is the weight along d_1.
 
     Raises:
         BasisError: there are other than one or two directions, or they do not fit the layers.
         DataError: the data are no pairs of as many inputs and targets, the network does not take the inputs, or the
             loss not its outputs and the targets.
-        OptionError: offsets are not finite, or there is not one finite curvature and slope for each direction.
+        OptionError: offsets are not finite, there is not one finite curvature and slope for each direction, or the path
+            is none of these layers.
     """
     candidates = Candidates(model, data, layers, loss)
     found = to_float64(directions.directions() if isinstance(directions, Basis) else directions)
@@ -86,4 +92,52 @@ def landscape(
         center = float(candidates.evaluate([w])[0][0])
         predicted = center + grid @ tilts + grid**2 @ bends / 2.0
         data_vars["quadratic"] = (dims, predicted.reshape(shape))
-    return xr.Dataset(data_vars, coords=dict.fromkeys(dims, x), attrs={"coordinates": (rows @ w).tolist()})
+    coords: dict[str, Any] = dict.fromkeys(dims, x)
+    if path is not None:
+        steps, along, distances = _projected(path, candidates, rows)
+        coords["step"] = steps
+        for name, values in zip(dims, along.T, strict=True):
+            data_vars[f"path_{name}"] = (("step",), values)
+        data_vars["path_distance"] = (("step",), distances)
+    return xr.Dataset(data_vars, coords=coords, attrs={"coordinates": (rows @ w).tolist()})
+
+
+def _projected(
+    path: Any, candidates: Candidates, rows: Float64[np.ndarray, "k n"]
+) -> tuple[np.ndarray[Any, Any], Float64[np.ndarray, "t k"], Float64[np.ndarray, " t"]]:
+    """Find the points of the line or plane nearest to the weights of each step, layer by layer."""
+    steps, parts = _parts_of(path, candidates)
+    weights = candidates.weights
+    products = np.zeros((len(steps), len(rows)))
+    squares = np.zeros(len(steps))
+    start = 0
+    for part in parts:
+        stop = start + part.shape[1]
+        moved = part - weights[start:stop]
+        products += moved @ rows[:, start:stop].T
+        squares += (moved**2).sum(axis=1)
+        start = stop
+    # Directions need not be orthogonal.
+    along = np.linalg.lstsq(rows @ rows.T, products.T, rcond=None)[0].T
+    return steps, along, np.sqrt(np.maximum(squares - (along * products).sum(axis=1), 0.0))
+
+
+def _parts_of(
+    path: Any, candidates: Candidates
+) -> tuple[np.ndarray[Any, Any], Iterator[Float64[np.ndarray, "t p"]]]:
+    if isinstance(path, Run):
+        layers = [path[name] for name in candidates.names]
+        steps = reduce(np.intersect1d, [one["step"].values for one in layers])
+        if not len(steps):
+            raise OptionError(
+                f"{path.path} has no step at which all of {', '.join(candidates.names[:4])} are recorded"
+            )
+        return steps, (to_float64(one.sel(step=steps).values).reshape(len(steps), -1) for one in layers)
+    found = to_float64(getattr(path, "values", path))
+    if found.ndim != 2 or found.shape[1] != candidates.n or not np.isfinite(found).all():
+        raise OptionError(
+            f"a path is a run, or finite weights [step, {candidates.n}], not of shape {found.shape}."
+        )
+    known = getattr(path, "coords", {})
+    steps = np.asarray(known["step"]) if "step" in known else np.arange(len(found))
+    return steps, iter([found])
