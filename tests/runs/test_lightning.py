@@ -15,7 +15,7 @@ from eigentrail.errors import RunError
 from eigentrail.runs import open_run
 
 lightning = pytest.importorskip("lightning.pytorch")
-from eigentrail.runs.lightning import RecorderCallback  # noqa: E402
+from eigentrail.runs.lightning import MonitorCallback, RecorderCallback  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::UserWarning", "ignore::DeprecationWarning", "ignore::FutureWarning"
@@ -47,7 +47,7 @@ class Module(lightning.LightningModule):
         return torch.optim.SGD(self.parameters(), lr=0.1)
 
 
-def fit(module: Module, callback: RecorderCallback, epochs: int, tmp_path: Path, **how: object) -> object:
+def fit(module: Module, callback: lightning.Callback, epochs: int, tmp_path: Path, **how: object) -> object:
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     torch.manual_seed(0)
     data = DataLoader(TensorDataset(torch.randn(48, 4), torch.randint(0, 2, (48,))), batch_size=8)
@@ -56,7 +56,7 @@ def fit(module: Module, callback: RecorderCallback, epochs: int, tmp_path: Path,
         max_epochs=epochs,
         callbacks=[callback],
         accelerator="cpu",
-        logger=False,
+        logger=how.pop("logger", False),
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
@@ -142,3 +142,46 @@ def test_an_exception_and_going_on(tmp_path: Path) -> None:
     # A training from the beginning is not taken for its continuation.
     with pytest.raises(RunError, match="is not the one recorded at step 18"):
         fit(Module(), RecorderCallback(tmp_path / "run", report=None, resume=True), 1, tmp_path)
+
+
+class Told(lightning.loggers.Logger):
+    """A logger that keeps what it is told."""
+
+    name, version = "told", 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.numbers: dict[int, dict[str, float]] = {}
+
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        self.numbers.setdefault(int(step or 0), {}).update(metrics)
+
+    def log_hyperparams(self, *args: object, **kwargs: object) -> None:
+        pass
+
+
+def test_a_monitor_looks_after_optimizer_steps_and_tells_the_loggers(tmp_path: Path) -> None:
+    module, callback, told = Module(), MonitorCallback(every=3, alarms=False), Told()
+    fit(module, callback, 2, tmp_path, logger=told)
+    looked = {step for step, numbers in told.numbers.items() if "net.0.weight/frobenius_norm" in numbers}
+    assert looked == {0, 3, 6, 9, 12}
+    for step in (3, 6, 9):
+        # The weights of step 3 are those with which batch 3 begins.
+        norm = told.numbers[step]["net.0.weight/frobenius_norm"]
+        assert norm == pytest.approx(float(module.kept[step].norm()), rel=1e-5)
+    assert callback.monitor is not None
+    last = callback.monitor.latest["net.0.weight"]["frobenius_norm"]
+    assert last == pytest.approx(float(module.net[0].weight.detach().norm()), rel=1e-5)
+
+
+def test_a_monitor_tells_its_own_logger_instead(tmp_path: Path) -> None:
+    told, own = Told(), {}
+    fit(
+        Module(),
+        MonitorCallback(every=6, log_to=lambda numbers, step: own.update({step: numbers})),
+        1,
+        tmp_path,
+        logger=told,
+    )
+    assert set(own) == {0, 6}
+    assert not any("net.0.weight/frobenius_norm" in numbers for numbers in told.numbers.values())

@@ -13,7 +13,7 @@ from eigentrail.runs import open_run
 
 transformers = pytest.importorskip("transformers")
 pytest.importorskip("accelerate")
-from eigentrail.runs.transformers import RecorderCallback  # noqa: E402
+from eigentrail.runs.transformers import MonitorCallback, RecorderCallback  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::UserWarning", "ignore::DeprecationWarning", "ignore::FutureWarning"
@@ -118,3 +118,19 @@ def test_going_on_from_a_checkpoint(tmp_path: Path) -> None:
     folders = open_run(tmp_path / "trainer")
     assert folders.steps.tolist() == [5, 10, 12]
     assert np.array_equal(folders["transformer.wte"].values, before[[5, 10, 12]])
+
+
+def test_a_monitor_looks_after_optimizer_steps(tmp_path: Path) -> None:
+    model, watch, told = tiny_gpt2(), Watch(), {}
+    callback = MonitorCallback(
+        every=4,
+        layers="*.c_fc.weight",
+        alarms=False,
+        log_to=lambda numbers, step: told.update({step: numbers}),
+    )
+    # 40 rows in batches of 4, two at a time: 5 optimizer steps an epoch.
+    fit(model, tmp_path, [callback, watch], gradient_accumulation_steps=2)
+    assert sorted(told) == [0, 4, 8]
+    name = "transformer.h.0.mlp.c_fc.weight/frobenius_norm"
+    for step in (4, 8):
+        assert told[step][name] == pytest.approx(float(watch.kept[step].norm()), rel=1e-5)

@@ -1,0 +1,66 @@
+"""Loggers by name, as the command line's `--log-to` opens them."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from eigentrail._names import import_object
+from eigentrail.errors import OptionError
+
+#: What can be named, with what may follow behind a colon.
+LOGGERS = {
+    "tensorboard": "a folder",
+    "mlflow": "an address or file of its store",
+    "wandb": "a project",
+    "trackio": "a project",
+}
+_PROJECT = "eigentrail"
+
+
+@contextmanager
+def opened_logger(name: str) -> Iterator[Any]:
+    """Open a logger for as long as numbers are sent to it.
+
+    Args:
+        name: "tensorboard", "mlflow", "wandb" or "trackio", with ":" and its folder, store or project behind it where
+            the usual one will not do; or an import path "package.module:name" of a logger.
+
+    Yields:
+        What `eigentrail.runs.sinks.as_sink` takes.
+
+    Raises:
+        OptionError: there is no such logger, or its package is not installed.
+    """
+    kind, _, where = name.partition(":")
+    if kind == "tensorboard":
+        writer = _package("torch.utils.tensorboard", "tensorboard").SummaryWriter(where or None)
+        with writer:
+            yield writer
+    elif kind == "mlflow":
+        mlflow = _package("mlflow", "mlflow")
+        if where:
+            mlflow.set_tracking_uri(where)
+        with mlflow.start_run():
+            yield mlflow
+    elif kind in {"wandb", "trackio"}:
+        package = _package(kind, kind)
+        run = package.init(project=where or _PROJECT)
+        try:
+            yield run if kind == "wandb" else package
+        finally:
+            package.finish()
+    elif where:
+        yield import_object(name, "logger", OptionError)
+    else:
+        known = ", ".join(f"{one}[:{what}]" for one, what in LOGGERS.items())
+        raise OptionError(f'there is no logger "{name}": give {known}, or "package.module:name"')
+
+
+def _package(module: str, package: str) -> Any:
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise OptionError(f"--log-to {package} needs its package: pip install {package}") from error
