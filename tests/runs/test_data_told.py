@@ -73,7 +73,9 @@ def test_a_run_of_own_samples_asks_for_them_and_one_of_a_named_set_finds_it(tmp_
         with Recorder(nn.Linear(2, 3), tmp_path / name, data=data, report=None):
             pass
     own = open_run(tmp_path / "own")
-    with pytest.raises(DataError, match=r"'own data' is none of eigentrail's own.*give the data yourself"):
+    with pytest.raises(
+        DataError, match=r"'own data', which is none of eigentrail's own.*give them with data="
+    ):
         samples_of(own)
     assert torch.equal(samples_of(own, DataLoader(Pairs()))[1], LABELS)
     # A name alone has no hash that could differ.

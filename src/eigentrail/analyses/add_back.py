@@ -13,6 +13,7 @@ from eigentrail.analyses import Context, Figure, Needs, Probed, Quantity, Row, a
 from eigentrail.analyses.framework.probe import SAMPLES, WHOLE, components_of, own_layers
 from eigentrail.analyses.framework.wording import percent
 from eigentrail.bases import Basis, random, singular
+from eigentrail.errors import DataError
 from eigentrail.evaluation import add_back as add_back_of
 from eigentrail.figures import add_back as drawn
 from eigentrail.figures.loss_words import part_of
@@ -134,9 +135,14 @@ def add_back(subject: Probed, context: Context) -> xr.DataTree:
         each with `loss` and `accuracy` over [part, k] and `norm` over [k], the share of the weights' length that is
         back. The whole network has no singular matrices. Attributes: the table's numbers, and by part
         `accuracies_full`, `accuracies_zeros`, `loss_full` and `loss_zeros`.
+
+    Raises:
+        DataError: the targets are no class numbers.
     """
     probe, run, layer = subject.probe, context.run, subject.name
     parts, model = probe.parts, probe.model
+    if any(targets.is_floating_point() or targets.ndim != 1 for _, targets in parts.values()):
+        raise DataError("what is back is judged by the accuracy, and these targets are no class numbers [n]")
     components = components_of(run, layer).basis
     bases: dict[str, Basis] = {"components": components}
     if layer != WHOLE:

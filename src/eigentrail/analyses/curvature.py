@@ -23,6 +23,7 @@ from eigentrail.errors import CurvatureError
 from eigentrail.figures import hessian_moves, hessian_overlaps, hessian_spectrum, hessian_vectors, levels
 from eigentrail.findings import Chance, Effect, Finding, Skipped, Verdict
 from eigentrail.runs import Run
+from eigentrail.training.losses import name_of_loss
 
 #: The largest number of parameters whose Hessian is written out and diagonalised.
 LARGEST_EXACT = 8500
@@ -187,13 +188,21 @@ def _map(key: str, title: str, other: str) -> Figure:
 
 
 def _move(child: str, what: str, draw: Any, data: Any, caption: str) -> Figure:
+    def moved(node: xr.DataTree) -> xr.Dataset:
+        loss = {name: node.attrs[name] for name in ("loss_name",) if name in node.attrs}
+        return node[child].to_dataset().assign_attrs(loss)
+
+    def has(node: xr.DataTree) -> bool:
+        # Targets that are no classes have no accuracy.
+        return child in node.children and bool(np.isfinite(node[child].to_dataset()[what].values).any())
+
     return Figure(
         f"{child.replace('_', '-')}-{what}",
         f"{what} along eigenvectors" if child == "landscape" else f"{what}, eigenvectors added back",
         caption,
-        lambda node, title: draw(node[child].to_dataset(), what),
+        lambda node, title: draw(moved(node), what),
         lambda node: data(node[child].to_dataset()),
-        when=lambda node: child in node.children,
+        when=has,
     )
 
 
@@ -434,6 +443,7 @@ def curvature(target: Target, context: Context) -> xr.DataTree:
     tree.attrs = {
         **tree.attrs,
         "exact": int(target.exact),
+        "loss_name": name_of_loss(target.place.run),
         "largest": float(values[0]),
         "smallest": float(values[-1]) if target.exact else None,
     }

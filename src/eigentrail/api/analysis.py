@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import torch
 import xarray as xr
+from torch import nn
 
 from eigentrail._progress import Progress
 from eigentrail.analyses.framework.registry import choose_analyses
@@ -187,6 +189,9 @@ def analyze(
     *,
     also: Sequence[str] = (),
     layers: str | list[str] | None = None,
+    model: nn.Module | Callable[[], nn.Module] | None = None,
+    data: Any = None,
+    loss: Callable[..., torch.Tensor] | str | None = None,
     jobs: int | None = None,
     progress: bool | Progress | None = None,
     trust: bool = False,
@@ -195,12 +200,20 @@ def analyze(
 ) -> RunAnalysis:
     """Analyse a run; what was computed before is not computed again.
 
+    The analyses that evaluate the network take `model`, `data` and `loss` in place of what the run names; a run of
+    one's own loop often names none of them. Results are kept for these; where nothing is given, the latest are shown.
+
     Args:
         run: a run, or the folder of one.
         only: names of analyses; "all" for all; None for those that every run can have in little time, of the layers
             for which they take little time, and for what was made of the others before.
         also: names of analyses to make besides.
         layers: globs over parameter names, a module's name stands for its weight; None for all.
+        model: the network, or a class or function that gives one when called without arguments; the weights of each
+            step are loaded into a copy of it.
+        data: a pair of tensors (inputs, targets), a Dataset, a DataLoader, a `Data`, the name of a data set, or
+            {"train": ..., "test": ...} of these; alone they are the training samples.
+        loss: loss(outputs, targets), a mean over samples, or "cross-entropy" or "squared-error".
         jobs: how many workers share the layers and blocks of draws; None for one a core that the process may use, as
             OMP_NUM_THREADS too allows, -1 for one a core whatever that says. The numbers are the same for any.
         progress: True to show it, False for silence, a callable to report to, None for a bar on terminals.
@@ -224,6 +237,8 @@ def analyze(
     named = {one.name: one for one in [*(choose_analyses(also) if also else ())]}
     wanted = {one.name: one for one in choose_analyses(only)}
     opened = run if isinstance(run, Run) else open_run(run, trust=trust)
+    if any(one is not None for one in (model, data, loss)):
+        opened = opened.with_given(model, data, loss)
     found = {}
     for name, one in {**wanted, **named}.items():
         limit = seconds if only is None and name not in named else None

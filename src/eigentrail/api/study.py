@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -35,6 +36,7 @@ from eigentrail.report.claim_page import claim_page
 from eigentrail.report.experiments import experiment_sections
 from eigentrail.report.page import write_page
 from eigentrail.runs import Run
+from eigentrail.runs.loggers import opened_logger
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,7 @@ def study(
     full: bool = False,
     out: str | os.PathLike[str] | None = None,
     device: str = "cpu",
+    log_to: str | None = None,
     jobs: int | None = None,
     progress: bool | None = None,
 ) -> StudyResult | SweepResult | ClaimStudyResult:
@@ -120,6 +123,8 @@ def study(
         full: True for the source's own data and size, False for a size that two cores carry in minutes.
         out: the run's folder; None for `runs/STUDY-DATA-sSEED`. An interrupted study in it is gone on with.
         device: where to train: "cpu", "cuda", "cuda:1", or "auto" for a GPU where there is one.
+        log_to: where norms, ranks, spikes and phases of the weights are shown as it trains, of a study of one training:
+            see `eigentrail.runs.loggers.opened_logger`; None for nowhere.
         jobs: workers that share the analyses, see `analyze`.
         progress: True to show it, False for silence, None for bars on terminals.
 
@@ -133,6 +138,8 @@ def study(
     jobs = most_workers(jobs)
     recipe = find_recipe(name)
     chosen = recipe.plan
+    if log_to is not None and isinstance(chosen, (ClaimStudy, Experiment)):
+        raise OptionError(f"study {recipe.name} is of several trainings, and log_to shows one")
     if isinstance(chosen, ClaimStudy):
         if data is not None or epochs is not None or device != "cpu":
             raise OptionError(
@@ -179,7 +186,18 @@ def study(
             page,
             measured.missing,
         )
-    run = run_study(recipe, out, data, epochs=epochs, seed=seed, full=full, device=device, progress=progress)
+    with nullcontext() if log_to is None else opened_logger(log_to) as logger:
+        run = run_study(
+            recipe,
+            out,
+            data,
+            epochs=epochs,
+            seed=seed,
+            full=full,
+            device=device,
+            log_to=logger,
+            progress=progress,
+        )
     analysis = analyze(
         run,
         also=chosen.analyses,

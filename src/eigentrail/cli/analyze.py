@@ -44,6 +44,31 @@ Trust = Annotated[
         help="Import and call what the run names for its network and samples: code that may be others'.",
     ),
 ]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        metavar="MODULE:NAME",
+        help="The network: a module of torch, or a class or function that gives one.",
+    ),
+]
+OwnData = Annotated[
+    str | None,
+    typer.Option(
+        "--data",
+        metavar="NAME|MODULE:NAME",
+        help="The samples: a data set's name, or tensors (inputs, targets), a Dataset, a DataLoader, or "
+        '{"train": ..., "test": ...} of these, or a function that gives them.',
+    ),
+]
+Loss = Annotated[
+    str | None,
+    typer.Option(
+        "--loss",
+        metavar="NAME|MODULE:NAME",
+        help="The loss: cross-entropy, squared-error, or loss(outputs, targets), a mean over samples.",
+    ),
+]
 Verbose = Annotated[
     bool, typer.Option("--verbose", "-v", help="Print everything: all columns, all that was left out.")
 ]
@@ -67,10 +92,14 @@ def analyze(
     run: Annotated[str, typer.Argument(help="Folder of a run, or of numbered checkpoints.")],
     only: Only = None,
     layers: opt.Layers = None,
+    model: Model = None,
+    data: OwnData = None,
+    loss: Loss = None,
     format: Annotated[Format, typer.Option("--format", help="How the result is printed.")] = Format.TABLE,
     jobs: Jobs = None,
     trust: Trust = False,
     budget: Budget = None,
+    log_to: opt.LogTo = None,
     verbose: Verbose = False,
     quiet: opt.Quiet = False,
     list_: List = False,
@@ -80,17 +109,26 @@ def analyze(
     from eigentrail.cli.run_tables import print_analysis
 
     del list_
+    own = opt.own_objects(model, data, loss)
     if trust:
         opt.import_from_here()
     found = run_analysis(
         run,
         only or None,
         layers=layers or None,
+        **own,
         jobs=jobs,
         progress=not quiet,
         trust=trust,
         budget=budget,
     )
+    if log_to is not None:
+        from eigentrail.runs.loggers import opened_logger
+        from eigentrail.runs.showing import show_run
+
+        opt.import_from_here()
+        with opened_logger(log_to) as logger:
+            show_run(found.run, logger, layers or None)
     if format is Format.JSON:
         typer.echo(found.to_json())
     else:

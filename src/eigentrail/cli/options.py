@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -13,6 +13,50 @@ import typer
 def import_from_here() -> None:
     """Let modules be found beside which a command is called: last, so that they hide none."""
     sys.path.append(str(Path.cwd()))
+
+
+def own_objects(model: str | None, data: str | None, loss: str | None) -> dict[str, Any]:
+    """Import a network, samples and a loss of one's own.
+
+    Args:
+        model: an import path, "package.module:name".
+        data: an import path, or the name of a data set.
+        loss: an import path, or the name of a loss.
+
+    Returns:
+        What is not None, by its name; what is no import path as it is. A function of samples is called.
+
+    Raises:
+        OptionError: it cannot be imported, or the network's is no import path.
+        DataError: a function of samples does not give any.
+    """
+    given = {"model": model, "data": data, "loss": loss}
+    own = {what: path for what, path in given.items() if path is not None}
+    if not own:
+        return {}
+    from eigentrail._names import FOREIGN, first_line, import_object
+    from eigentrail.data.own import is_import_path
+    from eigentrail.errors import DataError, OptionError
+
+    import_from_here()
+    found: dict[str, Any] = {}
+    for what, path in own.items():
+        if is_import_path(path):
+            found[what] = import_object(path, {"model": "network"}.get(what, what), OptionError)
+        elif what == "model":
+            raise OptionError(f'--model {path} is no import path: write "package.module:name"')
+        else:
+            found[what] = path
+    samples = found.get("data")
+    if callable(samples):
+        try:
+            found["data"] = samples()
+        except FOREIGN as error:
+            raise DataError(
+                f"{data}() does not give samples ({type(error).__name__}: {first_line(error)}): name an object, or a "
+                "class or function that is called without arguments"
+            ) from error
+    return found
 
 
 class Format(StrEnum):
@@ -52,6 +96,15 @@ Base = Annotated[
     str | None,
     typer.Option(
         "--base", metavar="SOURCE", help="The model that an adapter was trained on: inspect their sum."
+    ),
+]
+LogTo = Annotated[
+    str | None,
+    typer.Option(
+        "--log-to",
+        metavar="LOGGER",
+        help="Show metrics, norms, ranks, spikes and phases over steps in tensorboard[:DIR], mlflow[:URI], "
+        "wandb[:PROJECT], trackio[:PROJECT], or a logger of one's own, MODULE:NAME.",
     ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on standard error.")]

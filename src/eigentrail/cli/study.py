@@ -40,6 +40,7 @@ def study(
     device: Annotated[
         str, typer.Option("--device", help="Where to train: cpu, cuda, cuda:1, or auto for a GPU if any.")
     ] = "cpu",
+    log_to: opt.LogTo = None,
     list_: Annotated[bool, typer.Option("--list", help="Describe the studies and do nothing.")] = False,
     jobs: Jobs = None,
     verbose: Verbose = False,
@@ -65,7 +66,7 @@ def study(
     from eigentrail.cli.tables import note, print_frame
     from eigentrail.training import DivergenceError
 
-    if data is not None and ":" in data:
+    if any(one is not None and ":" in one for one in (data, log_to)):
         opt.import_from_here()
     try:
         done = run_study(
@@ -76,6 +77,7 @@ def study(
             full=full,
             out=out,
             device=device,
+            log_to=log_to,
             jobs=jobs,
             progress=not quiet,
         )

@@ -37,7 +37,7 @@ def rebuild(told: Mapping[str, Any], path: str | os.PathLike[str] | None = None,
         DataError: it was given as an object, is not trusted, is not found, or holds other samples.
     """
     name = str(told.get("name"))
-    mend = "give the data yourself"
+    mend = "give them with data=... (--data module:name)"
     own = is_import_path(name)
     if own and not (trust or was_asked(name)):
         raise DataError(
@@ -46,7 +46,7 @@ def rebuild(told: Mapping[str, Any], path: str | os.PathLike[str] | None = None,
         )
     if not own and not is_known(name):
         raise DataError(
-            f"the data set {name!r} is none of eigentrail's own and cannot be loaded again: {mend}"
+            f"the samples are {name!r}, which is none of eigentrail's own data sets and cannot be loaded again: {mend}"
         )
     which, folder = (
         (name, None) if own or name not in names() else resolve(path if path is not None else name, name)

@@ -24,7 +24,7 @@ def samples_of(
     """Get the samples of a run, loaded again as the run says and checked to be the same.
 
     Args:
-        run: a recorded run.
+        run: a recorded run; what its user gave for its samples is taken.
         data: what to take instead: a `Data`, a data set's name, or a pair of tensors, a Dataset or a DataLoader, of
             which all samples are taken, in their own order.
         part: which part of the data set.
@@ -40,14 +40,18 @@ def samples_of(
     """
     if part not in ("train", "test"):
         raise OptionError(f"part is 'train' or 'test', not {written(part)}.")
+    if data is None and run.given.data is not None:
+        data = run.given.samples(part)
     given = samples_in(data)
     if given is not None:
-        inputs, targets = given
+        inputs, targets = (one.detach().cpu() for one in given)
     else:
         if data is None:
             told = run.manifest.data if run.manifest is not None else None
             if not told:
-                raise DataError(f"{run.path} does not say what it was trained on: give the data")
+                raise DataError(
+                    f"{run.path} does not say what it was trained on: give them with data=... (--data module:name)"
+                )
             found = datasets.rebuild(told, trust=run.trusted)
         else:
             found = datasets.as_data(data)

@@ -10,12 +10,18 @@ import plotly.graph_objects as go
 import xarray as xr
 
 from eigentrail.figures import style
+from eigentrail.figures.loss_words import told_as
 
 _ORDERS = {
     "value": "largest eigenvalue first",
     "magnitude": "largest magnitude first",
     "random": "random directions",
 }
+
+
+def _loss(data: xr.Dataset) -> str:
+    name, unit = told_as(str(data.attrs.get("loss_name", "cross-entropy")))
+    return f"{name} ({unit})" if unit else name
 
 
 def add_back(curves: xr.Dataset, what: str) -> go.Figure:
@@ -60,7 +66,7 @@ def add_back(curves: xr.Dataset, what: str) -> go.Figure:
     options: dict[str, Any] = (
         {"tickformat": ".0%", "range": [0, 1.02]} if what == "accuracy" else {"type": "log"}
     )
-    unit = "accuracy on held-out samples" if what == "accuracy" else "loss on held-out samples (nats)"
+    unit = "accuracy on held-out samples" if what == "accuracy" else f"{_loss(curves)} on held-out samples"
     return style.build(
         traces,
         title=f"Adding eigenvectors back: {what}",
@@ -138,7 +144,7 @@ def landscape(curves: xr.Dataset, what: str) -> go.Figure:
         traces,
         title="Loss along eigenvectors" if what == "loss" else "Accuracy along eigenvectors",
         xaxis=style.axis("coordinate α along the eigenvector (0: taken out)"),
-        yaxis=style.axis("loss (nats); dashed: quadratic" if what == "loss" else "accuracy", **options),
+        yaxis=style.axis(f"{_loss(curves)}; dashed: quadratic" if what == "loss" else "accuracy", **options),
     )
 
 

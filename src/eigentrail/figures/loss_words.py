@@ -9,12 +9,13 @@ def told_as(name: str) -> tuple[str, str]:
     """Say what a loss is.
 
     Args:
-        name: "cross-entropy" or "squared-error".
+        name: "cross-entropy", "squared-error", or the name of a loss of one's own.
 
     Returns:
         Its name in words, and its unit; without one, an empty text.
     """
-    return ("half the squared error", "") if name == "squared-error" else ("cross-entropy", "nats")
+    known = {"cross-entropy": ("cross-entropy", "nats"), "squared-error": ("half the squared error", "")}
+    return known.get(name, (name, ""))
 
 
 def loss_told(node: xr.DataTree) -> tuple[str, str]:

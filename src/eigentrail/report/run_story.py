@@ -50,7 +50,7 @@ class RunStory:
     @property
     def loss(self) -> str:
         """The name of the loss that it was trained with; the cross-entropy where the run does not tell."""
-        return name_of_loss(self.run.manifest.notes if self.run.manifest else {})
+        return name_of_loss(self.run)
 
     @property
     def evolution(self) -> xr.DataTree | None:

@@ -142,7 +142,9 @@ class CheckpointFolder(Run):
         return lazy_array(layer.name, rows, layer.dims, layer.steps, layer.epochs, attributes)
 
     def _build(self, trust: bool) -> nn.Module:
-        self._refuse(f"{self.path} does not say how to build its network: pass one with into=...")
+        self._refuse(
+            f"{self.path} does not say how to build its network: give it with model=... (--model module:name)"
+        )
 
     def _refuse(self, why: str) -> NoReturn:
         raise RunError(why)

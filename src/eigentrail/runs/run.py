@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, KeysView, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from torch import nn
 from eigentrail._text import counted
 from eigentrail.errors import RunError
 from eigentrail.runs.analyses import Analyses
+from eigentrail.runs.given import Given
 from eigentrail.runs.layer_array import LayerArray
 from eigentrail.runs.layout import METRICS, VALUES, node_name
 from eigentrail.runs.manifest import Manifest
@@ -71,6 +73,7 @@ class Run(ABC):
         skipped: what could not be read, each with its reason.
         analyses: the results stored with the run.
         trusted: whether its user trusts what it names for its network and samples, see `open_run`.
+        given: the network, samples and loss that its user gave in place of those it names, see `with_given`.
     """
 
     path: Path
@@ -80,6 +83,7 @@ class Run(ABC):
     skipped: list[Skipped]
     analyses: Analyses
     trusted: bool = False
+    given: Given = Given()
 
     @property
     @abstractmethod
@@ -98,6 +102,28 @@ class Run(ABC):
         if self.layers:
             whole |= set.intersection(*(set(info.steps.tolist()) for info in self.layers.values()))
         return max(whole, default=None)
+
+    def with_given(self, model: Any = None, data: Any = None, loss: Any = None) -> Self:
+        """See the run with a network, samples or a loss of one's own, for every analysis that needs them.
+
+        Args:
+            model: the network, or a class or function that gives one when called without arguments; each step's weights
+                are loaded into a copy.
+            data: a pair of tensors (inputs, targets), a Dataset, a DataLoader, a `Data`, the name of a data set, or
+                {"train": ..., "test": ...} of these; alone they are the training samples.
+            loss: loss(outputs, targets), a mean over samples, or "cross-entropy" or "squared-error".
+
+        Returns:
+            The same run, with what is not None in place of what it had.
+        """
+        found = copy.copy(self)
+        known = self.given
+        found.given = Given(
+            known.model if model is None else model,
+            known.data if data is None else data,
+            known.loss if loss is None else loss,
+        )
+        return found
 
     @property
     @abstractmethod
@@ -328,7 +354,7 @@ class Run(ABC):
         """
         step = self._check_step(step)
         store = self.store(step)
-        model = self._build(trust or self.trusted) if into is None else into
+        model = self._network(trust) if into is None else into
         known = {alias: name for name, entry in store.entries.items() for alias in (name, *entry.aliases)}
         # A tied tensor counts as there if any of its names is.
         state = model.state_dict(keep_vars=True)
@@ -355,6 +381,9 @@ class Run(ABC):
                 loaded[name] = value
         model.load_state_dict(loaded, strict=False)
         return model
+
+    def _network(self, trust: bool) -> nn.Module:
+        return self._build(trust or self.trusted) if self.given.model is None else self.given.network()
 
     def to_datatree(self) -> xr.DataTree:
         """See the whole run as one tree.

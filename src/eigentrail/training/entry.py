@@ -74,6 +74,7 @@ def train(
     resume: bool = False,
     overwrite: bool = False,
     notes: Mapping[str, Any] | None = None,
+    log_to: Any = None,
     progress: Progress | bool | None = None,
     **changes: Any,
 ) -> Run: ...
@@ -92,6 +93,7 @@ def train(
     resume: bool = False,
     overwrite: bool = False,
     notes: Mapping[str, Any] | None = None,
+    log_to: Any = None,
     progress: Progress | bool | None = None,
     **changes: Any,
 ) -> Run | Ensemble:
@@ -125,6 +127,8 @@ def train(
             was; only the number of epochs may grow, if the schedule does not depend on it.
         overwrite: True to replace the run in the folder.
         notes: what else the run shall keep, as plain data.
+        log_to: what shows norms, ranks, spikes and phases of the weights as one training goes on, see
+            `Recorder.log_to`.
         progress: True for a bar or lines on stderr, False for nothing, None for a bar where stderr is a terminal; or a
             callable to report to.
         changes: single settings, which go before those of `settings`: `epochs=5, lr=0.1, device="cuda"`.
@@ -138,6 +142,9 @@ def train(
     """
     if seeds is not None or is_several(lr) or is_several(weight_decay):
         from eigentrail.training.ensemble import train_many
+
+        if log_to is not None:
+            raise OptionError("log_to shows one training: leave it out with several seeds or settings")
 
         return train_many(
             network,
@@ -178,6 +185,8 @@ def train(
             return open_run(folder)
         with Interruption() as interruption:
             with prepared.recorder:
+                if log_to is not None:
+                    prepared.recorder.log_to(log_to)
                 Loop(prepared, Samples(samples, chosen, device), interruption).run(progress)
             if interruption.requested:
                 # In the last step: the run is finished, but whoever asked for an end does not want what follows.

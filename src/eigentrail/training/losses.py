@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Literal, TypeAlias
 
 import torch
+from torch import nn
 from torch.nn import functional as F
+
+from eigentrail.runs import Run
 
 #: The names of losses.
 LossName: TypeAlias = Literal["cross-entropy", "squared-error"]
@@ -25,17 +28,30 @@ def loss_of(name: str) -> Loss:
     return F.cross_entropy if name == "cross-entropy" else _mean_squared_error
 
 
-def name_of_loss(notes: Mapping[str, Any]) -> str:
+def name_of_loss(run: Run) -> str:
     """Find the name of the loss that a recorded training lowered.
 
     Args:
-        notes: of the run's manifest.
+        run: the run, with the loss that its user gave, where there is one.
 
     Returns:
-        The name; that of the cross-entropy where the run does not tell.
+        The name, of a loss of one's own that of the function or class; that of the cross-entropy where the run does not
+        tell.
     """
-    settings = notes.get("training")
-    return str(settings.get("loss", "cross-entropy")) if isinstance(settings, Mapping) else "cross-entropy"
+    given = run.given.loss
+    if given is None:
+        return str(run.settings.get("loss", "cross-entropy"))
+    if given is F.cross_entropy or _is_plain_cross_entropy(given):
+        return "cross-entropy"
+    return given if isinstance(given, str) else str(getattr(given, "__name__", type(given).__name__))
+
+
+def _is_plain_cross_entropy(loss: Any) -> bool:
+    return (
+        type(loss) is nn.CrossEntropyLoss
+        and repr(loss) == repr(nn.CrossEntropyLoss())
+        and loss.weight is None
+    )
 
 
 def losses_of(name: str) -> Loss:
@@ -50,16 +66,18 @@ def losses_of(name: str) -> Loss:
     return _cross_entropies if name == "cross-entropy" else _squared_errors
 
 
-def loss_trained_with(notes: Mapping[str, Any]) -> Loss | None:
+def loss_trained_with(run: Run) -> Loss | None:
     """Find the loss that a recorded training lowered.
 
     Args:
-        notes: of the run's manifest.
+        run: the run, with the loss that its user gave, where there is one.
 
     Returns:
         The loss; None for the cross-entropy, and where the run does not tell.
     """
-    name = name_of_loss(notes)
+    name = name_of_loss(run)
+    if name != "cross-entropy" and callable(run.given.loss):
+        return run.given.loss
     return None if name == "cross-entropy" else loss_of(name)
 
 

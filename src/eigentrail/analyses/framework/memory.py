@@ -22,7 +22,7 @@ def memory_of(run: Run) -> Memory:
         The largest momentum of its parameter groups, Adam's beta_1, with the share of themselves that weights lose at
         each step by weight decay, at the mean of the recorded rates; none where nothing is known.
     """
-    groups = _groups(run)
+    groups = [*optimizer_groups(run), run.settings]
     found = [Memory()]
     for group in groups:
         betas = group.get("betas")
@@ -55,9 +55,14 @@ def _mean_rate(run: Run, rate: float) -> float:
     return float(known.mean()) if known.size else rate
 
 
-def _groups(run: Run) -> list[dict[str, Any]]:
-    if run.manifest is None:
-        return []
-    groups = list((run.manifest.optimizer or {}).get("groups") or [])
-    groups.append(run.manifest.notes.get("training") or {})
-    return [group for group in groups if isinstance(group, dict)]
+def optimizer_groups(run: Run) -> list[dict[str, Any]]:
+    """List what a run tells of its optimizer's parameter groups.
+
+    Args:
+        run: the run.
+
+    Returns:
+        The settings of each group; none where the run does not tell.
+    """
+    told = (run.manifest.optimizer or {}) if run.manifest is not None else {}
+    return [group for group in told.get("groups") or [] if isinstance(group, dict)]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
 import xarray as xr
 from torch import nn
 
+from eigentrail.analyses.framework.memory import optimizer_groups
 from eigentrail.errors import DataError
 from eigentrail.evaluation.of_run import samples_of
 from eigentrail.runs import Run
@@ -67,26 +68,31 @@ class Probe:
                     if part == "train":
                         raise
                     continue
-                found[part] = (inputs.to(dtype), targets)
+                # Numbers of tokens stay whole.
+                found[part] = (inputs.to(dtype) if inputs.is_floating_point() else inputs, targets)
             self._parts = found
         return self._parts
 
     @property
     def loss(self) -> Loss | None:
         """The loss of the training; None for the cross-entropy."""
-        return loss_trained_with(self.run.manifest.notes if self.run.manifest is not None else {})
+        return loss_trained_with(self.run)
 
     @property
     def loss_name(self) -> str:
         """The name of the loss of the training."""
-        return name_of_loss(self.run.manifest.notes if self.run.manifest is not None else {})
+        return name_of_loss(self.run)
 
     @property
     def weight_decay(self) -> float:
         """The weight decay of the training, in torch's convention; 0 where the run does not tell."""
-        notes: dict[str, Any] = self.run.manifest.notes if self.run.manifest is not None else {}
-        settings = notes.get("training")
-        return float(settings.get("weight_decay", 0.0)) if isinstance(settings, dict) else 0.0
+        settings = self.run.settings
+        if "weight_decay" in settings:
+            return float(settings["weight_decay"])
+        # An optimizer that decays some groups only has no one number.
+        decays = {group.get("weight_decay") for group in optimizer_groups(self.run)}
+        [decay] = decays if len(decays) == 1 else [0.0]
+        return float(decay or 0.0)
 
 
 def probed_layers(run: Run, layers: str | Sequence[str] | None) -> list[str]:

@@ -177,7 +177,12 @@ def run_analysis(
                 probe=probe or Probe(run),
             )
             return AnalysisResult(analysis, tree, skipped)
-        subjects, skipped = _subjects(run, analysis, layers, probe or _probe(run, analysis))
+        run.select(layers)
+        try:
+            subjects, skipped = _subjects(run, analysis, layers, probe or _probe(run, analysis))
+        except EigentrailError as error:
+            # The network that says which layers there are cannot be built: told as where a single layer fails.
+            subjects, skipped = [], [Skipped(analysis.name, str(error))]
         nodes = {one.name: storing.load(run, analysis, one.name) for one in subjects}
         chosen = _affordable(analysis, [one for one in subjects if nodes[one.name] is None], budget, skipped)
         for name, result in _results(run, analysis, chosen, len(subjects), jobs, report):
@@ -203,7 +208,8 @@ def stored_analysis(
         The result; None where nothing is kept that fits the run and the code.
     """
     names = storing.stored_subjects(run, analysis, layers)
-    nodes = {name: node for name in names if (node := storing.load(run, analysis, name)) is not None}
+    loaded = {name: storing.load(run, analysis, name, latest=True) for name in names}
+    nodes = {name: node for name, node in loaded.items() if node is not None}
     return AnalysisResult(analysis, storing.assembled(run, analysis, nodes)) if nodes else None
 
 

@@ -15,6 +15,7 @@ from eigentrail.findings import Skipped
 from eigentrail.runs import Run
 from eigentrail.runs.files import DiskError
 from eigentrail.runs.layout import node_name
+from eigentrail.runs.manifest import plain
 
 _STATE = ("generation", "last_step", "count")
 
@@ -34,8 +35,28 @@ def versions_of(analysis: Analysis) -> dict[str, int]:
     return found
 
 
-def _key(analysis: Analysis, subject: str) -> dict[str, Any]:
-    return {"layer": subject, "versions": versions_of(analysis), **analysis.arguments}
+def _key(run: Run, analysis: Analysis, subject: str) -> dict[str, Any]:
+    key = {"layer": subject, "versions": versions_of(analysis), **analysis.arguments}
+    given = _given_to(run, analysis)
+    return {**key, "given": given} if given else key
+
+
+def _given_to(run: Run, analysis: Analysis) -> dict[str, str]:
+    """What the result depends on of that which the user gave."""
+    needed = {"model": analysis.needs.network, "data": analysis.needs.data, "loss": analysis.needs.network}
+    return {name: digest for name, digest in run.given.told.items() if needed[name]} if run.given else {}
+
+
+def _latest(run: Run, analysis: Analysis, subject: str) -> Any:
+    """Find the latest result of a subject, of whatever its user gave for network, samples and loss."""
+    own = plain(_key(run, analysis, subject), "a key")
+    for told in reversed(run.analyses.keys()):
+        arguments = dict(told["arguments"])
+        given = arguments.pop("given", None)
+        if (told["analysis"], told["version"], arguments) == (analysis.name, analysis.version, own):
+            key = own if given is None else {**own, "given": given}
+            return run.analyses.get(analysis.name, key, analysis.version)
+    return None
 
 
 def state_of(run: Run) -> dict[str, Any]:
@@ -50,18 +71,23 @@ def state_of(run: Run) -> dict[str, Any]:
     return {"generation": run.generation, "last_step": int(run.steps[-1]), "count": len(run.steps)}
 
 
-def load(run: Run, analysis: Analysis, subject: str) -> xr.DataTree | None:
+def load(run: Run, analysis: Analysis, subject: str, *, latest: bool = False) -> xr.DataTree | None:
     """Give the stored node of a subject.
 
     Args:
         run: the run.
         analysis: the analysis.
         subject: the subject's name.
+        latest: whether the latest result will do, made with whatever network, samples and loss somebody gave then,
+            where nothing is given to the run now.
 
     Returns:
         The node; None where nothing is kept that fits the run and the code.
     """
-    found = run.analyses.get(analysis.name, _key(analysis, subject), analysis.version)
+    if latest and not run.given and (analysis.needs.network or analysis.needs.data):
+        found = _latest(run, analysis, subject)
+    else:
+        found = run.analyses.get(analysis.name, _key(run, analysis, subject), analysis.version)
     if not isinstance(found, xr.DataTree):
         return None
     state = state_of(run)
@@ -83,7 +109,7 @@ def keep(run: Run, analysis: Analysis, subject: str, result: xr.DataTree | xr.Da
     node = result if isinstance(result, xr.DataTree) else xr.DataTree(result)
     node.attrs = {**node.attrs, "name": subject, **state_of(run)}
     try:
-        run.analyses.put(analysis.name, node, _key(analysis, subject), analysis.version)
+        run.analyses.put(analysis.name, node, _key(run, analysis, subject), analysis.version)
     except DiskError as error:
         warnings.warn(f"the {analysis.name} of {subject} is not kept: {error}", RunWarning, stacklevel=2)
     return node
@@ -108,7 +134,7 @@ def stored_subjects(run: Run, analysis: Analysis, layers: str | Sequence[str] | 
         and key["version"] == analysis.version
         and key["arguments"].get("versions") == versions
         and "layer" in key["arguments"]
-        and load(run, analysis, str(key["arguments"]["layer"])) is not None
+        and load(run, analysis, str(key["arguments"]["layer"]), latest=True) is not None
     ]
     names = [layer for layer in run.select(layers) if layer in kept]
     if layers is None:

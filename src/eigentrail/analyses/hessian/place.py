@@ -89,13 +89,12 @@ class Place:
     @property
     def loss(self) -> Loss | None:
         """The loss of the training; None for the cross-entropy."""
-        return loss_trained_with({"training": self.setting})
+        return loss_trained_with(self.run)
 
     @property
     def setting(self) -> dict[str, Any]:
         """The settings that the run was trained with, as it tells them."""
-        notes = self.run.manifest.notes if self.run.manifest is not None else {}
-        return dict(notes.get("training") or {})
+        return self.run.settings
 
     def names(self, target: str) -> list[str]:
         """List the parameters of a target.

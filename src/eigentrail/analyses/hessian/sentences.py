@@ -98,7 +98,7 @@ def _added(told: Mapping[str, Any]) -> str:
 
 def _levels(told: Mapping[str, Any]) -> str:
     ratio, error = told.get("spacing_ratio"), told.get("spacing_ratio_error")
-    if ratio is None or error is None:
+    if ratio is None or not error:
         return ""
     from_goe, from_poisson = abs(ratio - GOE_RATIO) / error, abs(ratio - POISSON_RATIO) / error
     if from_goe <= 2:

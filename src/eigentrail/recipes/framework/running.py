@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from eigentrail import data as datasets
 from eigentrail.errors import RunError
@@ -26,6 +27,7 @@ def run_study(
     seed: int = 0,
     full: bool = False,
     device: str = "cpu",
+    log_to: Any = None,
     progress: bool | None = None,
 ) -> Run:
     """Train as a recipe says, recorded.
@@ -41,6 +43,7 @@ def run_study(
         seed: of the initial weights and the order of the samples.
         full: True for the source's own data and size, False for a size that two cores carry.
         device: where to train: "cpu", "cuda", "cuda:1", or "auto" for a GPU where there is one.
+        log_to: what shows norms, ranks, spikes and phases of the weights as it trains, see `Recorder.log_to`.
         progress: True for a bar or lines on stderr, False for nothing, None for a bar where stderr is a terminal.
 
     Returns:
@@ -68,6 +71,7 @@ def run_study(
             "source": recipe.source,
             "chosen": study.choices(which, recipe.source_data, full, settings, loaded),
         },
+        log_to=log_to,
         progress=progress,
     )
 
