@@ -105,7 +105,7 @@ def test_every_analysis_that_needs_samples_takes_given_ones(run: et.Run, name: s
     found = et.analyze(run, name, layers=layers, model=network(), data=parts, progress=False)
     assert len(found.tables[name]) and not found.skipped[name]
     model = run.model("last", into=network())
-    loss = float(nn.functional.cross_entropy(model(INPUTS[:64]), LABELS[:64]))
+    loss = nn.functional.cross_entropy(model(INPUTS[:64]), LABELS[:64]).item()
     if name == "loss-scaling":
         assert found.tables[name]["loss"].tolist() == pytest.approx([loss], rel=1e-5)
         # The weight decay is what the recorder found in the optimizer.

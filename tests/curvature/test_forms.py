@@ -61,7 +61,7 @@ def test_a_network_that_differentiates_itself(way: str) -> None:
     hessian = full(model, lambda net: loss(net(x), wanted))
     curvature = et.Curvature(model, loss, (x, wanted))
     torch.testing.assert_close(curvature.matrix(), hessian, rtol=1e-8, atol=1e-11)
-    assert curvature.loss_value() == pytest.approx(float(loss(model(x), wanted)), rel=1e-12)
+    assert curvature.loss_value() == pytest.approx(loss(model(x), wanted).item(), rel=1e-12)
     # A layer of it has no closed form, for its derivative enters as well.
     layer = et.Curvature(model, loss, (x, wanted), layers="net.2.weight")
     torch.testing.assert_close(layer.matrix(), hessian[8:12, 8:12], rtol=1e-8, atol=1e-11)

@@ -102,7 +102,7 @@ class _Loss(torch.autograd.Function):
         return total
 
     @staticmethod
-    def backward(ctx: Any, scale: torch.Tensor) -> Any:  # type: ignore[override]
+    def backward(ctx: Any, scale: torch.Tensor) -> Any:
         return (*_Gradient.apply(scale, *ctx.saved_tensors, ctx.rows), None, None, None)  # type: ignore[no-untyped-call]
 
 
@@ -132,7 +132,7 @@ class _Gradient(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable  # type: ignore[untyped-decorator,unused-ignore]
-    def backward(ctx: Any, along_hidden: torch.Tensor, along_weight: torch.Tensor) -> Any:  # type: ignore[override]
+    def backward(ctx: Any, along_hidden: torch.Tensor, along_weight: torch.Tensor) -> Any:
         scale, hidden, weight, targets, shares, levels = ctx.saved_tensors
         in_hidden, in_weight = torch.empty_like(hidden), torch.zeros_like(weight)
         in_scale = scale.new_zeros(())

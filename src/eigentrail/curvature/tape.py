@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from eigentrail.curvature.point import Point
+from eigentrail.curvature.work import Traffic
 from eigentrail.data.samples import Batch, Samples
 from eigentrail.errors import CurvatureError
 
@@ -109,10 +110,18 @@ def _held(point: Point, batch: Batch, make: Callable[[Point, Batch], Any]) -> in
             sizes[-1 - len(sizes)] = value.numel() * value.element_size()
         return value
 
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda value: value):
-        # Held until the end of the count: freed memory would be given out, and counted, again.
-        graph = make(point, batch)
-        own = {value.untyped_storage().data_ptr() for value in point.held()}
-        found = sum(size for place, size in sizes.items() if place not in own)
-        del graph
+    try:
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda value: value):
+            # Held until the end of the count: freed memory would be given out, and counted, again.
+            graph = make(point, batch)
+    except CurvatureError as error:
+        if "saved tensor hooks" not in str(error):
+            raise
+        # A network that calls `torch.func.grad` itself takes no hooks: whatever is read and written may be kept.
+        with Traffic() as seen:
+            make(point, batch)
+        return seen.bytes
+    own = {value.untyped_storage().data_ptr() for value in point.held()}
+    found = sum(size for place, size in sizes.items() if place not in own)
+    del graph
     return found
