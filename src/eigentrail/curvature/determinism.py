@@ -36,7 +36,7 @@ def check_loss(point: Point, batch: Batch) -> None:
                     outputs = point.outputs(point.values, batch)
                 loss = point.loss_of(outputs, batch)
             prints.append(seen)
-            found.append((outputs, float(loss)))
+            found.append((outputs, float(loss.detach())))
     rounding = ROUNDING[point.dtype]
     (first, one), (second, other) = found
     if not math.isfinite(one):
@@ -109,7 +109,7 @@ def check_mean(point: Point, batch: Batch, first: Batch, second: Batch, *, alone
         CurvatureError: it is not, and the curvature would depend on how samples are divided into batches.
     """
     with point.setting(), point.evaluating(), refusals(point, batch):
-        whole, low, high = (float(point.loss(point.values, one)) for one in (batch, first, second))
+        whole, low, high = (float(point.loss(point.values, one).detach()) for one in (batch, first, second))
     mean = (low * first.weight + high * second.weight) / batch.weight
     rounding = 10 * ROUNDING[point.dtype]
     if near([whole], [mean], rounding):

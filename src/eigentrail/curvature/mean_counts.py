@@ -242,7 +242,7 @@ def _compared(point: Point, samples: Samples, candidates: list[MeanCount]) -> li
                 parts = (part, part.part(0, first), part.part(first, part.count))
                 batches = [one.batch(samples.total, point.dtype, point.device) for one in parts]
                 with refusals(point, batches[0]):
-                    together, low, high = (float(point.loss(point.values, one)) for one in batches)
+                    together, low, high = (float(point.loss(point.values, one).detach()) for one in batches)
                 scale = max(abs(together), abs(low), abs(high))
                 if not 0.0 < scale < float("inf"):
                     continue

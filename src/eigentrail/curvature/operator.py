@@ -397,7 +397,7 @@ class Curvature:
             for batch in self._samples.batches(size, self.dtype, self.device):
                 with refusals(self._point, batch):
                     outputs = self._point.outputs(self._point.values, batch)
-                    loss = float(self._point.loss_of(outputs, batch))
+                    loss = float(self._point.loss_of(outputs, batch).detach())
                 if not math.isfinite(loss):
                     where = f" (samples {start} to {start + batch.count - 1})"
                     raise CurvatureError(not_finite(loss, outputs).removesuffix(".") + where + ".")

@@ -114,9 +114,11 @@ def _is_pair(data: Any, axes: int = 0) -> bool:
         isinstance(inputs, tuple) and bool(inputs) and all(isinstance(one, torch.Tensor) for one in inputs)
     )
     if isinstance(targets, (Mapping, tuple, list)):
-        # Nested targets beside a tuple of inputs would be two batches as well.
+        # Nested targets beside a tuple of inputs, and two mappings, would be two batches as well.
         inside = list(targets.values()) if isinstance(targets, Mapping) else list(targets)
-        return isinstance(inputs, (torch.Tensor, np.ndarray, Mapping)) and _are_samples(inside)
+        one = isinstance(inputs, (torch.Tensor, np.ndarray))
+        one = one or (isinstance(inputs, Mapping) and not isinstance(targets, Mapping))
+        return one and _are_samples(inside)
     return held and isinstance(targets, (torch.Tensor, np.ndarray)) and np.ndim(targets) >= axes
 
 

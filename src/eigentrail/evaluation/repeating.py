@@ -75,7 +75,7 @@ def alike(one: Any, other: Any, rounding: float) -> bool:
         if isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor) and not a.is_meta:
             if a.shape != b.shape:
                 return False
-            scale = float(a.abs().nan_to_num(0.0, 0.0, 0.0).max()) if a.numel() else 0.0
+            scale = float(a.detach().abs().nan_to_num(0.0, 0.0, 0.0).max()) if a.numel() else 0.0
             if not torch.allclose(
                 a.double(), b.double(), rtol=0.0, atol=rounding * max(scale, 1e-30), equal_nan=True
             ):
