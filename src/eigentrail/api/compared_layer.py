@@ -10,16 +10,21 @@ import numpy as np
 import torch
 
 from eigentrail.api.inspected_layer import factored_spectrum
-from eigentrail.errors import LayerError
+from eigentrail.api.matching import Match
+from eigentrail.errors import LayerError, NotFiniteError
+from eigentrail.linalg.rounding import rounding_distance
 from eigentrail.metrics.framework.contract import Column, DiagnosisOptions
 from eigentrail.metrics.framework.diagnose import Diagnosis, diagnose, diagnose_spectrum
 from eigentrail.metrics.framework.registry import columns
 from eigentrail.spectra.eigenvalues import checked_stack
+from eigentrail.spectra.energy import directions_for, energy_shares, noise_energy_shares
 from eigentrail.spectra.spectrum import Spectrum
 from eigentrail.spectra.subspaces import chance_overlap, principal_angles
 from eigentrail.weights import FactoredMatrix, Weights
 
 _MAX_SUBSPACE = 16
+#: Share of an update's squared norm whose directions are counted.
+_MOST_ENERGY = 0.9
 
 
 def comparison_columns() -> tuple[str, ...]:
@@ -30,7 +35,19 @@ def comparison_columns() -> tuple[str, ...]:
     """
     known = columns().values()
     return (
-        *("name", "kind", "shape", "matrices", "rows", "cols", "distance", "relative_change", "cosine"),
+        *(
+            "name",
+            "kind",
+            "shape",
+            "matrices",
+            "rows",
+            "cols",
+            "distance",
+            "relative_change",
+            "rounding",
+            "cosine",
+        ),
+        *("update_energy_90", "update_energy_90_noise"),
         *(_of_update(column) for column in known if column.of_update),
         *("subspace_size", "angles_long", "angles_short", "overlap_long", "overlap_short", "overlap_chance"),
         *(name for column in known if column.in_compare for name in _of_both(column)),
@@ -64,14 +81,14 @@ class ComparedSpectra:
 
 
 def compare_layer(
-    first: Weights, second: Weights, name: str, options: DiagnosisOptions
+    first: Weights, second: Weights, match: Match, options: DiagnosisOptions
 ) -> tuple[dict[str, Any], ComparedSpectra]:
     """Compare one layer.
 
     Args:
         first: the source before.
         second: the source after.
-        name: the layer, which both have in one shape.
+        match: the layer, which both have.
         options: how the matrices are diagnosed.
 
     Returns:
@@ -80,16 +97,21 @@ def compare_layer(
     Raises:
         LayerError: one of the two cannot be diagnosed; the text says which.
     """
-    spec = first.specs[name]
-    wa, wb = first[name], second[name]
+    name, spec = match.a, first.specs[match.a]
+    wa, wb = first[match.a], second[match.b]
+    rounding = 0.0
     if isinstance(wa, FactoredMatrix) and isinstance(wb, FactoredMatrix):
         da, db, update, inner = _factored_difference(wa, wb, options)
     else:
         sources = (f"A ({first.source})", f"B ({second.source})")
-        da, db, update, inner = _dense_difference(_dense(wa), _dense(wb), options, sources)
-    norm_a, norm_b = float(da.row["frobenius_norm"]), float(db.row["frobenius_norm"])
+        da, db, update, inner = _dense_difference(
+            _dense(wa)[: match.rows], _dense(wb)[: match.rows], options, sources
+        )
+        if update is not None:
+            rounding = rounding_distance(_dense(wa)[: match.rows], _dense(wb)[: match.rows])
+    norm_a, norm_b = (float(one.row["frobenius_norm"] or 0.0) for one in (da, db))
     distance = 0.0 if update is None else float(update.row["frobenius_norm"])
-    warnings: list[str] = []
+    warnings = [match.note] if match.note else []
     row: dict[str, Any] = dict.fromkeys(comparison_columns())
     row |= {
         "name": name,
@@ -99,8 +121,9 @@ def compare_layer(
         "rows": da.row["rows"],
         "cols": da.row["cols"],
         "distance": distance,
-        "relative_change": distance / norm_a,
-        "cosine": inner / (norm_a * norm_b),
+        "relative_change": distance / norm_a if norm_a else math.inf if distance else 0.0,
+        "rounding": rounding / norm_a if norm_a else 0.0,
+        "cosine": inner / (norm_a * norm_b) if norm_a and norm_b else None,
     }
     for column in columns().values():
         if column.in_compare:
@@ -112,7 +135,7 @@ def compare_layer(
     if update is None:
         warnings.append("the layer did not move")
     else:
-        _describe_update(row, update.row)
+        _describe_update(row, update)
         if update.row["spikes"] is None:
             warnings += [f"in B - A: {text}" for text in update.row["warnings"][:1]]
     _describe_subspaces(row, da.spectrum, db.spectrum)
@@ -133,9 +156,22 @@ _Parts = tuple[Diagnosis, Diagnosis, Diagnosis | None, float]
 
 def _diagnose_side(matrix: Any, options: DiagnosisOptions, where: str) -> Diagnosis:
     try:
+        if not np.any(np.asarray(matrix)):  # nothing to diagnose, and yet a place to move from
+            return _zeros(matrix, options)
         return diagnose(matrix, options)
+    except NotFiniteError as error:
+        raise NotFiniteError(f"in {where}: {error}") from error
     except LayerError as error:
         raise LayerError(f"in {where}: {error}") from error
+
+
+def _zeros(matrix: Any, options: DiagnosisOptions) -> Diagnosis:
+    rows, cols = (int(n) for n in matrix.shape[-2:])
+    count = int(matrix.shape[0]) if matrix.ndim == 3 else 1
+    spectrum = Spectrum(np.zeros(count * min(rows, cols)), max(rows, cols), min(rows, cols), matrices=count)
+    row: dict[str, Any] = dict.fromkeys(columns())
+    row |= {"rows": max(rows, cols), "cols": min(rows, cols), "frobenius_norm": 0.0, "spikes": 0}
+    return Diagnosis(row | {"warnings": ["all entries are zero"]}, spectrum)
 
 
 def _dense_difference(
@@ -154,7 +190,10 @@ def _dense_difference(
     """
     da = _diagnose_side(wa, options, sources[0])
     db = _diagnose_side(wb, options, sources[1])
-    xa, xb = checked_stack(wa).astype(np.float64), checked_stack(wb).astype(np.float64)
+    stacks = [checked_stack(w).astype(np.float64) if np.any(np.asarray(w)) else None for w in (wa, wb)]
+    if stacks[0] is None and stacks[1] is None:
+        return da, db, None, 0.0
+    xa, xb = (np.zeros_like(other) if one is None else one for one, other in (stacks, reversed(stacks)))
     inner = float(np.vdot(xa, xb))
     xb -= xa
     if not xb.any():
@@ -190,8 +229,14 @@ def _factored_difference(wa: FactoredMatrix, wb: FactoredMatrix, options: Diagno
     return da, db, update if moved else None, inner
 
 
-def _describe_update(row: dict[str, Any], moved: dict[str, Any]) -> None:
-    row |= {_of_update(column): moved[column.name] for column in columns().values() if column.of_update}
+def _describe_update(row: dict[str, Any], moved: Diagnosis) -> None:
+    row |= {_of_update(column): moved.row[column.name] for column in columns().values() if column.of_update}
+    values = moved.spectrum.eigenvalues
+    # Pooled matrices share their directions evenly.
+    row["update_energy_90"] = -(-directions_for(energy_shares(values), _MOST_ENERGY) // row["matrices"])
+    row["update_energy_90_noise"] = directions_for(
+        noise_energy_shares(row["rows"], row["cols"]), _MOST_ENERGY
+    )
 
 
 def _describe_subspaces(row: dict[str, Any], a: Spectrum, b: Spectrum) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +15,10 @@ from eigentrail._progress import Progress, shown
 from eigentrail._text import counted
 from eigentrail.api.compared_layer import ComparedSpectra, compare_layer, comparison_columns
 from eigentrail.api.layer_result import LayerResult
-from eigentrail.errors import EigentrailError, SourceError
+from eigentrail.api.matching import match_layers
+from eigentrail.checks.changes import has_moved, judge_changes
+from eigentrail.errors import EigentrailError, NotFiniteError, SourceError
+from eigentrail.findings import Finding
 from eigentrail.metrics.framework.contract import DiagnosisOptions
 from eigentrail.spectra.spectrum import Spectrum
 from eigentrail.weights import Skipped, Weights, open_weights
@@ -34,11 +38,33 @@ class Comparison(LayerResult):
         summary: layers compared, moved and unmoved, the largest changes.
         source_a: the first source, in words.
         source_b: the second one.
+        not_finite: matrices that hold NaN or infinite entries, with the reason.
+        level: chance that a pure noise update shows a spike.
     """
 
     spectra: Mapping[str, ComparedSpectra]
     source_a: str
     source_b: str
+    not_finite: Mapping[str, str] = field(default_factory=dict)
+    level: float = 0.01
+
+    @cached_property
+    def findings(self) -> list[Finding]:
+        """What changed: faults first, then whether the layers moved, which most, and in how many directions."""
+        return judge_changes(self.table.to_dict(orient="records"), self.not_finite, self.level)
+
+    @property
+    def alerts(self) -> list[Finding]:
+        """The findings that need a look, the gravest first."""
+        return [one for one in self.findings if one.needs_look]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the whole result as plain values, as `--format json` prints it.
+
+        Returns:
+            The sources, `layers`, `findings`, `summary` and `skipped`; never NaN or infinite.
+        """
+        return {**super().to_dict(), "findings": [one.to_dict() for one in self.findings]}
 
     def _about(self) -> dict[str, Any]:
         return {"source_a": self.source_a, "source_b": self.source_b}
@@ -55,7 +81,13 @@ class Comparison(LayerResult):
         from eigentrail.report import comparison_page
 
         return comparison_page(
-            self.table, self.spectra, self.skipped, self.summary, self.source_a, self.source_b
+            self.table,
+            self.spectra,
+            self.skipped,
+            self.summary,
+            self.source_a,
+            self.source_b,
+            findings=self.findings,
         )
 
     @property
@@ -77,6 +109,7 @@ def compare(
     *,
     heads: bool = False,
     base: Any = None,
+    rename: Mapping[str, str] | None = None,
     level: float = 0.01,
     seed: int = 0,
     progress: bool | Progress | None = None,
@@ -90,6 +123,8 @@ def compare(
         conv: how convolution kernels become matrices.
         heads: cut queries, keys and values into attention heads where their number is known.
         base: the model that an adapter on either side was trained on; None compares the adapters' own updates.
+        rename: what to replace in the names of A, and by what, where B calls its layers otherwise; pieces in front of
+            a name, as wrappers put them, and tied weights are found without it.
         level: chance that a pure noise update shows a spike.
         seed: seed of the shuffles.
         progress: True to show it, False for silence, a callable to report to, None for a bar on terminals.
@@ -100,22 +135,26 @@ def compare(
     Raises:
         SourceError: when a source cannot be read or the two have no matrix in common.
     """
-    first = a if isinstance(a, Weights) else open_weights(a, layers=layers, conv=conv, heads=heads, base=base)
-    second = (
-        b if isinstance(b, Weights) else open_weights(b, layers=layers, conv=conv, heads=heads, base=base)
-    )
-    shared, skipped = _shared(first, second)
+    first, second = (_opened(source, layers, conv, heads, base) for source in (a, b))
+    matches, skipped = match_layers(first, second, rename)
+    known = {one.name for one in skipped}
+    skipped += [one for one in first.skipped if one.name not in known]
+    known |= {one.name for one in first.skipped}
+    skipped += [one for one in second.skipped if one.name not in known]
     options = DiagnosisOptions(level=level, seed=seed)
     rows: list[dict[str, Any]] = []
     spectra: dict[str, ComparedSpectra] = {}
+    not_finite: dict[str, str] = {}
 
     def work(report: Progress) -> None:
-        for i, name in enumerate(shared):
-            report(name, i, len(shared))
+        for i, match in enumerate(matches):
+            report(match.a, i, len(matches))
             try:
-                row, spectra[name] = compare_layer(first, second, name, options)
+                row, spectra[match.a] = compare_layer(first, second, match, options)
             except EigentrailError as error:
-                skipped.append(Skipped(name, str(error)))
+                skipped.append(Skipped(match.a, str(error)))
+                if isinstance(error, NotFiniteError):
+                    not_finite[match.a] = str(error)
                 continue
             rows.append(row)
 
@@ -130,28 +169,19 @@ def compare(
         raise SourceError(msg)
     rows.sort(key=lambda r: -r["relative_change"])
     table = pd.DataFrame({c: pd.Series([r[c] for r in rows], dtype=object) for c in comparison_columns()})
-    return Comparison(table, spectra, skipped, _summary(rows), first.source, second.source)
+    return Comparison(table, spectra, skipped, _summary(rows), first.source, second.source, not_finite, level)
 
 
-def _shared(first: Weights, second: Weights) -> tuple[list[str], list[Skipped]]:
-    skipped = []
-    shared = []
-    for name in first:
-        if name not in second:
-            skipped.append(Skipped(name, f"only in {first.source}"))
-        elif first.specs[name].shape != second.specs[name].shape:
-            shapes = f"{list(first.specs[name].shape)} against {list(second.specs[name].shape)}"
-            skipped.append(Skipped(name, f"the shapes differ: {shapes}"))
-        else:
-            shared.append(name)
-    skipped += [Skipped(name, f"only in {second.source}") for name in second if name not in first]
-    known = {s.name for s in skipped}
-    skipped += [s for s in [*first.skipped, *second.skipped] if not (s.name in known or known.add(s.name))]  # type: ignore[func-returns-value]
-    return shared, skipped
+def _opened(source: Any, layers: str | list[str] | None, conv: str, heads: bool, base: Any) -> Weights:
+    if isinstance(source, Weights):
+        return source
+    # The base itself is a source like any other; only an adapter is added to it.
+    on = None if base is None or source is base or source == base else base
+    return open_weights(source, layers=layers, conv=conv, heads=heads, base=on)
 
 
 def _summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    moved = [r for r in rows if r["distance"] > 0]
+    moved = [r for r in rows if has_moved(r)]
     total = math.sqrt(sum(r["distance"] ** 2 for r in rows))
     return {
         "matrices": len(rows),

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from eigentrail.cli import options as opt
+from eigentrail.errors import OptionError
 
 
 def compare(
@@ -16,6 +17,18 @@ def compare(
     conv: opt.ConvOption = opt.Conv.FLATTEN,
     heads: opt.Heads = False,
     base: opt.Base = None,
+    rename: Annotated[
+        list[str] | None,
+        typer.Option("--rename", metavar="OLD=NEW", help="Read OLD in A's names as NEW; may be repeated."),
+    ] = None,
+    fail_on: Annotated[
+        str | None,
+        typer.Option(
+            "--fail-on",
+            metavar="EXPRESSION",
+            help="Exit with 1 if it holds for a layer, e.g. 'relative_change > 0.5'.",
+        ),
+    ] = None,
     out: opt.Out = None,
     format: opt.FormatOption = opt.Format.TABLE,
     level: opt.Level = 0.01,
@@ -23,10 +36,13 @@ def compare(
     quiet: opt.Quiet = False,
 ) -> int:
     """Tell which layers moved between two checkpoints of one network, and how."""
+    from eigentrail.api.compared_layer import comparison_columns
     from eigentrail.api.comparison import compare as run_comparison
     from eigentrail.api.saving import flat_table
+    from eigentrail.cli.conditions import Condition, exit_code
     from eigentrail.cli.tables import note_written, print_comparison
 
+    condition = Condition.parse(fail_on, comparison_columns()) if fail_on else None
     found = run_comparison(
         source_a,
         source_b,
@@ -34,6 +50,7 @@ def compare(
         conv=conv.value,
         heads=heads,
         base=base,
+        rename=_renamed(rename),
         level=level,
         seed=seed,
         progress=not quiet,
@@ -48,4 +65,11 @@ def compare(
         print_comparison(found)
     if out is not None:
         note_written(out)
-    return 0
+    return exit_code(condition, found.table.to_dict(orient="records"), found.not_finite)
+
+
+def _renamed(pairs: list[str] | None) -> dict[str, str]:
+    for pair in pairs or []:
+        if pair.count("=") != 1 or pair.startswith("="):
+            raise OptionError(f"--rename {pair!r}: write OLD=NEW, such as model.=encoder.")
+    return dict(pair.split("=") for pair in pairs or [])

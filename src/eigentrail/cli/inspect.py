@@ -38,8 +38,8 @@ def inspect(
     """Diagnose every weight matrix of a checkpoint, without data."""
     from eigentrail.api.inspection import inspect as run_inspection
     from eigentrail.api.saving import flat_table
-    from eigentrail.cli.conditions import Condition
-    from eigentrail.cli.tables import note, note_written, print_inspection
+    from eigentrail.cli.conditions import Condition, exit_code
+    from eigentrail.cli.tables import note_written, print_inspection
 
     condition = Condition.parse(fail_on) if fail_on else None
     found = run_inspection(
@@ -64,10 +64,4 @@ def inspect(
         print_inspection(found)
     if out is not None:
         note_written(out)
-    if condition is not None:
-        held = [row["name"] for row in found.table.to_dict(orient="records") if condition.holds(row)]
-        if held:
-            shown = ", ".join(held[:5]) + (f" and {len(held) - 5} more" if len(held) > 5 else "")
-            note(f"--fail-on {condition.text!r} holds for {shown}")
-            return 1
-    return 0
+    return exit_code(condition, found.table.to_dict(orient="records"), found.not_finite)

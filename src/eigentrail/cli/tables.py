@@ -210,7 +210,7 @@ _COMPARISON = (
     TableColumn("change", right=True),
     TableColumn("cosine", 4, right=True),
     TableColumn("update spikes", 6, right=True),
-    TableColumn("update rank", 1, right=True),
+    TableColumn("update 90%", 1, right=True),
     TableColumn("angle", 7, right=True),
     TableColumn("alpha", 3, right=True),
     TableColumn("spikes", 2, right=True),
@@ -219,13 +219,19 @@ _COMPARISON = (
 
 
 def print_comparison(found: Comparison) -> None:
-    """Print a comparison: a line per matrix, the most moved first.
+    """Print a comparison: what changed, then a line per matrix, the most moved first.
 
     Args:
         found: the comparison.
     """
     out = console()
-    print_fitting(out, _COMPARISON, [_comparison_cells(row) for row in found.table.to_dict(orient="records")])
+    for place, one in enumerate(found.findings):
+        out.print(Text(one.sentence, style="bold" if place == 0 or one.needs_look else ""))
+        if one.advice:
+            out.print(Text(f"  Try: {one.advice}", style="dim"))
+    out.print()
+    rows = found.table.to_dict(orient="records")
+    print_fitting(out, _COMPARISON, [_comparison_cells(row) for row in rows])
     summary = found.summary
     out.print()
     out.print(
@@ -236,7 +242,8 @@ def print_comparison(found: Comparison) -> None:
     )
     out.print(
         Text(
-            "change: |B - A| / |A|; update: B - A, its spikes above the Tracy-Widom threshold and its effective rank;"
+            "change: |B - A| / |A|; update: B - A, its spikes above the Tracy-Widom threshold, and how many directions"
+            " hold 90% of it (a random update's in brackets);"
             " angle: largest principal angle between the leading right subspaces (short side).",
             style="dim",
         )
@@ -250,15 +257,20 @@ def _comparison_cells(row: dict[str, Any]) -> tuple[str, ...]:
     return (
         str(row["name"]),
         "x".join(map(str, row["shape"])),
-        f"{100 * row['relative_change']:.3g}%",
-        f"{row['cosine']:.3f}",
+        "from 0" if math.isinf(row["relative_change"]) else f"{100 * row['relative_change']:.3g}%",
+        "-" if row["cosine"] is None else f"{row['cosine']:.3f}",
         number(row["update_spikes"]),
-        number(row["update_effective_rank"]),
+        _directions(row),
         "-" if not angles else f"{angles[-1]:.1f}°",
         f"{number(row['alpha_a'])} → {number(row['alpha_b'])}",
         f"{number(row['spikes_a'])} → {number(row['spikes_b'])}",
         (row["phase_a"] or "-") if same else f"{row['phase_a'] or '-'} → {row['phase_b'] or '-'}",
     )
+
+
+def _directions(row: dict[str, Any]) -> str:
+    many, noise = row["update_energy_90"], row["update_energy_90_noise"]
+    return "-" if many is None else f"{many} ({noise})"
 
 
 def _print_skipped(out: Console, skipped: list[Any]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import xarray as xr
@@ -35,7 +35,9 @@ def answers_section(
     ]
     items: list[Item] = []
     if findings:
-        items += [Cards(tuple(_cards(findings))), Prose((beside_chance([one for _, one in findings]),))]
+        whose = {id(one): story for story, one in findings}
+        cards = finding_cards([one for _, one in findings], lambda one: whose[id(one)].named(one.subject))
+        items += [Cards(tuple(cards)), Prose((beside_chance([one for _, one in findings]),))]
     items += picture
     if layers:
         items.append(_layers(stories, layers))
@@ -60,10 +62,20 @@ def beside_chance(findings: Sequence[Finding]) -> str:
     )
 
 
-def _cards(findings: Sequence[tuple[RunStory, Finding]]) -> list[Card]:
-    whose = {id(one): story for story, one in findings}
+def finding_cards(
+    findings: Sequence[Finding], named: Callable[[Finding], str] = lambda one: one.subject
+) -> list[Card]:
+    """Make a card of each question's strongest finding.
+
+    Args:
+        findings: of any questions.
+        named: says what a finding is about; empty where its sentence says it.
+
+    Returns:
+        At most four cards, what needs a look first.
+    """
     by_question: dict[str, list[Finding]] = {}
-    for one in strongest_first(one for _, one in findings):
+    for one in strongest_first(findings):
         by_question.setdefault(one.question, []).append(one)
     cards = []
     for question, asked in list(by_question.items())[:_MOST_CARDS]:
@@ -75,16 +87,10 @@ def _cards(findings: Sequence[tuple[RunStory, Finding]]) -> list[Card]:
             chance = f"{first.chance.null}: {cell(first.chance.median)}"
         if first.p_adjusted is not None:
             chance += f"{'; ' if chance else ''}p = {first.p_adjusted:.2g} for {first.asked} asked"
-        subject = whose[id(first)].named(first.subject)
-        cards.append(
-            Card(
-                question,
-                verdict[:1].upper() + verdict[1:],
-                f"{subject}: {first.sentence}",
-                chance,
-                first.verdict,
-            )
-        )
+        subject = named(first)
+        text = f"{subject}: {first.sentence}" if subject else first.sentence
+        tone = "look" if first.needs_look else str(first.verdict)
+        cards.append(Card(question, verdict[:1].upper() + verdict[1:], text, chance, tone))
     return cards
 
 

@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 import pandas as pd
 
 from eigentrail._cells import cell, is_absent
+from eigentrail._text import counted
 from eigentrail._untrusted import file_stem
-from eigentrail.figures import comparison, density, overview
+from eigentrail.figures import block_map, comparison, density, overview, update_energy
+from eigentrail.findings import Finding
+from eigentrail.report.answers import finding_cards
 from eigentrail.report.glossary import GROUPS, lookup
 from eigentrail.report.inspection import number_fact, skipped_section, summary_items
 from eigentrail.report.packing import curve_points, row_limit
 from eigentrail.report.page import render
-from eigentrail.report.sections import DataTable, Deck, Facts, Item, Page, Plot, Prose, Section, frame_rows
+from eigentrail.report.sections import (
+    Cards,
+    DataTable,
+    Deck,
+    Facts,
+    Item,
+    Page,
+    Plot,
+    Prose,
+    Section,
+    frame_rows,
+)
 from eigentrail.report.tables import COMPARISON_ESSENTIALS, warnings_of
 from eigentrail.spectra.spectrum import Spectrum
 
@@ -42,6 +58,7 @@ def comparison_page(
     summary: Mapping[str, Any],
     source_a: str,
     source_b: str,
+    findings: Sequence[Finding] = (),
     progress: Callable[[str, int, int], object] | None = None,
 ) -> str:
     """Write the page of a comparison.
@@ -55,6 +72,7 @@ def comparison_page(
         summary: totals.
         source_a: the checkpoint before.
         source_b: the checkpoint after.
+        findings: what changed, that which needs a look first.
         progress: called with each matrix's name, its number and their count.
 
     Returns:
@@ -72,17 +90,123 @@ def comparison_page(
     order = tuple(dict.fromkeys([*order, *range(len(rows))]))
     deck = Deck(names, entry, row_limit([200] * len(names), 12, 250_000), curve_points(len(names)))
     sections = (
-        Section("overview", "Overview", (*summary_items(summary), *comparison_plots(table))),
+        Section(
+            "answers", "What changed", (*answers(findings), *key_plots(table, spectra)), nav="What changed"
+        ),
         Section(
             "matrices",
             "All matrices",
             (DataTable(table, COMPARISON_ESSENTIALS, ("phase_b", "kind"), order, "changes"), deck),
             "The most moved first. Click a row, or press Enter on it, for the figures of that matrix. Headings sort.",
+            nav="Layers",
         ),
-        skipped_section(skipped),
+        Section(
+            "before-after",
+            f"What did that do to the spectra? {_phases(summary, len(table))}",
+            comparison_plots(table),
+            nav="Spectra",
+            folded=True,
+        ),
+        Section("about", "About this comparison", summary_items(summary), nav="About", folded=True),
+        replace(skipped_section(skipped), folded=True),
     )
     source = f"A: {source_a}   →   B: {source_b}"
-    return render(Page("Comparison of two checkpoints", source, sections, tuple(map(str, table.columns))))
+    return render(Page(_title(findings, source_b), source, sections, tuple(map(str, table.columns))))
+
+
+def _title(findings: Sequence[Finding], source_b: str) -> str:
+    moved = next((one for one in findings if not one.needs_look or one.subject == "network"), None)
+    name = source_b.rstrip("/").rpartition("/")[2]
+    return "Comparison of two checkpoints" if moved is None else f"{name}: {moved.sentence.rstrip('.')}"
+
+
+def _phases(summary: Mapping[str, Any], layers: int) -> str:
+    changed = int(summary.get("phase_changes") or 0)
+    return f"{counted(changed, 'phase')} of {counted(layers, 'layer')} changed"
+
+
+def answers(findings: Sequence[Finding]) -> tuple[Item, ...]:
+    """Answer first.
+
+    Args:
+        findings: what changed.
+
+    Returns:
+        A card for each question, and what to do about what needs a look.
+    """
+    if not findings:
+        return ()
+    look = [f"{one.sentence} {one.detail} {one.advice}" for one in findings if one.needs_look]
+    cards = finding_cards(findings, lambda one: "")
+    return (Cards(tuple(cards)), *([Prose(tuple(look[:8]))] if look else []))
+
+
+def key_plots(table: pd.DataFrame, spectra: Mapping[str, Any]) -> tuple[Plot, ...]:
+    """Draw where the network moved, and in how many directions.
+
+    Args:
+        table: as given to `comparison_page`.
+        spectra: as given to `comparison_page`.
+
+    Returns:
+        The map of blocks and roles, or a bar for each layer where there are no blocks, and the energy of the updates.
+    """
+    differences = {
+        name: pair.difference for name, pair in _most_moved(table, spectra) if pair.difference is not None
+    }
+    if block_map.has_blocks(table):
+        ordered = table.sort_values("name", key=lambda names: names.map(_natural))
+        where = Plot(
+            block_map.block_map(
+                ordered.assign(row=ordered.index),
+                "relative_change",
+                "Where it moved",
+                "change, % of ‖A‖",
+                scale=100,
+            ),
+            block_map.block_map_data(ordered, "relative_change"),
+            "Norm of the difference over the norm of A; two independent matrices of one size have √2 (141%).",
+            "change-map",
+            wide=True,
+        )
+    else:
+        where = _movers(table)
+    if not differences:
+        return (where,)
+    caption = (
+        "Grey: a random update of equal norm. The steeper a curve, the fewer directions carry the change; an update of "
+        "rank r is full after r of them."
+    )
+    return (
+        where,
+        Plot(
+            update_energy.update_energy(differences),
+            update_energy.update_energy_data(differences),
+            caption,
+            "update-energy",
+            wide=True,
+        ),
+    )
+
+
+def _most_moved(table: pd.DataFrame, spectra: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    names = [str(table["name"].iloc[row]) for row in comparison.movers_data(table)["row"]]
+    return [(name, spectra[name]) for name in names if name in spectra]
+
+
+def _natural(name: object) -> list[tuple[int, str]]:
+    """Sort h.2 before h.10."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", str(name))]
+
+
+def _movers(table: pd.DataFrame) -> Plot:
+    return Plot(
+        comparison.movers(table),
+        comparison.movers_data(table),
+        "Norm of the difference over the norm of A; two independent matrices of one size have √2.",
+        "movers",
+        wide=True,
+    )
 
 
 def comparison_plots(table: pd.DataFrame) -> tuple[Plot, ...]:
@@ -106,13 +230,7 @@ def comparison_plots(table: pd.DataFrame) -> tuple[Plot, ...]:
         )
 
     return (
-        Plot(
-            comparison.movers(table),
-            comparison.movers_data(table),
-            "Norm of the difference over the norm of A; two independent matrices of one size have √2.",
-            "movers",
-            wide=True,
-        ),
+        _movers(table),
         pair("alpha", "α"),
         pair("spikes", "spikes"),
         pair("stable_rank", "stable rank"),

@@ -74,6 +74,28 @@ GLOSSARY: dict[str, Entry] = {
         "",
         "Two independent matrices of one size: √2.",
     ),
+    "rounding": Entry(
+        "Rounding",
+        "Change",
+        "Relative change that storing the same numbers in the two formats gives; formats are told from the numbers.",
+        "of the norm of A",
+        "",
+        "0 where both are stored in one format.",
+    ),
+    "update_energy_90": Entry(
+        "Directions with 90%",
+        "Change",
+        "Fewest singular directions that hold 90% of the squared norm of the update B − A.",
+        "1 to M",
+        "",
+        "The column beside it.",
+    ),
+    "update_energy_90_noise": Entry(
+        "the same of noise",
+        "Change",
+        "Directions that hold 90% of a random update of equal norm, by the Marchenko-Pastur law.",
+        "1 to M",
+    ),
     "distance": Entry("‖B − A‖", "Change", "Frobenius norm of the difference.", "units of the weights"),
     "cosine": Entry(
         "Cosine",

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
 from eigentrail._cells import ABSENT, cell, is_absent
 from eigentrail._text import counted
 from eigentrail._untrusted import file_stem
-from eigentrail.figures import density, ks, levels, overview, tail, vectors
+from eigentrail.figures import block_map, density, ks, levels, overview, tail, vectors
 from eigentrail.figures.overview import PHASE_ORDER
 from eigentrail.findings import Finding
+from eigentrail.report.answers import finding_cards
 from eigentrail.report.glossary import GROUPS, lookup
 from eigentrail.report.packing import curve_points, row_limit
 from eigentrail.report.page import render
 from eigentrail.report.sections import (
+    Cards,
     DataTable,
     Deck,
     Fact,
@@ -133,18 +137,44 @@ def inspection_page(
     limit = row_limit(sizes, _CELLS_PER_EIGENVALUE, _CELL_BUDGET)
     deck = Deck(names, entry, limit, curve_points(len(names)))
     sections = [
-        findings_section(rows, findings),
-        Section("overview", "Overview", (*summary_items(summary), *overview_plots(table))),
+        answers_section(table, rows, findings),
         Section(
             "matrices",
             "All matrices",
             (DataTable(table, ESSENTIALS, ("phase", "kind"), order, "layers"), deck),
             "Click a row, or press Enter on it, for the figures of that matrix. Headings sort.",
+            nav="Layers",
         ),
-        skipped_section(skipped),
+        *question_sections(table),
+        Section("about", "About this inspection", summary_items(summary), nav="About", folded=True),
+        replace(skipped_section(skipped), folded=True),
     ]
     terms = (*map(str, table.columns),)
-    return render(Page("Spectral inspection", source, tuple(sections), terms))
+    return render(Page(_title(rows, findings, source), source, tuple(sections), terms))
+
+
+def _title(rows: Sequence[Mapping[str, Any]], findings: Sequence[Finding], source: str) -> str:
+    name = source.rstrip("/").rpartition("/")[2]
+    return f"{name}: {verdict(rows, findings)}" if findings else f"Spectral inspection: {name}"
+
+
+def verdict(rows: Sequence[Mapping[str, Any]], findings: Sequence[Finding]) -> str:
+    """Say in a few words whether anything needs a look.
+
+    Args:
+        rows: of the table.
+        findings: of the checks.
+
+    Returns:
+        "1 of 26 layers needs a look".
+    """
+    named = {one.subject for one in findings if one.needs_look}
+    if "network" in named:
+        return "the network looks untrained"
+    many = counted(len(rows), "layer")
+    if not named:
+        return f"none of {many} needs a look"
+    return f"{len(named)} of {many} {'needs' if len(named) == 1 else 'need'} a look"
 
 
 def attention_order(table: pd.DataFrame, findings: Sequence[Finding]) -> tuple[int, ...]:
@@ -210,17 +240,50 @@ def _words(key: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def overview_plots(table: pd.DataFrame) -> tuple[Plot, ...]:
-    """Draw the network at one look.
+def answers_section(table: pd.DataFrame, rows: list[dict[str, Any]], findings: Sequence[Finding]) -> Section:
+    """Answer first: a card for each question, what to do about what needs a look, and the key picture.
+
+    Args:
+        table: a row per matrix.
+        rows: the same as plain values.
+        findings: of the checks, those that need a look first.
+
+    Returns:
+        The section.
+    """
+    listed = findings_section(rows, findings)
+    cards = (Cards(tuple(finding_cards(findings))),) if findings else ()
+    if block_map.has_blocks(table) and "spread_ratio" in table:
+        key = Plot(
+            block_map.block_map(table, "spread_ratio", "Structure by block and role", "spread over noise's"),
+            block_map.block_map_data(table, "spread_ratio"),
+            "Variance of the eigenvalues over what independent entries of the same shape give: noise has 1.",
+            "structure-map",
+            wide=True,
+        )
+    else:
+        key = _spikes(table)
+    return replace(listed, key="overview", items=(*cards, *listed.items, key), nav="Answers")
+
+
+def question_sections(table: pd.DataFrame) -> Iterator[Section]:
+    """Fold the figures of the network by question, each with its answer in the heading.
 
     Args:
         table: a row per matrix.
 
-    Returns:
-        Tail exponent, spikes, ranks and phases by depth, tail exponent and phases by kind of layer.
+    Yields:
+        Sections on spikes, tails, ranks and phases.
     """
+    many = counted(len(table), "matrix", "matrices")
     by_depth = overview.depth_data
-    return (
+    spikes, alpha = overview.numbers(table, "spikes"), overview.numbers(table, "alpha")
+    with_spikes = int((np.nan_to_num(spikes) > 0).sum())
+    heading = f"Do directions stand above noise? In {with_spikes} of {many}"
+    yield Section("spikes", heading, (_spikes(table),), nav="Spikes", folded=True)
+    inside = int(((alpha >= 2) & (alpha <= 6)).sum())
+    heading = f"How heavy are the tails? α lies between 2 and 6 in {inside} of {many}"
+    tails = (
         Plot(
             overview.alpha_by_depth(table),
             by_depth(table, "alpha", "alpha_error"),
@@ -228,30 +291,58 @@ def overview_plots(table: pd.DataFrame) -> tuple[Plot, ...]:
             "alpha-by-depth",
         ),
         Plot(
-            overview.spikes_by_depth(table),
-            by_depth(table, "spikes", "null_spikes"),
-            "Eigenvalues above what noise reaches in 1% of cases. Spikes that survive shuffling are large entries.",
-            "spikes-by-depth",
+            overview.alpha_by_kind(table),
+            by_depth(table, "alpha"),
+            "Boxes: quartiles. Shaded: the usual range of 2 to 6, a convention.",
+            "alpha-by-kind",
         ),
-        Plot(
-            overview.ranks_by_depth(table),
-            overview.ranks_data(table),
-            "Short grey lines: the ranks of a random matrix of the same shape.",
-            "ranks-by-depth",
-        ),
+    )
+    yield Section("tails", heading, tails, nav="Tails", folded=True)
+    share = overview.numbers(table, "effective_rank") / overview.numbers(table, "cols")
+    told = f"{100 * float(np.nanmedian(share)):.0f}% of its directions" if np.isfinite(share).any() else "-"
+    ranks = Plot(
+        overview.ranks_by_depth(table),
+        overview.ranks_data(table),
+        "Short grey lines: the ranks of a random matrix of the same shape.",
+        "ranks-by-depth",
+    )
+    heading = f"How many directions are used? The median effective rank is {told}"
+    yield Section("ranks", heading, (ranks,), nav="Ranks", folded=True)
+    counts = Counter(one for one in overview.labels(table, "phase"))
+    told = ", ".join(f"{count} {label}" for label, count in counts.most_common())
+    phases = (
         Plot(
             overview.phases_by_depth(table),
             by_depth(table, "phase", "phase_confidence"),
             "A random matrix is random-like.",
             "phases-by-depth",
         ),
-        Plot(
-            overview.alpha_by_kind(table),
-            by_depth(table, "alpha"),
-            "Boxes: quartiles. Shaded: the usual range of 2 to 6, a convention.",
-            "alpha-by-kind",
-        ),
         Plot(overview.phases_by_kind(table), overview.phase_counts(table), "", "phases-by-kind"),
+    )
+    yield Section("phases", f"Which phases? {told}", phases, nav="Phases", folded=True)
+
+
+def overview_plots(table: pd.DataFrame) -> tuple[Plot, ...]:
+    """Draw the network at one look.
+
+    Args:
+        table: a row per matrix.
+
+    Returns:
+        Spikes, tail exponent, ranks and phases by depth, tail exponent and phases by kind of layer.
+    """
+    return tuple(
+        item for section in question_sections(table) for item in section.items if isinstance(item, Plot)
+    )
+
+
+def _spikes(table: pd.DataFrame) -> Plot:
+    return Plot(
+        overview.spikes_by_depth(table),
+        overview.depth_data(table, "spikes", "null_spikes"),
+        "Eigenvalues above what noise reaches in 1% of cases. Spikes that survive shuffling are large entries.",
+        "spikes-by-depth",
+        wide=True,
     )
 
 

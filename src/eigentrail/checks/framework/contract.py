@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,6 +9,7 @@ from typing import Any
 
 from eigentrail.findings import Finding
 from eigentrail.spectra.spectrum import Spectrum
+from eigentrail.weights.naming import role
 
 #: Fewer siblings say nothing about a layer.
 FEWEST_SIBLINGS = 3
@@ -37,7 +37,7 @@ class Layer:
     @cached_property
     def role(self) -> str:
         """Its name without numbers: layers of one role do the same in different blocks."""
-        return re.sub(r"\d+", "*", self.name)
+        return role(self.name)
 
     @property
     def product(self) -> bool:

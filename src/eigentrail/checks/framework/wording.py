@@ -28,3 +28,17 @@ def shown(name: str) -> str:
         The name, with one underscore for each run of blanks, line ends and other unprintable characters.
     """
     return re.sub(r"\s+", "_", "".join(c if c.isprintable() else " " for c in name)) or "_"
+
+
+def percent(share: float) -> str:
+    """Write a share, or a change, of a norm.
+
+    Args:
+        share: not negative; 1 is all.
+
+    Returns:
+        "0.17%", "27%", "141%".
+    """
+    if share > 100:
+        return "more than 100 times"
+    return f"{100 * share:.0f}%" if share >= 1 else f"{100 * share:.2g}%"

@@ -1,0 +1,48 @@
+"""How a squared norm is spread over singular directions, and how noise would spread it."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float64
+
+from eigentrail._arrays import to_float64
+from eigentrail.spectra.marchenko_pastur_law import quantile
+
+
+def energy_shares(eigenvalues: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, " n"]:
+    """Give the share of the squared norm that the leading directions hold.
+
+    Args:
+        eigenvalues: squared singular values in any scale and order, not all zero.
+
+    Returns:
+        For k = 1, ..., n the share of the k largest, from 0 to 1.
+    """
+    found = np.cumsum(np.sort(np.maximum(to_float64(eigenvalues), 0.0))[::-1])
+    return np.asarray(np.minimum(found / found[-1], 1.0))
+
+
+def noise_energy_shares(rows: int, cols: int) -> Float64[np.ndarray, " m"]:
+    """Give the same for a matrix of independent entries, from the Marchenko-Pastur law.
+
+    Args:
+        rows: N, the longer side.
+        cols: M, the shorter side.
+
+    Returns:
+        For k = 1, ..., M the share that the k largest of M quantiles hold.
+    """
+    return energy_shares(quantile((np.arange(cols) + 0.5) / cols, cols / rows))
+
+
+def directions_for(shares: Float64[np.ndarray, " n"], share: float) -> int:
+    """Count the leading directions that hold a share of the squared norm.
+
+    Args:
+        shares: as `energy_shares` gives them.
+        share: from 0 to 1.
+
+    Returns:
+        The fewest directions that hold at least as much.
+    """
+    return int(np.searchsorted(shares, share - 1e-12)) + 1

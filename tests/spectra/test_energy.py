@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from eigentrail.spectra.energy import directions_for, energy_shares, noise_energy_shares
+
+
+def test_shares_of_known_values() -> None:
+    assert energy_shares(np.array([1.0, 6.0, 3.0])).tolist() == pytest.approx([0.6, 0.9, 1.0])
+    assert [directions_for(energy_shares(np.array([1.0, 6.0, 3.0])), x) for x in (0.5, 0.6, 0.9, 0.91)] == [
+        1,
+        1,
+        2,
+        3,
+    ]
+
+
+@pytest.mark.parametrize("rows, cols", [(400, 400), (400, 100), (300, 30)])
+def test_noise_shares_are_those_of_gaussian_matrices(rows: int, cols: int) -> None:
+    w = np.random.default_rng(0).standard_normal((rows, cols))
+    drawn = energy_shares(np.linalg.svd(w, compute_uv=False) ** 2)
+    assert np.abs(drawn - noise_energy_shares(rows, cols)).max() < 0.03
