@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 # Two test processes share two cores: one BLAS thread each. Set before numpy and torch are imported.
@@ -41,3 +43,25 @@ def data_root() -> Path:
 def checkpoints(data_root: Path) -> Path:
     """The folder of real checkpoints."""
     return data_root / "checkpoints"
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, str, str], None]]:
+    """Install a package of one file and one entry point, as an installer leaves it: `installed(group, name, code)`."""
+    modules: list[str] = []
+
+    def install(group: str, name: str, code: str) -> None:
+        module = f"of_others_{name.replace('-', '_')}"
+        modules.append(module)
+        (tmp_path / f"{module}.py").write_text(code)
+        about = tmp_path / f"{module}-1.0.dist-info"
+        about.mkdir()
+        title = module.replace("_", "-")
+        (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {title}\nVersion: 1.0\n")
+        attribute = name.replace("-", "_")
+        (about / "entry_points.txt").write_text(f"[{group}]\n{name} = {module}:{attribute}\n")
+        monkeypatch.syspath_prepend(str(tmp_path))
+
+    yield install
+    for module in modules:
+        sys.modules.pop(module, None)

@@ -115,3 +115,12 @@ def test_the_page_of_columns_is_the_glossary() -> None:
 
 def test_every_column_is_explained() -> None:
     assert not [c for c in (*table_columns(), *comparison_columns()) if not lookup(c).definition]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_sources_are_cited_once_and_linked(page: Path) -> None:
+    cited = (ROOT / "docs" / "sources.md").read_text(encoding="utf-8")
+    assert all(f'<a id="s{number}"></a>**S{number}**' in cited for number in range(5))
+    prose = FENCE.sub("", page.read_text(encoding="utf-8"))
+    if page.name != "sources.md" and re.search(r"\bS[0-4]\b", prose):
+        assert re.search(r"\(sources\.md#s[0-4]\)|\(docs/sources\.md", prose)

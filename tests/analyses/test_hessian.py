@@ -2,7 +2,6 @@ import json
 import sys
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 import xarray as xr
@@ -15,7 +14,8 @@ from eigentrail.analyses.hessian.place import WHOLE
 from eigentrail.api.analysis import analyze
 from eigentrail.errors import DataError
 from eigentrail.recipes.experiments.hessian_claims import hessian_claims
-from eigentrail.recipes.framework.claims import COLUMNS
+from eigentrail.recipes.framework.observation import decided
+from eigentrail.report.claims import claims_table
 
 SETTINGS = et.TrainingSettings(epochs=6, lr=0.1)
 
@@ -200,12 +200,13 @@ def test_what_was_made_once_is_on_every_later_page(run, tree, tmp_path, monkeypa
 def test_claims_are_confronted_with_numbers(run, tree):
     whole = made(run, "curvature", largest_exact=600, samples=100)
     claims = hessian_claims({"plain": whole.tree, "decay": whole.tree}, "fc3.weight")
-    table = pd.DataFrame([{c: getattr(one, c) for c in COLUMNS} for one in claims])
-    assert len(table) >= 14
+    # Three seeds that measure the same.
+    table = claims_table(decided([*claims] * 3))
+    assert len(table) >= 14 and table["id"].is_unique
     assert set(table["verdict"]) <= {"holds", "does not hold", "not decided"}
     measured = table[table["verdict"] != "not decided"]
-    assert measured["observed"].notna().all() and len(measured) >= 8
-    assert (table["finding"].str.len() > 10).all()
+    assert measured["value"].notna().all() and len(measured) >= 8 and (measured["seeds"] == 3).all()
+    assert (table["detail"].str.len() > 10).all()
 
 
 def test_a_run_of_unknown_data_is_refused(tmp_path):

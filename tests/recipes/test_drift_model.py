@@ -15,6 +15,7 @@ from eigentrail.recipes.experiments import drift_model
 from eigentrail.recipes.experiments.drift_claims import bend_claims, model_claims
 from eigentrail.recipes.experiments.drift_model import krylov, model_row, variances, well_at
 from eigentrail.recipes.experiments.drift_study import _long
+from eigentrail.recipes.framework.observation import decided
 from eigentrail.trajectories import pca
 from eigentrail.trajectories.bending import bend
 
@@ -119,11 +120,7 @@ def table(ratio: float, share: float) -> pd.DataFrame:
 
 @pytest.mark.parametrize(
     ("ratio", "share", "verdicts"),
-    [
-        (1.1, 0.97, ("holds", "holds")),
-        (1.1, 0.3, ("holds", "does not hold")),
-        (4.0, 1.0, ("does not hold", "holds")),
-    ],
+    [(1.1, 0.97, ("yes", "yes")), (1.1, 0.3, ("yes", "no")), (4.0, 1.0, ("no", "yes"))],
 )
 def test_predictions_are_judged_by_their_ratio(ratio: float, share: float, verdicts: tuple[str, str]) -> None:
     curvature = np.geomspace(1, 1e-3, 8)
@@ -134,54 +131,52 @@ def test_predictions_are_judged_by_their_ratio(ratio: float, share: float, verdi
         "predicted": ratio * curvature,
     }
     directions = {"plain": xr.Dataset({name: ("direction", one) for name, one in known.items()})}
-    claims = list(model_claims(table(ratio, share), directions))
-    assert [claim.source for claim in claims] == [
-        "S1 6.4, eq. 6.11-6.12", "S1 eq. 6.13", "S1 eq. 6.12", "S1 6.4, eq. 6.11-6.12", "S1 eq. 6.13",
+    # Three seeds that measure the same.
+    claims = decided([*model_claims(table(ratio, share), directions)] * 3)
+    assert [one.claim.source for one in claims] == [
+        "S1 6.4, eq. 6.11-6.12", "S1 eq. 6.13", "S1 eq. 6.12", "S1 eq. 6.12", "S1 6.4, eq. 6.11-6.12", "S1 eq. 6.13",
     ]  # fmt: skip
-    assert (claims[0].verdict, claims[1].verdict) == verdicts
-    assert claims[0].observed == pytest.approx(ratio) and claims[0].chance == pytest.approx(3.0)
-    assert claims[1].observed == pytest.approx(share)
-    assert claims[2].observed == pytest.approx(ratio)
-    assert claims[2].verdict == ("holds" if ratio < 2 else "does not hold")
+    assert (str(claims[0].verdict), str(claims[1].verdict)) == verdicts
+    assert claims[0].mean == pytest.approx(ratio) and claims[0].chance == pytest.approx([3.0] * 3)
+    assert claims[1].mean == pytest.approx(share)
+    order, size = claims[2:4]
+    assert str(order.verdict) == "yes" and order.mean == pytest.approx(1.0)
+    assert size.mean == pytest.approx(np.log2(ratio)) and str(size.verdict) == ("yes" if ratio < 2 else "no")
     mixed = {"plain": directions["plain"].assign(measured=("direction", curvature[[3, 0, 6, 1, 7, 5, 2, 4]]))}
-    assert (
-        next(c for c in model_claims(table(1.0, 1.0), mixed) if c.source == "S1 eq. 6.12").verdict != "holds"
-    )
+    order = next(one for one in model_claims(table(1.0, 1.0), mixed) if "directions-order" in one.claim.id)
+    assert abs(order.values[0]) < 0.9
 
 
 @pytest.mark.parametrize(
     ("rate", "verdicts"),
     # Slowing down, a straight line, and becoming faster: all linear at first.
-    [
-        (0.03, ("holds", "holds")),
-        (0.0, ("does not hold", "does not hold")),
-        (-0.03, ("holds", "does not hold")),
-    ],
+    [(0.03, ("yes", "yes", "yes")), (0.0, ("yes", None, None)), (-0.03, ("yes", "yes", "no"))],
 )
-def test_the_long_stretch_is_told_to_bend_or_not(rate: float, verdicts: tuple[str, str]) -> None:
+def test_the_long_stretch_is_told_to_bend_or_not(rate: float, verdicts: tuple[str | None, ...]) -> None:
     t = np.arange(120.0)
     noise = 0.2 * np.cumsum(np.random.default_rng(2).standard_normal(120))
     y = (0.5 * t if rate == 0.0 else -np.expm1(-rate * t) / abs(rate)) + noise
     theta = xr.DataArray(y, dims="step", coords={"step": 45 * t, "epoch": ("step", t)})
     found = bend(theta["step"].values, y)
-    claims = list(bend_claims({"plain": found, "decay": found}, {"plain": theta, "decay": theta}))
-    assert tuple(claim.verdict for claim in claims) == verdicts
-    assert all("figure 6.5" in claim.source and "119 epochs" in claim.finding for claim in claims)
+    claims = decided([*bend_claims({"plain": found, "decay": found}, {"plain": theta, "decay": theta})] * 3)
+    assert [one.claim.id.rpartition("-")[2] for one in claims] == ["plain"] * 2 + ["decay"] * 3
+    for one, verdict in zip(claims[2:], verdicts, strict=True):
+        assert verdict is None or str(one.verdict) == verdict
+    assert all("figure 6.5" in one.claim.source and "119 epochs" in one.detail for one in claims)
     drawn = _long(theta, found)
     np.testing.assert_allclose(drawn["exponential"], y, atol=0.15 * np.ptp(y))
     assert drawn.attrs["until"] == found.until
 
 
-def test_a_model_that_fails_at_some_rates_does_not_hold() -> None:
-    for missed, verdict in ((1, "not decided"), (2, "does not hold")):
-        rows = table(1.05, 0.9)
-        decay = rows.index[rows["trial"].str.startswith("decay")]
-        rows.loc[decay[-missed:], "model_variance"] = 1e-3 * rows.loc[decay[-missed:], "variance"]
-        found = {c.claim.split(" decays")[0]: c.verdict for c in model_claims(rows, {}) if "6.11" in c.source}
-        assert found == {"Without weight decay": "holds", "With weight decay": verdict}
+def test_a_model_that_fails_at_one_rate_does_not_hold() -> None:
+    rows = table(1.05, 0.9)
+    decay = rows.index[rows["trial"].str.startswith("decay")]
+    rows.loc[decay[-1:], "model_variance"] = 1e-3 * rows.loc[decay[-1:], "variance"]
+    found = {one.claim.id: str(one.verdict) for one in decided([*model_claims(rows, {})] * 3)}
+    assert (found["s1-drift-model-plain"], found["s1-drift-model-decay"]) == ("yes", "no")
 
 
 def test_a_long_stretch_too_short_for_a_bend_is_not_decided() -> None:
-    claims = list(bend_claims({}, {}))
-    assert [claim.verdict for claim in claims] == ["not decided"] * 2
-    assert all("fewer than 8 epochs" in claim.finding for claim in claims)
+    claims = decided([*bend_claims({}, {})] * 3)
+    assert [str(one.verdict) for one in claims] == ["undecided"] * 5
+    assert all("fewer than 8 epochs" in one.detail for one in claims)

@@ -13,10 +13,11 @@ from eigentrail.analyses.add_back import needed
 from eigentrail.api.study import SweepResult, study
 from eigentrail.cli.app import run as main
 from eigentrail.errors import OptionError, RunError
-from eigentrail.recipes import Claim, Measured, Trial, recipes, run_trials
-from eigentrail.recipes.experiments.drift_claims import _add_back, _agrees, _scaling, hundreds_needed
-from eigentrail.recipes.experiments.geodesic_claims import above_chance
-from eigentrail.recipes.framework.claims import COLUMNS, decide
+from eigentrail.findings import Claim, greater_than_chance
+from eigentrail.recipes import Measurement, Observation, Trial, recipes, run_trials
+from eigentrail.recipes.experiments.drift_claims import _add_back, least_needed, power_of
+from eigentrail.recipes.framework.observation import decided
+from eigentrail.report.claims import claims_table
 from eigentrail.report.experiments import experiment_sections
 from eigentrail.trajectories import evolution
 
@@ -30,7 +31,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     # A null of few walks takes a tenth of the time; its percentiles are coarse.
     monkeypatch.setattr("eigentrail.chance.requested.ENOUGH", 20)
     for name, changes in {
-        "drift": {"only": ("evolution",), "factors": (0.5, 2.0)},
+        "drift": {"only": ("evolution",), "factors": (0.5, 2.0), "seeds": (1, 1)},
         "geodesic": {"only": ("evolution",), "seeds": (1, 2), "factors": (0.5, 1.0)},
         "class-swap": {"only": ("evolution",), "seeds": (1, 1), "every": 2},
     }.items():
@@ -38,18 +39,18 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def check_claims(done: SweepResult) -> None:
-    assert list(done.claims) == list(COLUMNS)
-    assert set(done.claims["verdict"]) <= VERDICTS
-    assert done.claims["finding"].str.len().min() > 20
+    rows = claims_table(done.claims)
+    assert set(rows["verdict"]) <= VERDICTS and rows["id"].is_unique
+    assert rows["detail"].str.len().min() > 20
     # What can be compared with chance is.
-    assert done.claims["observed"].notna().sum() >= done.claims["chance"].notna().sum() > 0
+    assert rows["value"].notna().sum() >= rows["chance"].notna().sum() > 0
     folder = done.page.parent
     stored = pd.read_csv(folder / "claims.csv")
-    assert list(stored) == list(COLUMNS) and len(stored) == len(done.claims)
+    assert list(stored) == list(rows) and len(stored) == len(rows)
     assert len(pd.read_csv(folder / "comparison.csv")) == len(done.table)
     page = done.page.read_text(encoding="utf-8")
     assert "What became of the claims" in page and "What was measured" in page
-    assert f"Of {len(done.claims)} confrontations of a claim" in page
+    assert f"Of {len(done.claims)} claims" in page
 
 
 @pytest.mark.slow
@@ -63,9 +64,9 @@ def test_the_drift_mode_from_the_first_training_to_the_claims(short: None, tmp_p
     assert table.loc["plain-rates", "lr"].tolist() == pytest.approx(
         [0.5 * table.loc["plain", "lr"], 2.0 * table.loc["plain", "lr"]], rel=1e-4
     )
-    assert {"S1 6.1, figure 6.2", "S1 6.2", "S1 eq. 6.6", "S1 eq. 6.7", "S1 6.5"} <= set(
-        done.claims["source"]
-    )
+    assert {"S1 6.1, figure 6.2", "S1 6.2", "S1 eq. 6.6", "S1 eq. 6.7", "S1 6.5"} <= {
+        one.claim.source for one in done.claims
+    }
     runs = {one.trial.name: one.runs[0] for one in done.trained}
     # Each stretch begins where its training ended, and frozen layers do not move.
     last = runs["plain-training"]["fc3.weight"].values[-1]
@@ -101,7 +102,7 @@ def test_geodesics_of_several_seeds_and_rates(short: None, tmp_path: Path, capsy
             assert table[f"{side}_{dims}_score"].between(0, 1).all()
     assert (table["segments"] >= 1).all()
     claims = pd.read_csv(tmp_path / "runs" / "claims.csv")
-    assert list(claims) == list(COLUMNS) and set(claims["verdict"]) <= VERDICTS
+    assert set(claims["verdict"]) <= VERDICTS and (claims["seeds"] <= 4).all()
     # Of both sides from the first step on; and from the first spike on where a training has one.
     for start, counts in (("the first step", {2}), ("its first spike", {0, 2})):
         assert claims["claim"].str.contains(f"great 2-sphere, from {start}").sum() in counts
@@ -149,7 +150,7 @@ def test_what_a_sweep_tells_of_the_end_is_of_the_last_step(tmp_path: Path) -> No
 def test_a_stretch_that_began_elsewhere_is_refused(tmp_path: Path) -> None:
     chosen = STUDIES["drift"].changed(factors=())
     plan = [Trial("first", share=0.5), Trial("second", begins="first")]
-    object.__setattr__(chosen.plan, "trials", lambda settings, full: plan)
+    object.__setattr__(chosen.plan, "trials", lambda *given: plan)
     run_trials(chosen, tmp_path / "runs", "digits", epochs=2, progress=False)
     # What is there is kept as it is.
     before = (tmp_path / "runs" / "second" / "run.json").stat().st_mtime_ns
@@ -161,45 +162,18 @@ def test_a_stretch_that_began_elsewhere_is_refused(tmp_path: Path) -> None:
         run_trials(chosen, tmp_path / "runs" / "first", "digits", progress=False)
 
 
-@pytest.mark.parametrize(
-    "above, of, verdict",
-    [
-        (0, 6, "does not hold"),
-        (1, 6, "does not hold"),
-        (2, 6, "not decided"),
-        (3, 6, "holds"),
-        (6, 6, "holds"),
-    ],
-)
-def test_so_many_seeds_above_the_null_are_no_chance(above: int, of: int, verdict: str) -> None:
-    percentiles = np.array([99.0] * above + [50.0] * (of - above))
-    found = above_chance(percentiles, "S0", "claimed.", "scores")
-    assert found.verdict == verdict
-    assert (found.observed, found.chance) == (pytest.approx(above / of), 0.05)
-
-
-def test_nothing_is_decided_without_a_null() -> None:
-    assert above_chance(np.array([np.nan]), "S0", "claimed.", "scores").verdict == "not decided"
-    assert decide(None) == "not decided"
+def test_a_power_is_found_with_its_error() -> None:
+    x = np.array([0.5, 1.0, 2.0, 4.0])
+    assert power_of(x, 3.0 * x**2) == pytest.approx((2.0, 0.0), abs=1e-12)
+    exponent, error = power_of(x, x * np.array([1.0, 1.2, 0.8, 1.1]))
+    assert abs(exponent - 1.0) < 2 * error < 1.0
 
 
 @pytest.mark.parametrize(
-    "exponent, error, verdict", [(1.1, 0.01, True), (1.5, 0.1, False), (1.5, 0.4, None), (0.9, 3.0, True)]
+    "needed, there, least", [(None, 90, None), (None, 337, 337), (250, 337, 250), (20, 337, 20), (20, 90, 20)]
 )
-def test_an_exponent_is_the_claimed_one_or_not_or_cannot_be_told(
-    exponent: float, error: float, verdict: bool | None
-) -> None:
-    assert _agrees(exponent, error, 1.0) is verdict
-
-
-@pytest.mark.parametrize(
-    "needed, there, verdict",
-    [(None, 90, None), (None, 337, True), (250, 337, True), (20, 337, False), (20, 90, False)],
-)
-def test_hundreds_of_components_are_needed_only_where_there_are_hundreds(
-    needed: int | None, there: int, verdict: bool | None
-) -> None:
-    assert hundreds_needed(needed, there) is verdict
+def test_so_many_components_are_needed_at_least(needed: int | None, there: int, least: int | None) -> None:
+    assert least_needed(needed, there) == least
 
 
 def adding_back(part: str, zeros: float, curve: list[float]) -> xr.DataTree:
@@ -231,30 +205,11 @@ def test_too_few_components_decide_nothing_and_one_is_no_plural() -> None:
     few = adding_back("test", 0.1, [0.1, 0.2, 0.3])
     alone = adding_back("test", 0.1, [0.1, 0.9])
     plain, decay = _add_back({"plain": {"add-back": alone}, "decay": {"add-back": few}}, "fc1.weight")
-    assert (
-        plain.verdict == "holds"
-        and "takes 1 component, 1 singular matrix, 1 random direction" in plain.finding
-    )
-    assert decay.verdict == "not decided"
-    assert "takes more than 90 components, more than all singular matrices" in decay.finding
-    assert decay.finding.endswith("; 90 components in all are too few to tell")
-
-
-def test_findings_end_as_sentences_do() -> None:
-    both = {"exponential_r2": 0.5, "quadratic_r2": 0.5}
-    node = xr.DataTree(
-        xr.Dataset(
-            attrs={
-                **{"name": "fc1.weight", "weight_decay": 1e-3, "rate": 0.5, "form": "exponential", **both},
-                **{f"total_{key}": value for key, value in both.items()},
-                "total_form": "quadratic",
-            }
-        )
-    )
-    results = {kind: {"loss-scaling": xr.DataTree().assign({"a": node})} for kind in ("plain", "decay")}
-    for claim, other in zip(_scaling(results, "fc1.weight"), ("quadratic", "exponential"), strict=True):
-        assert claim.finding.endswith(f"; given for chance is the share that the {other} fit explains")
-        assert "(R² 0.500 exponential, 0.500 quadratic)" in claim.finding
+    assert plain.values == (pytest.approx(1.0),)
+    assert "takes 1 component, 1 singular matrix, 1 random direction" in plain.found
+    assert np.isnan(decay.values).all()
+    assert "takes more than 90 components, more than all singular matrices" in decay.found
+    assert decay.found.endswith("; 90 components in all are too few to tell")
 
 
 def test_how_several_networks_are_trained_is_told_once_and_only_if_asked(
@@ -266,7 +221,7 @@ def test_how_several_networks_are_trained_is_told_once_and_only_if_asked(
     monkeypatch.setattr("eigentrail.recipes.framework.experiment._PAUSE", 0.0)
     chosen = STUDIES["geodesic"].changed(factors=(1.0,), fewest=1)
     plan = [Trial(f"rate-{number}", seeds=2) for number in (1, 2)]
-    object.__setattr__(chosen.plan, "trials", lambda settings, full: plan)
+    object.__setattr__(chosen.plan, "trials", lambda *given: plan)
     run_trials(chosen, tmp_path / "loud", "digits", epochs=1, progress=True)
     said = capsys.readouterr().err
     assert said.count("2 networks: trained in parallel processes") == 1
@@ -278,11 +233,43 @@ def test_how_several_networks_are_trained_is_told_once_and_only_if_asked(
     assert capsys.readouterr().err == ""
 
 
+def seen(*values: float, chance: float | None = None) -> Observation:
+    claim = Claim("x", "S1 6.3", "It moves.", "share", greater_than_chance())
+    return Observation(claim, values, () if chance is None else (chance,), f"found {values}")
+
+
+def test_seeds_one_after_the_other_decide_together() -> None:
+    one = decided([seen(0.5, chance=0.1)])[0]
+    assert (str(one.verdict), one.seeds, one.seeds_needed) == ("undecided", 1, 3)
+    three = decided(seen(value, chance=0.1) for value in (0.5, 0.6, 0.55))[0]
+    assert str(three.verdict) == "yes" and three.values == (0.5, 0.6, 0.55) and three.chance == (0.1,) * 3
+    assert three.detail == "found (0.5,); found (0.6,); found (0.55,)"
+    # A seed that could not be measured is left out; several values of one observation are several seeds.
+    mixed = decided([seen(0.5, 0.6, chance=0.1), seen(float("nan")), seen(0.7, chance=0.2)])[0]
+    assert mixed.values == (0.5, 0.6, 0.7) and mixed.seeds == 3
+    apart = decided(seen(value, chance=0.5) for value in (0.1, 0.9, 0.7))[0]
+    assert str(apart.verdict) == "undecided" and apart.seeds_needed > 3
+
+
 def test_the_page_counts_the_verdicts_and_shows_chance() -> None:
-    claims = tuple(
-        Claim("S1 6.3", "It moves.", verdict, "share", 0.5, 0.25, "found it") for verdict in sorted(VERDICTS)
-    )
-    [section] = experiment_sections("none", Measured(pd.DataFrame({"a": [1]}), claims))
-    assert "1 holds, 1 does not, and 1 is not decided" in section.items[0].paragraphs[0]
-    assert "(share: 0.500, to compare with 0.250)" in section.items[1].rows[0][1]
-    assert not experiment_sections("none", Measured(pd.DataFrame({"a": [1]})))
+    claims = decided(seen(value, chance=0.25) for value in (0.5, 0.51, 0.52))
+    [section] = experiment_sections("none", Measurement(pd.DataFrame({"a": [1]})), claims)
+    assert "Of 1 claims 1 holds." in section.items[0].paragraphs[0]
+    assert "S1 6.3: It moves. Holds (share: 0.51" in section.items[1].rows[0][1]
+    assert claims_table(claims)["chance"].tolist() == [0.25]
+    assert not experiment_sections("none", Measurement(pd.DataFrame({"a": [1]})))
+
+
+def test_claims_of_one_training_are_decided_by_three_seeds(tmp_path: Path) -> None:
+    chosen = STUDIES["mlp50"].changed(analysed=("fc1.weight",))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(STUDIES, "mlp50", chosen)
+        done = study("mlp50", epochs=15, seeds=3, out=tmp_path / "runs", progress=False)
+    assert isinstance(done, SweepResult) and done.table["seed"].tolist() == [0, 1, 2]
+    verdicts = {one.claim.id: (str(one.verdict), one.seeds) for one in done.claims}
+    assert verdicts["mlp50-spikes-fc1.weight"] == ("yes", 3)
+    # What was not analysed is not measured, and says so.
+    assert verdicts["mlp50-spikes-fc2.weight"] == ("undecided", 0)
+    stored = pd.read_csv(tmp_path / "runs" / "claims.csv")
+    assert stored["id"].tolist() == list(verdicts) and stored["detail"].notna().all()
+    assert "What became of the claims" in done.page.read_text(encoding="utf-8")

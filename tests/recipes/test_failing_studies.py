@@ -63,7 +63,7 @@ def test_where_all_diverge_one_sentence_names_trial_folder_and_mend(
 def test_what_begins_with_the_weights_of_a_diverged_trial_is_not_trained(tmp_path: Path) -> None:
     chosen = STUDIES["drift"].changed(factors=())
     plan = [Trial("wild", {"lr": 1e9}), Trial("behind", begins="wild"), Trial("other")]
-    object.__setattr__(chosen.plan, "trials", lambda settings, full: plan)
+    object.__setattr__(chosen.plan, "trials", lambda *given: plan)
     with pytest.warns(RunWarning) as told:
         _, trained = run_trials(chosen, tmp_path / "runs", "digits", epochs=1, progress=False)
     said = [str(one.message) for one in told]
@@ -87,7 +87,7 @@ def test_what_begins_with_the_weights_of_a_diverged_trial_is_not_trained(tmp_pat
         ),
         (
             "drift",
-            {"factors": (2.0,), "analyses": ("add-back",)},
+            {"factors": (2.0,), "analyses": ("add-back",), "seeds": (1, 1)},
             "plain: fc3.weight: the weights are constant",
         ),
     ],

@@ -9,45 +9,57 @@ import xarray as xr
 
 from eigentrail.recipes.experiments.geodesic_claims import geodesic_claims
 from eigentrail.recipes.experiments.geodesic_study import FITS, SPIKE, KinkWalks, kinks_row, path_row
+from eigentrail.recipes.framework.observation import decided
 from eigentrail.trajectories.singular_path import singular_path
 
 
-def table(percentile: float, spiked: list[float]) -> pd.DataFrame:
-    row = {"trial": "rate-1", "lr": 1.0, "status": "finished", "train_accuracy": 1.0, "train_loss": 0.1}
-    row |= {"segments": 2, "leading_changes": 0, "changes_at_crossings": 0, "changes_chance": 0.25}
-    for side, dims in FITS:
-        name = f"{side}_{dims}"
-        row |= {f"{name}_percentile": percentile, f"{name}_score": 0.9, f"{name}_null": 0.8}
-        row |= {f"{SPIKE}{name}_score": 0.95, f"{SPIKE}{name}_null": 0.7}
-    return pd.DataFrame([row | {f"{SPIKE}{s}_{d}_percentile": one for s, d in FITS} for one in spiked])
+def table(score: float, spiked: list[float]) -> pd.DataFrame:
+    """Seeds whose paths score so from the first step on, and so from the first spike on, where walks have .8 and .7."""
+    rows = []
+    for place, one in enumerate(spiked):
+        row = {"trial": "rate-1", "lr": 1.0, "status": "finished", "train_accuracy": 1.0, "train_loss": 0.1}
+        row |= {
+            "segments": 2,
+            "leading_changes": place % 3,
+            "changes_at_crossings": 0,
+            "changes_chance": 0.25,
+        }
+        for side, dims in FITS:
+            name = f"{side}_{dims}"
+            row |= {f"{name}_percentile": 60.0, f"{name}_score": score + 1e-3 * place, f"{name}_null": 0.8}
+            row |= {
+                f"{SPIKE}{name}_score": one,
+                f"{SPIKE}{name}_null": 0.7,
+                f"{SPIKE}{name}_percentile": 98.0,
+            }
+        rows.append(row)
+    return pd.DataFrame(rows)
 
 
 def test_the_two_starts_are_judged_apart() -> None:
-    claims = list(geodesic_claims(table(60.0, [99.0, 98.0, 97.0, 99.5, np.nan]), {}, {}, "rate-1"))
-    verdicts = {claim.claim: claim for claim in claims if "tends to follow" in claim.claim}
-    assert len(verdicts) == 8
-    for text, claim in verdicts.items():
-        assert claim.verdict == ("holds" if "first spike" in text else "does not hold")
-    spike = next(claim for text, claim in verdicts.items() if "first spike" in text)
-    assert "4 of 4 lie above" in spike.finding
-    slow = next(claim for claim in claims if "do not converge" in claim.claim)
-    assert "median percentile 98" in slow.finding  # the one without a spike counts from the first step on: 60
+    rows = table(0.799, [0.95, 0.93, 0.97, 0.96, np.nan])
+    claims = decided(geodesic_claims(rows, {}, {}, "rate-1"))
+    found = {one.claim.id: one for one in claims if "tends to follow" in one.claim.statement}
+    assert len(found) == 8
+    for key, one in found.items():
+        assert str(one.verdict) == ("yes" if "spike" in key else "undecided")
+        assert one.seeds == (4 if "spike" in key else 5)
+    assert any(one.claim.id == "s0-geodesic-slow" and one.seeds == 0 for one in claims)
 
 
-@pytest.mark.parametrize(
-    ("p", "verdict"), [(0.005, "holds"), (0.4, "does not hold"), (0.06, "does not hold")]
-)
-def test_crossings_are_judged_beside_those_of_walks(p: float, verdict: str) -> None:
-    beside = {"leading_p": p, "leading_null": 0.4, "segments_p": p, "segments_null": 3.0}
-    rows = table(60.0, [99.0] * 5).assign(**beside)
+@pytest.mark.parametrize(("null", "verdict"), [(0.1, "yes"), (0.9, "undecided"), (3.0, "no")])
+def test_crossings_are_judged_beside_those_of_walks(null: float, verdict: str) -> None:
+    beside = {"leading_p": 0.01, "leading_null": null, "segments_p": 0.5, "segments_null": 3.0}
+    rows = table(0.9, [0.95] * 9).assign(**beside)
     rows = pd.concat([rows, rows.assign(trial="rate-2", lr=2.0)])
-    claims = {claim.claim: claim for claim in geodesic_claims(rows, {}, {}, "rate-1")}
-    crossing = claims["Leading singular values cross more often than those of a random walk."]
-    assert crossing.verdict == verdict and "0.4 on average" in crossing.finding
-    assert claims["Such a path consists of more geodesics than that of a random walk."].verdict == verdict
-    near = claims["A path goes over to another geodesic because leading singular values cross."]
-    # Ten trainings with one change and a quarter of a crossing beside it by chance.
-    assert near.chance == pytest.approx(0.25) and near.observed == 0.0
+    claims = {one.claim.id: one for one in decided(geodesic_claims(rows, {}, {}, "rate-1"))}
+    crossing = claims["s0-geodesic-crossings-walks"]
+    assert str(crossing.verdict) == verdict and f"{null:.3g} on average" in crossing.detail
+    # Two pieces where walks have three.
+    assert str(claims["s0-geodesic-segments-walks"].verdict) == "no"
+    near = claims["s0-geodesic-why"]
+    # Each training has one change and a quarter of a crossing beside it by chance.
+    assert near.chance == pytest.approx([0.25] * 18) and near.mean == 0.0 and str(near.verdict) == "no"
 
 
 def test_kinks_beside_crossings_are_counted_and_so_is_chance() -> None:

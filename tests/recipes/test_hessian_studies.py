@@ -27,7 +27,6 @@ from eigentrail.recipes.experiments import hessian_study as study
 from eigentrail.recipes.experiments.hessian_claims import _shifted
 from eigentrail.recipes.experiments.hessian_spacings_study import SpacingsStudy
 from eigentrail.recipes.experiments.hessian_study import HessianStudy
-from eigentrail.recipes.framework.claims import COLUMNS, Claim
 
 STUDIES = recipes()
 
@@ -41,26 +40,23 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(analyses(), "curvature", smaller)
     changes: dict[str, Any] = {"hessian": ("curvature",), "hessian-spacings": ("evolution",)}
     for name, only in changes.items():
-        monkeypatch.setitem(STUDIES, name, STUDIES[name].changed(studied=LAYER, only=only))
+        monkeypatch.setitem(STUDIES, name, STUDIES[name].changed(studied=LAYER, only=only, seeds=(1, 1)))
 
 
 def check_claims(done: SweepResult, table: pd.DataFrame) -> pd.DataFrame:
     """What is told, stored and on the page is the same."""
     folder = done.page.parent
     claims = pd.read_csv(folder / "claims.csv")
-    assert list(claims) == list(done.claims) == list(COLUMNS)
-    assert claims["claim"].tolist() == done.claims["claim"].tolist()
-    assert claims["verdict"].tolist() == done.claims["verdict"].tolist()
+    assert claims["id"].is_unique
+    assert claims["claim"].tolist() == [one.claim.statement for one in done.claims]
     assert set(claims["verdict"]) <= {"holds", "does not hold", "not decided"}
-    assert not claims["finding"].str.contains("nan", case=False).any()
-    # What is decided was measured.
-    assert claims.loc[claims["verdict"] != "not decided", "observed"].notna().all()
+    assert not claims["detail"].str.contains("nan", case=False).any()
     assert list(table) == list(done.table) and len(table) == len(done.table)
     page = html.unescape(done.page.read_text(encoding="utf-8"))
     assert "What became of the claims" in page and "What was measured" in page
-    assert f"Of {len(claims)} confrontations of a claim" in page
+    assert f"Of {len(claims)} claims" in page
     for claim in claims["claim"]:
-        assert claim[:40] in page, claim
+        assert claim[1:40] in page, claim
     return claims
 
 
@@ -95,7 +91,7 @@ def test_the_hessian_study_from_the_trainings_to_the_page(small: None, tmp_path:
     layers = table[table["exact"].astype(bool)]
     assert (layers["null"] >= 50).all() and (layers["negative"] == 0).all()
     shift = claims[claims["claim"].str.contains("weight decay shifts")].iloc[0]
-    assert shift["verdict"] == "holds" and shift["observed"] == pytest.approx(1e-3, rel=0.05)
+    assert shift["value"] == pytest.approx(1.0, rel=0.05) and shift["seeds"] == 1
 
 
 def test_the_spacings_study_from_the_training_to_the_page(small: None, tmp_path: Path) -> None:
@@ -114,7 +110,7 @@ def test_the_spacings_study_from_the_training_to_the_page(small: None, tmp_path:
     # Softmax has no curvature where all outputs move together: a zero for each input, 1 in 10 of the parameters.
     assert (table["null"] >= table["n"] / 10).all()
     assert len(claims) == 4 and claims["claim"].str.contains("spaced as those of a random matrix").all()
-    np.testing.assert_allclose(claims["observed"], table["ratio_positive"], rtol=1e-12)
+    np.testing.assert_allclose(claims["value"], table["ratio_positive"], rtol=1e-12)
     assert "Are the levels those of a random matrix?" in done.page.read_text(encoding="utf-8")
 
 
@@ -181,7 +177,7 @@ def test_a_row_of_too_few_levels_decides_nothing() -> None:
     assert (row["levels"], row["null"]) == (1, 1)
     assert all(row[f"{key}_{sign}"] is None for key in ("ratio", "p_wigner") for sign in ("positive", "both"))
     (claim,) = spacings_study._claims(pd.DataFrame([row]))
-    assert (claim.verdict, claim.observed) == ("not decided", None)
+    assert np.isnan(claim.values).all() and "too few levels" in claim.found
 
 
 @pytest.mark.parametrize("bias", [True, False])
@@ -301,12 +297,12 @@ def test_the_shift_is_torchs_weight_decay(monkeypatch: pytest.MonkeyPatch) -> No
         0.01, rel=1e-4
     )
     assert (found.count, found.method) == (10, "central differences") and found.spread < 1e-5
-    assert study_claim(found).verdict == "holds"
+    assert study_claim(found) == pytest.approx(1.0, abs=0.01)
 
 
-def study_claim(found: WeightDecayShift) -> Claim:
+def study_claim(found: WeightDecayShift) -> float:
     node: Any = SimpleNamespace(attrs={"weight_decay": 0.02})
-    return _shifted(node, found)
+    return _shifted(node, found).values[0]
 
 
 def test_a_wrong_factor_in_the_penalty_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -316,7 +312,7 @@ def test_a_wrong_factor_in_the_penalty_is_found(monkeypatch: pytest.MonkeyPatch)
     )
     found = study._shift(trained, "0.weight")
     assert found.shift == pytest.approx(0.01, rel=1e-4)
-    assert study_claim(found).verdict == "does not hold"
+    assert abs(study_claim(found) - 1.0) > 0.4
 
 
 def test_a_wrong_factor_in_the_operator_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -328,7 +324,7 @@ def test_a_wrong_factor_in_the_operator_is_found(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(decay_shift, "Curvature", halved)
     found = study._shift(trained, "0.weight")
     assert found.spread == pytest.approx(0.01, rel=1e-3)
-    assert study_claim(found).verdict == "does not hold"
+    assert abs(study_claim(found) - 1.0) > 0.4
 
 
 def test_the_shift_of_a_network_with_kinks_and_few_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -338,7 +334,7 @@ def test_the_shift_of_a_network_with_kinks_and_few_parameters(monkeypatch: pytes
     before = {name: value.clone() for name, value in model.state_dict().items()}
     for layer, count in (("0.weight", 10), ("3.bias", 2)):
         found = study._shift(trained, layer)
-        assert found.count == count and study_claim(found).verdict == "holds"
+        assert found.count == count and study_claim(found) == pytest.approx(1.0, abs=0.01)
     assert all(
         torch.equal(value, before[name]) and value.dtype == before[name].dtype
         for name, value in model.state_dict().items()

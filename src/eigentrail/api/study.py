@@ -24,15 +24,20 @@ from eigentrail.linalg.workers import most_workers
 from eigentrail.recipes import (
     ClaimStudy,
     Experiment,
-    Measured,
+    Measurement,
+    Observation,
     Recipe,
+    Study,
     Trained,
     find_recipe,
     run_study,
     run_trials,
 )
+from eigentrail.recipes.framework.measurement import joined, last_scores
+from eigentrail.recipes.framework.observation import decided
 from eigentrail.recipes.framework.running import default_folder
 from eigentrail.report.claim_page import claim_page
+from eigentrail.report.claims import claims_table
 from eigentrail.report.experiments import experiment_sections
 from eigentrail.report.page import write_page
 from eigentrail.runs import Run
@@ -41,17 +46,19 @@ from eigentrail.runs.loggers import opened_logger
 
 @dataclass(frozen=True)
 class StudyResult:
-    """A study that was carried out.
+    """One training that was carried out.
 
     Attributes:
         recipe: what it is.
         analysis: the run and its analyses.
         page: the path of the page.
+        claims: the source's claims of such a training; one seed decides none.
     """
 
     recipe: Recipe
     analysis: RunAnalysis
     page: Path
+    claims: list[ClaimResult]
 
     @property
     def run(self) -> Run:
@@ -61,16 +68,15 @@ class StudyResult:
 
 @dataclass(frozen=True)
 class SweepResult:
-    """A study of several trainings that was carried out.
+    """A study of several trainings, or seeds, that was carried out.
 
     Attributes:
         recipe: what it is.
         trained: its trainings.
-        analyses: the runs that are shown and their analyses, of the layer they are compared in.
+        analyses: the runs that are shown and their analyses.
         table: a row for each run.
-        claims: a row for each claim of the source that was looked at: `source`, `claim`, `verdict` ("holds", "does not
-            hold" or "not decided"), `quantity`, `observed`, `chance`, `finding`.
-        page: the path of the page that compares them.
+        claims: the source's claims, each with its verdict, interval and seeds.
+        page: the path of the page that compares them; comparison.csv and claims.csv lie beside it.
         missing: why the claims, or a table with numbers, could not be had; empty where they could.
     """
 
@@ -78,7 +84,7 @@ class SweepResult:
     trained: list[Trained]
     analyses: list[RunAnalysis]
     table: pd.DataFrame
-    claims: pd.DataFrame
+    claims: list[ClaimResult]
     page: Path
     missing: str = ""
 
@@ -100,12 +106,45 @@ class ClaimStudyResult:
     page: Path
 
 
+@dataclass(frozen=True)
+class _Call:
+    """How a study is called: see `study`."""
+
+    recipe: Recipe
+    data: str | os.PathLike[str] | None
+    epochs: int | None
+    seed: int
+    seeds: int
+    full: bool
+    out: str | os.PathLike[str] | None
+    device: str
+    jobs: int
+    progress: bool | None
+
+    def trials(
+        self, out: str | os.PathLike[str] | None, seed: int, seeds: int = 1
+    ) -> tuple[Path, list[Trained]]:
+        """Carry the trainings out for a seed, or for several at once."""
+        return run_trials(
+            self.recipe,
+            out,
+            self.data,
+            epochs=self.epochs,
+            seed=seed,
+            seeds=seeds,
+            full=self.full,
+            device=self.device,
+            progress=self.progress,
+        )
+
+
 def study(
     name: str | None = None,
     data: str | os.PathLike[str] | None = None,
     *,
     epochs: int | None = None,
     seed: int = 0,
+    seeds: int | None = None,
     full: bool = False,
     out: str | os.PathLike[str] | None = None,
     device: str = "cpu",
@@ -119,7 +158,8 @@ def study(
         name: one of `et.recipes.names()`; None for MLP 50 on the digits in scikit-learn.
         data: a data set's name or a folder; None for the study's own.
         epochs: how many; None for the study's.
-        seed: of the initial weights and the order of the samples.
+        seed: of the initial weights and the order of the samples; the first one of several.
+        seeds: for how many seeds it is carried out, which decides its claims; None for the study's own number.
         full: True for the source's own data and size, False for a size that two cores carry in minutes.
         out: the run's folder; None for `runs/STUDY-DATA-sSEED`. An interrupted study in it is gone on with.
         device: where to train: "cpu", "cuda", "cuda:1", or "auto" for a GPU where there is one.
@@ -136,56 +176,26 @@ def study(
         OptionError: there is no such study, or an argument is outside what it may be.
     """
     jobs = most_workers(jobs)
+    if seeds is not None and seeds < 1:
+        raise OptionError(f"seeds={seeds}: give one seed or more; three decide a claim")
     recipe = find_recipe(name)
-    chosen = recipe.plan
-    if log_to is not None and isinstance(chosen, (ClaimStudy, Experiment)):
+    plan = recipe.plan
+    own = plan.seeds if isinstance(plan, ClaimStudy) else plan.seeds[0 if full else 1]
+    call = _Call(
+        recipe, data, epochs, seed, own if seeds is None else seeds, full, out, device, jobs, progress
+    )
+    if log_to is not None and (isinstance(plan, (ClaimStudy, Experiment)) or call.seeds > 1):
         raise OptionError(f"study {recipe.name} is of several trainings, and log_to shows one")
-    if isinstance(chosen, ClaimStudy):
+    if isinstance(plan, ClaimStudy):
         if data is not None or epochs is not None or device != "cpu":
             raise OptionError(
                 f"study {recipe.name} measures claims by itself: it takes no data, epochs or device"
             )
-        return _claims_measured(recipe, chosen, seed, full, out, progress)
-    if isinstance(chosen, Experiment):
-        folder, trained = run_trials(
-            recipe, out, data, epochs=epochs, seed=seed, full=full, device=device, progress=progress
-        )
-        found: dict[str, RunAnalysis] = {}
-        made: dict[str, _Made] = {}
-        left_out = [pair for one in trained for pair in one.left_out]
-        for one in trained:
-            if one.trial.shown and one.runs:
-                name = one.trial.name
-                found[name], made[name] = _analysed(chosen, one, jobs, progress)
-                if not one.diverged[0]:
-                    reasons = dict.fromkeys(made[name].why.values())
-                    left_out += [(name, f"{made[name].layers}: {why}") for why in reasons]
-        with shown(f"{recipe.name}: measuring", progress) as tell:
-            measured = _measured(chosen, trained, made, tell)
-        for who, why in measured.left_out:
-            if (who, why) not in left_out:
-                left_out.append((who, why))
-        for who, why in left_out[sum(len(one.left_out) for one in trained) :]:
-            warnings.warn(f"{who} is not measured: {why}", RunWarning, stacklevel=2)
-        measured = replace(measured, left_out=tuple(left_out))
-        measured.table.to_csv(folder / "comparison.csv", index=False)
-        if measured.claims:
-            measured.claims_table.to_csv(folder / "claims.csv", index=False)
-        page = report_runs(
-            list(found.values()),
-            folder / PAGE,
-            labels=list(found),
-            first=experiment_sections(recipe.name, measured),
-        )
-        return SweepResult(
-            recipe,
-            trained,
-            list(found.values()),
-            measured.table,
-            measured.claims_table,
-            page,
-            measured.missing,
-        )
+        return _claims_measured(call, plan)
+    if isinstance(plan, Experiment):
+        return _experiment(call, plan)
+    if call.seeds > 1:
+        return _several_seeds(call, plan)
     with nullcontext() if log_to is None else opened_logger(log_to) as logger:
         run = run_study(
             recipe,
@@ -198,38 +208,124 @@ def study(
             log_to=logger,
             progress=progress,
         )
-    analysis = analyze(
+    analysis = _analysis(call, plan, run)
+    claims = decided(one.observe(analysis.tables) for one in plan.claims)
+    return StudyResult(recipe, analysis, analysis.report(), claims)
+
+
+def _analysis(call: _Call, plan: Study, run: Run) -> RunAnalysis:
+    return analyze(
         run,
-        also=chosen.analyses,
-        layers=list(chosen.analysed) if chosen.analysed else None,
-        jobs=jobs,
-        progress=progress,
+        also=plan.analyses,
+        layers=list(plan.analysed) if plan.analysed else None,
+        jobs=call.jobs,
+        progress=call.progress,
     )
-    return StudyResult(recipe, analysis, analysis.report())
 
 
-def _claims_measured(
-    recipe: Recipe,
-    chosen: ClaimStudy,
-    seed: int,
-    full: bool,
-    out: str | os.PathLike[str] | None,
-    progress: bool | None,
-) -> ClaimStudyResult:
+def _several_seeds(call: _Call, plan: Study) -> SweepResult:
+    """Carry the training of a study out for several seeds, which decide the claims about one of them."""
+    folder, trained = call.trials(call.out, call.seed, call.seeds)
+    found: dict[str, RunAnalysis] = {}
+    observations: list[Observation] = []
+    rows = []
+    for one in trained:
+        for run, settings, wild in zip(one.runs, one.settings, one.diverged, strict=True):
+            rows.append({
+                "seed": settings.seed,
+                "status": "diverged" if wild else run.status,
+                "steps": int(run.steps[-1]),
+                **last_scores(run),
+            })  # fmt: skip
+            if not wild:
+                analysis = _analysis(call, plan, run)
+                found[f"seed {settings.seed}"] = analysis
+                observations += [claim.observe(analysis.tables) for claim in plan.claims]
+    left_out = tuple(pair for one in trained for pair in one.left_out)
+    measured = Measurement(pd.DataFrame(rows), tuple(observations), left_out=left_out)
+    return _compared(call, folder, trained, found, measured)
+
+
+def _experiment(call: _Call, plan: Experiment) -> SweepResult:
+    """Carry out a study of several trainings, for one seed after the other where it does not train them together."""
+    numbers = [call.seed] if plan.together else [*range(call.seed, call.seed + call.seeds)]
+    folder: Path | None = None
+    everything: list[Trained] = []
+    shown_first: dict[str, RunAnalysis] = {}
+    by_seed: dict[int, Measurement] = {}
+    for number in numbers:
+        out = call.out if folder is None else folder / f"seed{number}"
+        where, trained = call.trials(out, number, call.seeds if plan.together else 1)
+        folder = folder or where
+        found, by_seed[number] = _looked_at(call, plan, trained)
+        shown_first = shown_first or found
+        everything += trained
+    return _compared(call, Path(folder or "."), everything, shown_first, joined(by_seed))
+
+
+def _looked_at(
+    call: _Call, plan: Experiment, trained: list[Trained]
+) -> tuple[dict[str, RunAnalysis], Measurement]:
+    """Analyse and measure the trainings of a seed; what cannot be measured is told in a warning."""
+    found: dict[str, RunAnalysis] = {}
+    made: dict[str, _Made] = {}
+    left_out = [pair for one in trained for pair in one.left_out]
+    for one in trained:
+        if one.trial.shown and one.runs:
+            name = one.trial.name
+            found[name], made[name] = _analysed(plan, one, call.jobs, call.progress)
+            if not one.diverged[0]:
+                reasons = dict.fromkeys(made[name].why.values())
+                left_out += [(name, f"{made[name].layers}: {why}") for why in reasons]
+    with shown(f"{call.recipe.name}: measuring", call.progress) as tell:
+        measured = _measured(plan, trained, made, tell)
+    for who, why in measured.left_out:
+        if (who, why) not in left_out:
+            left_out.append((who, why))
+    for who, why in left_out[sum(len(one.left_out) for one in trained) :]:
+        warnings.warn(f"{who} is not measured: {why}", RunWarning, stacklevel=4)
+    return found, replace(measured, left_out=tuple(left_out))
+
+
+def _compared(
+    call: _Call,
+    folder: Path,
+    trained: list[Trained],
+    found: dict[str, RunAnalysis],
+    measured: Measurement,
+) -> SweepResult:
+    """Decide the claims, and write tables and page."""
+    claims = decided(measured.observations)
+    measured.table.to_csv(folder / "comparison.csv", index=False)
+    if claims:
+        claims_table(claims).to_csv(folder / "claims.csv", index=False)
+    page = report_runs(
+        list(found.values()),
+        folder / PAGE,
+        labels=list(found),
+        first=experiment_sections(call.recipe.name, measured, claims),
+    )
+    return SweepResult(
+        call.recipe, trained, list(found.values()), measured.table, claims, page, measured.missing
+    )
+
+
+def _claims_measured(call: _Call, plan: ClaimStudy) -> ClaimStudyResult:
     """Measure the claims over seeds; tables, claims and the page are written at the end."""
-    folder = Path(out) if out is not None else default_folder(recipe.name, "claims", seed, full)
-    with shown(recipe.name, progress) as tell:
+    recipe, seed, last = call.recipe, call.seed, call.seed + call.seeds - 1
+    folder = (
+        Path(call.out) if call.out is not None else default_folder(recipe.name, "claims", seed, call.full)
+    )
+    with shown(recipe.name, call.progress) as tell:
         tell("measuring the claims over seeds", 0, 1)
-        tables, results = chosen.measure(range(seed, seed + chosen.seeds), "full" if full else "small")
+        tables, results = plan.measure(range(seed, last + 1), "full" if call.full else "small")
         tell("done", 1, 1)
     folder.mkdir(parents=True, exist_ok=True)
     for name, table in tables.items():
         table.to_csv(folder / f"{file_stem(name)}.csv", index=False)
-    claims = pd.DataFrame([one.to_dict() for one in results])
-    claims.to_csv(folder / "claims.csv", index=False)
-    title = f"{recipe.name}: {recipe.shows}"
-    seeds = f"seeds {seed} to {seed + chosen.seeds - 1}"
-    page = write_page(claim_page(title, f"{recipe.source}, {seeds}", results, tables), folder / PAGE)
+    claims_table(results).to_csv(folder / "claims.csv", index=False)
+    title, how = f"{recipe.name}: {recipe.shows}", f"{recipe.source}, seeds {seed} to {last}"
+    page = write_page(claim_page(title, how, results, tables), folder / PAGE)
     return ClaimStudyResult(recipe, dict(tables), list(results), page)
 
 
@@ -272,7 +368,7 @@ def _analysed(study: Experiment, one: Trained, jobs: int, progress: bool | None)
 
 def _measured(
     study: Experiment, trained: list[Trained], results: Mapping[str, _Made], tell: Progress
-) -> Measured:
+) -> Measurement:
     """Measure; where that fails as a whole the trainings are told without numbers."""
     try:
         return study.measure(trained, results, tell)
@@ -286,4 +382,4 @@ def _measured(
             for one in trained
             for run, wild in zip(one.runs, one.diverged, strict=True)
         ]
-        return Measured(pd.DataFrame(rows), missing=f"{study.studied}: {error}")
+        return Measurement(pd.DataFrame(rows), missing=f"{study.studied}: {error}")

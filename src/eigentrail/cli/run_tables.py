@@ -107,19 +107,6 @@ def _change(row: dict[Any, Any], column: str) -> str:
     return f"{number(row[f'{column}_first'])} → {number(row[f'{column}_last'])}"
 
 
-def print_claims(claims: pd.DataFrame) -> None:
-    """Print what became of each claim of a source.
-
-    Args:
-        claims: a row for each, as `et.study` gives them; nothing is printed for none.
-    """
-    out = console()
-    for row in claims.to_dict(orient="records"):
-        out.print()
-        out.print(Text.assemble((f"{row['source']} ", "dim"), f"{row['claim']} ", (row["verdict"], "bold")))
-        out.print(Text(f"  {row['finding']}"))
-
-
 def print_claim_results(claims: Sequence[ClaimResult]) -> None:
     """Print what became of the claims of a source, over seeds: first those that are decided.
 

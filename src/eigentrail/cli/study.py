@@ -30,6 +30,12 @@ def study(
         int | None, typer.Option("--epochs", metavar="N", help="How many epochs to train.")
     ] = None,
     seed: opt.Seed = 0,
+    seeds: Annotated[
+        int | None,
+        typer.Option(
+            "--seeds", metavar="N", help="For how many seeds, from --seed on; three decide a claim."
+        ),
+    ] = None,
     full: Annotated[
         bool, typer.Option("--full", help="The source's own data and size, not the one for two cores.")
     ] = False,
@@ -61,7 +67,6 @@ def study(
     from eigentrail.cli.run_tables import (
         print_analysis,
         print_claim_results,
-        print_claims,
     )
     from eigentrail.cli.tables import note, print_frame
     from eigentrail.training import DivergenceError
@@ -74,6 +79,7 @@ def study(
             data,
             epochs=epochs,
             seed=seed,
+            seeds=seeds,
             full=full,
             out=out,
             device=device,
@@ -101,24 +107,30 @@ def study(
             typer.echo(str(done.page))
             return 1
         if len(done.claims):
-            print_claims(done.claims)
+            print_claim_results(done.claims)
             note(f"{done.page.with_name('comparison.csv')} and claims.csv beside it hold all numbers")
         else:
             print_frame(done.table, elsewhere="comparison.csv beside the page")
     else:
         if verbose:
             print_analysis(done.analysis, verbose=True)
-        print_summary(done.analysis, done.page, _next_steps(done.analysis))
+        print_summary(
+            done.analysis, done.page, _next_steps(done.analysis, done.recipe.name, len(done.claims))
+        )
         return 0
     typer.echo(str(done.page))
     return 0
 
 
-def _next_steps(found: RunAnalysis) -> list[str]:
+def _next_steps(found: RunAnalysis, name: str, claims: int) -> list[str]:
     path = shlex.quote(str(found.run.path))
     grown = [one.subject for one in found.findings if one.subject in found.run.layers]
     layer = shlex.quote(grown[0]) if grown else "LAYER"
+    decides = (
+        f"eigentrail study {name} --seeds 3   # decides {claims} claims of the source, which one seed cannot"
+    )
     return [
+        *([decides] if claims else []),
         f"eigentrail analyze {path} --only curvature --layers {layer}   # which directions the loss cares about",
         f"eigentrail analyze {path} --only add-back   # how few directions carry the accuracy",
         "eigentrail study --list   # other networks, rates, weight decays",

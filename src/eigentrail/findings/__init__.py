@@ -9,6 +9,7 @@ from eigentrail.findings.claim import greater_than as greater_than
 from eigentrail.findings.claim import greater_than_chance as greater_than_chance
 from eigentrail.findings.claim import increasing as increasing
 from eigentrail.findings.claim import less_than as less_than
+from eigentrail.findings.claim import less_than_chance as less_than_chance
 from eigentrail.findings.finding import MOST_WORDS as MOST_WORDS
 from eigentrail.findings.finding import Chance as Chance
 from eigentrail.findings.finding import Effect as Effect

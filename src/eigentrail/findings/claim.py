@@ -53,6 +53,18 @@ def greater_than_chance(by: float = 0.0) -> Rule:
     )
 
 
+def less_than_chance(by: float = 0.0) -> Rule:
+    """The statistic is smaller than what chance gives.
+
+    Args:
+        by: by how much at least.
+
+    Returns:
+        The rule.
+    """
+    return Rule("less than chance" + (f" by {by:g}" if by else ""), lambda x, chance: (chance - x - by)[None])
+
+
 def greater_than(bar: float) -> Rule:
     """The statistic is larger than a number.
 
@@ -126,6 +138,7 @@ class ClaimResult:
         seeds: how many there are.
         seeds_needed: about how many would decide at the observed effect and spread (power .8); None where decided, or
             where no number below a thousand would.
+        detail: what was found, or why nothing was, in words with numbers.
     """
 
     claim: Claim
@@ -137,6 +150,7 @@ class ClaimResult:
     p: float | None
     seeds: int
     seeds_needed: int | None
+    detail: str = ""
 
     @property
     def sentence(self) -> str:
@@ -176,6 +190,8 @@ class ClaimResult:
             "p": self.p,
             "seeds": self.seeds,
             "seeds_needed": self.seeds_needed,
+            "values": list(self.values),
+            "detail": self.detail,
         }
 
 
@@ -199,7 +215,9 @@ class Claim:
     rule: Rule
     needs: tuple[str, ...] = ()
 
-    def decide(self, values: Sequence[Any], chance: Sequence[Any] = (), level: float = LEVEL) -> ClaimResult:
+    def decide(
+        self, values: Sequence[Any], chance: Sequence[Any] = (), level: float = LEVEL, detail: str = ""
+    ) -> ClaimResult:
         """Decide the claim from one value for each seed.
 
         Args:
@@ -207,6 +225,7 @@ class Claim:
                 not finite are left out.
             chance: [seeds] what chance gives for each, for rules that compare with it; a single value serves all.
             level: of each one-sided test.
+            detail: what was found, in words with numbers.
 
         Returns:
             The verdict with its numbers: "undecided" with fewer than three seeds or where the spread allows both.
@@ -237,6 +256,7 @@ class Claim:
                 None,
                 seeds,
                 FEWEST_SEEDS,
+                detail,
             )
         margins = self.rule.margin(x, spread_null)
         holds = max(_p_positive(row) for row in margins)
@@ -245,7 +265,16 @@ class Claim:
         verdict = Verdict.YES if holds <= level else Verdict.NO if fails <= level else Verdict.UNDECIDED
         needed = None if verdict is not Verdict.UNDECIDED else _seeds_needed(margins, level)
         return ClaimResult(
-            self, verdict, tuple(x.tolist()), tuple(null.tolist()), mean, interval, holds, seeds, needed
+            self,
+            verdict,
+            tuple(x.tolist()),
+            tuple(null.tolist()),
+            mean,
+            interval,
+            holds,
+            seeds,
+            needed,
+            detail,
         )
 
 

@@ -67,6 +67,21 @@ def intervention(*, label: str, source: str) -> Callable[[Function], Function]:
     return mark
 
 
+def as_intervention(function: Callable[..., Any], name: str | None = None) -> Intervention:
+    """Describe a function that edits a matrix.
+
+    Args:
+        function: it takes a matrix and options and gives an `EditedMatrix`.
+        name: what it is called; None for the function's own name.
+
+    Returns:
+        What `intervention` said of it; its name and module where it said nothing.
+    """
+    called = name or function.__name__
+    label, source = getattr(function, _MARK, (called, function.__module__))
+    return Intervention(called, label, source, function)
+
+
 @lru_cache(maxsize=1)
 def known_interventions() -> dict[str, Intervention]:
     """Find all edits: those of this package, then those of other packages.
@@ -79,13 +94,11 @@ def known_interventions() -> dict[str, Intervention]:
     for module in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
         for value in vars(importlib.import_module(module.name)).values():
             if hasattr(value, _MARK) and value.__module__ == module.name:
-                label, source = getattr(value, _MARK)
-                found[value.__name__] = Intervention(value.__name__, label, source, value)
+                found[value.__name__] = as_intervention(value)
     for entry in entry_points(group=GROUP):
         function = entry.load()
         if entry.name not in found:
-            label, source = getattr(function, _MARK, (entry.name, entry.value))
-            found[entry.name] = Intervention(entry.name, label, source, function)
+            found[entry.name] = as_intervention(function, entry.name)
     return dict(sorted(found.items()))
 
 

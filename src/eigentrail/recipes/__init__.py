@@ -16,26 +16,28 @@ from eigentrail.recipes.framework.registry import recipes as recipes
 
 if TYPE_CHECKING:
     from eigentrail.recipes.framework.claim_study import ClaimStudy as ClaimStudy
-    from eigentrail.recipes.framework.claims import Claim as Claim
-    from eigentrail.recipes.framework.claims import Measured as Measured
     from eigentrail.recipes.framework.experiment import Experiment as Experiment
     from eigentrail.recipes.framework.experiment import Trained as Trained
-    from eigentrail.recipes.framework.experiment import Trial as Trial
     from eigentrail.recipes.framework.experiment import run_trials as run_trials
+    from eigentrail.recipes.framework.measurement import Measurement as Measurement
+    from eigentrail.recipes.framework.observation import Observation as Observation
+    from eigentrail.recipes.framework.run_claim import RunClaim as RunClaim
     from eigentrail.recipes.framework.running import run_study as run_study
     from eigentrail.recipes.framework.study import Study as Study
     from eigentrail.recipes.framework.sweep import Sweep as Sweep
     from eigentrail.recipes.framework.training import train_recipe as train_recipe
+    from eigentrail.recipes.framework.trial import Trial as Trial
 
 _LATER = {
-    "Claim": "claims",
     "ClaimStudy": "claim_study",
     "Experiment": "experiment",
-    "Measured": "claims",
+    "Measurement": "measurement",
+    "Observation": "observation",
+    "RunClaim": "run_claim",
     "Study": "study",
     "Sweep": "sweep",
     "Trained": "experiment",
-    "Trial": "experiment",
+    "Trial": "trial",
     "run_study": "running",
     "run_trials": "experiment",
     "train_recipe": "training",

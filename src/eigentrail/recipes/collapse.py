@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @recipe(
     "collapse",
-    source="S3 part 3",
+    source="S3 part 1",
     minutes="1 minute; full: 10 minutes",
     disk="1 MB",
 )

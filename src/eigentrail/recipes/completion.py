@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @recipe(
     "completion",
-    source="S3 part 2",
+    source="S3 part 4",
     minutes="5 minutes; full: 1 hour",
     disk="1 MB",
 )

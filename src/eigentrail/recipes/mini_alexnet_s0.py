@@ -63,5 +63,7 @@ def preset(phases: tuple[tuple[int, tuple[int, ...]], ...] = (), chosen: tuple[s
 def mini_alexnet_s0() -> Study:
     """How the spikes of FC1 and FC2 are born without explicit regularisation; their leading vectors' paths."""
     from eigentrail.recipes.framework.study import Study
+    from eigentrail.recipes.shared.claims import spikes_are_born
 
-    return Study(preset())
+    layers = ("fc1.weight", "fc2.weight")
+    return Study(preset(), claims=tuple(spikes_are_born("mini-alexnet-s0", "S0", layer) for layer in layers))

@@ -23,6 +23,9 @@ def mlp256_decay() -> Study:
     from eigentrail.recipes import mlp256
     from eigentrail.recipes.framework.study import Study
     from eigentrail.recipes.shared.choices import DECAY
+    from eigentrail.recipes.shared.claims import rank_falls
 
     # lambda = 5e-4 in the source.
-    return Study(mlp256.preset(1e-3, (DECAY,)))
+    layers = ("fc1.weight", "fc2.weight", "fc3.weight")
+    claims = tuple(rank_falls("mlp256-decay", "S4", layer) for layer in layers)
+    return Study(mlp256.preset(1e-3, (DECAY,)), claims=claims)

@@ -42,6 +42,7 @@ def preset() -> Preset:
 def mlp50() -> Study:
     """Spikes are born; how near the bulk stays to Marchenko-Pastur (S0's first claim)."""
     from eigentrail.recipes.framework.study import OTHER, Study
+    from eigentrail.recipes.shared.claims import bulk_stays, spikes_are_born
 
     return Study(
         preset(),
@@ -51,4 +52,9 @@ def mlp50() -> Study:
             "the weight decay is the lambda = 5e-4 that the source uses for MLP 256",
             OTHER: WHY_SHORT,
         },
+        claims=tuple(
+            made("mlp50", "S0", layer)
+            for layer in ("fc1.weight", "fc2.weight")
+            for made in (spikes_are_born, bulk_stays)
+        ),
     )

@@ -23,6 +23,7 @@ def mlp_bn_10_100() -> Study:
     """Weight decay lowers the ranks of a deep dense network with batch norm."""
     from eigentrail.recipes.framework.study import Study
     from eigentrail.recipes.shared import rank_paper
+    from eigentrail.recipes.shared.claims import rank_falls
     from eigentrail.recipes.shared.sizes import small
 
     return Study(
@@ -32,5 +33,6 @@ def mlp_bn_10_100() -> Study:
             "batch size 32",
             lr=0.1,
             batch_size=32,
-        )
+        ),
+        claims=tuple(rank_falls("mlp-bn-10-100", "S4", f"fc{number}.weight") for number in range(2, 11)),
     )

@@ -23,6 +23,7 @@ def res_bn_5_500() -> Study:
     """Weight decay lowers the ranks of a residual dense network."""
     from eigentrail.recipes.framework.study import Study
     from eigentrail.recipes.shared import rank_paper
+    from eigentrail.recipes.shared.claims import rank_falls
     from eigentrail.recipes.shared.sizes import small
 
     return Study(
@@ -48,4 +49,5 @@ def res_bn_5_500() -> Study:
             "blocks.4.fc2.weight",
             "last.weight",
         ),
+        claims=tuple(rank_falls("res-bn-5-500", "S4", f"blocks.{number}.fc1.weight") for number in (0, 2)),
     )

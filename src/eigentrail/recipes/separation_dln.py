@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @recipe(
     "separation-dln",
-    source="S3 part 1",
+    source="S3 part 3",
     minutes="2 minutes; full: 15 minutes",
     disk="1 MB",
 )

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @recipe(
     "transfer",
-    source="S3 part 3",
+    source="S3 part 1",
     minutes="4 minutes; full: 2 hours",
     disk="1 MB",
 )

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
 from eigentrail._cells import cell
 from eigentrail.findings import ClaimResult
+from eigentrail.report.claims import TOLD, claims_section, counted_verdicts
 from eigentrail.report.page import render
-from eigentrail.report.sections import Card, Cards, Grid, Item, Listing, Page, Prose, Section
+from eigentrail.report.sections import Card, Cards, Grid, Item, Page, Prose, Section
 
-_TOLD = {"yes": "holds", "no": "does not hold", "undecided": "not decided"}
 _MOST_ROWS = 60
 
 
@@ -30,36 +29,20 @@ def claim_page(
     Returns:
         One self-contained HTML document.
     """
-    counts = Counter(_TOLD[str(one.verdict)] for one in claims)
-    summary = ", ".join(f"{counts[told]} {told}" for told in _TOLD.values() if counts[told])
     cards = tuple(
         Card(
             one.claim.statement,
-            _TOLD[str(one.verdict)].capitalize(),
+            TOLD[str(one.verdict)].capitalize(),
             one.sentence,
             one.claim.source,
             str(one.verdict),
         )
-        for one in sorted(claims, key=lambda one: list(_TOLD).index(str(one.verdict)))[:4]
+        for one in sorted(claims, key=lambda one: list(TOLD).index(str(one.verdict)))[:4]
     )
-    answers: list[Item] = [Cards(cards), Prose((f"Of {len(claims)} claims {summary}.",))] if claims else []
-    rows = tuple(
-        (
-            _TOLD[str(one.verdict)],
-            f"{one.claim.source}: {one.claim.statement} {one.sentence.capitalize()}.",
-            None,
-        )
-        for one in claims
-    )
-    sections = [
-        Section("answers", "Answers", tuple(answers), nav="Answers"),
-        Section(
-            "claims",
-            "What became of the claims",
-            (Listing(("Verdict", "Claim and finding"), rows),),
-            nav="Claims",
-        ),
-    ]
+    answers: list[Item] = [Cards(cards), Prose((counted_verdicts(claims),))] if claims else []
+    sections = [Section("answers", "Answers", tuple(answers), nav="Answers")]
+    if claims:
+        sections.append(claims_section(claims))
     for name, table in tables.items():
         sections.append(
             Section(

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
-from eigentrail._cells import number
-from eigentrail.figures.verdicts import verdict_bars
-from eigentrail.recipes.framework.claims import Claim, Measured
-from eigentrail.report.sections import Item, Listing, Plot, Prose, Section
+from eigentrail.findings import ClaimResult
+from eigentrail.recipes.framework.measurement import Measurement
+from eigentrail.report.claims import claims_section
+from eigentrail.report.sections import Listing, Plot, Section
 from eigentrail.report.study_figures import drift_study, geodesic_study, hessian_study, swap_study
 
 #: The figures of each study, by its name.
-FIGURES: Mapping[str, Callable[[Measured], list[Plot]]] = {
+FIGURES: Mapping[str, Callable[[Measurement], list[Plot]]] = {
     "drift": drift_study.plots,
     "geodesic": geodesic_study.plots,
     "class-swap": swap_study.plots,
@@ -22,12 +21,15 @@ FIGURES: Mapping[str, Callable[[Measured], list[Plot]]] = {
 }
 
 
-def experiment_sections(name: str, measured: Measured) -> list[Section]:
+def experiment_sections(
+    name: str, measured: Measurement, claims: Sequence[ClaimResult] = ()
+) -> list[Section]:
     """Make the sections that come before the runs.
 
     Args:
         name: the study's name.
         measured: what it found.
+        claims: the claims, decided over seeds.
 
     Returns:
         What could not be measured, and the claims and the study's figures; none where nothing is left out of a study
@@ -45,41 +47,9 @@ def experiment_sections(name: str, measured: Measured) -> list[Section]:
                 "The learning curves below show what is there of these trainings.",
             )
         )
-    if not measured.claims:
+    if not claims:
         return sections
-    sections.append(
-        Section(
-            "claims",
-            "What became of the claims",
-            tuple(_claims(measured)),
-            "Each claim of the source beside what was measured here, and beside chance or a rival explanation.",
-        )
-    )
+    sections.append(claims_section(claims))
     if name in FIGURES and measured.data:
         sections.append(Section("measured", "What was measured", tuple(FIGURES[name](measured))))
     return sections
-
-
-def _claims(measured: Measured) -> list[Item]:
-    counts = Counter(claim.verdict for claim in measured.claims)
-    said = (
-        f"Of {len(measured.claims)} confrontations of a claim with a measurement {counts['holds']} "
-        f"{'holds' if counts['holds'] == 1 else 'hold'}, {counts['does not hold']} "
-        f"{'does' if counts['does not hold'] == 1 else 'do'} not, and {counts['not decided']} "
-        f"{'is' if counts['not decided'] == 1 else 'are'} not decided."
-    )
-    rows = tuple((claim.verdict, _text(claim), None) for claim in measured.claims)
-    table = measured.claims_table
-    bars = Plot(
-        verdict_bars(table),
-        table,
-        "The same claim is asked of each training that it is about. The file has the claims with all their numbers.",
-        "claims",
-    )
-    return [Prose((said,)), Listing(("Verdict", "Claim and finding"), rows), bars]
-
-
-def _text(claim: Claim) -> str:
-    beside = "" if claim.chance is None else f", to compare with {number(claim.chance)}"
-    told = "" if claim.observed is None else f" ({claim.quantity}: {number(claim.observed)}{beside})"
-    return f"{claim.source}: {claim.claim.rstrip('.')}. Found: {claim.finding.rstrip('.')}{told}."

@@ -16,8 +16,9 @@ from eigentrail.bases import overlap, singular
 from eigentrail.errors import EigentrailError
 from eigentrail.recipes.experiments.drift_claims import bend_claims, drift_claims, first_part, model_claims
 from eigentrail.recipes.experiments.drift_model import Well, model_row, variances, well_at
-from eigentrail.recipes.framework.claims import Measured, last_scores
-from eigentrail.recipes.framework.experiment import Experiment, Trained, Trial, called, why_lacking
+from eigentrail.recipes.framework.experiment import Experiment, Trained, called, why_lacking
+from eigentrail.recipes.framework.measurement import Measurement, last_scores
+from eigentrail.recipes.framework.trial import Trial
 from eigentrail.runs import Run
 from eigentrail.spectra import Spectrum
 from eigentrail.training import TrainingSettings
@@ -46,16 +47,18 @@ class DriftStudy(Experiment):
     factors: tuple[float, ...] = (0.25, 0.5, 2.0, 4.0)
     decays: tuple[float, float] = (1e-3, 3e-3)
 
-    def trials(self, settings: TrainingSettings, full: bool) -> list[Trial]:
+    def trials(self, settings: TrainingSettings, full: bool, seeds: int = 1) -> list[Trial]:
         """Plan the trainings: for either kind one to the end, and what is watched from there.
 
         Args:
             settings: the study's.
             full: True for the source's size.
+            seeds: not used: the study is carried out for one after the other.
 
         Returns:
             The trials.
         """
+        del seeds
         rate = settings.lr_in(settings.epochs - 1)
         share = _SHARE_FULL if full else _SHARE
         watched = {self.studied: 1, "*": 50}
@@ -83,7 +86,7 @@ class DriftStudy(Experiment):
 
     def measure(
         self, trained: Sequence[Trained], results: Mapping[str, Mapping[str, xr.DataTree]], tell: Progress
-    ) -> Measured:
+    ) -> Measurement:
         """Measure the drift of each watched stretch.
 
         Args:
@@ -123,10 +126,12 @@ class DriftStudy(Experiment):
         table = pd.DataFrame(rows)
         needed = [f"{kind}{variant}" for kind in KINDS for variant in ("", "-frozen")]
         if lacking := [name for name in needed if name not in found.drifts]:
-            return Measured(table, left_out=tuple(left_out), missing=why_lacking(lacking, trained, left_out))
+            return Measurement(
+                table, left_out=tuple(left_out), missing=why_lacking(lacking, trained, left_out)
+            )
         runs = {one.trial.name: one.runs[0] for one in trained if one.runs}
         first = {kind: first_component(found.drifts[kind], runs[kind], self.studied) for kind in KINDS}
-        return Measured(
+        return Measurement(
             table,
             (
                 *drift_claims(table, found.drifts, found.growth, first, results, self.studied),

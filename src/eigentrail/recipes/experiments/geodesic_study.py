@@ -17,8 +17,9 @@ from eigentrail.chance import compare, requested
 from eigentrail.chance.optimizer_memory import Memory
 from eigentrail.errors import EigentrailError, TrajectoryError
 from eigentrail.recipes.experiments.geodesic_claims import SPIKE, geodesic_claims
-from eigentrail.recipes.framework.claims import Measured, last_scores
-from eigentrail.recipes.framework.experiment import Experiment, Trained, Trial, called, why_lacking
+from eigentrail.recipes.framework.experiment import Experiment, Trained, called, why_lacking
+from eigentrail.recipes.framework.measurement import Measurement, last_scores
+from eigentrail.recipes.framework.trial import Trial
 from eigentrail.training import TrainingSettings
 from eigentrail.trajectories import crossings, segments
 from eigentrail.trajectories.geodesic import first_spike
@@ -37,31 +38,32 @@ class GeodesicStudy(Experiment):
 
     Attributes:
         factors: the rates in units of the study's, ascending; 1 is among them.
-        seeds: for how many seeds, at the source's size and at that of two cores.
     """
 
     factors: tuple[float, ...] = (0.1, 1.0, 5.0)
     seeds: tuple[int, int] = (20, 6)
+    together: bool = True
     # A path has a point after each epoch and one before the first; a great 2-sphere is fitted to four.
     fewest: int = 3
 
-    def trials(self, settings: TrainingSettings, full: bool) -> list[Trial]:
+    def trials(self, settings: TrainingSettings, full: bool, seeds: int = 1) -> list[Trial]:
         """Plan the trainings: all seeds at each rate.
 
         Args:
             settings: the study's.
-            full: True for the source's size.
+            full: not used.
+            seeds: how many.
 
         Returns:
             A trial for each rate.
         """
         rates = [float(f"{settings.lr * factor:.6g}") for factor in self.factors]
-        count = self.seeds[0 if full else 1]
-        return [Trial(f"rate-{rate:g}", {"lr": rate}, seeds=count) for rate in rates]
+        del full
+        return [Trial(f"rate-{rate:g}", {"lr": rate}, seeds=seeds) for rate in rates]
 
     def measure(
         self, trained: Sequence[Trained], results: Mapping[str, Mapping[str, xr.DataTree]], tell: Progress
-    ) -> Measured:
+    ) -> Measurement:
         """Fit the paths of all seeds; those of one rate share the walks of its first seed, which has their step norms.
 
         Args:
@@ -117,9 +119,11 @@ class GeodesicStudy(Experiment):
         names = [one.trial.name for one in trained if one.trial.name in first]
         usual = f"rate-{trained[self.factors.index(1.0)].settings[0].lr:g}"
         if usual not in first:
-            return Measured(table, left_out=tuple(left_out), missing=why_lacking([usual], trained, left_out))
+            return Measurement(
+                table, left_out=tuple(left_out), missing=why_lacking([usual], trained, left_out)
+            )
         known = pd.DataFrame([row for row in rows if "segments" in row])
-        return Measured(
+        return Measurement(
             table,
             tuple(geodesic_claims(known, first, starts, usual)),
             {

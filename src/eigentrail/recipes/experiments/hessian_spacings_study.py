@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -17,15 +18,18 @@ from eigentrail._progress import Progress
 from eigentrail.analyses.hessian.place import Place
 from eigentrail.curvature import Curvature, hessian_levels, hessian_spacings
 from eigentrail.errors import EigentrailError
-from eigentrail.recipes.framework.claims import Claim, Measured, decide, last_scores
-from eigentrail.recipes.framework.experiment import Experiment, Trained, Trial
+from eigentrail.findings import equals
+from eigentrail.recipes.framework.experiment import Experiment, Trained
+from eigentrail.recipes.framework.measurement import Measurement, last_scores
+from eigentrail.recipes.framework.observation import Observation, observe
+from eigentrail.recipes.framework.trial import Trial
 from eigentrail.spectra.spacing_laws import GOE_RATIO, POISSON_RATIO
 from eigentrail.training import TrainingSettings
 
 #: S2's mini-batch.
 BATCH = 64
-# Ratios further from the random matrices' than this many errors are not theirs.
-_SURE = 3.0
+# A mean ratio of spacings as near as this to the random matrices' is theirs; that of independent levels is .14 away.
+_NEAR = 0.5 * (GOE_RATIO - POISSON_RATIO)
 _STEPS = 200
 _SIGNS: tuple[Literal["positive", "both"], ...] = ("positive", "both")
 
@@ -45,22 +49,23 @@ class _Case:
 class SpacingsStudy(Experiment):
     """A small network, and logistic regression on the features that it has learned (S2 application 1)."""
 
-    def trials(self, settings: TrainingSettings, full: bool) -> list[Trial]:
+    def trials(self, settings: TrainingSettings, full: bool, seeds: int = 1) -> list[Trial]:
         """Plan the one training.
 
         Args:
             settings: the study's.
             full: not used.
+            seeds: not used: the study is carried out for one after the other.
 
         Returns:
             The trial.
         """
-        del settings, full
+        del settings, full, seeds
         return [Trial("network", layers={"*": "epoch"})]
 
     def measure(
         self, trained: Sequence[Trained], results: Mapping[str, Mapping[str, xr.DataTree]], tell: Progress
-    ) -> Measured:
+    ) -> Measurement:
         """Compute the level statistics of each Hessian under one unfolding.
 
         Args:
@@ -81,7 +86,7 @@ class SpacingsStudy(Experiment):
             rows.append({**_row(case), "step": place.step, **last_scores(run)})
         tell("done", len(cases), len(cases))
         table = pd.DataFrame(rows)
-        return Measured(table, tuple(_claims(table)), {"ratios": table.to_xarray()})
+        return Measurement(table, tuple(_claims(table)), {"ratios": table.to_xarray()})
 
 
 def _cases(place: Place, layer: str) -> Iterator[_Case]:
@@ -155,26 +160,24 @@ def _row(case: _Case) -> dict[str, Any]:
     return row
 
 
-def _claims(table: pd.DataFrame) -> Iterator[Claim]:
+def _claims(table: pd.DataFrame) -> Iterator[Observation]:
     for row in table.to_dict(orient="records"):
         ratio, error, p = (row.get(f"{key}_positive") for key in ("ratio", "ratio_error", "p_wigner"))
         where = f"{row['hessian']}, {row['samples']}"
-        text = f"neighbouring levels are spaced as those of a random matrix: {where}"
         # Of a handful of levels a ratio is known, and neither its error nor how well a law fits.
-        if not all(number is not None and np.isfinite(number) for number in (ratio, error, p)) or not error:
-            yield Claim("S2", text, "not decided", "spacing ratio", None, GOE_RATIO, "too few levels")
-            continue
-        away, from_poisson = abs(ratio - GOE_RATIO) / error, abs(ratio - POISSON_RATIO) / error
-        # Few levels agree with either law: that is no evidence for the one.
-        unclear = away <= _SURE and from_poisson <= _SURE
-        yield Claim(
+        known = all(number is not None and np.isfinite(number) for number in (ratio, error, p)) and bool(
+            error
+        )
+        yield observe(
+            f"s2-spacings-{'-'.join(re.findall(r'[a-z0-9]+', where.lower()))}",
             "S2, against S1 7.5",
-            text,
-            decide(None if unclear else away <= _SURE),
+            f"neighbouring levels are spaced as those of a random matrix: {where}",
+            equals(GOE_RATIO, within=_NEAR),
             "mean ratio of neighbouring spacings of positive levels",
-            float(ratio),
-            GOE_RATIO,
-            f"{ratio:.3f} ± {error:.3f}, {away:.1f} errors from random matrices, "
-            f"{from_poisson:.1f} from independent levels ({POISSON_RATIO:.3f}); Wigner surmise "
-            f"after unfolding p = {p:.2g}; {row['null']} of {row['n']} eigenvalues are zero",
+            ratio if known else None,
+            None,
+            f"{ratio:.3f} ± {error:.3f}; independent levels have {POISSON_RATIO:.3f}; Wigner surmise after unfolding "
+            f"p = {p:.2g}; {row['null']} of {row['n']} eigenvalues are zero"
+            if known
+            else "not measured: too few levels",
         )

@@ -17,8 +17,9 @@ from eigentrail.curvature import Curvature, layer_meeting
 from eigentrail.curvature.weight_decay_shift import WeightDecayShift
 from eigentrail.recipes.experiments.decay_shift import decay_shift
 from eigentrail.recipes.experiments.hessian_claims import hessian_claims
-from eigentrail.recipes.framework.claims import Measured, last_scores
-from eigentrail.recipes.framework.experiment import Experiment, Trained, Trial
+from eigentrail.recipes.framework.experiment import Experiment, Trained
+from eigentrail.recipes.framework.measurement import Measurement, last_scores
+from eigentrail.recipes.framework.trial import Trial
 from eigentrail.training import TrainingSettings
 
 #: The two kinds of training that are compared.
@@ -37,17 +38,18 @@ class HessianStudy(Experiment):
 
     decay: float = 1e-3
 
-    def trials(self, settings: TrainingSettings, full: bool) -> list[Trial]:
+    def trials(self, settings: TrainingSettings, full: bool, seeds: int = 1) -> list[Trial]:
         """Plan the two trainings.
 
         Args:
             settings: the study's.
             full: not used: both sizes are the same two trainings.
+            seeds: not used: the study is carried out for one after the other.
 
         Returns:
             The trials.
         """
-        del settings, full
+        del settings, full, seeds
         return [
             Trial(kind, {"weight_decay": decay}, layers={self.studied: 1, "*": 50})
             for kind, decay in zip(KINDS, (0.0, self.decay), strict=True)
@@ -55,7 +57,7 @@ class HessianStudy(Experiment):
 
     def measure(
         self, trained: Sequence[Trained], results: Mapping[str, Mapping[str, xr.DataTree]], tell: Progress
-    ) -> Measured:
+    ) -> Measurement:
         """Confront S1's and S2's claims with the Hessians.
 
         Args:
@@ -64,7 +66,7 @@ class HessianStudy(Experiment):
             tell: told about the progress.
 
         Returns:
-            A row per training and target, and the claims.
+            A row per training and target, and the observations of the claims.
         """
         trees = {trial.trial.name: results[trial.trial.name]["curvature"] for trial in trained}
         tables = []
@@ -77,7 +79,7 @@ class HessianStudy(Experiment):
         tell("the shift by weight decay", 1, 2)
         shift = _shift(trained[1], self.studied)
         tell("done", 2, 2)
-        return Measured(
+        return Measurement(
             pd.concat(tables, ignore_index=True),
             hessian_claims(trees, self.studied, meeting, shift),
             {"meeting": meeting},

@@ -18,8 +18,9 @@ from eigentrail.chance.optimizer_memory import Memory
 from eigentrail.errors import EigentrailError
 from eigentrail.recipes.experiments.geodesic_study import kinks_row, path_row
 from eigentrail.recipes.experiments.swap_claims import swap_claims
-from eigentrail.recipes.framework.claims import Measured, last_scores
-from eigentrail.recipes.framework.experiment import Experiment, Trained, Trial, called, why_lacking
+from eigentrail.recipes.framework.experiment import Experiment, Trained, called, why_lacking
+from eigentrail.recipes.framework.measurement import Measurement, last_scores
+from eigentrail.recipes.framework.trial import Trial
 from eigentrail.training import TrainingSettings
 from eigentrail.trajectories.geodesic import thinned
 from eigentrail.trajectories.singular_path import singular_path
@@ -36,34 +37,35 @@ class SwapStudy(Experiment):
     """The classes are swapped in mid-training; trainings of the first classes throughout are the control.
 
     Attributes:
-        seeds: for how many seeds, at the source's size and at that of two cores.
         every: every how many of its recorded steps the studied layer is looked at.
     """
 
     seeds: tuple[int, int] = (1, 3)
+    together: bool = True
     every: int = 4
 
-    def trials(self, settings: TrainingSettings, full: bool) -> list[Trial]:
+    def trials(self, settings: TrainingSettings, full: bool, seeds: int = 1) -> list[Trial]:
         """Plan the trainings with the swap and those without.
 
         Args:
             settings: the study's.
-            full: True for the source's size.
+            full: not used.
+            seeds: how many.
 
         Returns:
             The trials.
         """
-        count = self.seeds[0 if full else 1]
+        del full
         first = settings.phases[0]
         alone = {"phases": [{"start": first.start, "classes": list(first.classes)}]}
         return [
-            Trial("swap", seeds=count),
-            Trial("control", alone, seeds=count),
+            Trial("swap", seeds=seeds),
+            Trial("control", alone, seeds=seeds),
         ]
 
     def measure(
         self, trained: Sequence[Trained], results: Mapping[str, Mapping[str, xr.DataTree]], tell: Progress
-    ) -> Measured:
+    ) -> Measurement:
         """Look at the paths around the swap; the control is looked at around the same epoch.
 
         Args:
@@ -120,8 +122,10 @@ class SwapStudy(Experiment):
         known = [row for row in rows if "heading" in row]
         there = {row["trial"] for row in known}
         if lacking := [one.trial.name for one in trained if one.trial.name not in there]:
-            return Measured(table, left_out=tuple(left_out), missing=why_lacking(lacking, trained, left_out))
-        return Measured(table, tuple(swap_claims(pd.DataFrame(known))), paths, tuple(left_out))
+            return Measurement(
+                table, left_out=tuple(left_out), missing=why_lacking(lacking, trained, left_out)
+            )
+        return Measurement(table, tuple(swap_claims(pd.DataFrame(known))), paths, tuple(left_out))
 
     def _looked_at(self, x: xr.DataArray) -> xr.DataArray:
         # The source's paths have a point an epoch; neighbouring steps hardly differ and each costs a decomposition.

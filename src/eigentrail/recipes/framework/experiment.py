@@ -7,7 +7,7 @@ import time
 import warnings
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,49 +18,19 @@ from eigentrail import data as datasets
 from eigentrail._progress import Progress, shown, silent
 from eigentrail.data import Data
 from eigentrail.errors import OptionError, RunError, RunWarning
-from eigentrail.recipes.framework.claims import Measured
+from eigentrail.recipes.framework.measurement import Measurement
 from eigentrail.recipes.framework.recipe import Recipe
 from eigentrail.recipes.framework.running import NOTE, default_folder
-from eigentrail.recipes.framework.study import Study
+from eigentrail.recipes.framework.study import Study, study_of
+from eigentrail.recipes.framework.trial import Trial
 from eigentrail.runs import Manifest, Run, open_run
 from eigentrail.runs.manifest import FILE
-from eigentrail.runs.schedules import Every
 from eigentrail.training import DivergenceError, Ensemble, TrainingSettings, train, train_many
 from eigentrail.training.resuming import keep_phases
 
 _BEGINS = "begins"
 # Seconds between two reports of work within a trial.
 _PAUSE = 2.0
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One training of a study, or several that differ in seeds or rates and are trained as one program.
-
-    Attributes:
-        name: the name of its folder.
-        changes: settings other than the study's.
-        share: its number of epochs, as a share of the study's; at least one epoch.
-        seeds: for how many seeds, from the study's own on.
-        lr: several learning rates; none for that of the settings.
-        begins: the trial whose last weights it begins with; None for initial weights.
-        layers: what is recorded; None for what the study records.
-        shown: whether its first run is analysed and shown on the page.
-    """
-
-    name: str
-    changes: Mapping[str, Any] = field(default_factory=dict)
-    share: float = 1.0
-    seeds: int = 1
-    lr: tuple[float, ...] = ()
-    begins: str | None = None
-    layers: Mapping[str, Every] | None = None
-    shown: bool = True
-
-    @property
-    def several(self) -> bool:
-        """Whether it is more than one training."""
-        return self.seeds > 1 or bool(self.lr)
 
 
 @dataclass(frozen=True)
@@ -167,20 +137,21 @@ class Experiment(Study):
     Attributes:
         studied: the layer that is looked at.
         only: the analyses that are made besides those of `analyses`; None for those that every run has.
-        fewest: how many epochs it needs at least.
+        together: whether its trials train all seeds at once; else all of it is carried out for one after the other.
     """
 
     studied: str
     only: tuple[str, ...] | None = None
-    fewest: int = 1
+    together: bool = False
 
     @abstractmethod
-    def trials(self, settings: TrainingSettings, full: bool) -> Sequence[Trial]:
+    def trials(self, settings: TrainingSettings, full: bool, seeds: int = 1) -> Sequence[Trial]:
         """Plan the trainings.
 
         Args:
             settings: the study's settings on the data set.
             full: True for the source's own size, False for one that two cores carry.
+            seeds: for how many seeds at once; 1 where they are not trained together.
 
         Returns:
             The trials; one that begins with another's weights comes after it.
@@ -189,7 +160,7 @@ class Experiment(Study):
     @abstractmethod
     def measure(
         self, trained: Sequence[Trained], results: Mapping[str, Mapping[str, xr.DataTree]], tell: Progress
-    ) -> Measured:
+    ) -> Measurement:
         """Measure what the study is about.
 
         Args:
@@ -198,8 +169,8 @@ class Experiment(Study):
             tell: told about the progress.
 
         Returns:
-            Table, claims, and what the study's figures show; of a training that diverged or cannot be measured a row
-            without numbers.
+            Table, observations, and what the study's figures show; of a training that diverged or cannot be measured
+            a row without numbers.
         """
 
 
@@ -210,6 +181,7 @@ def run_trials(
     *,
     epochs: int | None = None,
     seed: int = 0,
+    seeds: int = 1,
     full: bool = False,
     device: str = "cpu",
     progress: bool | None = None,
@@ -224,6 +196,7 @@ def run_trials(
         data: a data set's name or a folder; None for the study's own.
         epochs: how many; None for the study's.
         seed: the first one, of the initial weights and the order of the samples.
+        seeds: how many the trials train at once.
         full: True for the source's own size, False for one that two cores carry.
         device: where to train: "cpu", "cuda", "cuda:1", or "auto" for a GPU where there is one.
         progress: True for lines on stderr, False for nothing, None for a bar where stderr is a terminal.
@@ -232,13 +205,11 @@ def run_trials(
         The folder and the trials, in their order.
 
     Raises:
-        OptionError: the epochs are too few for what is measured, or the recipe makes one training only.
+        OptionError: the epochs are too few for what is measured, or the recipe trains no network of its own.
         RunError: the folder holds trainings that began elsewhere.
         AllDivergedError: all trainings diverged.
     """
-    study = recipe.plan
-    if not isinstance(study, Experiment):
-        raise OptionError(f"{recipe.name} is no experiment of several trainings")
+    study = study_of(recipe)
     preset = study.preset
     which, source = datasets.resolve(data, recipe.source_data if full else recipe.data)
     folder = Path(path) if path is not None else default_folder(recipe.name, which, seed, full)
@@ -260,7 +231,7 @@ def run_trials(
         "chosen": study.choices(which, recipe.source_data, full, settings, samples),
     }
     done: dict[str, Trained] = {}
-    plan = study.trials(settings, full)
+    plan = study.trials(settings, full, seeds)
     opened: set[str] = set()
     with shown(recipe.name, progress) as tell:
         for place, trial in enumerate(plan):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from eigentrail.data import Data
 from eigentrail.errors import OptionError
 from eigentrail.recipes.framework.recipe import Recipe
+from eigentrail.recipes.framework.run_claim import RunClaim
+from eigentrail.recipes.framework.trial import Trial
 from eigentrail.training import Preset, TrainingSettings
 
 #: Stands for every data set that is not named.
@@ -25,6 +27,10 @@ class Study:
         chosen: for a data set, why.
         analyses: the analyses that belong to it besides those that every run has.
         analysed: globs over the layers that are analysed; None for all, or for the one that the study is about.
+        claims: the source's claims of one such training.
+        seeds: for how many seeds it is carried out unless asked otherwise, at the source's size and at that of two
+            cores; claims need three at least.
+        fewest: how many epochs it needs at least.
     """
 
     preset: Preset
@@ -32,6 +38,23 @@ class Study:
     chosen: Mapping[str, str] = field(default_factory=dict)
     analyses: tuple[str, ...] = ()
     analysed: tuple[str, ...] | None = None
+    claims: tuple[RunClaim, ...] = ()
+    seeds: tuple[int, int] = (1, 1)
+    fewest: int = 1
+
+    def trials(self, settings: TrainingSettings, full: bool, seeds: int = 1) -> Sequence[Trial]:
+        """Plan the trainings.
+
+        Args:
+            settings: not used.
+            full: not used.
+            seeds: how many.
+
+        Returns:
+            One trial of so many seeds.
+        """
+        del settings, full
+        return [Trial("seeds", seeds=seeds)]
 
     def settings(self, data: str, full: bool = False, epochs: int | None = None) -> TrainingSettings:
         """Give the settings on a data set.

@@ -11,8 +11,9 @@ import xarray as xr
 
 from eigentrail._progress import Progress
 from eigentrail.errors import EigentrailError
-from eigentrail.recipes.framework.claims import Measured, last_scores
-from eigentrail.recipes.framework.experiment import Experiment, Trained, Trial
+from eigentrail.recipes.framework.experiment import Experiment, Trained
+from eigentrail.recipes.framework.measurement import Measurement, last_scores
+from eigentrail.recipes.framework.trial import Trial
 from eigentrail.training import TrainingSettings
 from eigentrail.trajectories import evolution_table
 
@@ -34,23 +35,24 @@ class Sweep(Experiment):
     setting: str
     values: tuple[Any, ...]
 
-    def trials(self, settings: TrainingSettings, full: bool) -> list[Trial]:
+    def trials(self, settings: TrainingSettings, full: bool, seeds: int = 1) -> list[Trial]:
         """Plan a training for each value.
 
         Args:
             settings: not used.
             full: not used.
+            seeds: not used.
 
         Returns:
             A trial for each.
         """
-        del settings, full
+        del settings, full, seeds
         stem = self.setting.replace("_", "-")
         return [Trial(f"{stem}-{value}", {self.setting: value}) for value in self.values]
 
     def measure(
         self, trained: Sequence[Trained], results: Mapping[str, Mapping[str, xr.DataTree]], tell: Progress
-    ) -> Measured:
+    ) -> Measurement:
         """Put the ends of the trainings side by side.
 
         Args:
@@ -93,4 +95,4 @@ class Sweep(Experiment):
                 "phase": table["phase_last"],
             }
         missing = ": ".join(left_out[0]) if all(row["phase"] is None for row in rows) and left_out else ""
-        return Measured(pd.DataFrame(rows), left_out=tuple(left_out), missing=missing)
+        return Measurement(pd.DataFrame(rows), left_out=tuple(left_out), missing=missing)

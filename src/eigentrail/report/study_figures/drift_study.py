@@ -12,13 +12,13 @@ import xarray as xr
 from jaxtyping import Float64
 
 from eigentrail.figures import style
-from eigentrail.recipes.framework.claims import Measured
+from eigentrail.recipes.framework.measurement import Measurement
 from eigentrail.report.sections import Plot
 
 _KINDS = (("plain", "without weight decay", style.DATA), ("decay", "with weight decay", style.SPIKE))
 
 
-def plots(measured: Measured) -> list[Plot]:
+def plots(measured: Measurement) -> list[Plot]:
     """Draw what the study of the drift measured.
 
     Args:

@@ -10,14 +10,14 @@ import plotly.graph_objects as go
 import xarray as xr
 
 from eigentrail.figures import style
-from eigentrail.recipes.framework.claims import Measured
+from eigentrail.recipes.framework.measurement import Measurement
 from eigentrail.report.sections import Plot
 
 _RIGHT, _LEFT = style.DATA, style.OTHER
 _BAND = "rgba(207,122,30,0.18)"
 
 
-def plots(measured: Measured) -> list[Plot]:
+def plots(measured: Measurement) -> list[Plot]:
     """Draw what the study of geodesics measured.
 
     Args:
@@ -59,7 +59,7 @@ def plots(measured: Measured) -> list[Plot]:
     return found
 
 
-def scores_by_rate(measured: Measured, dims: int) -> go.Figure:
+def scores_by_rate(measured: Measurement, dims: int) -> go.Figure:
     """Draw the score of each seed beside the walks.
 
     Args:

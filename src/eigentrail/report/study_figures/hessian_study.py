@@ -8,11 +8,11 @@ import xarray as xr
 
 from eigentrail._untrusted import plotly_text
 from eigentrail.figures import style
-from eigentrail.recipes.framework.claims import Measured
+from eigentrail.recipes.framework.measurement import Measurement
 from eigentrail.report.sections import Plot
 
 
-def plots(measured: Measured) -> list[Plot]:
+def plots(measured: Measurement) -> list[Plot]:
     """Draw what the study measured besides its analyses.
 
     Args:
@@ -64,7 +64,7 @@ def meeting_map(data: xr.Dataset) -> go.Figure:
     )
 
 
-def spacing_plots(measured: Measured) -> list[Plot]:
+def spacing_plots(measured: Measurement) -> list[Plot]:
     """Draw the level ratios of several Hessians beside the laws.
 
     Args:

@@ -9,11 +9,11 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from eigentrail.figures import style
-from eigentrail.recipes.framework.claims import Measured
+from eigentrail.recipes.framework.measurement import Measurement
 from eigentrail.report.sections import Plot
 
 
-def plots(measured: Measured) -> list[Plot]:
+def plots(measured: Measurement) -> list[Plot]:
     """Draw what the study of swapped classes measured.
 
     Args:
@@ -49,7 +49,7 @@ def plots(measured: Measured) -> list[Plot]:
     ]
 
 
-def over_epochs(measured: Measured, what: str, title: str, unit: str) -> go.Figure:
+def over_epochs(measured: Measurement, what: str, title: str, unit: str) -> go.Figure:
     """Draw a number over epochs for trainings with the swap and without.
 
     Args:

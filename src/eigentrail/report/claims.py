@@ -1,0 +1,71 @@
+"""What became of a source's claims: the section of a page, whatever kind of recipe measured them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import pandas as pd
+
+from eigentrail.figures.verdicts import verdict_bars
+from eigentrail.findings import ClaimResult
+from eigentrail.report.sections import Listing, Plot, Prose, Section
+
+#: What a verdict is called.
+TOLD = {"yes": "holds", "no": "does not hold", "undecided": "not decided"}
+
+
+def claims_table(claims: Sequence[ClaimResult]) -> pd.DataFrame:
+    """Put claims into a table.
+
+    Args:
+        claims: the claims, decided.
+
+    Returns:
+        A row for each.
+    """
+    return pd.DataFrame([one.to_dict() for one in claims])
+
+
+def counted_verdicts(claims: Sequence[ClaimResult]) -> str:
+    """Count the verdicts.
+
+    Args:
+        claims: the claims, decided.
+
+    Returns:
+        A sentence.
+    """
+    counts = Counter(TOLD[str(one.verdict)] for one in claims)
+    return f"Of {len(claims)} claims {', '.join(f'{counts[told]} {told}' for told in TOLD.values() if counts[told])}."
+
+
+def claims_section(claims: Sequence[ClaimResult]) -> Section:
+    """Show each claim with its verdict over the seeds.
+
+    Args:
+        claims: the claims, decided.
+
+    Returns:
+        The section: how many hold, each with its numbers, and the verdicts by their place in the source.
+    """
+    rows = tuple((TOLD[str(one.verdict)], _text(one), None) for one in claims)
+    table = claims_table(claims)
+    caption = "The file has the claims with all their numbers, seed by seed."
+    return Section(
+        "claims",
+        "What became of the claims",
+        (
+            Prose((counted_verdicts(claims),)),
+            Listing(("Verdict", "Claim and finding"), rows),
+            Plot(verdict_bars(table), table, caption, "claims"),
+        ),
+        "Each claim of the source is decided from one value for each seed, by the rule that is named in the file.",
+        nav="Claims",
+    )
+
+
+def _text(one: ClaimResult) -> str:
+    found = f" {one.detail[0].upper()}{one.detail[1:].rstrip('.')}." if one.detail else ""
+    statement = f"{one.claim.statement[0].upper()}{one.claim.statement[1:].rstrip('.')}."
+    return f"{one.claim.source}: {statement} {one.sentence[0].upper()}{one.sentence[1:]}.{found}"
