@@ -31,7 +31,7 @@ def check_intervention(intervention: Intervention | Callable[..., Any], **option
     assert known.label and known.source, f"{known.name} does not say what it does and where it comes from"
     for option in options:
         assert option in known.options, f"{known.name} has no option {option}"
-    spiked = np.asarray(ensembles.spiked(60, 40, strengths=[6, 4, 3], seed=0))
+    spiked = np.asarray(ensembles.spiked(60, 40, strengths=[6.0, 4.0, 3.0], seed=0))
     cases: dict[str, Any] = {
         "a matrix": spiked,
         "its transpose": np.ascontiguousarray(spiked.T),
