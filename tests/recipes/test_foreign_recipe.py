@@ -48,7 +48,8 @@ def test_one_file_and_an_entry_point_add_a_recipe(
 ) -> None:
     installed("eigentrail.recipes", "shallow", SHALLOW)
     assert main(["study", "--list"]) == 0
-    assert "How fast the norm of the last layer grows." in " ".join(capsys.readouterr().out.split())
+    assert "shallow" in capsys.readouterr().out.split()
+    assert recipes()["shallow"].shows == "How fast the norm of the last layer grows."
     out = tmp_path / "runs"
     assert main(["study", "shallow", "--seeds", "3", "--out", str(out), "-q"]) == 0
     claims = pd.read_csv(out / "claims.csv")
