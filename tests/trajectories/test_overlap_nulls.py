@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import binom
 
 from eigentrail.bases import overlap, singular
-from eigentrail.trajectories import pca
-from eigentrail.trajectories.overlap_nulls import singular_null, updates_null
+from eigentrail.trajectories import drift, pca
+from eigentrail.trajectories.overlap_nulls import end_null, singular_null, updates_null
 
 
 def test_the_share_in_updates_is_that_of_the_components_themselves() -> None:
@@ -51,3 +52,24 @@ def test_the_first_component_of_a_walk_meets_the_last_weights_without_any_traini
         "t,i,j->tij", np.arange(20.0), u, v
     )
     assert singular_null(grown, 40, 0).percentile == 100.0
+
+
+def test_the_first_component_of_a_walk_lies_along_its_end_as_that_of_walks() -> None:
+    p = []
+    for seed in range(24):
+        rng = np.random.default_rng(seed)
+        x = rng.standard_normal(80) + np.cumsum(0.1 * rng.standard_normal((30, 80)), axis=0)
+        found = end_null(x @ x.T, 40, seed)
+        assert found.observed == pytest.approx(drift(x, null=0).weight_overlap, abs=1e-9)
+        assert found.compared is not None
+        p.append(found.compared.p)
+    # Far above a random direction's .09, and no finding: one in twenty.
+    assert sum(one <= 0.05 for one in p) <= binom.ppf(0.999, 24, 0.05)
+    # A drift across the weights and back to their length points along them less than walks do, growth more.
+    rng = np.random.default_rng(1)
+    start = rng.standard_normal(80)
+    x = start * (1.0 + 0.05 * np.arange(30))[:, None] + np.cumsum(
+        0.02 * rng.standard_normal((30, 80)), axis=0
+    )
+    grown = drift(x, null=99).end_overlap
+    assert grown.observed > 0.95 and grown.compared is not None and grown.compared.beyond

@@ -40,10 +40,19 @@ def _findings(row: Row) -> Iterable[Finding]:
         yes=f"The weights drift: {far}; {percent(row['share_linear'] or 0.0)} of the motion is a straight line.",
         no=f"No drift: the weights get {far}, within chance.",
         detail=(
-            f"The norm {growth} ({row['norm_first']:.3g} at the first step, {row['norm_last']:.3g} at the last). The "
-            f"direction's overlap with the last weights is {row['weight_overlap']:+.2f}."
+            f"The norm {growth} ({row['norm_first']:.3g} at the first step, {row['norm_last']:.3g} at the last). "
+            + _end(row)
         ),
     )
+
+
+def _end(row: Row) -> str:
+    seen = f"The direction's overlap with the last weights is {row['weight_overlap']:+.2f}"
+    beside = row.compared("end_overlap")
+    if beside is None:
+        return f"{seen}."
+    more = "more than" if beside.observed > beside.median else "less than"
+    return f"{seen}, {more if beside.beyond else 'as'} walks of the same updates have ({beside.median:+.2f})."
 
 
 def _norms(nodes: Sequence[tuple[str, xr.DataTree]]) -> list[Curve]:
@@ -73,7 +82,7 @@ def _walks(node: xr.DataTree, title: str) -> go.Figure:
     "drift",
     question="Is the motion a drift?",
     about="motion along the first component: line and exponential, norm, beside random walks",
-    version=3,
+    version=4,
     unit="layer",
     order=30,
     cost=seconds,
@@ -167,10 +176,13 @@ def _walks(node: xr.DataTree, title: str) -> go.Figure:
             source="S1 6.5",
             shown=True,
         ),
-        "chance_overlap": Quantity(
-            "Overlap of a random direction",
-            "Mean absolute inner product of a random direction and the last weights.",
-            "0 to 1",
+        "end_overlap": Quantity(
+            "Overlap with the last weights, walks' steps",
+            "The same at the steps at which walks are compared. The first component of any walk lies along its end.",
+            "-1 to 1",
+            null="end_overlap_null",
+            null_name=_SIGNS,
+            side="two",
         ),
         "cosine_2": Quantity(
             "Cosine in component 2",
@@ -234,9 +246,10 @@ def drift(motion: Trajectory, context: Context) -> xr.Dataset:
         context: seed, number of draws, and the layer's principal components.
 
     Returns:
-        `theta` and `norm` [step]; `straightness_null`, `share_null`, `others_null`, `persistence_null` [draw]; `cosine`
-        [component]; `growth_variance` [duration], see `et.trajectories.variance_growth`. Attributes: the numbers of
-        `et.trajectories.Drift`, None for what is not known.
+        `theta` and `norm` [step]; `straightness_null`, `share_null`, `others_null`, `persistence_null` and
+        `end_overlap_null` [draw]; `cosine` [component]; `growth_variance` [duration], see
+        `et.trajectories.variance_growth`. Attributes: the numbers of `et.trajectories.Drift`, None for what is not
+        known.
     """
     found = drift_of(
         motion.weights,
@@ -272,7 +285,7 @@ def drift(motion: Trajectory, context: Context) -> xr.Dataset:
         "norm_slope": found.norm_fit.slope,
         "norm_slope_error": found.norm_fit.slope_error,
         "weight_overlap": found.weight_overlap,
-        "chance_overlap": found.chance_overlap,
+        "end_overlap": found.end_overlap.observed,
         "straightness": walk.straightness,
         "straightness_expected": walk.expected,
         "others_straightness": walk.others_straightness,
@@ -290,6 +303,7 @@ def drift(motion: Trajectory, context: Context) -> xr.Dataset:
             "share_null": ("draw", walk.share_null),
             "others_null": ("draw", walk.others_null),
             "persistence_null": ("draw", walk.persistence_null),
+            "end_overlap_null": ("draw", found.end_overlap.null),
             "growth_variance": ("duration", growth.values),
             "duration": growth["duration"].values,
         }

@@ -14,6 +14,8 @@ from eigentrail.trajectories.geodesic import geodesic as geodesic
 from eigentrail.trajectories.geodesic import geodesics as geodesics
 from eigentrail.trajectories.geodesic import score_by_start as score_by_start
 from eigentrail.trajectories.joined import joined as joined
+from eigentrail.trajectories.jumps import Jumps as Jumps
+from eigentrail.trajectories.jumps import jumps as jumps
 from eigentrail.trajectories.pca import PrincipalComponents as PrincipalComponents
 from eigentrail.trajectories.pca import pca as pca
 from eigentrail.trajectories.quadratic import QuadraticModel as QuadraticModel

@@ -14,7 +14,8 @@ from eigentrail.chance import requested
 from eigentrail.chance.optimizer_memory import Memory
 from eigentrail.errors import TrajectoryError
 from eigentrail.trajectories.fits import ExponentialFit, LinearFit, fit_exponential, fit_line
-from eigentrail.trajectories.gram import gram, walk_origin
+from eigentrail.trajectories.gram import from_zero, gram, walk_origin
+from eigentrail.trajectories.overlap_nulls import OverlapNull, end_null
 from eigentrail.trajectories.pca import PrincipalComponents, components_of, weights_gram
 from eigentrail.trajectories.random_walk import WalkTest, walk_test
 from eigentrail.trajectories.rows import Rows, open_rows
@@ -44,7 +45,9 @@ class Drift:
         norms: ||w(t)|| [step].
         norm_fit: the linear fit of the norms.
         weight_overlap: p_1 . w(T) / ||w(T)||; positive where the drift makes the weights grow.
-        chance_overlap: mean |overlap| of a random direction, sqrt(2 / (pi n)).
+        chance_overlap: mean |overlap| of a random direction, sqrt(2 / (pi n)); no null for a motion, of which any walk
+            has more: see `end_overlap`.
+        end_overlap: p_1 . w(T) / ||w(T)|| at the steps of the walks, beside that of the walks.
         walk: the test against random walks, of the whole motion and of what p_1 leaves.
         components: the leading principal components.
         cosines: [k] share of each component's variance that is the cosine which a random walk has there (1 for a
@@ -62,6 +65,7 @@ class Drift:
     norm_fit: LinearFit
     weight_overlap: float
     chance_overlap: float
+    end_overlap: OverlapNull
     walk: WalkTest
     components: PrincipalComponents
     cosines: Float64[np.ndarray, " k"]
@@ -151,6 +155,7 @@ def drift(
     linear = fit_line(times, y)
     predicted = linear.slope**2 * float(times.var())
     total = components.total
+    walk, end_overlap = _walks(rows, times, draws, seed, steps, Memory(momentum, nesterov, weight_decay))
     return Drift(
         theta=theta.rename("theta"),
         linear=linear,
@@ -163,7 +168,8 @@ def drift(
         norm_fit=fit_line(times, norms),
         weight_overlap=float(p1 @ last) / float(norms[-1]) if norms[-1] > 0.0 else 0.0,
         chance_overlap=float(np.sqrt(2.0 / (np.pi * rows.n))),
-        walk=_walk(rows, times, draws, seed, steps, Memory(momentum, nesterov, weight_decay)),
+        end_overlap=end_overlap,
+        walk=walk,
         components=components,
         cosines=_cosine_content(components.scores.values),
     )
@@ -196,11 +202,17 @@ def _first(found: PrincipalComponents, k: int) -> PrincipalComponents:
     )
 
 
-def _walk(
+def _walks(
     rows: Rows, times: Float64[np.ndarray, " t"], draws: int, seed: int, most: int, memory: Memory
-) -> WalkTest:
+) -> tuple[WalkTest, OverlapNull]:
     places = np.unique(np.round(np.linspace(0, len(rows) - 1, min(len(rows), most))).astype(np.int64))
-    return walk_test(gram(rows.select(places), walk_origin(rows, memory)), times[places], draws, seed, memory)
+    chosen, origin = rows.select(places), walk_origin(rows, memory)
+    g = gram(chosen, origin)
+    whole = g if memory.weight_decay else from_zero(g, chosen, origin)
+    return (
+        walk_test(g, times[places], draws, seed, memory),
+        end_null(whole, draws, seed, times[places], memory),
+    )
 
 
 def _cosine_content(scores: Float64[np.ndarray, "t k"]) -> Float64[np.ndarray, " k"]:

@@ -76,6 +76,24 @@ def gram(rows: Rows, origin: Float64[np.ndarray, " n"], memory: int = _MEMORY) -
     return out
 
 
+def from_zero(
+    g: Float64[np.ndarray, "t t"], rows: Rows, origin: Float64[np.ndarray, " n"]
+) -> Float64[np.ndarray, "t t"]:
+    """Move the origin of a Gram matrix to zero.
+
+    Args:
+        g: [T, T] inner products of (w(t) - origin).
+        rows: the trajectory.
+        origin: [n].
+
+    Returns:
+        The inner products of w(t); those of updates keep the digits that numbers of the size of the weights have.
+    """
+    square = float(origin @ origin)
+    along = np.concatenate([block @ origin for _, _, block in rows.blocks()]) - square
+    return np.asarray(g + along[:, None] + along[None, :] + square)
+
+
 def _product(
     a: Shaped[np.ndarray, "i n"], b: Shaped[np.ndarray, "j n"], origin: Float64[np.ndarray, " n"]
 ) -> Float64[np.ndarray, "i j"]:

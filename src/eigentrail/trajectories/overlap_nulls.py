@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from eigentrail.bases import Basis, overlap, singular
-from eigentrail.chance import Compared, compare_drawn, percentile_of
+from eigentrail.chance import Compared, Side, compare_drawn, percentile_of
 from eigentrail.chance.flipped_updates import flipped_updates
 from eigentrail.chance.optimizer_memory import NO_MEMORY, Memory
 from eigentrail.chance.weight_walks import sign_walks
@@ -27,15 +27,17 @@ class OverlapNull:
     Attributes:
         observed: the number, of the same thinned steps as the walks.
         null: [draws] the same of the walks.
+        side: whether only more than walks have is told, or less too.
     """
 
     observed: float
     null: Float64[np.ndarray, " d"]
+    side: Side = "greater"
 
     @property
     def compared(self) -> Compared | None:
         """The number among those of the walks; None without draws."""
-        return compare_drawn(self.observed, self.null)
+        return compare_drawn(self.observed, self.null, self.side)
 
     @property
     def percentile(self) -> float | None:
@@ -92,6 +94,43 @@ def _share_in_updates(products: Float64[np.ndarray, "u u"], k: int) -> float:
     inner = leading.T @ products @ x
     good = scale > 1e-12 * scale[0]
     return float((inner[good] ** 2 / scale[good]).sum() / norm)
+
+
+def end_null(
+    g: Float64[np.ndarray, "t t"],
+    draws: int,
+    seed: int,
+    times: Float64[np.ndarray, " t"] | None = None,
+    memory: Memory = NO_MEMORY,
+) -> OverlapNull:
+    """Compare how far the first component points along the last weights.
+
+    A random direction is no null: the first component of any walk lies along its end. The walks begin where the weights
+    began and make the observed updates with random signs.
+
+    Args:
+        g: [T, T] Gram matrix of the weights, from zero.
+        draws: how many walks.
+        seed: seed of the signs.
+        times: [T] when the steps are; needed with a memory.
+        memory: what momentum and weight decay do to a walk.
+
+    Returns:
+        p_1 . w(T) / ||w(T)||, p_1 turned to point along the motion, and that of the walks; both ways.
+    """
+    walks = flipped_updates(g, times, memory).grams(draws, seed)
+    return OverlapNull(
+        _along_the_end(g), np.array([_along_the_end(walk) for walk in walks]).reshape(draws), "two"
+    )
+
+
+def _along_the_end(g: Float64[np.ndarray, "t t"]) -> float:
+    values, vectors = np.linalg.eigh(double_centred(g))
+    first = vectors[:, -1] - vectors[:, -1].mean()
+    # p_1 = sum_t first_t w(t) / root of its squared length, along which the weights have the scores first_t root.
+    first *= 1.0 if first @ np.arange(len(first)) >= 0.0 else -1.0
+    root = np.sqrt(max(float(values[-1]), np.finfo(np.float64).tiny))
+    return float(first @ g[:, -1] / root / np.sqrt(max(float(g[-1, -1]), np.finfo(np.float64).tiny)))
 
 
 def singular_null(
