@@ -121,7 +121,7 @@ def test_what_is_lacking_is_the_reason_that_is_told(run: et.Run) -> None:
     for name in ("curvature", "add-back", "landscape", "collapse", "loss-scaling"):
         bare = et.open_run(run.path, analyses=run.path / "none")
         [*_, without] = et.analyze(bare, name, progress=False).skipped[name]
-        assert "give it with model=" in without.reason
+        assert "model=... or --model where it is analysed" in without.reason
         [*_, alone] = et.analyze(bare, name, model=network(), progress=False).skipped[name]
         assert "give them with data=" in alone.reason
         assert "hash" not in alone.reason

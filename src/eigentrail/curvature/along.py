@@ -128,6 +128,7 @@ def _network(run: Run, step: int, model: nn.Module | None, trust: bool) -> nn.Mo
         told = (
             str(error)
             .replace("with model(step, into=...)", "with model=...")
+            .replace("into=... (model=... or --model where it is analysed)", "model=...")
             .replace("into=...", "model=...")
         )
         raise type(error)(told) from error

@@ -143,7 +143,8 @@ class CheckpointFolder(Run):
 
     def _build(self, trust: bool) -> nn.Module:
         self._refuse(
-            f"{self.path} does not say how to build its network: give it with model=... (--model module:name)"
+            f"{self.path} does not say how to build its network: pass one with into=... (model=... or --model where it "
+            "is analysed)"
         )
 
     def _refuse(self, why: str) -> NoReturn:

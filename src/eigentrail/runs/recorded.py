@@ -188,8 +188,8 @@ class RecordedRun(Run):
     def _build(self, trust: bool) -> nn.Module:
         if self.manifest.model.build is None:
             raise RunError(
-                f"{self.path} does not say how to build its network ({self.manifest.model.class_name}): give it with "
-                "model=... (--model module:name), or record with rebuild=..."
+                f"{self.path} does not say how to build its network ({self.manifest.model.class_name}): pass one with "
+                "into=... (model=... or --model where it is analysed), or record with rebuild=..."
             )
         return self.manifest.model.build.build(trust)
 
