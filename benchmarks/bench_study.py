@@ -42,7 +42,7 @@ def parts(folder: Path) -> dict[str, float]:
         return module
 
     module = timed("import", imported)
-    study = module.find_study(None)
+    study = module.find_recipe(None)
     run = timed("training", lambda: module.run_study(study, folder, progress=False))
     for one in module.choose_analyses(None):
         timed(one.name, lambda name=one.name: module.analyze(run, name, progress=False))

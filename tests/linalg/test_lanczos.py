@@ -279,6 +279,26 @@ def test_arguments_that_do_not_fit(options, text):
     assert operator.count == 0
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("block", [1, 4])
+def test_the_space_is_orthonormal_and_holds_its_products(dtype, block):
+    n, spread = 600, torch.linspace(0.0, 1.0, 600, dtype=torch.float64)
+    spread[-8:] = torch.linspace(
+        2.0, 100.0, 8, dtype=torch.float64
+    )  # pairs that converge: orthogonality is lost there
+    diagonal = spread.to(dtype)
+    space = KrylovSpace(lambda v: v * diagonal, n, dtype=dtype, device="cpu", seed=0)
+    for _ in range(block):
+        space.add_random()
+    for _ in range(80 // block):
+        space.expand(np.eye(len(space.pending))[:block])
+    rows = torch.cat([space.vectors, space.pending]).double()
+    assert float((rows @ rows.T - torch.eye(len(rows), dtype=torch.float64)).abs().max()) < 50 * space.eps
+    images = torch.from_numpy(np.vstack([space.images, space.coupling])) * space.unit
+    products = space.vectors.double() * spread
+    assert float((products - images.T @ rows).abs().max()) < 100.0 * 20 * space.eps
+
+
 def test_a_basis_that_does_not_fit_the_memory_is_refused():
     operator = Prescribed(np.arange(300.0), 0)
     with pytest.raises(CurvatureError, match="raise memory_limit or ask for fewer pairs"):

@@ -21,8 +21,8 @@ from eigentrail.curvature.probes import Probe, draw, known_part
 from eigentrail.errors import CurvatureError, OptionError, SpectrumError
 from eigentrail.linalg.krylov_space import Apply
 from eigentrail.linalg.lanczos_quadrature import Tridiagonal, tridiagonals
+from eigentrail.linalg.memory import allowance
 
-MEMORY_LIMIT = 2**31
 _FINEST = 50_000  # points of a grid that is made here
 _MARGIN = 5.0  # widths beside the outermost values
 _BLOCK = 2**22  # kernel values at a time
@@ -121,7 +121,7 @@ def stochastic_density(
     seed: int = 0,
     dtype: torch.dtype = torch.float64,
     device: torch.device | str = "cpu",
-    memory_limit: int = MEMORY_LIMIT,
+    memory_limit: int | None = None,
 ) -> Density:
     """Estimate the density of eigenvalues of an operator.
 
@@ -138,7 +138,8 @@ def stochastic_density(
         seed: of the probes.
         dtype: of the vectors.
         device: where they live.
-        memory_limit: bytes of Lanczos vectors at a time.
+        memory_limit: bytes of Lanczos vectors at a time; None for 2 GiB, or for one run within half of what is
+            available.
 
     Returns:
         The density with its error.
@@ -156,11 +157,13 @@ def stochastic_density(
     if free == 0:
         return exact_density(values, width=width, grid=grid)
     depth = min(depth, free)
-    together = memory_limit // (n * depth * dtype.itemsize)
+    run = n * depth * dtype.itemsize
+    allowed = allowance(run, torch.device(device)) if memory_limit is None else memory_limit
+    together = allowed // run
     if together < 1:
         raise CurvatureError(
-            f"a run of depth {depth} in {n} parameters needs {n * depth * dtype.itemsize / 2**30:.2g} GiB and the "
-            f"limit is {memory_limit / 2**30:.2g} GiB: lower depth or raise memory_limit."
+            f"a run of depth {depth} in {n} parameters needs {run / 2**30:.2g} GiB and the "
+            f"limit is {allowed / 2**30:.2g} GiB: lower depth or raise memory_limit."
         )
     generator = torch.Generator().manual_seed(seed_of(seed))
     counted = _Counted(apply)

@@ -15,9 +15,9 @@ from eigentrail.curvature.exact_outputs import NUMBERS
 from eigentrail.curvature.exact_products import BLOCK, write_products
 from eigentrail.curvature.khatri_rao import KhatriRaoSum
 from eigentrail.curvature.layer_pass import NotClosedError
-from eigentrail.curvature.memory import refuse_above
 from eigentrail.curvature.spot_check import spot_check
 from eigentrail.errors import OptionError
+from eigentrail.linalg.memory import refuse_above
 
 if TYPE_CHECKING:
     from eigentrail.curvature.operator import Curvature

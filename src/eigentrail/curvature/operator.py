@@ -44,13 +44,12 @@ from eigentrail.errors import CurvatureError, DataError, OptionError
 from eigentrail.evaluation.modes import full_precision
 from eigentrail.linalg.finite import all_finite
 from eigentrail.linalg.lanczos import RISK, lanczos
+from eigentrail.linalg.memory import ENOUGH
 from eigentrail.linalg.spectrum_ends import Which
 from eigentrail.runs import Run
 from eigentrail.spectra import Spectrum
 
 Kind: TypeAlias = Literal["hessian", "gauss-newton"]
-#: Bytes that graphs and batches may take.
-MEMORY_LIMIT = 2**31
 # Samples that the loss is computed for twice, to find what is random.
 _CHECKED = 512
 
@@ -86,8 +85,9 @@ class Curvature:
         device: where products are computed; None for that of the parameters.
         dtype: torch.float32 or torch.float64 for copies of the values; None for that of the parameters.
         batch_size: the most samples of a batch; None to choose.
-        memory_limit: bytes that graphs and batches may take, estimated from measured batches of a few samples. The
-            batches are the same in every product.
+        memory_limit: bytes that graphs and batches may take, estimated from measured batches of a few samples, and
+            those of the vectors of `top` and `density`. None for 2 GiB, and for more of vectors where large networks
+            need it and half of the memory that is available holds it. The batches are the same in every product.
         weight_decay: lambda of a term lambda ||w||^2 over the chosen parameters, which adds 2 lambda to every
             eigenvalue, lambda ||w||^2 to the loss and 2 lambda w to the gradient (torch's `weight_decay` is 2 lambda).
         augmentations: k, to put k seeded draws in the place of each sample of a data set that augments at random.
@@ -118,7 +118,7 @@ class Curvature:
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
         batch_size: int | None = None,
-        memory_limit: int = MEMORY_LIMIT,
+        memory_limit: int | None = None,
         weight_decay: float = 0.0,
         augmentations: int | None = None,
         expected: int | None = None,
@@ -140,7 +140,9 @@ class Curvature:
                 f"the loss is {type(loss).__name__}: give a function loss(outputs, targets)."
             )
         self.loss, self.kind, self.layers = loss, kind, layers
-        self.weight_decay, self.seed, self.memory_limit = float(weight_decay), seed, int(memory_limit)
+        self.weight_decay, self.seed = float(weight_decay), seed
+        self.memory_limit = ENOUGH if memory_limit is None else int(memory_limit)
+        self._vector_limit = None if memory_limit is None else int(memory_limit)
         self.expected, self._way, self._batch_size = expected, way, batch_size
         self.weights = weights
         self._ranks = Ranks()
@@ -518,7 +520,7 @@ class Curvature:
             seed=seed,
             dtype=self.dtype,
             device=self.device,
-            memory_limit=self.memory_limit,
+            memory_limit=self._vector_limit,
             risk=risk,
         )
         return CurvatureBasis.of_pairs(pairs)
@@ -563,7 +565,7 @@ class Curvature:
             seed=seed,
             dtype=self.dtype,
             device=self.device,
-            memory_limit=self.memory_limit,
+            memory_limit=self._vector_limit,
         )
 
     @full_precision()
@@ -692,7 +694,7 @@ def _check_options(
     kind: str,
     way: str | None,
     batch_size: int | None,
-    memory_limit: int,
+    memory_limit: int | None,
     weight_decay: float,
     expected: int | None,
     seed: int,
@@ -704,7 +706,8 @@ def _check_options(
     if batch_size is not None:
         whole("batch_size", batch_size, 1)
     # Bytes are often written as 2e9.
-    whole("memory_limit", int(memory_limit) if _is_whole_float(memory_limit) else memory_limit, 1)
+    if memory_limit is not None:
+        whole("memory_limit", int(memory_limit) if _is_whole_float(memory_limit) else memory_limit, 1)
     real("weight_decay", weight_decay)
     if expected is not None:
         whole("expected", expected, 1)

@@ -19,11 +19,11 @@ from jaxtyping import Bool, Float64
 from eigentrail._numbers import real, seed_of, whole
 from eigentrail.errors import CurvatureError, NumericalWarning, OptionError
 from eigentrail.linalg.krylov_space import Apply, KrylovSpace, lengths
+from eigentrail.linalg.memory import allowance
 from eigentrail.linalg.missed_pairs import risk_of_missing
 from eigentrail.linalg.spectrum_ends import Which, counts_at_ends, wanted_places
 from eigentrail.linalg.warm_start import WarmStart, warm_start
 
-MEMORY_LIMIT = 2**31  # bytes of basis vectors
 RISK = 0.01
 
 _SEARCH = 10  # products that one search for missed pairs may take
@@ -70,7 +70,7 @@ def lanczos(
     seed: int = 0,
     dtype: torch.dtype = torch.float64,
     device: torch.device | str = "cpu",
-    memory_limit: int = MEMORY_LIMIT,
+    memory_limit: int | None = None,
     risk: float | None = RISK,
 ) -> EigenPairs:
     """Compute eigenpairs at the ends of the spectrum of a symmetric operator.
@@ -94,7 +94,8 @@ def lanczos(
         seed: of the start and of the search.
         dtype: torch.float32 or torch.float64.
         device: where the vectors live.
-        memory_limit: bytes of basis vectors; restarts keep the basis below.
+        memory_limit: bytes of basis vectors; restarts keep the basis below. None for 2 GiB, or for what twice the
+            wanted pairs take where that is more and within half of the memory that is available.
         risk: accepted probability of a missed pair; None leaves the search out.
 
     Returns:
@@ -123,12 +124,15 @@ def lanczos(
             f"not {most}."
         )
     counts_at_ends(which, k)
-    size = min(n, memory_limit // (n * dtype.itemsize))
-    if size < min(n, k + _ROOM + block):
-        need = (k + _ROOM + block) * n * dtype.itemsize
+    least, vector = k + _ROOM + block, n * dtype.itemsize
+    allowed = memory_limit
+    if allowed is None:
+        allowed = allowance(2 * least * vector, torch.device(device))
+    size = min(n, allowed // vector)
+    if size < min(n, least):
         raise CurvatureError(
-            f"{k} eigenpairs of {n} parameters need {need / 2**30:.2g} GiB of basis vectors and the limit is "
-            f"{memory_limit / 2**30:.2g} GiB: raise memory_limit or ask for fewer pairs."
+            f"{k} eigenpairs of {n} parameters need {least * vector / 2**30:.2g} GiB of basis vectors and the limit is "
+            f"{allowed / 2**30:.2g} GiB: raise memory_limit or ask for fewer pairs."
         )
     former = None if start is None else warm_start(start, start_values, n, k, which, dtype, device)
     space = KrylovSpace(apply, n, dtype=dtype, device=device, seed=seed, room=size)

@@ -8,6 +8,9 @@ import torch
 
 from eigentrail.errors import CurvatureError
 
+#: Bytes that are taken without looking at what there is.
+ENOUGH = 2**31
+
 
 def available(device: torch.device) -> int:
     """Give the memory that can be had now.
@@ -24,6 +27,22 @@ def available(device: torch.device) -> int:
     known = [one for one in found if one is not None]
     # Where the system does not say, 8 GiB stand in.
     return min(known, default=2**33)
+
+
+def allowance(wanted: int, device: torch.device) -> int:
+    """Say how much memory may be taken where nobody said.
+
+    What is available at the moment decides only above 2 GiB: the same call takes the same, and gives the same numbers,
+    on machines that differ, as long as they have it.
+
+    Args:
+        wanted: bytes that the work takes at its best.
+        device: where.
+
+    Returns:
+        2 GiB; for work that wants more, as much as it wants within half of what is available.
+    """
+    return ENOUGH if wanted <= ENOUGH else max(ENOUGH, min(wanted, available(device) // 2))
 
 
 def refuse_above(needed: int, limit: int | None, n: int, dtype: torch.dtype, device: torch.device) -> None:
