@@ -293,10 +293,10 @@ def test_the_space_is_orthonormal_and_holds_its_products(dtype, block):
     for _ in range(80 // block):
         space.expand(np.eye(len(space.pending))[:block])
     rows = torch.cat([space.vectors, space.pending]).double()
-    assert float((rows @ rows.T - torch.eye(len(rows), dtype=torch.float64)).abs().max()) < 50 * space.eps
+    assert float((rows @ rows.T - torch.eye(len(rows), dtype=torch.float64)).abs().max()) < 200 * space.eps
     images = torch.from_numpy(np.vstack([space.images, space.coupling])) * space.unit
     products = space.vectors.double() * spread
-    assert float((products - images.T @ rows).abs().max()) < 100.0 * 20 * space.eps
+    assert float((products - images.T @ rows).abs().max()) < 100.0 * 100 * space.eps
 
 
 def test_a_basis_that_does_not_fit_the_memory_is_refused():
