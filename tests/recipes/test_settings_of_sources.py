@@ -192,7 +192,8 @@ def test_the_list_of_studies_says_what_the_source_s_size_takes(images: Data, nam
     recipe, own = STUDIES[name], preset(name)
     settings = own.settings_for("cifar10")
     model = networks.build(recipe.network, images.input_shape, images.classes)
-    trials = recipe.plan.trials(settings, True) if hasattr(recipe.plan, "trials") else []
+    plan = recipe.plan
+    trials = plan.trials(settings, True, plan.seeds[0]) if hasattr(plan, "trials") else []
     of_each = [(trial.seeds, settings.changed(**trial.changes)) for trial in trials] or [(1, settings)]
     needed = sum(
         count * bytes_of_training(model, images, changed, own.layers_for("cifar10"))
