@@ -19,6 +19,7 @@ from eigentrail.report.glossary import lookup
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
+TUTORIALS = sorted((ROOT / "docs" / "tutorials").glob("*.md"))
 FENCE = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.M | re.S)
 
 
@@ -51,6 +52,14 @@ def test_python_blocks_run(page: Path, workshop: Path) -> None:
         [sys.executable, "-c", code], cwd=workshop, capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 0, f"{page.name}:\n{done.stderr[-3000:]}"
+
+
+@pytest.mark.parametrize("page", TUTORIALS, ids=lambda p: p.name)
+def test_tutorials_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # In this process: each is a few seconds, and the package is imported already.
+    monkeypatch.chdir(tmp_path)
+    code = "\n".join(blocks(page, "python"))
+    exec(compile(code, str(page), "exec"), {"__name__": "tutorial"})
 
 
 def printed(command: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> str:
@@ -89,7 +98,7 @@ def test_console_blocks_run_and_print_what_they_say(
         assert not missing, f"{page.name}: not printed: {missing}\n--- printed:\n{output[-3000:]}"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+@pytest.mark.parametrize("page", [*PAGES, *TUTORIALS], ids=lambda p: p.name)
 def test_links_lead_somewhere(page: Path) -> None:
     targets = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
     broken = [t for t in targets if "://" not in t and not (page.parent / t).exists()]
@@ -124,3 +133,9 @@ def test_sources_are_cited_once_and_linked(page: Path) -> None:
     prose = FENCE.sub("", page.read_text(encoding="utf-8"))
     if page.name != "sources.md" and re.search(r"\bS[0-4]\b", prose):
         assert re.search(r"\(sources\.md#s[0-4]\)|\(docs/sources\.md", prose)
+
+
+def test_the_site_lists_every_page_once() -> None:
+    listed = re.findall(r": ([\w/-]+\.md)$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), re.M)
+    pages = [str(page.relative_to(ROOT / "docs")) for page in (ROOT / "docs").rglob("*.md")]
+    assert sorted(listed) == sorted(pages)
