@@ -6,6 +6,7 @@ import importlib.util
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -42,14 +43,23 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture
+def room(page: Path, workshop: Path) -> Path:
+    """A folder of the page's own with these two files; what its first test makes is there for the second."""
+    folder = workshop / "pages" / page.stem
+    if not folder.is_dir():
+        shutil.copytree(workshop, folder, ignore=shutil.ignore_patterns("pages"))
+    return folder
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
-def test_python_blocks_run(page: Path, workshop: Path) -> None:
+def test_python_blocks_run(page: Path, room: Path) -> None:
     code = "\n".join(blocks(page, "python"))
     if not code:
         assert "```python\n" not in page.read_text(encoding="utf-8")
         return
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=workshop, capture_output=True, text=True, timeout=300, check=False
+        [sys.executable, "-c", code], cwd=room, capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 0, f"{page.name}:\n{done.stderr[-3000:]}"
 
@@ -83,15 +93,15 @@ def printed(command: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> s
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 def test_console_blocks_run_and_print_what_they_say(
-    page: Path, workshop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    page: Path, room: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     # ```console blocks: lines that begin with "$ " are commands; every other line must appear in the output.
-    monkeypatch.chdir(workshop)
+    monkeypatch.chdir(room)
     for block in blocks(page, "console"):
         output, expected = "", []
         for line in block.splitlines():
             if line.startswith("$ "):
-                output += printed(line[2:], workshop, capsys)
+                output += printed(line[2:], room, capsys)
             elif line.strip() and line.strip() != "...":
                 expected.append(line)
         missing = [line for line in expected if " ".join(line.split()) not in " ".join(output.split())]
