@@ -97,6 +97,8 @@ def test_console_blocks_run_and_print_what_they_say(
 ) -> None:
     # ```console blocks: lines that begin with "$ " are commands; every other line must appear in the output.
     monkeypatch.chdir(room)
+    # What a pipe has; the processes of pytest-xdist are told 80.
+    monkeypatch.setenv("COLUMNS", "140")
     for block in blocks(page, "console"):
         output, expected = "", []
         for line in block.splitlines():

@@ -300,9 +300,10 @@ def test_walks_remember_as_the_optimizer_of_the_run_does(
 
 def test_a_training_tells_its_momentum(run: Run) -> None:
     assert memory_of(run) == Memory()
-    manifest = type("Manifest", (), {"optimizer": None, "notes": {"training": {"momentum": 0.9}}})()
-    assert memory_of(type("Fake", (), {"manifest": manifest})()) == Memory(0.9)
-    assert memory_of(type("Fake", (), {"manifest": None})()) == Memory()
+    manifest = type("Manifest", (), {"optimizer": None})()
+    told = type("Told", (), {"manifest": manifest, "settings": {"momentum": 0.9}})()
+    assert memory_of(told) == Memory(0.9)
+    assert memory_of(type("Bare", (), {"manifest": None, "settings": {}})()) == Memory()
 
 
 def test_tables_are_printed_with_their_sentences(

@@ -60,7 +60,8 @@ def test_a_second_study_in_the_folder_is_one_sentence(finished: Path, capsys) ->
     assert err.count("\n") == 1 and "--epochs" in err and "--out" in err
 
 
-def test_list_says_source_what_time_and_disk(capsys) -> None:
+def test_list_says_source_what_time_and_disk(monkeypatch, capsys) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
     assert run(["study", "--list"]) == 0
     out = capsys.readouterr().out
     told = (

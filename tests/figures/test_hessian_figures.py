@@ -215,7 +215,9 @@ def curves_of_adding_back() -> xr.Dataset:
 @pytest.mark.parametrize("what", ["accuracy", "loss"])
 def test_adding_back_has_a_line_for_each_order_and_the_whole(what: str) -> None:
     curves = curves_of_adding_back()
-    figure = checked(moves.add_back(curves, what), "directions added", what)
+    figure = checked(
+        moves.add_back(curves, what), "directions added", {"loss": "cross-entropy"}.get(what, what)
+    )
     assert [t.name for t in figure.data] == [
         "largest eigenvalue first",
         "largest magnitude first",
@@ -260,7 +262,7 @@ def landscapes() -> xr.Dataset:
 
 def test_a_landscape_of_loss_has_its_parabola_and_where_the_weights_are() -> None:
     curves = landscapes()
-    figure = checked(moves.landscape(curves, "loss"), "coordinate", "loss")
+    figure = checked(moves.landscape(curves, "loss"), "coordinate", "cross-entropy")
     assert len(figure.data) == 6
     line, parabola, mark = figure.data[:3]
     assert line.name == "eigenvector 1, λ = 3" and figure.data[3].name == "eigenvector 10, λ = 0.2"

@@ -158,7 +158,7 @@ def test_a_preset_is_trained_on_anybodys_data(tmp_path: Path, digits: Data) -> N
     for number, given in enumerate((pair, torch.utils.data.TensorDataset(*pair), "training_data:noisy")):
         run = et.recipes.train_recipe("mlp50", tmp_path / str(number), given, epochs=1, progress=False)
         assert run.manifest.data["train_samples"] == 64
-        assert run.manifest.notes["preset"] == "mlp50"
+        assert run.manifest.notes["study"] == "mlp50"
         assert "instead of mnist" in run.manifest.notes["chosen"][-1]
     assert "training_data:noisy instead of mnist" in run.manifest.notes["chosen"][-1]
     with pytest.raises(DataError, match="is a int: give a pair"):

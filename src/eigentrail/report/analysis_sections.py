@@ -18,6 +18,7 @@ from eigentrail.report.sections import Fact, Facts, Item, Listing, Plot, Prose, 
 
 # Browsers draw a handful of turning scenes at a time.
 _MOST_RUNS, _LISTED = 4, 40
+_ABBREVIATION = 3
 
 
 def analysis_sections(stories: Sequence[RunStory]) -> list[Section]:
@@ -134,7 +135,9 @@ def _section(analysis: Analysis, stories: Sequence[RunStory]) -> Section | None:
     )
     title = f"{analysis.question} {verdict[:1].upper()}{verdict[1:]}" if verdict else analysis.question
     lead = analysis.about[:1].upper() + analysis.about[1:] + "."
-    return Section(analysis.name, title, tuple(items), lead, nav=analysis.name.capitalize(), folded=True)
+    # An abbreviation stays one.
+    nav = analysis.name.upper() if len(analysis.name) <= _ABBREVIATION else analysis.name.capitalize()
+    return Section(analysis.name, title, tuple(items), lead, nav=nav, folded=True)
 
 
 def _answers(question: str, asked: Sequence[tuple[RunStory, Finding]]) -> Listing:
