@@ -29,6 +29,8 @@ def law_of(spectrum: Spectrum) -> tuple[MarchenkoPastur | None, str]:
         The fit and an empty text, or None and the reason as one sentence.
     """
     try:
+        if spectrum.rows is not None:
+            spectrum.require_width()
         return spectrum.marchenko_pastur(), ""
     except SpectrumError as error:
         return None, str(error)

@@ -7,7 +7,6 @@ import math
 import numpy as np
 
 from eigentrail.metrics.framework.contract import Column, DiagnosisOptions, metric_group
-from eigentrail.metrics.power_law import refuse_even
 from eigentrail.spectra.spectrum import Spectrum
 
 _UNITS = "log₁₀ of λ units; not scale-free"
@@ -34,6 +33,7 @@ _MM = "Martin & Mahoney 2021"
         averaged="mean",
     ),
     order=70,
+    version=2,
 )
 def alpha_norms(spectrum: Spectrum, options: DiagnosisOptions) -> dict[str, float]:
     """Compute both.
@@ -45,7 +45,6 @@ def alpha_norms(spectrum: Spectrum, options: DiagnosisOptions) -> dict[str, floa
     Returns:
         The weighted exponent and the logarithm of the norm.
     """
-    refuse_even(spectrum)
     alpha = float(spectrum.power_law(bootstrap=options.bootstrap, seed=options.seed).alpha)
     values = np.asarray(spectrum.eigenvalues)
     # By the logarithms: λ^α of a steep tail over- or underflows.

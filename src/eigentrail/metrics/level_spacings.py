@@ -48,6 +48,7 @@ _GROUP = "Levels and vectors"
         chance="Tiny for a random matrix, whose levels repel.",
     ),
     order=150,
+    version=2,
     of_noise=True,
 )
 def level_spacings(spectrum: Spectrum) -> Measured:
@@ -59,6 +60,7 @@ def level_spacings(spectrum: Spectrum) -> Measured:
     Returns:
         Mean ratio with its error, and the agreement with Wigner's and Poisson's law.
     """
+    spectrum.require_width()
     found = spectrum.spacings()
     return Measured(
         {

@@ -59,6 +59,7 @@ _GROUP = "Bulk and spikes"
         shown=True,
     ),
     order=30,
+    version=2,
     of_noise=True,
 )
 def marchenko_pastur(spectrum: Spectrum, options: DiagnosisOptions) -> dict[str, float | None]:
@@ -71,6 +72,7 @@ def marchenko_pastur(spectrum: Spectrum, options: DiagnosisOptions) -> dict[str,
     Returns:
         Standard deviation with its error, edges, and distance of the bulk.
     """
+    spectrum.require_width()
     law = spectrum.marchenko_pastur(options.level)
     return {
         "mp_sigma": law.sigma,

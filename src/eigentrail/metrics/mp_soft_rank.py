@@ -14,6 +14,7 @@ from eigentrail.spectra.spectrum import Spectrum
     source="Martin & Mahoney 2021",
     chance="Noise: about 1; the smaller, the further the largest spike stands out.",
     order=130,
+    version=2,
     of_noise=True,
     over_time=True,
     averaged="mean",
@@ -27,4 +28,5 @@ def mp_soft_rank(spectrum: Spectrum) -> float | None:
     Returns:
         0 to about 1; None where no noise law can be fitted.
     """
+    spectrum.require_width()
     return spectrum.ranks().mp_soft

@@ -35,7 +35,7 @@ from eigentrail.spectra.spectrum import Spectrum
         over_time=True,
     ),
     order=200,
-    version=2,
+    version=3,
     of_noise=True,
 )
 def phase(spectrum: Spectrum) -> dict[str, Any]:
@@ -50,6 +50,7 @@ def phase(spectrum: Spectrum) -> dict[str, Any]:
     Raises:
         SpectrumError: it cannot be told, or the spectrum is narrower than noise, which no phase is.
     """
+    spectrum.require_width()
     if narrower_than_noise(spectrum):
         raise SpectrumError(
             "no phase: all singular values are nearly equal, the spectrum is narrower than noise"

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from eigentrail.errors import SpectrumError
 from eigentrail.metrics.framework.contract import Column, DiagnosisOptions, Measured, metric_group
 from eigentrail.metrics.framework.phrases import LAMBDA, NO_BOOTSTRAP
 from eigentrail.spectra.spectrum import Spectrum
 
 _CSN = "Clauset, Shalizi & Newman 2009"
 _MM = "Martin & Mahoney 2021"
-# Weights of half or single precision tell eigenvalues apart down to about this.
-_ROUNDING = 1e-5
 
 
 @metric_group(
@@ -113,7 +108,7 @@ _ROUNDING = 1e-5
         shown=True,
     ),
     order=60,
-    version=2,
+    version=3,
 )
 def power_law(spectrum: Spectrum, options: DiagnosisOptions) -> Measured:
     """Fit the tail.
@@ -125,7 +120,6 @@ def power_law(spectrum: Spectrum, options: DiagnosisOptions) -> Measured:
     Returns:
         Exponent with its uncertainty, where the tail starts, how well it fits, and the model it supports.
     """
-    refuse_even(spectrum)
     fit = spectrum.power_law(bootstrap=options.bootstrap, seed=options.seed)
     low, high = fit.alpha_interval or (None, None)
     return Measured(
@@ -142,19 +136,3 @@ def power_law(spectrum: Spectrum, options: DiagnosisOptions) -> Measured:
         },
         fit.note or None,
     )
-
-
-def refuse_even(spectrum: Spectrum) -> None:
-    """Refuse a spectrum whose spread is the rounding of the weights, as an orthogonal matrix's is.
-
-    Args:
-        spectrum: of a matrix.
-
-    Raises:
-        SpectrumError: all eigenvalues but zeros are equal to rounding.
-    """
-    values = np.asarray(spectrum.eigenvalues)
-    top = float(values[-1])
-    positive = values[values > _ROUNDING * top]
-    if top - float(positive[0]) <= _ROUNDING * top:
-        raise SpectrumError("all singular values are equal to the rounding of the weights: there is no tail")

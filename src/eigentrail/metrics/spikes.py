@@ -49,6 +49,7 @@ _GROUP = "Bulk and spikes"
         of_update=True,
     ),
     order=40,
+    version=2,
     of_noise=True,
 )
 def spikes(spectrum: Spectrum, options: DiagnosisOptions) -> dict[str, float | int | None]:
@@ -61,6 +62,7 @@ def spikes(spectrum: Spectrum, options: DiagnosisOptions) -> dict[str, float | i
     Returns:
         Threshold, number, and strength of the largest.
     """
+    spectrum.require_width()
     law = spectrum.marchenko_pastur(options.level)
     return {
         "spike_threshold": law.threshold,

@@ -68,9 +68,10 @@ def layer_numbers(values: np.ndarray[Any, Any], rows: int, cols: int, level: flo
     try:
         ranks = spectrum.ranks()
         told["stable_rank"], told["effective_rank"] = float(ranks.stable), float(ranks.effective)
+        spectrum.require_width()
         told["spikes"] = float(spectrum.marchenko_pastur(level).spikes)
         told["phase"] = float(PHASES.index(spectrum.phase().label))
     except (SpectrumError, LayerError):
-        # Too few eigenvalues for a bulk or a phase: they stay NaN.
+        # Too few eigenvalues for a bulk or a phase, or nearly equal ones: they stay NaN.
         pass
     return told

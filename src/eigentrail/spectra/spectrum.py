@@ -16,6 +16,7 @@ from eigentrail.spectra import eigenvalues as _eigenvalues
 from eigentrail.spectra.eigenvalues import LeadingVectors
 from eigentrail.spectra.entry_statistics import EntryStatistics, entry_statistics
 from eigentrail.spectra.marchenko_pastur import MarchenkoPastur, fit_marchenko_pastur
+from eigentrail.spectra.narrow import why_narrow
 from eigentrail.spectra.phases import Phase, classify, collapsed
 from eigentrail.spectra.power_law import PowerLaw, fit_power_law
 from eigentrail.spectra.randomized import ShuffleNull, shuffled_null
@@ -347,8 +348,11 @@ class Spectrum:
             Exponent, start of the tail, Kolmogorov-Smirnov distance, verdict; see `PowerLaw`.
 
         Raises:
-            SpectrumError: with fewer than 10 positive eigenvalues.
+            SpectrumError: with fewer than 10 positive eigenvalues, or where most singular values of a matrix are nearly
+                equal: what stands beside a block of equal values is no tail.
         """
+        if self._rows is not None:
+            self.require_width()
         return self._as_given(self._tail(bootstrap, seed, alternatives))
 
     def ranks(self, eps: float = 1e-3, norm: str = "frobenius") -> Ranks:
@@ -395,7 +399,8 @@ class Spectrum:
             The label, its evidence and how sure it is; see `Phase`.
 
         Raises:
-            SpectrumError: when the shape is unknown or there are too few eigenvalues.
+            SpectrumError: when the shape is unknown, there are too few eigenvalues, or most are nearly equal
+                (`require_width`).
         """
 
         def compute() -> Phase:
@@ -403,6 +408,7 @@ class Spectrum:
             empty = collapsed(self._values, rows)
             if empty is not None:
                 return empty
+            self.require_width()
             return classify(
                 self._values,
                 rows,
@@ -414,6 +420,20 @@ class Spectrum:
             )
 
         return self._once(("phase",), compute)
+
+    def require_width(self) -> None:
+        """Refuse a spectrum whose eigenvalues are mostly nearly equal, as an orthogonal matrix's are.
+
+        The Marchenko-Pastur law can still be scaled to it, but describes nothing there; nor is there a tail, a phase, or
+        a statistic of spacings. Whatever shows these asks first.
+
+        Raises:
+            SpectrumError: the middle half of the eigenvalues has less than a tenth of the width of noise.
+        """
+        rows, cols = self._shape("the width of noise")
+        why = self._once(("narrow",), lambda: why_narrow(self._values, rows, cols, self._matrices))
+        if why:
+            raise SpectrumError(why)
 
     def _shape(self, what: str) -> tuple[int, int]:
         if self._rows is None or self._cols is None:
