@@ -14,7 +14,7 @@ import scipy.sparse
 
 import eigentrail as et
 from eigentrail import parsimony as ps
-from eigentrail.parsimony.completion_study import Problem
+from eigentrail.parsimony.problem import Problem
 from sidebyside import HEADER, alternate, machine, once, row
 
 
@@ -63,10 +63,10 @@ def completion(d: int = 200, rank: int = 5, share: float = 0.2) -> None:
     reached = {name: work() for name, work in sides.items()}
     ours, full = alternate(sides["compressed, gamma = 1"], sides["full"], 1)
     narrow = once(sides["narrow"])
-    steps = reached["compressed, gamma = 1"][0]
+    steps = reached["compressed, gamma = 1"].iterations
     what = f"completion to 1e-2, d = {d}, r = {rank}, p = {share} ({steps:g} iterations)"
-    print(row(what, f"full ({reached['full'][0]:g} iterations)", ours.cpu, full.cpu, "3x"))
-    print(row(what, f"narrow ({reached['narrow'][0]:g} iterations)", ours.cpu, narrow.cpu, ""))
+    print(row(what, f"full ({reached['full'].iterations:g} iterations)", ours.cpu, full.cpu, "3x"))
+    print(row(what, f"narrow ({reached['narrow'].iterations:g} iterations)", ours.cpu, narrow.cpu, ""))
 
 
 def against_soft_impute(d: int = 1000, rank: int = 5, share: float = 0.2) -> None:

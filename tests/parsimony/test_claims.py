@@ -10,6 +10,7 @@ from eigentrail.findings import Verdict
 from eigentrail.parsimony import completion_study, compressed, data, law_study, separation_study
 from eigentrail.parsimony.claims import CLAIMS, COMPLETION, LAW, SEPARATION
 from eigentrail.parsimony.initial import stream
+from eigentrail.parsimony.problem import Problem
 
 
 def verdicts(studied) -> dict[str, Verdict]:
@@ -31,7 +32,17 @@ def test_separation_holds_over_three_seeds() -> None:
     assert Verdict.NO not in said.values()
     assert said["s3-unchanged-spectrum"] is said["s3-separation-bound"] is Verdict.YES
     scales = found.tables["scales"]
-    assert (scales.bound[scales.eps == 0.5] > 1).all()  # where it says nothing
+    assert set(scales.says[scales.eps == 0.5]) == {"nothing"} and set(scales.says[scales.eps < 0.4]) == {
+        "something"
+    }
+    # Every law and network: a smaller scale separates faster and takes longer.
+    for _, part in scales.groupby(["network", "law"]):
+        assert part.sort_values("eps").slope.is_monotonic_increasing
+        assert part.sort_values("eps").iterations.is_monotonic_decreasing
+    linear = scales[
+        (scales.network == "linear") & (scales.law == "orthogonal") & (scales.says == "something")
+    ]
+    assert (linear["ratio high"] < linear.bound).all()
 
 
 @pytest.mark.slow
@@ -52,12 +63,13 @@ def test_compression_completes_with_the_discrepant_rate_only() -> None:
 
 
 def test_gamma_repairs_what_plain_compression_cannot() -> None:
-    problem = completion_study.Problem.draw(60, 3, 0.3, seed=0)
-    _, stalled = problem.train(problem.compressed(3), 1000, gamma=0.0)
-    steps, repaired = problem.train(problem.compressed(3), 1000, gamma=1.0)
-    assert stalled > 0.4 and repaired < 1e-2 and steps < 1000
+    problem = Problem.draw(60, 3, 0.3, seed=0)
+    stalled = problem.train(problem.compressed(3), 1000, gamma=0.0)
+    repaired = problem.train(problem.compressed(3), 1000, gamma=1.0)
+    assert stalled.error > 0.4 and not stalled.recovered
+    assert repaired.recovered and repaired.truth < 1e-2 and repaired.iterations < 1000
     # A rate far above 2 / (share (L + 2)) diverges, which counts as not reached.
-    assert problem.train(problem.compressed(3), 1000, gamma=1.0, rate=20.0) == (1000.0, np.inf)
+    assert problem.train(problem.compressed(3), 1000, gamma=1.0, rate=20.0) == (1000.0, np.inf, np.inf)
 
 
 def test_directions_begin_independent_of_the_data_of_the_same_seed() -> None:
@@ -71,9 +83,7 @@ def test_directions_begin_independent_of_the_data_of_the_same_seed() -> None:
             np.random.default_rng(seed).standard_normal(200),
         ):
             assert abs(left @ other) / np.linalg.norm(other) < 5 / np.sqrt(200)
-        mask = completion_study.Problem.draw(200, 1, 0.5, seed).mask
-        start = compressed.completion_start(
-            completion_study.Problem.draw(200, 1, 0.5, seed).loss().observed, 1, 2, 0.1, seed
-        )
+        mask = Problem.draw(200, 1, 0.5, seed).mask
+        start = compressed.completion_start(Problem.draw(200, 1, 0.5, seed).loss().observed, 1, 2, 0.1, seed)
         assert mask.mean() == pytest.approx(0.5, abs=0.02)
         assert abs(start[-1][:, 0] @ left) < 5 / np.sqrt(200)

@@ -13,8 +13,8 @@ from eigentrail.spectra.narrow import relative_width
 from eigentrail.spectra.phases import PHASES
 
 OF_NOISE_OR_TAIL = (
-    "mp_sigma", "mp_edge_high", "mp_ks_distance", "mp_soft_rank", "spikes", "spike_threshold", "alpha", "weighted_alpha",
-    "spacing_ratio", "spacing_p_wigner", "phase",
+    "mp_sigma", "mp_edge_high", "mp_ks_distance", "mp_soft_rank", "spikes", "spike_threshold", "alpha",
+    "weighted_alpha", "spacing_ratio", "spacing_p_wigner", "phase",
 )  # fmt: skip
 
 

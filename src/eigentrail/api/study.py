@@ -325,7 +325,7 @@ def _claims_measured(call: _Call, plan: ClaimStudy) -> ClaimStudyResult:
         table.to_csv(folder / f"{file_stem(name)}.csv", index=False)
     claims_table(results).to_csv(folder / "claims.csv", index=False)
     title, how = f"{recipe.name}: {recipe.shows}", f"{recipe.source}, seeds {seed} to {last}"
-    page = write_page(claim_page(title, how, results, tables), folder / PAGE)
+    page = write_page(claim_page(title, how, results, tables, plan.figures), folder / PAGE)
     return ClaimStudyResult(recipe, dict(tables), list(results), page)
 
 

@@ -15,9 +15,11 @@ from eigentrail.parsimony.initial import Law, Matrix, initial_weights
 from eigentrail.parsimony.invariant import balancedness
 from eigentrail.parsimony.losses import SquaredError
 from eigentrail.parsimony.separation import class_separation, separation_bound
-from eigentrail.parsimony.studying import Size, Studied, check_size, decide, table
+from eigentrail.parsimony.studying import Size, Studied, check_size, decide, over_seeds, table
 
 _SCALES = (0.5, 0.3, 0.2, 0.1)
+_LAWS: tuple[Law, ...] = ("orthogonal", "normal", "uniform")
+_NAMES = {False: "linear", True: "ReLU"}
 _CLASSES = 3
 _CONVERGED = 1e-4
 _STEPS = 20_000
@@ -31,15 +33,27 @@ def run(seeds: Sequence[int] = (0, 1, 2, 3, 4), size: Size = "small") -> Studied
         size: "small" for d = 30, "full" for d = 100, both with three classes.
 
     Returns:
-        The tables `separation` (a row for each seed) and `scales` (scale, activation, law, iterations, D ratio and the
-        bound, which says nothing where it is 1 or more), and the verdicts.
+        The tables `separation` (a row for each seed); `scales`, the sweep over networks, laws and scales, over seeds
+        with their intervals: iterations, slope of log10 D_l by layer, the largest D ratio and its bound, `says` whether
+        the bound says anything (it does not where it is 1 or more); `depths`, D_l by layer; and the verdicts.
     """
     check_size(size)
     d = 30 if size == "small" else 100
     found = [_measure(d, seed) for seed in seeds]
     values = [one[0] for one in found]
-    scales = pd.DataFrame([row for one in found for row in one[1]])
-    return Studied({"separation": table(values, seeds), "scales": scales}, decide(SEPARATION, values))
+    scales = over_seeds(
+        pd.DataFrame([row for one in found for row in one[1]]),
+        ("network", "law", "eps"),
+        ("iterations", "slope", "ratio"),
+    )
+    scales["bound"] = [separation_bound(_CLASSES, eps) for eps in scales["eps"]]
+    scales["says"] = ["something" if bound < 1.0 else "nothing" for bound in scales["bound"]]
+    depths = over_seeds(
+        pd.DataFrame([row for one in found for row in one[2]]), ("network", "law", "layer"), ("log10 D",)
+    )
+    return Studied(
+        {"separation": table(values, seeds), "scales": scales, "depths": depths}, decide(SEPARATION, values)
+    )
 
 
 class _Trained:
@@ -73,21 +87,25 @@ class _Trained:
         return float((self.separation[1:] / self.separation[:-1]).max())
 
     @property
+    def slope(self) -> float:
+        """Of log10 D_l by layer, least squares."""
+        return float(np.polyfit(np.arange(self.depth), np.log10(self.separation), 1)[0])
+
+    @property
     def correlation(self) -> float:
         """Of log D_l with l."""
         return float(np.corrcoef(np.arange(self.depth), np.log(self.separation))[0, 1])
 
 
-def _measure(d: int, seed: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def _measure(d: int, seed: int) -> tuple[dict[str, Any], list[dict[str, Any]], list[dict[str, Any]]]:
     data = orthogonal_classes(d, _CLASSES, seed=seed)
     swept = {
-        (relu, scale): _Trained(data, scale, 3, seed, relu=relu)
+        (relu, law, scale): _Trained(data, scale, 3, seed, relu=relu, law=law)
         for relu in (False, True)
+        for law in _LAWS
         for scale in _SCALES
     }
-    by_law = {
-        law: _Trained(data, 0.3, 5, seed, rate=0.02, law=law) for law in ("orthogonal", "normal", "uniform")
-    }
+    by_law = {law: _Trained(data, 0.3, 5, seed, rate=0.02, law=law) for law in _LAWS}
     relu = _Trained(data, 0.3, 5, seed, rate=0.02, relu=True)
     fine, coarse = (_Trained(data, 0.2, 3, seed, rate=rate, goal=1e-10) for rate in (0.025, 0.05))
     tight, tighter = (_Trained(data, scale, 3, seed, goal=1e-10) for scale in (0.1, 0.05))
@@ -102,20 +120,27 @@ def _measure(d: int, seed: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         "s3-unchanged-spectrum": float(np.mean(unchanged)) / (d - 2 * _CLASSES),
         "s3-separation-bound": tight.ratio / separation_bound(_CLASSES, 0.1),
         "s3-separation-scale": tight.ratio / tighter.ratio / 4.0,
-        "s3-trade-off": [swept[False, scale].iterations for scale in _SCALES],
-        "s3-trade-off-relu": [swept[True, scale].iterations for scale in _SCALES],
+        "s3-trade-off": [swept[False, "orthogonal", scale].iterations for scale in _SCALES],
+        "s3-trade-off-relu": [swept[True, "orthogonal", scale].iterations for scale in _SCALES],
         **{f"s3-linear-{law}": net.correlation for law, net in by_law.items()},
         "s3-linear-relu": relu.correlation,
     }
     rows = [
         {
             "seed": seed,
-            "network": "ReLU" if active else "linear",
+            "network": _NAMES[active],
+            "law": law,
             "eps": scale,
             "iterations": net.iterations,
+            "slope": net.slope,
             "ratio": net.ratio,
-            "bound": separation_bound(_CLASSES, scale),
         }
-        for (active, scale), net in swept.items()
+        for (active, law, scale), net in swept.items()
     ]
-    return values, rows
+    deep = {("linear", law): net for law, net in by_law.items()} | {("ReLU", "orthogonal"): relu}
+    depths = [
+        {"network": network, "law": law, "layer": layer, "log10 D": float(np.log10(value))}
+        for (network, law), net in deep.items()
+        for layer, value in enumerate(net.separation)
+    ]
+    return values, rows, depths

@@ -1,16 +1,16 @@
-"""What the studies of parsimony share: values of statistics over seeds, and iterations to a goal."""
+"""What the studies of parsimony share: statistics of each seed, and their means and intervals over seeds."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
+import scipy.stats
 
 from eigentrail.errors import OptionError
 from eigentrail.findings import Claim, ClaimResult
-from eigentrail.parsimony.descent import State
 
 Size = Literal["small", "full"]
 
@@ -82,24 +82,48 @@ def table(values: Sequence[Mapping[str, Any]], seeds: Sequence[int]) -> pd.DataF
     return pd.DataFrame(rows, index=pd.Index(list(seeds), name="seed"))
 
 
-def iterations_to(
-    states: Iterable[State], error: Callable[[State], float], goal: float, every: int = 5
-) -> tuple[float, float]:
-    """Descend until an error falls below a goal.
+def over_seeds(
+    rows: pd.DataFrame, by: Sequence[str], columns: Sequence[str], level: float = 0.95
+) -> pd.DataFrame:
+    """Bring the rows of several seeds together.
 
     Args:
-        states: the descent.
-        error: of a state.
-        goal: where to stop.
-        every: the error is looked at every so many steps.
+        rows: a row for each setting and seed.
+        by: the columns that name a setting.
+        columns: the numbers.
+        level: of the intervals.
 
     Returns:
-        The number of the step, NaN where it was not reached, and the last error.
+        A row for each setting, in the order in which they come: the mean of each number under its name, `NAME low` and
+        `NAME high`, its interval by Student's t (the mean itself for a single seed), and `seeds`.
     """
-    last = float("nan")
-    for state in states:
-        if state.step % every == 0:
-            last = error(state)
-            if last < goal:
-                return float(state.step), last
-    return float("nan"), last
+    found = []
+    for key, part in rows.groupby(list(by), sort=False):
+        one: dict[str, Any] = dict(zip(by, key, strict=True))
+        for name in columns:
+            x = part[name].to_numpy(dtype=np.float64)
+            half = 0.0
+            if len(x) > 1:
+                half = float(scipy.stats.t.ppf(0.5 + level / 2, len(x) - 1) * x.std(ddof=1) / np.sqrt(len(x)))
+            one |= {
+                name: float(x.mean()),
+                f"{name} low": float(x.mean()) - half,
+                f"{name} high": float(x.mean()) + half,
+            }
+        found.append({**one, "seeds": len(part)})
+    return pd.DataFrame(found)
+
+
+def share_interval(successes: int, of: int, level: float = 0.95) -> tuple[float, float]:
+    """Give the interval of a share (Wilson 1927).
+
+    Args:
+        successes: how many.
+        of: out of so many.
+        level: of the interval.
+
+    Returns:
+        Its lower and upper end.
+    """
+    found = scipy.stats.binomtest(successes, of).proportion_ci(level, method="wilson")
+    return float(found.low), float(found.high)

@@ -7,16 +7,21 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from eigentrail._cells import cell
+from eigentrail.figures.of_table import TableFigure, draw
 from eigentrail.findings import ClaimResult
 from eigentrail.report.claims import TOLD, claims_section, counted_verdicts
 from eigentrail.report.page import render
-from eigentrail.report.sections import Card, Cards, Grid, Item, Page, Prose, Section
+from eigentrail.report.sections import Card, Cards, Grid, Item, Page, Plot, Prose, Section
 
 _MOST_ROWS = 60
 
 
 def claim_page(
-    title: str, source: str, claims: Sequence[ClaimResult], tables: Mapping[str, pd.DataFrame]
+    title: str,
+    source: str,
+    claims: Sequence[ClaimResult],
+    tables: Mapping[str, pd.DataFrame],
+    figures: Sequence[TableFigure] = (),
 ) -> str:
     """Write the page.
 
@@ -25,6 +30,7 @@ def claim_page(
         source: how it was made.
         claims: the claims, decided over seeds.
         tables: by name.
+        figures: what is drawn of them.
 
     Returns:
         One self-contained HTML document.
@@ -43,6 +49,18 @@ def claim_page(
     sections = [Section("answers", "Answers", tuple(answers), nav="Answers")]
     if claims:
         sections.append(claims_section(claims))
+    if figures:
+        plots = tuple(
+            Plot(
+                draw(one, tables[one.table]),
+                tables[one.table],
+                one.caption,
+                f"{one.table}-{place}",
+                wide=bool(one.panel),
+            )
+            for place, one in enumerate(figures, start=1)
+        )
+        sections.append(Section("measured", "What was measured", plots, nav="Figures"))
     for name, table in tables.items():
         sections.append(
             Section(

@@ -424,8 +424,8 @@ class Spectrum:
     def require_width(self) -> None:
         """Refuse a spectrum whose eigenvalues are mostly nearly equal, as an orthogonal matrix's are.
 
-        The Marchenko-Pastur law can still be scaled to it, but describes nothing there; nor is there a tail, a phase, or
-        a statistic of spacings. Whatever shows these asks first.
+        The Marchenko-Pastur law can still be scaled to it, but describes nothing there; nor is there a tail, a phase,
+        or a statistic of spacings. Whatever shows these asks first.
 
         Raises:
             SpectrumError: the middle half of the eigenvalues has less than a tenth of the width of noise.

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 import pandas as pd
 
+from eigentrail.figures.of_table import TableFigure
 from eigentrail.findings import ClaimResult
 
 #: What such a recipe measures: tables by name, and the claims decided over the seeds.
@@ -21,7 +22,9 @@ class ClaimStudy:
     Attributes:
         measure: `measure(seeds, size)` with size "small" or "full", gives tables and decided claims.
         seeds: how many seeds unless asked otherwise; claims need three at least.
+        figures: what the page draws of the tables.
     """
 
     measure: Callable[[Sequence[int], Any], Measures]
     seeds: int = 3
+    figures: tuple[TableFigure, ...] = ()
