@@ -82,7 +82,7 @@ def draw(figure: TableFigure, table: pd.DataFrame) -> go.Figure:
     names = list(dict.fromkeys(name for _, _, name in _curves(figure, table)))
     colours = {name: style.CYCLE[place % len(style.CYCLE)] for place, name in enumerate(names)}
     traces: list[dict[str, Any]] = []
-    layout: dict[str, Any] = {"annotations": []}
+    layout: dict[str, Any] = {"margin": {"b": 66}} if figure.panel else {}
     told: set[str] = set()
     for place, panel in enumerate(panels):
         at = str(place + 1) if place else ""
@@ -115,10 +115,9 @@ def draw(figure: TableFigure, table: pd.DataFrame) -> go.Figure:
         if place:
             layout[f"yaxis{at}"] |= {"matches": "y", "showticklabels": False, "title": {"text": ""}}
         if panel is not None:
-            layout["annotations"].append(
-                {"text": plotly_text(str(panel)), "x": (place + 0.5) * share, "y": 1.0, "xref": "paper",
-                 "yref": "paper", "yanchor": "bottom", "showarrow": False}
-            )  # fmt: skip
+            # Below its axis: above it the page has the legend.
+            said = f"{layout[f'xaxis{at}']['title']['text']}<br><b>{plotly_text(str(panel))}</b>"
+            layout[f"xaxis{at}"]["title"] = {"text": said}
     first = {name: layout.pop(name) for name in ("xaxis", "yaxis")}
     return style.build(traces, title=plotly_text(figure.title), **first, **layout)
 

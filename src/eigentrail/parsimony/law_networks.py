@@ -53,7 +53,7 @@ class LawNetwork:
         momentum: of the heavy ball; the rate is lowered by as much as it multiplies steps.
     """
 
-    name: str = "the theorem's"
+    name: str = "whitened data"
     depth: int = 3
     eps: float = 0.1
     narrow: bool = False
