@@ -120,7 +120,7 @@ def _held(point: Point, batch: Batch, make: Callable[[Point, Batch], Any]) -> in
         # A network that calls `torch.func.grad` itself takes no hooks: whatever is read and written may be kept.
         with Traffic() as seen:
             make(point, batch)
-        return seen.bytes
+        return int(seen.bytes)
     own = {value.untyped_storage().data_ptr() for value in point.held()}
     found = sum(size for place, size in sizes.items() if place not in own)
     del graph
