@@ -206,11 +206,13 @@ def test_downloads_hold_the_data(visit: Visit, small: Any, tmp_path: Path) -> No
 
 
 def test_a_click_on_a_point_opens_its_matrix(visit: Visit) -> None:
-    visit.page.wait_for_selector("#overview figure .point")
-    visit.page.evaluate(
-        """() => document.querySelector('#overview figure .canvas')
-            .emit('plotly_click', { points: [{ customdata: [4, 'x'] }] })"""
-    )
+    visit.unfold()
+    figures = visit.page.locator("main figure.plot:visible")
+    for number in range(figures.count()):
+        figures.nth(number).scroll_into_view_if_needed()
+        figures.nth(number).locator(".main-svg").first.wait_for()
+    figure = visit.page.locator("main figure:has(.point)").first
+    figure.locator(".canvas").evaluate("e => e.emit('plotly_click', { points: [{ customdata: [4, 'x'] }] })")
     visit.until("location.hash === '#layer-5'")
 
 
