@@ -18,20 +18,16 @@ from eigentrail.recipes import recipe
 
 @recipe("shallow", source="somewhere 1.2", network="mlp50", data="digits", minutes="1 minute", disk="1 MB")
 def shallow():
-    '''How fast the norm of the last layer grows.'''
-    from eigentrail.findings import Claim, greater_than
+    '''How long the last layer is.'''
+    from eigentrail.findings import Claim, equals
     from eigentrail.recipes import RunClaim, Study
     from eigentrail.training import Preset, TrainingSettings
 
-    grows = Claim("shallow-norm", "somewhere 1.2", "The largest value grows.", "end over start", greater_than(1.0))
+    longer = Claim("shallow-sides", "somewhere 1.2", "It is five times as long as wide.", "sides", equals(5.0, 0.0))
     return Study(
         Preset(settings=TrainingSettings(lr=0.1, epochs=2), layers={"fc3.weight": 1}),
         analysed=("fc3.weight",),
-        claims=(
-            RunClaim(
-                grows, "evolution", "fc3.weight", lambda row: row["effective_rank_first"] / row["effective_rank_last"]
-            ),
-        ),
+        claims=(RunClaim(longer, "evolution", "fc3.weight", lambda row: 500 / min(row["rows"], row["cols"]) ** 2),),
     )
 """
 
@@ -49,13 +45,13 @@ def test_one_file_and_an_entry_point_add_a_recipe(
     installed("eigentrail.recipes", "shallow", SHALLOW)
     assert main(["study", "--list"]) == 0
     assert "shallow" in capsys.readouterr().out.split()
-    assert recipes()["shallow"].shows == "How fast the norm of the last layer grows."
+    assert recipes()["shallow"].shows == "How long the last layer is."
     out = tmp_path / "runs"
     assert main(["study", "shallow", "--seeds", "3", "--out", str(out), "-q"]) == 0
     claims = pd.read_csv(out / "claims.csv")
-    assert claims["id"].tolist() == ["shallow-norm"] and claims["seeds"].tolist() == [3]
+    assert claims["id"].tolist() == ["shallow-sides"] and claims["seeds"].tolist() == [3]
     assert claims["verdict"].tolist() == ["holds"]
-    assert "The largest value grows." in (out / "report.html").read_text(encoding="utf-8")
+    assert "It is five times as long as wide." in (out / "report.html").read_text(encoding="utf-8")
 
 
 def test_what_is_no_recipe_is_refused(installed: Callable[[str, str, str], None]) -> None:
