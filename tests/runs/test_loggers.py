@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -88,10 +89,17 @@ def test_wandb_offline_reads_them_back(
     with opened_logger("wandb:walks") as logger:
         show_run(open_run(recorded), logger)
     [file] = tmp_path.rglob("*.wandb")
+
+    def records() -> list[Record]:
+        return [Record.FromString(bytes(data)) for data in log_records(file.read_bytes())]
+
+    # Offline, `finish` comes back before W&B's own process has written the file.
+    deadline = time.monotonic() + 240
+    while not any(one.WhichOneof("record_type") == "exit" for one in records()):
+        assert time.monotonic() < deadline, "W&B has not finished its file"
+        time.sleep(0.2)
     told = {}
-    for data in log_records(file.read_bytes()):
-        record = Record()
-        record.ParseFromString(data)
+    for record in records():
         if record.WhichOneof("record_type") == "history":
             row = {"/".join(one.nested_key) or one.key: one.value_json for one in record.history.item}
             told[record.history.step.num] = row
