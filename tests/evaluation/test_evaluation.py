@@ -46,6 +46,7 @@ def test_batched_candidates_are_those_of_one_by_one(layers: object, monkeypatch:
     model.train()
     before = {name: value.clone() for name, value in model.state_dict().items()}
     losses, accuracies = candidates.evaluate(iter(tried))
+    np.testing.assert_allclose(candidates.correct(tried).mean(axis=1), accuracies)
     assert model.training and all((value == before[name]).all() for name, value in model.state_dict().items())
     for vector, loss, accuracy in zip(tried, losses, accuracies, strict=True):
         other, start = network(), 0

@@ -216,6 +216,7 @@ def study(
 def _analysis(call: _Call, plan: Study, run: Run) -> RunAnalysis:
     return analyze(
         run,
+        plan.only,
         also=plan.analyses,
         layers=list(plan.analysed) if plan.analysed else None,
         jobs=call.jobs,

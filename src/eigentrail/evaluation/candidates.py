@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float64
+from jaxtyping import Bool, Float64
 from torch import nn
 from torch.func import functional_call, vmap
 from torch.nn import functional as F
@@ -106,19 +106,43 @@ class Candidates:
         """
         losses: list[float] = []
         accuracies: list[float] = []
+        for loss, right in self._each(candidates):
+            losses += loss.tolist()
+            accuracies += right.double().mean(dim=1).tolist()
+        return np.array(losses), np.array(accuracies)
+
+    def correct(self, candidates: Iterable[Float64[np.ndarray, " n"]]) -> Bool[np.ndarray, "c samples"]:
+        """Tell which samples each candidate classifies rightly, for tests on the same samples.
+
+        Args:
+            candidates: as for `evaluate`.
+
+        Returns:
+            [c, samples].
+
+        Raises:
+            DataError: targets are no class numbers, or as for `evaluate`.
+            OptionError: a candidate has another length.
+        """
+        if self._targets.is_floating_point():
+            raise DataError("targets are no class numbers, so that no sample is classified rightly or wrongly.")
+        found = [right.numpy() for _, right in self._each(candidates)]
+        return np.concatenate(found).astype(bool) if found else np.zeros((0, len(self._inputs)), dtype=bool)
+
+    def _each(
+        self, candidates: Iterable[Float64[np.ndarray, " n"]]
+    ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Losses [b] and rights [b, samples] of batches of candidates, in eval mode."""
         # A module in eval mode inside a network in train mode, such as a frozen BatchNorm, stays so.
         modes = [(module, module.training) for module in self._model.modules()]
         self._model.eval()
         try:
             with torch.no_grad():
                 for batch in self._batches(candidates):
-                    loss, accuracy = self._evaluate(batch)
-                    losses += loss
-                    accuracies += accuracy
+                    yield self._evaluate(batch)
         finally:
             for module, training in modes:
                 module.training = training
-        return np.array(losses), np.array(accuracies)
 
     def _batches(
         self, candidates: Iterable[Float64[np.ndarray, " n"]]
@@ -215,7 +239,7 @@ class Candidates:
                 f"{_said(error)}; give targets that fit the loss, or another loss(outputs, targets)."
             ) from error
 
-    def _evaluate(self, batch: Float64[np.ndarray, "b n"]) -> tuple[list[float], list[float]]:
+    def _evaluate(self, batch: Float64[np.ndarray, "b n"]) -> tuple[torch.Tensor, torch.Tensor]:
         stacked = {}
         for name, part in zip(self.names, np.split(batch, np.cumsum(self._sizes)[:-1], axis=1), strict=True):
             like = self._values[name]
@@ -228,7 +252,8 @@ class Candidates:
             return functional_call(self._model, {**rest, **changed}, (inputs,))
 
         total = torch.zeros(len(batch), dtype=torch.float64)
-        correct = torch.zeros(len(batch), dtype=torch.float64)
+        # NaN where targets are no class numbers.
+        correct = torch.full((len(batch), len(self._inputs)), torch.nan)
         classes = not self._targets.is_floating_point()
         _, size = self._sized()
         for start in range(0, len(self._inputs), size):
@@ -238,11 +263,8 @@ class Candidates:
             for place, one in enumerate(found):
                 total[place] += self._value(one, targets) * len(inputs)
             if classes and found.ndim == 3:
-                correct += (found.argmax(dim=2) == targets).sum(dim=1).double().cpu()
-            else:
-                correct += float("nan")
-        count = len(self._inputs)
-        return (total / count).tolist(), (correct / count).tolist()
+                correct[:, start : start + size] = (found.argmax(dim=2) == targets).float().cpu()
+        return total / len(self._inputs), correct
 
 
 def _pair(data: Any) -> tuple[torch.Tensor, torch.Tensor]:

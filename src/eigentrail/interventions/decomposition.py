@@ -51,7 +51,8 @@ def decompose(w: MatrixLike) -> list[Decomposition]:
     """Decompose a matrix, or each matrix of a pool.
 
     Args:
-        w: [n, m] or [k, n, m], numpy or torch; or a `FactoredMatrix`, whose product is never made.
+        w: [n, m] or [k, n, m], numpy or torch; or a `FactoredMatrix`, whose product is never made; or what this
+            function gave for one matrix, so that many edits of it share one decomposition.
 
     Returns:
         One decomposition for each matrix.
@@ -59,6 +60,8 @@ def decompose(w: MatrixLike) -> list[Decomposition]:
     Raises:
         LayerError: it is no matrix, has no entries, is not finite or vanishes.
     """
+    if isinstance(w, Decomposition):
+        return [w]
     if isinstance(w, FactoredMatrix):
         if w.right.ndim != 2:
             raise LayerError("a pool of products of factors is not edited; take conv='flatten'.")

@@ -6,6 +6,7 @@ from typing import Literal
 
 import torch
 
+from eigentrail._numbers import whole
 from eigentrail.errors import LayerError, OptionError
 from eigentrail.interventions.contract import intervention
 from eigentrail.interventions.decomposition import MatrixLike, decompose
@@ -19,7 +20,11 @@ from eigentrail.spectra import spiked
     source="Staats, Thamm & Rosenow 2023, arXiv 2206.03927; Gavish & Donoho 2017",
 )
 def denoise(
-    w: MatrixLike, how: Literal["inverse-bbp", "gavish-donoho"] = "inverse-bbp", *, level: float = SPIKE_LEVEL
+    w: MatrixLike,
+    how: Literal["inverse-bbp", "gavish-donoho"] = "inverse-bbp",
+    *,
+    level: float = SPIKE_LEVEL,
+    most: int | None = None,
 ) -> EditedMatrix:
     """Keep only the singular values that stand out of the noise, shrunk to what they were without it.
 
@@ -31,23 +36,27 @@ def denoise(
         w: [n, m], or [p, n, m] for a pool, each by itself; numpy or torch.
         how: see above.
         level: chance that a matrix of pure noise shows a spike.
+        most: keep at most so many of what stands out, the largest; None for all.
 
     Returns:
         The denoised matrix with its predicted distance from W.
 
     Raises:
         LayerError: nothing stands out of the noise.
-        OptionError: there is no such way.
+        OptionError: there is no such way, or `most` is no positive number.
     """
+    if most is not None:
+        whole("most", most, 1)
     if how not in {"inverse-bbp", "gavish-donoho"}:
         raise OptionError(f'how is "inverse-bbp" or "gavish-donoho", not {how!r}.')
     pieces, weights = [], []
     for parts in decompose(w):
         noise = noise_of(parts, level)
-        k = noise.spikes
-        if not k:
+        spikes = noise.spikes
+        if not spikes:
             raise LayerError("nothing stands out of the noise: denoising would leave nothing of the matrix.")
-        strengths = noise.spike_strengths
+        k = spikes if most is None else min(most, spikes)
+        strengths = noise.spike_strengths[:k]
         shrunk = strengths * noise.sigma * noise.rows**0.5
         if how == "gavish-donoho":
             left_cosine, right_cosine = spiked.overlap(strengths, noise.q)
@@ -59,7 +68,7 @@ def denoise(
                 ((parts.left[:, :k] * values, parts.right[:k]),),
                 float((lost / parts.energy) ** 0.5),
                 w,
-                spikes=k,
+                spikes=spikes,
             )
         )
         weights.append(parts.energy)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from eigentrail._arrays import is_tensor
+from eigentrail.interventions.decomposition import Decomposition
 from eigentrail.weights import FactoredMatrix
 
 
@@ -39,10 +40,15 @@ class EditedMatrix:
 
     @property
     def matrix(self) -> Any:
-        """The edited matrix: numpy or torch, with the shape and precision of the given one; factors stay factors."""
+        """The edited matrix: numpy or torch, with the shape and precision of the given one; factors stay factors.
+
+        Of a `Decomposition` it is a float64 tensor.
+        """
         if isinstance(self.given, FactoredMatrix):
             return FactoredMatrix(*self.pieces[0])
         whole = torch.stack([left @ right for left, right in self.pieces]).reshape(tuple(self.given.shape))
+        if isinstance(self.given, Decomposition):
+            return whole
         if is_tensor(self.given):
             return whole.to(device=self.given.device, dtype=self.given.dtype)
         array = whole.numpy()

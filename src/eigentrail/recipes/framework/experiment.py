@@ -136,12 +136,10 @@ class Experiment(Study):
 
     Attributes:
         studied: the layer that is looked at.
-        only: the analyses that are made besides those of `analyses`; None for those that every run has.
         together: whether its trials train all seeds at once; else all of it is carried out for one after the other.
     """
 
     studied: str
-    only: tuple[str, ...] | None = None
     together: bool = False
 
     @abstractmethod

@@ -31,6 +31,7 @@ class Study:
         seeds: for how many seeds it is carried out unless asked otherwise, at the source's size and at that of two
             cores; claims need three at least.
         fewest: how many epochs it needs at least.
+        only: the analyses that are made besides those of `analyses`; None for those that every run has.
     """
 
     preset: Preset
@@ -41,6 +42,7 @@ class Study:
     claims: tuple[RunClaim, ...] = ()
     seeds: tuple[int, int] = (1, 1)
     fewest: int = 1
+    only: tuple[str, ...] | None = None
 
     def trials(self, settings: TrainingSettings, full: bool, seeds: int = 1) -> Sequence[Trial]:
         """Plan the trainings.

@@ -1,0 +1,37 @@
+"""Accuracy against the rank that FC1, FC2 and FC3 of MiniAlexNet are cut to, with the number of spikes beside it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from eigentrail.recipes.framework.recipe import recipe
+
+if TYPE_CHECKING:
+    from eigentrail.recipes.framework.study import Study
+
+
+@recipe(
+    "acc-k",
+    source="S0",
+    network="mini-alexnet-s0",
+    data="cifar10",
+    minutes="20 minutes; full: 2 days",
+    disk="1 GB; full: 180 GB",
+)
+def acc_k() -> Study:
+    """Accuracy against the rank of FC1, FC2, FC3: cut, shrunk by James-Stein, denoised; the spikes beside it."""
+    from eigentrail.recipes import mini_alexnet_s0
+    from eigentrail.recipes.framework.study import OTHER, Study
+    from eigentrail.recipes.shared.rank_claims import rank_claims
+
+    layers = ("fc1.weight", "fc2.weight", "fc3.weight")
+    return Study(
+        mini_alexnet_s0.preset(),
+        changes={"digits": {"epochs": 20}, OTHER: {"epochs": 8}},
+        chosen={OTHER: "few epochs, because five seeds are trained"},
+        only=("evolution",),
+        analyses=("acc-k",),
+        analysed=layers,
+        claims=tuple(claim for layer in layers for claim in rank_claims(layer)),
+        seeds=(5, 5),
+    )
