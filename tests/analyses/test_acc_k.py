@@ -40,7 +40,9 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> et.Run:
             recorder.step(step)
     inputs = torch.from_numpy(rng.standard_normal((400, M)))
     targets = model(inputs).argmax(1)
-    return et.open_run(path).with_given(model=model, data={"train": (inputs, targets), "test": (inputs, targets)})
+    return et.open_run(path).with_given(
+        model=model, data={"train": (inputs, targets), "test": (inputs, targets)}
+    )
 
 
 def test_two_planted_directions_are_needed_and_suffice(planted: et.Run) -> None:

@@ -111,7 +111,9 @@ def _signed(gain: float | None) -> str:
         ),
         "guess": Quantity("Largest class", "Share of the largest class: what guessing gives.", "0 to 1"),
         "resolution": Quantity(
-            "Resolution", "About the smallest difference that the paired test sees on so many samples.", "0 to 1"
+            "Resolution",
+            "About the smallest difference that the paired test sees on so many samples.",
+            "0 to 1",
         ),
         "spikes": Quantity(
             "Spikes",
@@ -138,10 +140,24 @@ def _signed(gain: float | None) -> str:
             absent="k* is the same at all steps, or fewer than three are beyond guessing",
         ),
         "accuracy_spikes": Quantity(
-            "Accuracy, spikes", "Accuracy with the spikes alone.", "0 to 1", shown=True, absent="as of the spikes"
+            "Accuracy, spikes",
+            "Accuracy with the spikes alone.",
+            "0 to 1",
+            shown=True,
+            absent="as of the spikes",
         ),
-        "spikes_loss": Quantity("Lost with the spikes", "Full accuracy minus that with the spikes.", "0 to 1", absent="as of the spikes"),
-        "spikes_p": Quantity("p, spikes worse", "Paired test that the spikes alone are worse.", "0 to 1", absent="as of the spikes"),
+        "spikes_loss": Quantity(
+            "Lost with the spikes",
+            "Full accuracy minus that with the spikes.",
+            "0 to 1",
+            absent="as of the spikes",
+        ),
+        "spikes_p": Quantity(
+            "p, spikes worse",
+            "Paired test that the spikes alone are worse.",
+            "0 to 1",
+            absent="as of the spikes",
+        ),
         **{
             f"gain_{target}": Quantity(
                 f"Gain, {words}",
@@ -166,7 +182,9 @@ def _signed(gain: float | None) -> str:
             shown=True,
             absent="no value stands out of the noise",
         ),
-        "asked": Quantity("Compared", "How many shrunk or denoised matrices were compared with cuts.", "count"),
+        "asked": Quantity(
+            "Compared", "How many shrunk or denoised matrices were compared with cuts.", "count"
+        ),
         "better": Quantity("Better", "How many of them are better, corrected.", "count"),
         "worse": Quantity("Worse", "How many of them are worse, corrected.", "count"),
     },
@@ -229,9 +247,7 @@ def acc_k(subject: Probed, context: Context) -> xr.DataTree:
         parts_of = decompose(matrix)[0]
         spikes = _spikes(parts_of)
         counts = np.unique([*spread_counts(len(parts_of.values), _RANKS), spikes or 0])
-        right = candidates.correct(
-            [candidates.weights, *(_plain(parts_of, k) for k in counts)]
-        )
+        right = candidates.correct([candidates.weights, *(_plain(parts_of, k) for k in counts)])
         rows.append((spikes, counts, right))
         if int(step) == shrunk_at:
             ways = _ways(run, name, parts_of, counts, int(step), context.seed)
@@ -343,7 +359,9 @@ def smallest_rank(
     return int(counts[0] if not len(last) else counts[min(last[-1] + 1, len(counts) - 1)])
 
 
-def _curves(rows: Sequence[Any], ranks: Int64[np.ndarray, " k"], steps: Int64[np.ndarray, " t"]) -> xr.Dataset:
+def _curves(
+    rows: Sequence[Any], ranks: Int64[np.ndarray, " k"], steps: Int64[np.ndarray, " t"]
+) -> xr.Dataset:
     accuracy = np.full((len(rows), len(ranks)), np.nan)
     for place, (_, counts, right) in enumerate(rows):
         accuracy[place, np.searchsorted(ranks, counts)] = right[1:].mean(axis=1)

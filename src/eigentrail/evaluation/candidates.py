@@ -125,7 +125,9 @@ class Candidates:
             OptionError: a candidate has another length.
         """
         if self._targets.is_floating_point():
-            raise DataError("targets are no class numbers, so that no sample is classified rightly or wrongly.")
+            raise DataError(
+                "targets are no class numbers, so that no sample is classified rightly or wrongly."
+            )
         found = [right.numpy() for _, right in self._each(candidates)]
         return np.concatenate(found).astype(bool) if found else np.zeros((0, len(self._inputs)), dtype=bool)
 

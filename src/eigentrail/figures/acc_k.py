@@ -46,7 +46,10 @@ def accuracy_curves(node: xr.DataTree, title: str) -> go.Figure:
             style.line(_shown(k), accuracy, f"step {step}", colour, mode="lines+markers", marker={"size": 4},
                        customdata=k, hovertemplate=f"step {step}: rank %{{customdata}}, %{{y:.1%}}<extra></extra>")
         )  # fmt: skip
-        for what, symbol, words in (("spikes", "diamond", "number of spikes"), ("k_star", "circle-open", "k*")):
+        for what, symbol, words in (
+            ("spikes", "diamond", "number of spikes"),
+            ("k_star", "circle-open", "k*"),
+        ):
             if not np.isfinite(float(one[what])):
                 continue
             at = int(one[what])
@@ -95,7 +98,8 @@ def gain_curves(node: xr.DataTree, title: str) -> go.Figure:
         label, number, dash = _WAYS[way]
         traces.append(
             style.line(_shown(found["k"].values[known]), gain[known], label, style.CYCLE[number % len(style.CYCLE)],
-                       dash=dash, mode="lines+markers", marker={"size": 4}, customdata=found["p"].sel(way=way).values[known],
+                       dash=dash, mode="lines+markers", marker={"size": 4},
+                       customdata=found["p"].sel(way=way).values[known],
                        hovertemplate=f"{label}: %{{y:+.2%}} at rank %{{x}}, p = %{{customdata:.2g}}<extra></extra>")
         )  # fmt: skip
     return style.build(
