@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom, binomtest
 
-from eigentrail.chance import paired_p
+from eigentrail.chance.paired_samples import paired_p
 from eigentrail.errors import OptionError
 
 

@@ -15,7 +15,8 @@ from eigentrail.analyses import Context, Figure, Needs, Probed, Quantity, Row, S
 from eigentrail.analyses.add_back import spread_counts
 from eigentrail.analyses.framework.probe import SAMPLES, WHOLE, Probe, probed_layers
 from eigentrail.analyses.framework.subjects import Subject, thinned_places
-from eigentrail.chance import LEVEL, adjust, paired_p
+from eigentrail.chance import LEVEL, adjust
+from eigentrail.chance.paired_samples import paired_p
 from eigentrail.errors import DataError, LayerError, RunError, SpectrumError
 from eigentrail.evaluation.candidates import Candidates
 from eigentrail.figures import acc_k as drawn

@@ -8,4 +8,3 @@ from eigentrail.chance.comparing import compare as compare
 from eigentrail.chance.comparing import compare_drawn as compare_drawn
 from eigentrail.chance.comparing import p_of as p_of
 from eigentrail.chance.comparing import percentile_of as percentile_of
-from eigentrail.chance.paired_samples import paired_p as paired_p
