@@ -67,6 +67,7 @@ def test_a_recipe_its_network_and_its_file_have_one_name() -> None:
         ("res-bn", "res-bn-5-500"),
         ("hessian-minialexnet", "hessian-mini-alexnet-s1"),
         ("hessian-resnet20", "hessian-resnet20-projection"),
+        ("deep-linear", "parsimony"),
     ],
 )
 def test_old_names_are_answered_with_the_new_ones(before: str, now: str) -> None:

@@ -14,7 +14,6 @@ from eigentrail.analyses import run_analysis
 from eigentrail.analyses.framework.registry import find_analysis
 from eigentrail.data import Data
 from eigentrail.errors import OptionError
-from eigentrail.recipes import train_recipe
 from eigentrail.report.run_page import learning_section
 from eigentrail.report.run_story import RunStory
 from eigentrail.report.sections import Plot
@@ -101,13 +100,16 @@ def descent(weights: list[np.ndarray], x: np.ndarray, y: np.ndarray, rate: float
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.05])
-def test_the_preset_is_the_descent_of_s3(tmp_path: Path, decay: float) -> None:
+def test_a_training_by_its_loss_is_the_descent_of_s3(tmp_path: Path, decay: float) -> None:
     samples = data.load("orthogonal")
     x, y = samples.train_inputs.T.numpy(), np.eye(30)[samples.train_targets.numpy()].T
     np.testing.assert_allclose(x @ x.T, np.eye(30), atol=1e-14)
     assert np.linalg.matrix_rank(y @ x.T) == 3
-    # As the preset's choices say: lr = 30 eta, weight_decay = lambda / 30.
-    run = train_recipe("deep-linear", tmp_path / "run", epochs=1000, weight_decay=decay / 30, progress=False)
+    # Its loss is the mean over 30 samples, S3's the sum: lr = 30 eta, weight_decay = lambda / 30.
+    settings = TrainingSettings(
+        lr=0.3, weight_decay=decay / 30, batch_size=30, epochs=1000, loss="squared-error", dtype="float64"
+    )
+    run = train("deep-linear", samples, tmp_path / "run", settings, progress=False)
     weights = [run[layer].values[0].copy() for layer in ("fc1.weight", "fc2.weight", "fc3.weight")]
     rho = 0.1
     for step in range(1, 1001):

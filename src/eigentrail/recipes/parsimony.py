@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     source="S3 part 2",
     minutes="1 minute; full: 10 minutes",
     disk="1 MB",
+    formerly=("deep-linear",),
 )
 def parsimony() -> ClaimStudy:
     """The law of parsimony: exactly 2r singular values of each layer move, the others follow rho(t)."""

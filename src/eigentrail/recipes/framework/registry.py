@@ -84,7 +84,7 @@ def find_recipe(name: str | None = None) -> Recipe:
         for one in known.values():
             if bare(name) in {bare(each) for each in one.formerly}:
                 warnings.warn(
-                    f'"{name}" is called {one.name} now, as the network is', EigentrailWarning, stacklevel=2
+                    f'"{name}" is called {one.name} now', EigentrailWarning, stacklevel=2
                 )
                 return one
     more = "; `eigentrail study --list` describes them"
