@@ -64,6 +64,13 @@ def test_rules_decide_from_the_spread_over_seeds(rule, values, chance, verdict):
     assert _claim(rule).decide(values, chance).verdict == verdict
 
 
+def test_the_effect_of_a_sequence_is_how_far_it_goes():
+    found = _claim(f.increasing()).decide([[1, 2, 3], [1, 2, 5], [1, 4, 4]])
+    assert found.mean == 3.0 and found.interval == pytest.approx((3 - 2.4841, 3 + 2.4841), abs=1e-4)
+    assert found.to_dict()["statistic"].endswith("last minus first")
+    assert "last minus first: 3, 95% 0.516 to 5.48, 3 seeds" in found.sentence
+
+
 def test_undecided_tells_how_many_seeds_would_decide():
     found = _claim(f.greater_than(0.0)).decide([0.9, -0.4, 0.7])
     assert found.verdict is f.Verdict.UNDECIDED

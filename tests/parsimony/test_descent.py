@@ -20,6 +20,7 @@ from eigentrail.parsimony import (
     initial_weights,
     low_rank,
     observe,
+    orthogonal_classes,
     record_descent,
     run_descent,
     stable_rate,
@@ -64,6 +65,18 @@ def test_gradients_are_those_of_automatic_differentiation(loss: str, widths: lis
     assert value == pytest.approx(expected, rel=1e-13)
     for one, other in zip(gradients, automatic_gradients, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("outputs", [3, 8])
+def test_on_orthonormal_samples_the_factorisation_is_the_network(outputs: int) -> None:
+    """The same loss and gradients, whichever side is multiplied first."""
+    samples = orthogonal_classes(8, 3, outputs, seed=4)
+    weights = initial_weights([8, 8, 6, outputs], 0.9, "normal", seed=5)
+    value, gradients = Factorization(samples.targets @ samples.inputs.T)(weights)
+    expected, others = SquaredError(samples.inputs, samples.targets)(weights)
+    assert value == pytest.approx(expected, rel=1e-13)
+    for one, other in zip(gradients, others, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-11, atol=1e-13)
 
 
 def test_steps_are_those_of_torchs_optimizer() -> None:

@@ -30,6 +30,7 @@ class Rule:
         text: the rule in words.
         margin: from the values and what chance gives for each, the numbers that are positive where the claim holds;
             several rows for several conditions that must hold together.
+        sequence: whether the statistic is a sequence for each seed; its effect is then last minus first.
     """
 
     text: str
@@ -37,6 +38,7 @@ class Rule:
         [np.ndarray[Any, np.dtype[np.float64]], np.ndarray[Any, np.dtype[np.float64]]],
         np.ndarray[Any, np.dtype[np.float64]],
     ]
+    sequence: bool = False
 
 
 def greater_than_chance(by: float = 0.0) -> Rule:
@@ -111,7 +113,7 @@ def increasing() -> Rule:
     Returns:
         The rule.
     """
-    return Rule("rises throughout", lambda x, _: np.diff(np.atleast_2d(x), axis=-1).T)
+    return Rule("rises throughout", lambda x, _: np.diff(np.atleast_2d(x), axis=-1).T, sequence=True)
 
 
 def decreasing() -> Rule:
@@ -120,7 +122,7 @@ def decreasing() -> Rule:
     Returns:
         The rule.
     """
-    return Rule("falls throughout", lambda x, _: -np.diff(np.atleast_2d(x), axis=-1).T)
+    return Rule("falls throughout", lambda x, _: -np.diff(np.atleast_2d(x), axis=-1).T, sequence=True)
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,7 @@ class ClaimResult:
         verdict: yes (holds), no (its opposite is shown) or undecided.
         values: the statistic for each seed.
         chance: what chance gives for each; empty where the rule needs none.
-        mean: mean of the statistic over seeds.
+        mean: mean of the claim's effect over seeds.
         interval: its 95% confidence interval (Student's t).
         p: p-value of the test that the claim holds, one-sided; None with fewer than three seeds.
         seeds: how many there are.
@@ -160,7 +162,7 @@ class ClaimResult:
             Verdict.NO: "does not hold",
             Verdict.UNDECIDED: "not decided",
         }[self.verdict]
-        where = f" ({self.claim.statistic}: {self.mean:.3g}" if self.mean is not None else " ("
+        where = f" ({self.claim.effect}: {self.mean:.3g}" if self.mean is not None else " ("
         if self.interval is not None:
             where += f", 95% {self.interval[0]:.3g} to {self.interval[1]:.3g}"
         more = ""
@@ -180,7 +182,7 @@ class ClaimResult:
             "id": self.claim.id,
             "source": self.claim.source,
             "claim": self.claim.statement,
-            "statistic": self.claim.statistic,
+            "statistic": self.claim.effect,
             "rule": self.claim.rule.text,
             "verdict": {"yes": "holds", "no": "does not hold", "undecided": "not decided"}[self.verdict],
             "value": self.mean,
@@ -215,6 +217,11 @@ class Claim:
     rule: Rule
     needs: tuple[str, ...] = ()
 
+    @property
+    def effect(self) -> str:
+        """What the number beside the verdict is: the statistic; of a sequence its last entry minus its first."""
+        return self.statistic + (", last minus first" if self.rule.sequence else "")
+
     def decide(
         self, values: Sequence[Any], chance: Sequence[Any] = (), level: float = LEVEL, detail: str = ""
     ) -> ClaimResult:
@@ -243,8 +250,9 @@ class Claim:
         finite = np.isfinite(x).all(axis=tuple(range(1, x.ndim))) & np.isfinite(spread_null)
         x, spread_null = x[finite], spread_null[finite]
         seeds = len(x)
-        mean = float(x.mean()) if x.size else None
-        interval = _interval(x) if x.ndim == 1 else None
+        effect = x[:, -1] - x[:, 0] if x.ndim > 1 else x
+        mean = float(effect.mean()) if effect.size else None
+        interval = _interval(effect)
         if seeds < FEWEST_SEEDS:
             return ClaimResult(
                 self,

@@ -1,4 +1,4 @@
-"""The claims of S3, part 2, as values: what is measured for each seed and what decides."""
+"""The claims of S3, parts 2 to 4, as values: what is measured for each seed and what decides."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from eigentrail.findings import (
 )
 
 _LAW = "S3 part 2, law of parsimony"
-_SEPARATION = "S3 part 2, progressive separation"
-_COMPLETION = "S3 part 2, deep matrix completion"
+_SEPARATION = "S3 part 3, progressive separation"
+_COMPLETION = "S3 part 4, deep matrix completion"
 
 LAW: tuple[Claim, ...] = (
     Claim("s3-2r-move", _LAW, "Learning takes place in a subspace of dimension 2r of each layer.",
@@ -44,23 +44,27 @@ SEPARATION: tuple[Claim, ...] = (
           "the gap over its bound", less_than(1.0)),
     Claim("s3-balanced-inner", _SEPARATION, "The other pairs are balanced (descent: to first order in the rate).",
           "exponent of the rate in the largest gap", equals(1.0, within=0.1)),
-    Claim("s3-unchanged-spectrum", _SEPARATION, "d - 2K singular values of each layer but the last stay at eps.",
+    Claim("s3-unchanged-spectrum", _SEPARATION, "In each layer but the last, d - 2K singular values stay at eps.",
           "how many equal eps to 1e-10, over d - 2K", equals(1.0, within=0.0)),
     Claim("s3-separation-bound", _SEPARATION, "D_(l+1) / D_l <= 2 (sqrt K + 1) eps^2.",
           "largest ratio over its bound, eps = .1", less_than(1.0)),
     Claim("s3-separation-scale", _SEPARATION, "The decay ratio is governed by eps^2.",
           "D ratio / eps^2 at eps = .1 over that at .05", equals(1.0, within=0.1)),
-    Claim("s3-trade-off", _SEPARATION, "A smaller scale separates faster from layer to layer and converges slower.",
+    Claim("s3-trade-off", _SEPARATION, "A smaller scale separates faster from layer to layer.",
+          "slope of log10 D_l by layer at scales .5, .3, .2, .1", decreasing()),
+    Claim("s3-trade-off-cost", _SEPARATION, "A smaller scale converges slower.",
           "iterations at scales .5, .3, .2, .1", increasing()),
-    Claim("s3-trade-off-relu", _SEPARATION, "The same for ReLU networks.",
+    Claim("s3-trade-off-relu", _SEPARATION, "A smaller scale separates faster from layer to layer: ReLU network.",
+          "slope of log10 D_l by layer at scales .5, .3, .2, .1, ReLU", decreasing()),
+    Claim("s3-trade-off-relu-cost", _SEPARATION, "A smaller scale converges slower: ReLU network.",
           "iterations at scales .5, .3, .2, .1, ReLU", increasing()),
-    Claim("s3-linear-orthogonal", _SEPARATION, "log D_l falls linearly with depth: orthogonal start.",
+    Claim("s3-linear-orthogonal", _SEPARATION, "With depth log D_l falls linearly: orthogonal start.",
           "correlation of log D_l with l", less_than(-0.95)),
-    Claim("s3-linear-normal", _SEPARATION, "log D_l falls linearly with depth: normal start.",
+    Claim("s3-linear-normal", _SEPARATION, "With depth log D_l falls linearly: normal start.",
           "correlation of log D_l with l", less_than(-0.95)),
-    Claim("s3-linear-uniform", _SEPARATION, "log D_l falls linearly with depth: uniform start.",
+    Claim("s3-linear-uniform", _SEPARATION, "With depth log D_l falls linearly: uniform start.",
           "correlation of log D_l with l", less_than(-0.95)),
-    Claim("s3-linear-relu", _SEPARATION, "log D_l falls linearly with depth: ReLU network.",
+    Claim("s3-linear-relu", _SEPARATION, "With depth log D_l falls linearly: ReLU network.",
           "correlation of log D_l with l", less_than(-0.95)),
 )  # fmt: skip
 

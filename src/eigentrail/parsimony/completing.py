@@ -254,7 +254,7 @@ def find_rank(
 ) -> Iterator[Fit]:
     """Fit ranks 1, 2, 4, ... until the held-out entries are met no better, then those between for the smallest as good.
 
-    The first one between is that whose truncation of the best fit is as good.
+    A fit whose truncation is as good ends the doubling too, and the first rank between is that of the truncation.
 
     Args:
         train: the entries to fit.
@@ -273,6 +273,9 @@ def find_rank(
         yield found
         if best is None or found.error < _BETTER * best.error:
             best, failed = found, 0
+            # It shows that the rank lies between this one and the last: none above has to be tried.
+            if rank // 2 < shown_rank(best, held) < rank:
+                break
         else:
             failed += 1
         # Ranks below the true one need not be better each than the one before.

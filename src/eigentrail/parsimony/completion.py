@@ -155,7 +155,7 @@ def complete(
     """Complete a matrix of low rank from some of its entries.
 
     A deep linear network is trained in its invariant subspace only, with the discrepant rate gamma on the outer
-    factors (S3, part 2), and what it has found is polished by scaled gradient descent on two factors (Tong et al.
+    factors (S3, part 4), and what it has found is polished by scaled gradient descent on two factors (Tong et al.
     2021). A share of the observed entries is held out: they tell when to stop, which rank there is and how large the
     error is; then all entries are fitted. Memory is proportional to the observations where few are observed.
 

@@ -1,4 +1,4 @@
-"""Training in the invariant subspace only: factorisation, and completion with a discrepant rate (S3, part 2)."""
+"""Training in the invariant subspace only: factorisation, and completion with a discrepant rate (S3, part 4)."""
 
 from __future__ import annotations
 

@@ -65,6 +65,9 @@ def chain_gradients(weights: Sequence[Matrix], before: Sequence[Matrix], slope: 
 class Factorization:
     """1/2 ||W_L ... W_1 - Phi||_F^2: the loss of a linear network on whitened data, but for a constant.
 
+    The layers are multiplied from the side on which the product is shorter: with K outputs a step of square layers
+    takes O(L K d^2) in place of O(L d^3).
+
     Args:
         target: Phi = Y X^T, [d_L, d_0].
     """
@@ -81,9 +84,16 @@ class Factorization:
         Returns:
             The loss, and the gradient by each layer.
         """
-        before = prefixes(weights)
-        slope = before[-1] - self.target
-        return 0.5 * float(np.vdot(slope, slope)), chain_gradients(weights, before, slope)
+        if self.target.shape[0] < self.target.shape[1]:
+            loss, found = _from_inputs([w.T for w in reversed(weights)], self.target.T)
+            return loss, [slope.T for slope in reversed(found)]
+        return _from_inputs(weights, self.target)
+
+
+def _from_inputs(weights: Sequence[Matrix], target: Matrix) -> tuple[float, list[Matrix]]:
+    before = prefixes(weights)
+    slope = before[-1] - target
+    return 0.5 * float(np.vdot(slope, slope)), chain_gradients(weights, before, slope)
 
 
 class SquaredError:

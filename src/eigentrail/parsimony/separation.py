@@ -1,4 +1,4 @@
-"""How classes separate from layer to layer: D_l = tr Sigma_W / tr Sigma_B (Wang et al. 2023; S3, part 2)."""
+"""How classes separate from layer to layer: D_l = tr Sigma_W / tr Sigma_B (Wang et al. 2023; S3, part 3)."""
 
 from __future__ import annotations
 

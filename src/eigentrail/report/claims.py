@@ -13,6 +13,7 @@ from eigentrail.report.sections import Listing, Plot, Prose, Section
 
 #: What a verdict is called.
 TOLD = {"yes": "holds", "no": "does not hold", "undecided": "not decided"}
+_SEVERAL = {"holds": "hold", "does not hold": "do not hold"}
 
 
 def claims_table(claims: Sequence[ClaimResult]) -> pd.DataFrame:
@@ -37,7 +38,12 @@ def counted_verdicts(claims: Sequence[ClaimResult]) -> str:
         A sentence.
     """
     counts = Counter(TOLD[str(one.verdict)] for one in claims)
-    return f"Of {len(claims)} claims {', '.join(f'{counts[told]} {told}' for told in TOLD.values() if counts[told])}."
+    said = [
+        f"{counts[told]} {told if counts[told] == 1 else _SEVERAL.get(told, told)}"
+        for told in TOLD.values()
+        if counts[told]
+    ]
+    return f"Of {len(claims)} claims {', '.join(said)}."
 
 
 def claims_section(claims: Sequence[ClaimResult]) -> Section:

@@ -83,9 +83,7 @@ def find_recipe(name: str | None = None) -> Recipe:
     if bare(name) not in {bare(each) for each in known}:
         for one in known.values():
             if bare(name) in {bare(each) for each in one.formerly}:
-                warnings.warn(
-                    f'"{name}" is called {one.name} now', EigentrailWarning, stacklevel=2
-                )
+                warnings.warn(f'"{name}" is called {one.name} now', EigentrailWarning, stacklevel=2)
                 return one
     more = "; `eigentrail study --list` describes them"
     return known[look_up(name, known, "study", OptionError, more)]
