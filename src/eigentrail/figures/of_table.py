@@ -38,6 +38,7 @@ class TableFigure:
         y_label: title of the ordinate; empty for the column's name.
         log: which axes are logarithmic.
         marks: whether the points are marked.
+        lines: whether they are joined; points that are not are marked.
     """
 
     table: str
@@ -55,6 +56,7 @@ class TableFigure:
     y_label: str = ""
     log: Literal["", "x", "y", "xy"] = ""
     marks: bool = True
+    lines: bool = True
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -143,7 +145,7 @@ def _curve(figure: TableFigure, rows: pd.DataFrame, curve: str, name: str, colou
         plotly_text(name),
         colour,
         width=1.5,
-        mode="lines+markers" if figure.marks else "lines",
+        mode=("lines+markers" if figure.marks else "lines") if figure.lines else "markers",
         hovertemplate=f"{plotly_text(curve)}: %{{y:.4g}} at %{{x:.4g}}<extra></extra>",
     )
     if figure.interval is not None:

@@ -80,13 +80,15 @@ def input_covariances(
 
 def _known(part: nn.Module) -> bool:
     if isinstance(part, nn.Conv2d):
-        return part.groups == 1 and part.padding_mode == "zeros" and not isinstance(part.padding, str)
+        return part.groups == 1 and part.padding_mode == "zeros"
     return isinstance(part, nn.Linear)
 
 
 def _rows(part: nn.Module, x: Tensor) -> Tensor:
     """One row for each vector that the layer's matrix meets."""
     if isinstance(part, nn.Conv2d):
-        patches = F.unfold(x, part.kernel_size, part.dilation, part.padding, part.stride)  # type: ignore[arg-type]
+        # Padding in words ("same" may be uneven) as torch itself resolves it.
+        padded = F.pad(x, part._reversed_padding_repeated_twice)
+        patches = F.unfold(padded, part.kernel_size, part.dilation, 0, part.stride)  # type: ignore[arg-type]
         return patches.transpose(1, 2).flatten(0, 1)
     return x.reshape(-1, x.shape[-1])

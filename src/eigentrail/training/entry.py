@@ -17,6 +17,7 @@ from eigentrail.networks import NetworkSpec
 from eigentrail.runs import Run, open_run
 from eigentrail.runs.estimate import human
 from eigentrail.runs.schedules import Every
+from eigentrail.training.anchoring import ANCHOR, Anchored, check_same_anchor
 from eigentrail.training.device import find_device, undisturbed
 from eigentrail.training.disk import bytes_of_states
 from eigentrail.training.ensemble_members import is_several
@@ -75,6 +76,7 @@ def train(
     overwrite: bool = False,
     notes: Mapping[str, Any] | None = None,
     log_to: Any = None,
+    anchor: Anchored | None = None,
     progress: Progress | bool | None = None,
     **changes: Any,
 ) -> Run: ...
@@ -94,6 +96,7 @@ def train(
     overwrite: bool = False,
     notes: Mapping[str, Any] | None = None,
     log_to: Any = None,
+    anchor: Anchored | None = None,
     progress: Progress | bool | None = None,
     **changes: Any,
 ) -> Run | Ensemble:
@@ -129,6 +132,9 @@ def train(
         notes: what else the run shall keep, as plain data.
         log_to: what shows norms, ranks, spikes and phases of the weights as one training goes on, see
             `Recorder.log_to`.
+        anchor: what holds the weights back between backward and step, such as an `interventions.SpectralAnchor` of the
+            network that is given (its parameters must be those that are trained); the run keeps what it says of itself
+            among its notes.
         progress: True for a bar or lines on stderr, False for nothing, None for a bar where stderr is a terminal; or a
             callable to report to.
         changes: single settings, which go before those of `settings`: `epochs=5, lr=0.1, device="cuda"`.
@@ -145,6 +151,8 @@ def train(
 
         if log_to is not None:
             raise OptionError("log_to shows one training: leave it out with several seeds or settings")
+        if anchor is not None:
+            raise OptionError("an anchor holds one network: leave it out with several seeds or settings")
 
         return train_many(
             network,
@@ -178,7 +186,11 @@ def train(
         if progress is not False and not callable(progress) and sys.stderr is not None:
             sys.stderr.write(f"{line}; the states that are kept take {states}\n")
 
-    recording = Recording(layers, every, rebuild, notes, overwrite, report)
+    held = None if anchor is None else anchor.describe()
+    if resume:
+        check_same_anchor(folder, held)
+    told = notes if held is None else {**(notes or {}), ANCHOR: held}
+    recording = Recording(layers, every, rebuild, told, overwrite, report)
     with undisturbed(device, chosen.threads), frozen(model, chosen.frozen):
         prepared = prepare(model, spec, samples, folder, chosen, recording, resume)
         if prepared is None:
@@ -187,7 +199,12 @@ def train(
             with prepared.recorder:
                 if log_to is not None:
                     prepared.recorder.log_to(log_to)
-                Loop(prepared, Samples(samples, chosen, device), interruption).run(progress)
+                detach = None if anchor is None else anchor.attach(prepared.optimizer)
+                try:
+                    Loop(prepared, Samples(samples, chosen, device), interruption).run(progress)
+                finally:
+                    if detach is not None:
+                        detach()
             if interruption.requested:
                 # In the last step: the run is finished, but whoever asked for an end does not want what follows.
                 raise KeyboardInterrupt

@@ -19,7 +19,9 @@ from eigentrail.interventions.anchors import (
     SynapticIntelligence,
     fisher_anchor,
     flatness,
+    forgetting,
     gradient_memory,
+    orthogonal_subspace,
     plain_anchor,
 )
 
@@ -53,11 +55,12 @@ def all_kinds(model: nn.Module) -> dict[str, et.interventions.anchors.Anchor]:
         "hessian": SpectralAnchor.directions(model, hessian_basis(model), strength=3.0),
         "fisher": fisher_anchor(model, (X, Y), strength=3.0),
         "inputs": gradient_memory(model, X, 0.7, form="penalty", strength=3.0),
+        "osf": orthogonal_subspace(model, share=0.4, form="penalty", strength=3.0),
         "plain": plain_anchor(model, strength=3.0),
     }
 
 
-@pytest.mark.parametrize("kind", ["singular", "diagonal", "hessian", "fisher", "inputs", "plain"])
+@pytest.mark.parametrize("kind", ["singular", "diagonal", "hessian", "fisher", "inputs", "osf", "plain"])
 def test_gradients_in_closed_form_are_those_of_autograd(kind) -> None:
     model = network()
     anchor = all_kinds(model)[kind]
@@ -312,6 +315,61 @@ def test_work_of_synaptic_intelligence_is_the_loss_that_was_lost() -> None:
     assert all(float(part.weights.min()) >= 0 for part in watched.anchor().protected)
 
 
+def test_frozen_singular_subspaces_stay_on_both_sides() -> None:
+    model = network()
+    before = copy.deepcopy(model)
+    anchor = orthogonal_subspace(model, ["0"], 0.5)
+    [part] = anchor.protected
+    assert part.count == 3
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.05, weight_decay=0.1)
+    anchor.attach(optimizer)
+    steps(model, optimizer)
+    change = moved(before, model, "0.weight")
+    assert float(change.norm()) > 0.1
+    assert float((part.left.T @ change).abs().max()) < 1e-12
+    assert float((change @ part.right.T).abs().max()) < 1e-12
+    # So the leading singular triples are those of the old weights, wherever the rest goes.
+    values = torch.linalg.svdvals(model[0].weight.detach())
+    old = torch.linalg.svdvals(before[0].weight.detach())[:3]
+    assert all(float((values - one).abs().min()) < 1e-10 for one in old)
+
+
+def test_forgetting_of_a_quadratic_loss_is_predicted_exactly() -> None:
+    torch.manual_seed(0)
+    model = nn.Linear(6, 4).double()
+    change = {name: 0.3 * torch.randn_like(p) for name, p in model.named_parameters()}
+    found = forgetting(model, F.mse_loss, (X, torch.randn(60, 4).double()), change, batch=17)
+    assert found.predicted == pytest.approx(found.measured, rel=1e-10)
+    assert found.curvature > 0
+
+
+def test_forgetting_is_the_hessians_second_order() -> None:
+    model = network()
+    change = {"0.weight": torch.randn(9, 6).double(), "2.bias": torch.randn(4).double()}
+    found = forgetting(model, F.cross_entropy, (X, Y), change)
+    hessian = et.Curvature(model, F.cross_entropy, (X, Y), layers=list(change)).matrix()
+    vector = torch.cat([one.reshape(-1) for one in change.values()]).numpy()
+    assert found.curvature == pytest.approx(0.5 * vector @ np.asarray(hessian) @ vector, rel=1e-6)
+    errors = []
+    for scale in (0.1, 0.05):
+        small = forgetting(model, F.cross_entropy, (X, Y), {n: scale * c for n, c in change.items()})
+        errors.append(abs(small.predicted - small.measured))
+    assert errors[1] < errors[0] / 6  # what is left out is of third order
+    with pytest.raises(LayerError, match="no parameter"):
+        forgetting(model, F.cross_entropy, (X, Y), {"0.weight": torch.zeros(2, 2)})
+
+
+@pytest.mark.parametrize("padding", ["same", "valid", 1])
+def test_inputs_of_convolutions_are_seen_with_their_padding(padding) -> None:
+    torch.manual_seed(0)
+    layer = nn.Conv2d(2, 3, (4, 3), padding=padding, dilation=(1, 2), bias=False).double()
+    x = torch.randn(5, 2, 9, 8).double()
+    moment = et.interventions.input_covariances(nn.Sequential(layer), x)["0.weight"]
+    outputs = layer(x).permute(0, 2, 3, 1).reshape(-1, 3)
+    kernel = layer.weight.detach().flatten(1)
+    torch.testing.assert_close(kernel @ moment @ kernel.T, (outputs.T @ outputs / len(outputs)).detach())
+
+
 def test_anchors_add_up() -> None:
     model = network()
     weights = SpectralAnchor.singular(model, count=2, strength=2.0)
@@ -337,6 +395,8 @@ def test_bad_input() -> None:
     ):
         with pytest.raises(OptionError, match=said):
             call()
+    with pytest.raises(OptionError, match="does not train"):
+        SpectralAnchor.singular(model, count=1).attach(torch.optim.SGD(network(1).parameters(), lr=0.1))
     with pytest.raises(et.EigentrailError, match=r"entries"):
         SpectralAnchor.directions(model, et.bases.random(10, 2))
     anchor = SpectralAnchor.singular(model, count=1)

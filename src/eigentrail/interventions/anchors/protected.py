@@ -25,6 +25,16 @@ class Protected(ABC):
 
     names: tuple[str, ...]
 
+    @property
+    @abstractmethod
+    def tensors(self) -> tuple[Tensor, ...]:
+        """What the directions and their weights are stored as."""
+
+    @property
+    @abstractmethod
+    def count(self) -> int:
+        """How many directions are held."""
+
     @abstractmethod
     def penalty(self, change: Mapping[str, Tensor]) -> Tensor:
         """Weigh a change.
@@ -82,6 +92,16 @@ class SingularPairs(Protected):
         """The one weight."""
         return (self.name,)
 
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """See `Protected.tensors`."""
+        return self.left, self.right, self.weights, self.shares
+
+    @property
+    def count(self) -> int:
+        """See `Protected.count`."""
+        return len(self.right)
+
     def coordinates(self, change: Mapping[str, Tensor]) -> Tensor:
         """Give u_i^T change v_i.
 
@@ -138,6 +158,16 @@ class ParameterDirections(Protected):
         """The parameters."""
         return tuple(self.sizes)
 
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """See `Protected.tensors`."""
+        return self.directions, self.weights, self.shares
+
+    @property
+    def count(self) -> int:
+        """See `Protected.count`."""
+        return len(self.directions)
+
     def coordinates(self, change: Mapping[str, Tensor]) -> Tensor:
         """Give <d_i, change>.
 
@@ -183,6 +213,16 @@ class Importance(Protected):
         """The one parameter."""
         return (self.name,)
 
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """See `Protected.tensors`."""
+        return (self.weights,)
+
+    @property
+    def count(self) -> int:
+        """Each entry with a weight is a direction."""
+        return int((self.weights != 0).sum())
+
     def penalty(self, change: Mapping[str, Tensor]) -> Tensor:
         """See `Protected.penalty`."""
         return torch.sum(self.weights * change[self.name].square())
@@ -215,6 +255,16 @@ class InputSubspace(Protected):
     def names(self) -> tuple[str, ...]:  # type: ignore[override]
         """The one weight."""
         return (self.name,)
+
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """See `Protected.tensors`."""
+        return (self.inputs,)
+
+    @property
+    def count(self) -> int:
+        """Directions of the inputs; each holds as many of the weight as there are outputs."""
+        return self.inputs.shape[1]
 
     def penalty(self, change: Mapping[str, Tensor]) -> Tensor:
         """See `Protected.penalty`."""

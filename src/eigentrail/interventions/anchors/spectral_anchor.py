@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, Self
 
 import torch
 from torch import Tensor, nn
 
-from eigentrail._arrays import to_float64
+from eigentrail._arrays import to_float64, to_numpy
 from eigentrail.errors import LayerError, OptionError
 from eigentrail.interventions.anchors.protected import (
     Importance,
@@ -129,6 +130,27 @@ class Anchor:
                 if name in known:
                     known[name].sub_(held, alpha=self.gamma)
 
+    def describe(self) -> dict[str, Any]:
+        """Say what is held and how, as a recorded run keeps it.
+
+        Returns:
+            Plain data: `form`, `strength`, `gamma`; `protected`, for each part its kind, parameters and number of
+            directions; `fingerprint`, a hash of the anchored weights and all directions.
+        """
+        total = hashlib.blake2b(digest_size=8)
+        for tensor in (*self._anchored.values(), *(one for part in self.protected for one in part.tensors)):
+            total.update(to_numpy(tensor.detach()).tobytes())
+        return {
+            "form": self.form,
+            "strength": self.strength,
+            "gamma": self.gamma,
+            "protected": [
+                {"kind": type(part).__name__, "parameters": list(part.names), "directions": part.count}
+                for part in self.protected
+            ],
+            "fingerprint": total.hexdigest(),
+        }
+
     def attach(self, optimizer: torch.optim.Optimizer) -> Callable[[], None]:
         """Act in every step of an optimizer from now on.
 
@@ -137,7 +159,16 @@ class Anchor:
 
         Returns:
             A function that takes the anchor off again.
+
+        Raises:
+            OptionError: the optimizer trains none of the anchored parameters.
         """
+        trained = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
+        if not any(id(parameter) in trained for parameter in self._parameters.values()):
+            raise OptionError(
+                f"the optimizer does not train `{next(iter(self._parameters))}`, which the anchor holds: make the "
+                "anchor of the network that is trained."
+            )
         before: dict[str, Tensor] = {}
 
         @torch.no_grad()
@@ -200,7 +231,7 @@ class SpectralAnchor(Anchor):
             OptionError: there are no such weights, or no weight has a spike.
         """
         protected: list[Protected] = []
-        for name, parameter in _weights(model, layers).items():
+        for name, parameter in weight_matrices(model, layers).items():
             parts = decompose(parameter.detach().flatten(1))[0]
             k = count if count is not None else noise_of(parts).spikes
             if k > parts.rank or k < 0 or (count is not None and count < 1):
@@ -303,7 +334,19 @@ def chosen_parameters(model: nn.Module, layers: str | Sequence[str] | None) -> d
     return {name: parameter for name, parameter in known.items() if name in wanted}
 
 
-def _weights(model: nn.Module, layers: str | Sequence[str] | None) -> dict[str, nn.Parameter]:
+def weight_matrices(model: nn.Module, layers: str | Sequence[str] | None) -> dict[str, nn.Parameter]:
+    """Choose the parameters that are matrices, or kernels seen flat.
+
+    Args:
+        model: the network.
+        layers: globs over parameter names; None: all.
+
+    Returns:
+        {name: parameter} of those with two or more dimensions.
+
+    Raises:
+        OptionError: there is none among them.
+    """
     chosen = {name: p for name, p in chosen_parameters(model, layers).items() if p.ndim > 1}
     if not chosen:
         raise OptionError("no weight matrix is chosen, whose singular vectors could be protected.")
