@@ -1,0 +1,94 @@
+"""The studies of forgetting: their tasks, what they sum up, and that every way is gone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+from eigentrail.data import load
+from eigentrail.findings import Verdict
+from eigentrail.recipes.experiments.forgetting import two_tasks
+from eigentrail.recipes.experiments.forgetting.claims import claims
+from eigentrail.recipes.experiments.forgetting.learning import accuracy, features_before, learn
+from eigentrail.recipes.experiments.forgetting.summary import summary
+from eigentrail.recipes.experiments.forgetting.tasks import class_tasks, joined, permuted_tasks
+from eigentrail.recipes.experiments.forgetting.ways import WAYS
+
+
+def test_tasks_share_no_class_and_keep_a_part_for_choosing() -> None:
+    data = load("digits")
+    first, second = class_tasks(data, two_tasks.HALVES, 0.2, seed=0)
+    assert set(first.train[1].tolist()) == set(range(5)) and set(second.test[1].tolist()) == set(range(5, 10))
+    assert len(first.held[0]) + len(first.train[0]) == int((data.train_targets < 5).sum())
+    both = joined([first, second])
+    assert len(both[0]) == len(first.train[0]) + len(second.train[0])
+    assert set(both[1][:50].tolist()) > {0, 9}
+
+
+def test_permuted_tasks_are_the_same_samples_in_other_places() -> None:
+    tasks = permuted_tasks(load("digits"), 3, 0.1, seed=0)
+    assert torch.equal(
+        tasks[0].train[0], class_tasks(load("digits"), [range(10)], 0.1, 0)[0].train[0].flatten(1)
+    )
+    for task in tasks[1:]:
+        assert not torch.equal(task.test[0], tasks[0].test[0])
+        assert torch.equal(task.test[0].sort(dim=1).values, tasks[0].test[0].sort(dim=1).values)
+        assert torch.equal(task.test[1], tasks[0].test[1])
+
+
+def test_only_what_is_trained_moves_and_features_are_the_layers_inputs() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 5), nn.ReLU(), nn.Linear(5, 2))
+    samples = torch.randn(30, 4), torch.arange(30) % 2
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    learn(model, samples, ["2.weight"], rate=0.1, epochs=2, batch=10, seed=0)
+    moved = {name for name, p in model.named_parameters() if not torch.equal(p, before[name])}
+    assert moved == {"2.weight"} and all(p.requires_grad for p in model.parameters())
+    features = features_before(model, model[2], samples[0], batch=7)
+    torch.testing.assert_close(features, model[:2](samples[0]))
+    assert accuracy(model[2], (features, samples[1])) == accuracy(model, samples)
+
+
+def test_every_way_is_gone_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    quick = replace(
+        two_tasks.SIZES["small"],
+        cases=(two_tasks.Case("mlp-2-16", ("fc2",), "single"), two_tasks.Case("mlp-2-16", ("fc3",), "last")),
+        pretrained=2, first=3, second=1, directions=3,
+    )  # fmt: skip
+    monkeypatch.setitem(two_tasks.SIZES, "small", quick)
+    tables, results = two_tasks.run([0])
+    runs = tables["runs"]
+    assert set(runs["way"]) == {way.name for way in WAYS}
+    assert np.isfinite(runs[["first", "second", "predicted", "measured"]]).all().all()
+    # Both scores are those of all ten outputs: their mean is at most one, and joint training learns both.
+    assert ((runs["mean"] >= 0) & (runs["mean"] <= 1)).all()
+    by_way = runs.groupby("way")["first"].mean()
+    assert by_way["weights frozen"] >= by_way["plain"]
+    assert set(tables["summary"]["floor"]) == {0.1}
+    assert ((tables["overlap"]["share"] >= 0) & (tables["overlap"]["share"] <= 1 + 1e-6)).all()
+    assert len({one.claim.id for one in results}) == len(results) == 11
+
+
+def test_gains_are_those_of_the_same_seed() -> None:
+    rows = [
+        {"case": "a", "kind": "last", "seed": seed, "way": way, "mean": base + gain, "first": base, "second": base,
+         "epoch": 3, "directions": 5, "predicted": gain, "measured": gain}
+        for seed, base in enumerate((0.1, 0.5, 0.9))
+        for way, gain in {
+            "plain": 0.0, "singular, penalty": 0.05, "singular, gradient": 0.01, "lower rate": 0.2
+        }.items()
+    ]  # fmt: skip
+    runs = pd.DataFrame(rows)
+    row = summary(runs).set_index("way").loc["singular, penalty"]
+    assert (row["gain"], row["gain low"], row["gain high"]) == pytest.approx((0.05, 0.05, 0.05))
+    assert row["high"] - row["low"] > 0.5
+    found = {one.claim.id: one.verdict for one in claims({"runs": runs})}
+    assert found["s1-forgetting-penalty"] is Verdict.YES
+    assert found["forgetting-more-than-a-rate"] is Verdict.NO
+    assert found["forgetting-predicted"] is Verdict.YES
+    assert found["s1-forgetting-convolution"] is Verdict.UNDECIDED
