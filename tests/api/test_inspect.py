@@ -239,7 +239,12 @@ def test_two_gigabytes(tmp_path: Path, shards: int, per_shard: int, size: tuple[
 def test_real_checkpoints_end_to_end(checkpoints: Path, conv: str) -> None:
     found = et.inspect(checkpoints / "resnet-cifar10" / "resnet20-12fca82f.th", conv=conv)
     assert len(found.table) == 20
-    assert found.table["alpha"].notna().all() and found.table["phase"].notna().all()
+    # The last layer's ten values are too few for a tail or a phase.
+    assert (
+        found.table["alpha"].notna().tolist()
+        == found.table["phase"].notna().tolist()
+        == [True] * 19 + [False]
+    )
     assert all(s.reason for s in found.skipped)
 
 

@@ -184,8 +184,8 @@ def test_short_tail_is_said():
 @pytest.mark.parametrize(
     ("values", "says"),
     [
-        ([], "at least 10 positive eigenvalues and there are 0"),
-        (np.arange(9.0) + 1.0, "at least 10 positive eigenvalues and there are 9"),
+        ([], "at least 16 positive eigenvalues and there are 0"),
+        (np.arange(15.0) + 1.0, "at least 16 positive eigenvalues and there are 15"),
         (np.append(np.zeros(100), np.arange(9.0) + 1.0), "there are 9"),
         (np.zeros(50), "there are 0"),
         (-np.arange(50.0), "there are 0"),

@@ -29,9 +29,9 @@ def exhaustive(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 rounded = st.floats(1e-3, 1e3).map(lambda v: float(f"{v:.4g}"))
 spectra = st.one_of(
-    st.lists(rounded, min_size=10, max_size=60),
-    st.lists(st.integers(1, 12).map(float), min_size=10, max_size=60),
-    st.tuples(st.lists(rounded, min_size=5, max_size=20), st.integers(2, 4)).map(lambda p: p[0] * p[1]),
+    st.lists(rounded, min_size=16, max_size=60),
+    st.lists(st.integers(1, 12).map(float), min_size=16, max_size=60),
+    st.tuples(st.lists(rounded, min_size=8, max_size=20), st.integers(2, 4)).map(lambda p: p[0] * p[1]),
 )
 
 

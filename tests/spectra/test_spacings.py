@@ -29,7 +29,7 @@ ENSEMBLES = {
 }
 
 
-@pytest.mark.parametrize("n", [10, 16, 64, 256])
+@pytest.mark.parametrize("n", [16, 64, 256])
 @pytest.mark.parametrize("name", ENSEMBLES)
 def test_p_wigner_is_uniform_for_random_matrices(name, n):
     rng = np.random.default_rng(n)
@@ -47,7 +47,7 @@ def test_p_wigner_is_uniform_for_large_random_matrices(name):
     assert kstest(p, "uniform").pvalue > 1e-3
 
 
-@pytest.mark.parametrize("n", [10, 16, 64, 256, 1024])
+@pytest.mark.parametrize("n", [16, 64, 256, 1024])
 def test_p_poisson_is_uniform_for_independent_levels(n):
     rng = np.random.default_rng(n)
     p = [spacings(poisson_levels(n, rng)).p_poisson for _ in range(600)]
@@ -154,7 +154,7 @@ def test_few_levels_and_ties_are_said():
     few = spacings(np.array([1.0, 2.0, 4.5, 5.0, 7.0]))
     assert few.p_wigner is None
     assert few.p_poisson is None
-    assert "p-values need 10" in few.note
+    assert "p-values need 16" in few.note
     assert few.ratio_mean > 0
     assert spacings(np.array([1.0, 2.0])).ratio_mean is None
     single = spacings(np.array([2.0]))

@@ -57,7 +57,7 @@ def weight_decay_shift(with_decay: Any, without: Any = None, *, share: float = 0
 
     Raises:
         OptionError: `share` is outside (0, 1), or the spectra differ in length.
-        SpectrumError: there are fewer than 10 eigenvalues, or some are not finite.
+        SpectrumError: there are fewer than 16 eigenvalues, or some are not finite.
     """
     shifted = _values(with_decay)
     if without is not None:

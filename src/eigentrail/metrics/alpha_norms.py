@@ -33,7 +33,7 @@ _MM = "Martin & Mahoney 2021"
         averaged="mean",
     ),
     order=70,
-    version=2,
+    version=3,
 )
 def alpha_norms(spectrum: Spectrum, options: DiagnosisOptions) -> dict[str, float]:
     """Compute both.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from eigentrail.errors import SpectrumError
 from eigentrail.metrics.framework.contract import Column, Measured, metric_group
+from eigentrail.spectra.fewest import FEWEST_VALUES
 from eigentrail.spectra.spectrum import Spectrum
 
 _GROUP = "Levels and vectors"
@@ -48,7 +50,7 @@ _GROUP = "Levels and vectors"
         chance="Tiny for a random matrix, whose levels repel.",
     ),
     order=150,
-    version=2,
+    version=3,
     of_noise=True,
 )
 def level_spacings(spectrum: Spectrum) -> Measured:
@@ -59,8 +61,16 @@ def level_spacings(spectrum: Spectrum) -> Measured:
 
     Returns:
         Mean ratio with its error, and the agreement with Wigner's and Poisson's law.
+
+    Raises:
+        SpectrumError: there are fewer than 16 eigenvalues, or most are nearly equal.
     """
     spectrum.require_width()
+    levels = len(spectrum) // spectrum.matrices
+    if levels < FEWEST_VALUES:
+        raise SpectrumError(
+            f"spacings need at least {FEWEST_VALUES} eigenvalues in a matrix, and there are {levels}"
+        )
     found = spectrum.spacings()
     return Measured(
         {

@@ -35,7 +35,7 @@ from eigentrail.spectra.spectrum import Spectrum
         over_time=True,
     ),
     order=200,
-    version=3,
+    version=4,
     of_noise=True,
 )
 def phase(spectrum: Spectrum) -> dict[str, Any]:

@@ -108,7 +108,7 @@ _MM = "Martin & Mahoney 2021"
         shown=True,
     ),
     order=60,
-    version=3,
+    version=4,
 )
 def power_law(spectrum: Spectrum, options: DiagnosisOptions) -> Measured:
     """Fit the tail.

@@ -26,6 +26,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from eigentrail.spectra.entry_statistics import EntryStatistics
+from eigentrail.spectra.fewest import FEWEST_VALUES
 from eigentrail.spectra.marchenko_pastur import MarchenkoPastur
 from eigentrail.spectra.phase_evidence import SpectrumEvidence, spectrum_evidence
 
@@ -40,9 +41,6 @@ PHASES = ("random-like", "bleeding-out", "bulk+spikes", "bulk-decay", "heavy-tai
 # the margins.
 _SIZES = (8.0, 16.0, 32.0, 64.0, 128.0, 256.0)
 _RIGHT = (0.42, 0.49, 0.65, 0.87, 0.92, 0.98)
-
-# With fewer eigenvalues there is no tail to fit, and no telling of a collapse.
-_FEWEST = 10
 
 
 @dataclass(frozen=True)
@@ -117,11 +115,11 @@ def collapsed(eigenvalues: Float64[np.ndarray, "n"], rows: int) -> Phase | None:
         rows: N, the larger dimension of each matrix.
 
     Returns:
-        The phase when fewer than 10 eigenvalues, and at most a third of 10 or more, differ from zero; else None.
+        The phase when fewer than 16 eigenvalues, and at most a third of 16 or more, differ from zero; else None.
     """
     total, top = eigenvalues.size, float(eigenvalues[-1])
     left = int((eigenvalues > top * rows * np.finfo(np.float64).eps).sum())
-    if total < _FEWEST or left >= _FEWEST or 3 * left > total:
+    if total < FEWEST_VALUES or left >= FEWEST_VALUES or 3 * left > total:
         return None
     rule = f"only {left} of {total} eigenvalues differ from zero"
     ceiling = float(np.interp(np.log(total), np.log(_SIZES), _RIGHT))

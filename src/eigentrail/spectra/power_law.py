@@ -10,11 +10,13 @@ from jaxtyping import Float64
 
 from eigentrail._arrays import to_float64
 from eigentrail.errors import OptionError, SpectrumError
+from eigentrail.spectra.fewest import FEWEST_VALUES
 from eigentrail.spectra.power_law_bootstrap import exponent_draws, goodness_of_fit
 from eigentrail.spectra.power_law_scan import all_distances, scan, tails
 from eigentrail.spectra.tail_models import Comparison, compare_models, verdict
 
-MIN_VALUES = 10
+# A tail of fewer is told of in the fit's note.
+_SHORT_TAIL = 10
 """Fewer positive values than this are not fitted."""
 
 
@@ -107,7 +109,7 @@ def fit_power_law(values: Any, *, bootstrap: int = 0, seed: int = 0, alternative
     model, remark = verdict(comparisons, len(tail), p_value)
     if remark:
         notes.append(remark)
-    if len(tail) < MIN_VALUES:
+    if len(tail) < _SHORT_TAIL:
         notes.append(f"the tail holds only {len(tail)} values")
     return PowerLaw(
         alpha=alpha,
@@ -155,9 +157,9 @@ def _prepare(values: Any) -> tuple[Float64[np.ndarray, "k"], Float64[np.ndarray,
     largest = float(x[-1]) if len(x) else 0.0
     floor = len(x) * np.finfo(np.float64).eps * largest
     kept = x[x > max(floor, 0.0)]
-    if len(kept) < MIN_VALUES:
+    if len(kept) < FEWEST_VALUES:
         raise SpectrumError(
-            f"A power law needs at least {MIN_VALUES} positive eigenvalues and there are {len(kept)}: "
+            f"A power law needs at least {FEWEST_VALUES} positive eigenvalues and there are {len(kept)}: "
             "take a larger matrix or pool several."
         )
     # What is constant to rounding has no distinct values either, whatever its last digits are.

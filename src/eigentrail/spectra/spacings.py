@@ -12,6 +12,7 @@ from scipy.special import ndtr
 
 from eigentrail._arrays import like, to_float64
 from eigentrail.errors import SpectrumError
+from eigentrail.spectra.fewest import FEWEST_VALUES
 from eigentrail.spectra.spacing_laws import (
     GOE_RATIO,
     POISSON_RATIO,
@@ -37,9 +38,6 @@ __all__ = [
     "wigner_surmise",
     "wigner_surmise_cdf",
 ]
-
-_FEWEST = 10
-"""Levels in a matrix below which no p-value is given."""
 
 # The null of the mean ratio over the n - 2 ratios of n random-matrix levels: mean GOE_RATIO + shift / n, variance
 # (spread + trend / n) / (n - 2). Simulated (tools/calibrate_spacings.py): GOE and Wishart at q = 1, .5, .1 agree.
@@ -125,7 +123,7 @@ def spacings(eigenvalues: Any, *, window: int = 10, tolerance: float | int | Non
     if values.ndim not in {1, 2}:
         raise SpectrumError(f"levels are [n] or [k, n], not an array of shape {values.shape}.")
     batches = _batches(values.reshape(-1, values.shape[-1]), tolerance)
-    tested = [batch for batch in batches if batch.shape[1] >= _FEWEST]
+    tested = [batch for batch in batches if batch.shape[1] >= FEWEST_VALUES]
     moments = [_Ratios(batch) for batch in batches]
     ratios = np.concatenate([batch.values[batch.valid] for batch in moments])
     p_wigner, p_poisson = _p_values(tested)
@@ -243,10 +241,10 @@ def _note(
         parts.append("all levels are equal up to rounding, so that there are no spacings")
     elif untested:
         most = max(batch.shape[1] for batch in batches)
-        parts.append(f"at most {most} levels in a matrix; p-values need {_FEWEST}")
+        parts.append(f"at most {most} levels in a matrix; p-values need {FEWEST_VALUES}")
     elif enough < spectra:
         parts.append(
-            f"{spectra - enough} of {spectra} spectra have fewer than {_FEWEST} levels and are not tested"
+            f"{spectra - enough} of {spectra} spectra have fewer than {FEWEST_VALUES} levels and are not tested"
         )
     if ties:
         parts.append(f"{ties} spacings are zero up to rounding")

@@ -348,7 +348,7 @@ class Spectrum:
             Exponent, start of the tail, Kolmogorov-Smirnov distance, verdict; see `PowerLaw`.
 
         Raises:
-            SpectrumError: with fewer than 10 positive eigenvalues, or where most singular values of a matrix are nearly
+            SpectrumError: with fewer than 16 positive eigenvalues, or where most singular values of a matrix are nearly
                 equal: what stands beside a block of equal values is no tail.
         """
         if self._rows is not None:
