@@ -108,10 +108,8 @@ def _figures(side: Side) -> tuple[Figure, ...]:
         Figure(
             f"null-{side}",
             f"score of the {side} vector beside random walks",
-            "Grey: scores of random walks of matrices of this shape, with the norms of the observed start and "
-            "steps, done "
-            "with as with the weights. Without them a score says nothing: walks of weights reach high ones by "
-            "themselves.",
+            "Grey: scores of walks from the same start with the observed updates in random signs (where these are too "
+            "many to be drawn again, Gaussian steps of their norms). A score alone tells nothing: walks score high.",
             lambda node, title: drawn.null_histogram(path(node), title),
             lambda node: drawn.null_data(path(node)),
             when=when,
@@ -247,7 +245,7 @@ def _table(nodes: Sequence[tuple[str, xr.DataTree]]) -> pd.DataFrame:
         Overview(
             "geodesic-scores",
             "Scores beside random walks",
-            "Great circles. Grey: median and 90% of random walks of the weights with the same steps.",
+            "Great circles. Grey: median and 90% of walks of the same updates with random signs.",
             lambda nodes, title: drawn.scores_by_layer(_table(nodes)[:60], title),
             _table,
         ),

@@ -8,3 +8,4 @@ from eigentrail.chance.comparing import compare as compare
 from eigentrail.chance.comparing import compare_drawn as compare_drawn
 from eigentrail.chance.comparing import p_of as p_of
 from eigentrail.chance.comparing import percentile_of as percentile_of
+from eigentrail.chance.comparing import percentile_text as percentile_text

@@ -55,12 +55,7 @@ class Compared:
     @property
     def percentile_text(self) -> str:
         """The percentile as far as the draws can tell: "> 99.5" above all of 200 draws, never "100"."""
-        resolution = 100.0 / self.draws
-        if self.percentile >= 100.0 - 0.5 * resolution:
-            return f"> {100.0 - resolution:.4g}"
-        if self.percentile <= 0.5 * resolution:
-            return f"< {resolution:.4g}"
-        return f"{self.percentile:.3g}"
+        return percentile_text(self.percentile, self.draws)
 
     @property
     def words(self) -> str:
@@ -141,6 +136,26 @@ def compare_drawn(observed: float, null: Any, side: Side = "greater") -> Compare
     if not np.isfinite(draws).any() or not math.isfinite(observed):
         return None
     return compare(observed, draws, side)
+
+
+def percentile_text(percentile: float, draws: int) -> str:
+    """Write a percentile as far as its draws can tell.
+
+    Args:
+        percentile: 0 to 100; NaN where nothing was compared.
+        draws: how many draws it is among.
+
+    Returns:
+        "> 99.5" above all of 200 draws, "< 0.5" below all, never "100" or "0"; a dash for NaN.
+    """
+    if math.isnan(percentile) or not draws:
+        return "-"
+    resolution = 100.0 / draws
+    if percentile >= 100.0 - 0.5 * resolution:
+        return f"> {100.0 - resolution:.4g}"
+    if percentile <= 0.5 * resolution:
+        return f"< {resolution:.4g}"
+    return f"{percentile:.3g}"
 
 
 def percentile_of(compared: Compared | None) -> float | None:

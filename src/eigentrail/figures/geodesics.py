@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 import xarray as xr
 
 from eigentrail._untrusted import plotly_text
+from eigentrail.chance import percentile_text
 from eigentrail.figures import style
 from eigentrail.figures.evolution import step_axis
 
@@ -53,7 +54,8 @@ def null_histogram(path: xr.Dataset, title: str) -> go.Figure:
         traces.append(
             style.vertical(score, f"observed: {name}", colour, top, dash="solid" if dims == 1 else "dot")
         )
-        said.append(f"{name}: percentile {float(path['percentile'].sel(dims=dims)):.0f}")
+        percentile = float(path["percentile"].sel(dims=dims))
+        said.append(f"{name}: percentile {percentile_text(percentile, path.sizes.get('draw', 0))}")
     if not traces:
         return style.empty(title, "No random walks were drawn.")
     return style.build(
@@ -80,7 +82,7 @@ def null_data(path: xr.Dataset) -> pd.DataFrame:
         )
         for dims, (name, _) in _KINDS.items()
     }
-    return pd.DataFrame({"of": [*["walk"] * path.sizes["draw"], "observed"], **columns})
+    return pd.DataFrame({"of": [*["walk"] * path.sizes.get("draw", 0), "observed"], **columns})
 
 
 def score_by_start(path: xr.Dataset, title: str) -> go.Figure:
@@ -120,8 +122,11 @@ def score_by_start(path: xr.Dataset, title: str) -> go.Figure:
         scores = path["score_from"].sel(dims=dims).values
         if not np.isfinite(scores).any():
             continue
-        percentiles = np.nan_to_num(path["percentile_from"].sel(dims=dims).values)
-        hover = f"{name} from step %{{x}} on: %{{y:.3f}}, percentile %{{customdata:.0f}}<extra></extra>"
+        percentiles = [
+            percentile_text(float(one), path.sizes.get("draw", 0))
+            for one in path["percentile_from"].sel(dims=dims).values
+        ]
+        hover = f"{name} from step %{{x}} on: %{{y:.3f}}, percentile %{{customdata}}<extra></extra>"
         traces.append(
             style.line(
                 starts,

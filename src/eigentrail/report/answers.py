@@ -111,7 +111,7 @@ def _layers(stories: Sequence[RunStory], layers: Sequence[tuple[RunStory, str, x
             if bulk is None or not limit
             else "as noise"
             if bulk <= limit
-            else f"{bulk / limit:.3g} × noise"
+            else f"{bulk / limit:.2f} × noise's 95%"
         )
         phases = [about.get("phase_first"), about.get("phases_between"), about.get("phase_last")]
         strip = " → ".join(dict.fromkeys(str(p) for p in phases if p)) or "-"

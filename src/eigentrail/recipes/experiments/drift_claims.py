@@ -12,7 +12,7 @@ from scipy.stats import spearmanr
 
 from eigentrail.analyses.framework.registry import find_analysis
 from eigentrail.analyses.framework.rows import table_of
-from eigentrail.chance import LEVEL
+from eigentrail.chance import LEVEL, percentile_text, requested
 from eigentrail.findings import Rule, equals, greater_than, greater_than_chance, less_than
 from eigentrail.recipes.framework.observation import Observation, observe
 from eigentrail.trajectories import Drift
@@ -216,8 +216,12 @@ def _linear(row: Mapping[str, Any], kind: str) -> Iterator[Observation]:
             chance,
             f"{_SAID[kind]} a line explains {row['linear_r2']:.1%} of theta_1, which is {row['share']:.0%} of the "
             f"motion (random walks with these updates: {row['share_chance']:.0%}); the displacement is "
-            f"{row['straightness']:.1f} times that of a random walk, percentile {row['walk_percentile']:.0f}",
+            f"{row['straightness']:.1f} times that of a random walk, percentile {_percentile(row['walk_percentile'])}",
         )
+
+
+def _percentile(value: float) -> str:
+    return percentile_text(value, requested.ENOUGH)
 
 
 def _others(row: Mapping[str, Any], kind: str) -> Observation:
@@ -231,8 +235,8 @@ def _others(row: Mapping[str, Any], kind: str) -> Observation:
         "percentile of their straightness among random walks",
         row["others_percentile"],
         50.0,
-        f"{said} what the first component leaves is as straight as percentile {row['others_percentile']:.1f} of random "
-        "walks treated alike",
+        f"{said} what the first component leaves is as straight as percentile {_percentile(row['others_percentile'])} "
+        "of random walks treated alike",
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from eigentrail.chance import percentile_text, requested
 from eigentrail.findings import equals, greater_than, greater_than_chance
 from eigentrail.recipes.framework.observation import Observation, observe
 
@@ -53,7 +54,7 @@ def geodesic_claims(
                 rows[f"{name}_score"],
                 rows[f"{name}_null"],
                 f"scores {_range(rows[f'{name}_score'])}, walks {rows[f'{name}_null'].median():.3f}, percentiles "
-                f"{', '.join(f'{one:.0f}' for one in percentiles)}",
+                f"{', '.join(percentile_text(one, requested.ENOUGH) for one in percentiles)}",
             )
     yield _walk(rows)
     yield from _start(first, starts, usual)
@@ -140,7 +141,7 @@ def _slow(rows: pd.DataFrame) -> Observation:
         learned = int((part["train_accuracy"] >= _LEARNED).sum())
         said.append(
             f"rate {part['lr'].iloc[0]:g}: {learned} of {len(part)} learned all samples (median training loss "
-            f"{part['train_loss'].median():.3g}), median percentile {known.median():.0f}"
+            f"{part['train_loss'].median():.3g}), median percentile {percentile_text(known.median(), requested.ENOUGH)}"
         )
     slow = fitted[rows["train_accuracy"] < _LEARNED].dropna()
     done = fitted[rows["train_accuracy"] >= _LEARNED].dropna()

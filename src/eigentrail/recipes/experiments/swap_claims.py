@@ -6,10 +6,15 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from eigentrail.chance import percentile_text, requested
 from eigentrail.findings import greater_than, greater_than_chance, less_than
 from eigentrail.recipes.framework.observation import Observation, observe
 
 _SOURCE = "S0 slides 34-37"
+
+
+def _percentile(value: float) -> str:
+    return percentile_text(value, requested.ENOUGH)
 
 
 def swap_claims(table: pd.DataFrame) -> Iterator[Observation]:
@@ -73,7 +78,7 @@ def swap_claims(table: pd.DataFrame) -> Iterator[Observation]:
             swap[names[1]],
             swap[names[2]],
             f"{when} the scores are {_list(swap[names[1]])}, where walks reach {swap[names[2]].median():.3f}; without "
-            f"a swap the percentiles are {', '.join(f'{one:.0f}' for one in control[names[0]])}",
+            f"a swap the percentiles are {', '.join(_percentile(one) for one in control[names[0]])}",
         )
     for column, claim, what in (
         ("change_near", "The path goes over to another geodesic at the swap.", "a change between geodesics"),
