@@ -158,6 +158,11 @@ def test_what_cannot_be_given(run: et.Run, given: dict, error: type[Exception], 
         run.with_given(**given).model(-1)
 
 
+def test_a_model_that_is_no_network_is_an_error_and_no_empty_table(run: et.Run) -> None:
+    with pytest.raises(RunError, match=r"model\(\) gives a int"):
+        et.analyze(run, "curvature", model=lambda: 3, progress=False)
+
+
 def test_the_command_line_imports_them(
     run: et.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

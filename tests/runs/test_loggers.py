@@ -77,6 +77,14 @@ def test_mlflow_reads_them_back(recorded: Path, tmp_path: Path, monkeypatch: pyt
     assert [one.value for one in told] == pytest.approx(norms(recorded), rel=1e-5)
 
 
+def test_a_logger_that_cannot_be_opened_is_one_sentence(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard", reason="TensorBoard is not installed")
+    (tmp_path / "file").touch()
+    opening = opened_logger(f"tensorboard:{tmp_path / 'file' / 'below'}")
+    with pytest.raises(OptionError, match=r"cannot be opened .*NotADirectoryError"), opening:
+        pass
+
+
 def test_wandb_offline_reads_them_back(
     recorded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from eigentrail._names import import_object
+from eigentrail._names import FOREIGN, first_line, import_object
 from eigentrail.errors import OptionError
 
 #: What can be named, with what may follow behind a colon.
@@ -32,22 +32,27 @@ def opened_logger(name: str) -> Iterator[Any]:
         What `eigentrail.runs.sinks.as_sink` takes.
 
     Raises:
-        OptionError: there is no such logger, or its package is not installed.
+        OptionError: there is no such logger, its package is not installed, or it cannot be opened.
     """
     kind, _, where = name.partition(":")
     if kind == "tensorboard":
-        writer = _package("torch.utils.tensorboard", "tensorboard").SummaryWriter(where or None)
+        package = _package("torch.utils.tensorboard", "tensorboard")
+        with _opening(name):
+            writer = package.SummaryWriter(where or None)
         with writer:
             yield writer
     elif kind == "mlflow":
         mlflow = _package("mlflow", "mlflow")
-        if where:
-            mlflow.set_tracking_uri(where)
-        with mlflow.start_run():
+        with _opening(name):
+            if where:
+                mlflow.set_tracking_uri(where)
+            run = mlflow.start_run()
+        with run:
             yield mlflow
     elif kind in {"wandb", "trackio"}:
         package = _package(kind, kind)
-        run = package.init(project=where or _PROJECT)
+        with _opening(name):
+            run = package.init(project=where or _PROJECT)
         try:
             yield run if kind == "wandb" else package
         finally:
@@ -57,6 +62,17 @@ def opened_logger(name: str) -> Iterator[Any]:
     else:
         known = ", ".join(f"{one}[:{what}]" for one, what in LOGGERS.items())
         raise OptionError(f'there is no logger "{name}": give {known}, or "package.module:name"')
+
+
+@contextmanager
+def _opening(name: str) -> Iterator[None]:
+    try:
+        yield
+    except FOREIGN as error:
+        raise OptionError(
+            f'the logger "{name}" cannot be opened ({type(error).__name__}: {first_line(error)}): give a place '
+            "that can be written, or an address that answers"
+        ) from error
 
 
 def _package(module: str, package: str) -> Any:
