@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from importlib import import_module as _import_module
 from importlib.metadata import version as _version
+from operator import attrgetter as _attrgetter
 from typing import TYPE_CHECKING
 from typing import Any as _Any
 
@@ -118,18 +119,22 @@ _NAMES = {
     "study": "eigentrail.api.study",
     "train": "eigentrail.training",
 }
+#: Names that work besides, and what they stand for; `dir` does not list them.
+_ALSO = {
+    "Basis": ("eigentrail.bases", "Basis"),
+    "list_studies": ("eigentrail.recipes", "names"),
+    "spectrum": ("eigentrail.spectra", "Spectrum.from_matrix"),
+    "version": ("eigentrail", "__version__"),
+}
 #: Names that people guess, and what they are called.
 _CALLED = {
     "load": "open_run, open_weights",
     "open": "open_run, open_weights",
+    "studies": "recipes",
     "report": "report_runs, or analyze(run).report()",
-    "spectrum": "Spectrum.from_matrix",
-    "version": "__version__",
-    "Basis": "bases.Basis",
     "pca": "trajectories.pca(run[layer], k), or analyze(run, 'pca')",
     "drift": "trajectories.drift(run[layer]), or analyze(run, 'drift')",
     "geodesic": "trajectories.geodesic(run[layer]), or analyze(run, 'geodesic')",
-    "list_studies": "recipes.names()",
     "Trajectory": "open_run(path)[layer]",
     "help": "help(eigentrail), or `eigentrail --help`",
 }
@@ -142,6 +147,9 @@ def __getattr__(name: str) -> _Any:
         found = getattr(_import_module(_NAMES[name]), name)
         globals()[name] = found
         return found
+    if name in _ALSO:
+        room, path = _ALSO[name]
+        return _attrgetter(path)(_import_module(room))
     hint = f"; there is {_CALLED[name]}" if name in _CALLED else ""
     raise AttributeError(f"eigentrail has no {name}{hint}")
 

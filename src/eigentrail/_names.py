@@ -6,9 +6,12 @@ import difflib
 import importlib
 import re
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Self, TypeVar
 
 from eigentrail.errors import EigentrailError
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 #: What goes wrong in somebody's own code, a `sys.exit` of it too; Ctrl-C is none of it.
 FOREIGN = (Exception, SystemExit)
@@ -24,6 +27,14 @@ def bare(name: str) -> str:
         Its letters and digits in lower case.
     """
     return re.sub(r"[\W_]+", "", name).lower()
+
+
+class Called(dict[K, V]):
+    """A dict that may be called as well: `found.summary` and `found.summary()`, as people type both."""
+
+    def __call__(self) -> Self:
+        """Give itself."""
+        return self
 
 
 def look_up(name: str, known: Iterable[str], what: str, error: type[EigentrailError], more: str = "") -> str:

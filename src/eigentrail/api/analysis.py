@@ -15,6 +15,7 @@ import torch
 import xarray as xr
 from torch import nn
 
+from eigentrail._names import Called
 from eigentrail._progress import Progress
 from eigentrail.analyses.framework.registry import choose_analyses
 from eigentrail.analyses.framework.runner import BUDGET, AnalysisResult, run_analysis, stored_analysis
@@ -75,11 +76,11 @@ class RunAnalysis:
         shown = ("subject", "question", "verdict", "sentence", "p", "p_adjusted", "asked", "needs_look")
         return pd.DataFrame([{key: row[key] for key in shown} for row in rows], columns=list(shown))
 
-    def plot(self, name: str, layer: str | None = None) -> Any:
+    def plot(self, name: str | None = None, layer: str | None = None) -> Any:
         """Draw a figure of an analysis.
 
         Args:
-            name: the analysis, or "analysis/figure" ("drift/walks").
+            name: the analysis, or "analysis/figure" ("drift/walks"); None for the first that has a figure.
             layer: whose; None for the first one.
 
         Returns:
@@ -88,6 +89,8 @@ class RunAnalysis:
         Raises:
             OptionError: there is no such analysis, figure or layer.
         """
+        if name is None:
+            name = next((one for one, figures in self.figures.items() if figures), "")
         analysis, _, key = name.partition("/")
         found = self[analysis]
         nodes = {str(node.attrs["name"]): node for node in found.tree.children.values()}
@@ -106,7 +109,9 @@ class RunAnalysis:
     @property
     def figures(self) -> dict[str, list[str]]:
         """The names of the figures of each analysis, for `plot`."""
-        return {name: [figure.key for figure in one.analysis.figures] for name, one in self.found.items()}
+        return Called(
+            (name, [figure.key for figure in one.analysis.figures]) for name, one in self.found.items()
+        )
 
     def _repr_html_(self) -> str:
         return str(self.summary.to_html(index=False))
@@ -227,6 +232,7 @@ def analyze(
 
     Raises:
         OptionError: an argument is outside what it may be.
+        RunError: `model` gives no network.
     """
     workers = most_workers(jobs)
     if not share >= 0:
@@ -239,6 +245,9 @@ def analyze(
     opened = run if isinstance(run, Run) else open_run(run, trust=trust)
     if any(one is not None for one in (model, data, loss)):
         opened = opened.with_given(model, data, loss)
+    if model is not None:
+        # What gives no network is told now, not as a reason for an empty table.
+        opened.given.network()
     found = {}
     for name, one in {**wanted, **named}.items():
         limit = seconds if only is None and name not in named else None

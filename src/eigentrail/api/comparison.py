@@ -11,17 +11,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from eigentrail._names import Called
 from eigentrail._progress import Progress, shown
 from eigentrail._text import counted
 from eigentrail.api.compared_layer import ComparedSpectra, compare_layer, comparison_columns
 from eigentrail.api.layer_result import LayerResult
 from eigentrail.api.matching import match_layers
+from eigentrail.api.sources import open_matrices
 from eigentrail.checks.changes import has_moved, judge_changes
 from eigentrail.errors import EigentrailError, NotFiniteError, SourceError
 from eigentrail.findings import Finding
 from eigentrail.metrics.framework.contract import DiagnosisOptions
 from eigentrail.spectra.spectrum import Spectrum
-from eigentrail.weights import Skipped, Weights, open_weights
+from eigentrail.weights import Skipped, Weights
 
 if TYPE_CHECKING:
     from eigentrail.report import FigureBook
@@ -169,15 +171,15 @@ def compare(
         raise SourceError(msg)
     rows.sort(key=lambda r: -r["relative_change"])
     table = pd.DataFrame({c: pd.Series([r[c] for r in rows], dtype=object) for c in comparison_columns()})
-    return Comparison(table, spectra, skipped, _summary(rows), first.source, second.source, not_finite, level)
+    return Comparison(
+        table, spectra, skipped, Called(_summary(rows)), first.source, second.source, not_finite, level
+    )
 
 
 def _opened(source: Any, layers: str | list[str] | None, conv: str, heads: bool, base: Any) -> Weights:
-    if isinstance(source, Weights):
-        return source
     # The base itself is a source like any other; only an adapter is added to it.
     on = None if base is None or source is base or source == base else base
-    return open_weights(source, layers=layers, conv=conv, heads=heads, base=on)
+    return open_matrices(source, layers, conv, heads=heads, base=on)
 
 
 def _summary(rows: list[dict[str, Any]]) -> dict[str, Any]:

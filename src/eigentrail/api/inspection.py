@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import torch
 
+from eigentrail._names import Called
 from eigentrail._progress import Progress, shown
 from eigentrail._text import counted
 from eigentrail.api.inspected_layer import InspectedLayer, inspect_layer, seconds_for
 from eigentrail.api.layer_result import LayerResult
 from eigentrail.api.partial import PartialResults
+from eigentrail.api.sources import open_matrices
 from eigentrail.api.summary import attention, summarize
 from eigentrail.checks import Checkpoint, Layer, judge
 from eigentrail.errors import OptionError, SourceError
@@ -25,8 +27,9 @@ from eigentrail.findings import Finding
 from eigentrail.linalg.workers import in_parallel, most_workers
 from eigentrail.metrics.framework.contract import DiagnosisOptions
 from eigentrail.metrics.framework.registry import columns, metrics, versions
+from eigentrail.runs.run import Step
 from eigentrail.spectra.spectrum import Spectrum
-from eigentrail.weights import Skipped, Weights, open_weights
+from eigentrail.weights import Skipped, Weights
 
 if TYPE_CHECKING:
     from eigentrail.report import FigureBook
@@ -74,6 +77,11 @@ class Inspection(LayerResult):
         """The findings that need a look, the gravest first; none for a healthy network."""
         return [one for one in self.findings if one.needs_look]
 
+    @property
+    def flagged(self) -> list[str]:
+        """The names of the matrices that need a look, the gravest first."""
+        return list(dict.fromkeys(one.subject for one in self.alerts if one.subject in self.spectra))
+
     def to_dict(self) -> dict[str, Any]:
         """Give the whole result as plain values, as `--format json` prints it.
 
@@ -115,6 +123,7 @@ def inspect(
     *,
     heads: bool = False,
     base: Any = None,
+    step: Step | None = None,
     bootstrap: int = 0,
     level: float = 0.01,
     seed: int = 0,
@@ -127,11 +136,13 @@ def inspect(
     """Diagnose every weight matrix of a model or checkpoint, without any data.
 
     Args:
-        source: an `nn.Module`, a state dict, a path that `open_weights` reads, or an open `Weights`.
+        source: an `nn.Module`, a state dict, a matrix, a path that `open_weights` reads, an open `Weights`, a run or
+            its folder.
         layers: globs over parameter names; a module's name stands for its weight. None: all.
         conv: how convolution kernels become matrices: "flatten", "spatial" or "slices".
         heads: cut queries, keys and values into attention heads where their number is known.
         base: with an adapter as source, the model that it was trained on: the sum of both is inspected.
+        step: which step of a run: a recorded one, -1 or "last"; None for the last.
         bootstrap: draws for the tail's goodness-of-fit p-value and the interval of alpha; 0 for none.
         level: chance that a pure noise matrix shows a spike.
         seed: seed of the shuffles and draws; the same seed gives the same numbers.
@@ -151,9 +162,7 @@ def inspect(
     """
     options = _checked_options(bootstrap, level, seed, null, device)
     jobs = most_workers(jobs)
-    weights = source
-    if not isinstance(source, Weights):
-        weights = open_weights(source, layers=layers, conv=conv, heads=heads, base=base)
+    weights = open_matrices(source, layers, conv, heads=heads, base=base, step=step)
     partial = None
     if out is not None:
         key = _identity(weights, options, device)
@@ -175,7 +184,7 @@ def inspect(
         table=table,
         spectra={name: done[name][1] for name in weights if name in done},
         skipped=skipped,
-        summary=summarize(rows, options),
+        summary=Called(summarize(rows, options)),
         source=weights.source,
         conv=weights.conv,
         options=options,

@@ -23,6 +23,16 @@ if TYPE_CHECKING:
     from eigentrail.report import FigureBook
 
 
+#: Names that people guess, and what they are called.
+_CALLED = {
+    "worst": "alerts, or flagged",
+    "warnings": "alerts, or the column warnings of table",
+    "show": "report(path), or plot()",
+    "results": "table",
+    "df": "table",
+}
+
+
 @dataclass
 class LayerResult(ABC):
     """A table of weight matrices.
@@ -170,6 +180,10 @@ class LayerResult(ABC):
         if chosen not in names:
             raise OptionError(f'there is no figure "{chosen}": there are {", ".join(names)}')
         return drawn[chosen]
+
+    def __getattr__(self, name: str) -> Any:
+        hint = f"; there is {_CALLED[name]}" if name in _CALLED else ""
+        raise AttributeError(f"{type(self).__name__} has no {name}{hint}")
 
     def _repr_html_(self) -> str:
         from eigentrail.report import table_html

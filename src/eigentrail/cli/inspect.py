@@ -10,11 +10,14 @@ from eigentrail.cli import options as opt
 
 
 def inspect(
-    source: Annotated[str, typer.Argument(help="Checkpoint, folder, index or archive of weights.")],
+    source: Annotated[str, typer.Argument(help="Checkpoint, folder, index or archive of weights, or a run.")],
     layers: opt.Layers = None,
     conv: opt.ConvOption = opt.Conv.FLATTEN,
     heads: opt.Heads = False,
     base: opt.Base = None,
+    step: Annotated[
+        int | None, typer.Option("--step", metavar="N", help="Of a run: which step; by default the last.")
+    ] = None,
     out: opt.Out = None,
     format: opt.FormatOption = opt.Format.TABLE,
     bootstrap: Annotated[
@@ -48,6 +51,7 @@ def inspect(
         conv=conv.value,
         heads=heads,
         base=base,
+        step=step,
         bootstrap=bootstrap,
         level=level,
         seed=seed,

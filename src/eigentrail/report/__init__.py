@@ -1,5 +1,10 @@
 """Results as figures and as one self-contained page; the figures are pure functions, usable in notebooks too."""
 
+import sys
+from types import ModuleType
+from typing import Any, NoReturn
+
+from eigentrail.errors import OptionError
 from eigentrail.report.comparison import comparison_page as comparison_page
 from eigentrail.report.inspection import inspection_page as inspection_page
 from eigentrail.report.notebook import FigureBook as FigureBook
@@ -8,3 +13,14 @@ from eigentrail.report.notebook import inspection_figures as inspection_figures
 from eigentrail.report.page import render as render
 from eigentrail.report.page import write_page as write_page
 from eigentrail.report.tables import table_html as table_html
+
+
+class _Room(ModuleType):
+    # People call `et.report(run)`: this room holds the pages' parts, the function has another name.
+    def __call__(self, *_: Any, **__: Any) -> NoReturn:
+        raise OptionError(
+            "report is where pages are made: call eigentrail.report_runs(run, path), or .report(path) of a result"
+        )
+
+
+sys.modules[__name__].__class__ = _Room

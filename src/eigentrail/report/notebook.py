@@ -54,6 +54,10 @@ class FigureBook(Mapping[str, Figures]):
     def __contains__(self, name: object) -> bool:
         return name in self._names
 
+    def __call__(self) -> FigureBook:
+        """Give itself: people type `.figures()` too."""
+        return self
+
     def __repr__(self) -> str:
         return f"FigureBook({counted(len(self), 'matrix', 'matrices')}; .overview, [name] -> figures by name)"
 

@@ -25,6 +25,25 @@ class LayerArray(xr.DataArray):  # type: ignore[no-untyped-call]
         """
         return np.asarray(self.values)
 
+    def at(self, step: int) -> LayerArray:
+        """Read one step.
+
+        Args:
+            step: one at which the layer is recorded.
+
+        Returns:
+            The values of the step, `.sel(step=step)`.
+        """
+        return self.sel(step=step)
+
+    def to_xarray(self) -> xr.DataArray:
+        """Give the plain xarray object.
+
+        Returns:
+            An `xarray.DataArray` of the same values and labels.
+        """
+        return xr.DataArray(self)
+
     def __dlpack__(self, **how: Any) -> Any:
         # A copy: what is read from a run is nobody's to change.
         return np.array(self.values).__dlpack__(**how)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, KeysView, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import Any, Literal, Self, TypeAlias
+from typing import Any, Literal, Self, TypeAlias, overload
 
 import numpy as np
 import torch
@@ -27,6 +27,9 @@ from eigentrail.weights import Skipped, TensorStore, Weights, open_weights
 
 #: A step of a run: its number; a negative one counts from the end, -1 is the last; or "last", the last complete one.
 Step: TypeAlias = "int | Literal['last']"
+
+#: What people type, and what it is called.
+_ALSO = {"config": "settings", "to_xarray": "to_datatree"}
 
 
 @dataclass(frozen=True)
@@ -62,8 +65,9 @@ class Run(ABC):
     """Weights and metrics over the steps of a training.
 
     `run[layer]` is the layer over its steps as a `LayerArray` (an xarray DataArray with `.numpy()` that torch takes
-    as well), read when its values are looked at. Everything shows what was committed when the run was opened or last
-    refreshed. Where a step is asked for, -1 is the last one, and "last" the last of which every layer is kept.
+    as well), read when its values are looked at; `run[step]` are the weights of one step as matrices. Everything shows
+    what was committed when the run was opened or last refreshed. Where a step is asked for, -1 is the last one, and
+    "last" the last of which every layer is kept.
 
     Attributes:
         path: the run's folder.
@@ -179,7 +183,14 @@ class Run(ABC):
     def _build(self, trust: bool) -> nn.Module:
         """Build the network, freshly initialised."""
 
-    def __getitem__(self, layer: str) -> LayerArray:
+    @overload
+    def __getitem__(self, layer: str) -> LayerArray: ...
+    @overload
+    def __getitem__(self, layer: int) -> Weights: ...
+    def __getitem__(self, layer: str | int) -> LayerArray | Weights:
+        """Read a layer over its steps, or, by a number, all weights of one step."""
+        if not isinstance(layer, str):
+            return self.weights(layer)
         return self._read(self.layers[self.resolve(layer)])
 
     def __iter__(self) -> Iterator[str]:
@@ -217,12 +228,12 @@ class Run(ABC):
 
     def __getattr__(self, name: str) -> Any:
         called = {
-            "config": "settings",
             "plot": "et.analyze(run).plot(...)",
             "report": "et.report_runs(run)",
-            "to_xarray": "to_datatree()",
             "spectrum": "et.Spectrum.from_matrix(run[layer][-1])",
         }
+        if name in _ALSO:
+            return getattr(self, _ALSO[name])
         if name in called:
             raise AttributeError(f"a run has no {name}; there is {called[name]}")
         layers = self.__dict__.get("layers")

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import numpy as np
+import torch
 from torch import nn
 
 from eigentrail.errors import SourceError
@@ -31,7 +33,8 @@ def open_store(source: Source) -> TensorStore:
     Args:
         source: a path: a file of torch (`.pt .pth .th .bin .ckpt`), safetensors or numpy (`.npz`), GGUF, a
             `*.index.json`, or a folder (the Hugging Face layout, or with one file of weights); or an
-            `nn.Module`, a state dict or any mapping of names to tensors or arrays; or a store.
+            `nn.Module`, a state dict or any mapping of names to tensors or arrays; one tensor or array, called
+            "weight", or a list of them, called "0", "1", ...; or a store.
 
     Returns:
         The store.
@@ -45,6 +48,10 @@ def open_store(source: Source) -> TensorStore:
         return open_module(source)
     if isinstance(source, Mapping):
         return open_state_dict(source)
+    if isinstance(source, (torch.Tensor, np.ndarray)):
+        return open_state_dict({"weight": source})
+    if isinstance(source, (list, tuple)):
+        return open_state_dict({str(place): one for place, one in enumerate(source)})
     if isinstance(source, (str, os.PathLike)):
         return _open_path(Path(source))
     raise SourceError(
