@@ -119,6 +119,7 @@ class _Call:
     out: str | os.PathLike[str] | None
     device: str
     jobs: int
+    budget: float | None
     progress: bool | None
 
     def trials(
@@ -150,6 +151,7 @@ def study(
     device: str = "cpu",
     log_to: str | None = None,
     jobs: int | None = None,
+    budget: float | None = None,
     progress: bool | None = None,
 ) -> StudyResult | SweepResult | ClaimStudyResult:
     """Train, record, analyse, and write the page. With no argument it needs no files and no network.
@@ -166,6 +168,8 @@ def study(
         log_to: where norms, ranks, spikes and phases of the weights are shown as it trains, of a study of one training:
             see `eigentrail.runs.loggers.opened_logger`; None for nowhere.
         jobs: workers that share the analyses, see `analyze`.
+        budget: seconds that each analysis may take on one core which the study does not name; None for a minute and a
+            half.
         progress: True to show it, False for silence, None for bars on terminals.
 
     Returns:
@@ -182,7 +186,7 @@ def study(
     plan = recipe.plan
     own = plan.seeds if isinstance(plan, ClaimStudy) else plan.seeds[0 if full else 1]
     call = _Call(
-        recipe, data, epochs, seed, own if seeds is None else seeds, full, out, device, jobs, progress
+        recipe, data, epochs, seed, own if seeds is None else seeds, full, out, device, jobs, budget, progress
     )
     if log_to is not None and (isinstance(plan, (ClaimStudy, Experiment)) or call.seeds > 1):
         raise OptionError(f"study {recipe.name} is of several trainings, and log_to shows one")
@@ -220,6 +224,7 @@ def _analysis(call: _Call, plan: Study, run: Run) -> RunAnalysis:
         also=plan.analyses,
         layers=list(plan.analysed) if plan.analysed else None,
         jobs=call.jobs,
+        budget=call.budget,
         progress=call.progress,
     )
 

@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from rich.padding import Padding
 from rich.text import Text
 
 from eigentrail._text import counted
 from eigentrail.api.analysis import RunAnalysis
-from eigentrail.cli.fitting import SENTENCE, TableColumn, print_fitting
 from eigentrail.cli.tables import console
 from eigentrail.findings import Finding, Verdict, strongest_first
 from eigentrail.report.answers import beside_chance
@@ -18,7 +18,7 @@ from eigentrail.report.run_story import headline
 
 #: Questions that a summary answers, strongest first; the page has all of them.
 MOST_QUESTIONS = 7
-_HEAD = "Each question's answer, in how many of its tests, and the clearest one:"
+_INDENT = 2
 #: Lines of the terminal that the end of a study takes at most.
 MOST_LINES = 25
 _STYLES = {Verdict.YES: "bold green", Verdict.NO: "dim", Verdict.UNDECIDED: "yellow"}
@@ -41,7 +41,11 @@ def print_summary(found: RunAnalysis, page: Path | None, next_steps: Sequence[st
         after.append(beside_chance(findings))
     if left:
         after.append(f"{counted(left, 'entry', 'entries')} left out (vectors, or too long): see the page")
-    steps = [f"next: {step}" for step in next_steps[:3]]
+    # A command stays whole on a line where it can; what it is good for stands behind it where there is room.
+    steps = [
+        told if len(told) <= out.width else told.partition("   #")[0]
+        for told in (f"next: {step}" for step in next_steps[:3])
+    ]
     out.print(Text(first, style="bold"))
     if findings:
         out.print()
@@ -64,7 +68,7 @@ def _height(text: str, width: int) -> int:
 
 
 def print_answers(findings: Sequence[Finding], most: int = MOST_QUESTIONS, lines: int | None = None) -> None:
-    """Print one row for each question: how often yes, and the strongest finding.
+    """Print each question with its answer, how often that is given, and the strongest finding.
 
     Args:
         findings: of any questions.
@@ -74,29 +78,21 @@ def print_answers(findings: Sequence[Finding], most: int = MOST_QUESTIONS, lines
     by_question: dict[str, list[Finding]] = {}
     for one in strongest_first(findings):
         by_question.setdefault(one.question, []).append(one)
-    rows, styles = [], []
-    for asked in by_question.values():
+    out = console()
+    told, taken = 0, 0
+    for question, asked in list(by_question.items())[:most]:
         first = asked[0]
         counts = Counter(one.verdict for one in asked)
-        share = (
-            f"{first.verdict} {counts[first.verdict]} of {len(asked)}"
-            if len(asked) > 1
-            else str(first.verdict)
-        )
-        rows.append((share, f"{first.subject}: {first.sentence}"))
-        styles.append("bold red" if first.needs_look else _STYLES[first.verdict])
-    out = console()
-    shown = min(most, len(rows))
-    if lines is not None:
-        # The verdicts' column and the space beside it.
-        width = out.width - max((len(share) for share, _ in rows), default=0) - 2
-        head = _height(_HEAD, out.width)
-        heights = [_height(sentence, width) for _, sentence in rows]
-        while shown > 1 and head + sum(heights[:shown]) + (shown < len(rows)) > lines:
-            shown -= 1
-    if len(rows) > 1:
-        out.print(Text(_HEAD, style="dim"))
-    print_fitting(out, (TableColumn(""), TableColumn("", prose=SENTENCE)), rows[:shown], styles[:shown])
-    if len(rows) > shown:
-        more = counted(len(rows) - shown, "more question")
+        share = f" in {counts[first.verdict]} of {len(asked)}" if len(asked) > 1 else ""
+        head, sentence = f"{question} {first.verdict}{share}", f"{first.subject}: {first.sentence}"
+        # One more line says how many questions are left.
+        taken += _height(head, out.width) + _height(sentence, out.width - _INDENT)
+        if lines is not None and told and taken + (told + 1 < len(by_question)) > lines:
+            break
+        style = "bold red" if first.needs_look else _STYLES[first.verdict]
+        out.print(Text.assemble(f"{question} ", (f"{first.verdict}{share}", style)))
+        out.print(Padding(Text(sentence), (0, 0, 0, _INDENT)))
+        told += 1
+    if len(by_question) > told:
+        more = counted(len(by_question) - told, "more question")
         out.print(Text(f"and {more} on the page (--verbose prints all)", style="dim"))

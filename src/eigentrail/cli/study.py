@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from eigentrail.cli import options as opt
-from eigentrail.cli.analyze import Jobs, Verbose
+from eigentrail.cli.analyze import Budget, Jobs, Verbose
 from eigentrail.errors import OptionError
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ def study(
     log_to: opt.LogTo = None,
     list_: Annotated[bool, typer.Option("--list", help="Describe the studies and do nothing.")] = False,
     jobs: Jobs = None,
+    budget: Budget = None,
     verbose: Verbose = False,
     quiet: opt.Quiet = False,
 ) -> int:
@@ -85,6 +86,7 @@ def study(
             device=device,
             log_to=log_to,
             jobs=jobs,
+            budget=budget,
             progress=not quiet,
         )
     except DivergenceError as error:
@@ -95,7 +97,7 @@ def study(
         return 1
     if isinstance(done, ClaimStudyResult):
         print_claim_results(done.claims)
-        typer.echo(f"page: {done.page}")
+        typer.echo(str(done.page))
         return 0
     if isinstance(done, SweepResult):
         if done.missing:
