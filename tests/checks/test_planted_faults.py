@@ -111,13 +111,13 @@ def test_sentences_are_short_and_json_is_plain(gpt: Weights, looked_at: Callable
 
 
 def test_noise_is_marked_at_the_stated_rate(looked_at: Callable) -> None:
-    """200 layers of noise among trained siblings' absence: none is marked; of spread, 5% at most after correction."""
+    """60 layers of noise among trained siblings' absence: none is marked; of spread, 5% at most after correction."""
     rng = np.random.default_rng(0)
-    weights = {f"block{i}.weight": torch.tensor(rng.standard_normal((80, 40))) for i in range(120)}
+    weights = {f"block{i}.weight": torch.tensor(rng.standard_normal((80, 40))) for i in range(60)}
     found = inspect(weights, progress=False, null=False)
     assert [one.subject for one in found.alerts] == ["network"]
     z = found.table["spread_z"].astype(float)
-    assert abs(z.mean()) < 3 / np.sqrt(120) and 0.8 < z.std() < 1.25
+    assert abs(z.mean()) < 3 / np.sqrt(60) and 0.72 < z.std() < 1.36
 
 
 @pytest.fixture(scope="module")

@@ -71,10 +71,11 @@ def test_analyses_import_what_a_run_names_only_when_told_so(folder: Path) -> Non
     ("code", "said"),
     [
         ("import sys\nsys.exit()", "it ends the program"),
-        ("1 / 0", "division by zero"),
-        (
+        pytest.param("1 / 0", "division by zero", marks=pytest.mark.slow),
+        pytest.param(
             "def build():\n    raise SystemExit(3)\n\ndef few():\n    raise KeyError('x')",
             "it ends the program",
+            marks=pytest.mark.slow,
         ),
         ("build = few = 5", "not callable"),
     ],

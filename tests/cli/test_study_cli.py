@@ -8,6 +8,8 @@ import subprocess
 import sys
 import time
 import warnings
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -21,21 +23,29 @@ from eigentrail.runs import open_run
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The training of the default study, of one epoch, without its analyses."""
-    folder = tmp_path_factory.mktemp("study") / "run"
-    run_study(find_recipe(), folder, epochs=1, progress=False)
-    return folder
+def studied(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, str]:
+    """The default study of one epoch, in a folder of its own: the folder, what it prints, and what it notes."""
+    folder = tmp_path_factory.mktemp("study")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.delenv("EIGENTRAIL_DATA", raising=False)
+        patch.setenv("COLUMNS", "80")
+        with redirect_stdout(StringIO()) as out, redirect_stderr(StringIO()) as err:
+            assert run(["study", "--epochs", "1", "--seed", "3"]) == 0
+    return folder, out.getvalue(), err.getvalue()
 
 
-def test_study_ends_with_the_pages_path(tmp_path: Path, monkeypatch, capsys) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("EIGENTRAIL_DATA", raising=False)
-    assert run(["study", "--epochs", "1", "--seed", "3"]) == 0
-    out, err = capsys.readouterr()
+@pytest.fixture(scope="module")
+def finished(studied: tuple[Path, str, str]) -> Path:
+    """The run of the default study."""
+    return studied[0] / "runs" / "mlp50-digits-s3"
+
+
+def test_study_ends_with_the_pages_path(studied: tuple[Path, str, str]) -> None:
+    folder, out, err = studied
     page = out.strip().splitlines()[-1]
     assert page == str(Path("runs") / "mlp50-digits-s3" / "report.html")
-    assert Path(page).is_file()
+    assert (folder / page).is_file()
     lines = out.rstrip().splitlines()
     assert len(lines) <= 25 and "test accuracy" in lines[0] and any(x.startswith("next: ") for x in lines)
     assert "training [1/1]" in err and "evolution" in err and "training [" not in out
@@ -146,7 +156,7 @@ def test_report_of_one_run_and_of_several(finished: Path, tmp_path: Path, capsys
     other = tmp_path / "other"
     shutil.copytree(finished, other)
     both = tmp_path / "both.html"
-    assert run(["report", str(finished), str(other), "-o", str(both), "-q"]) == 0
+    assert run(["report", str(finished), str(other), "-o", str(both), "--layers", "fc3", "-q"]) == 0
     assert capsys.readouterr().out.strip() == str(both)
     assert "2 trainings compared" in both.read_text()
 

@@ -183,7 +183,7 @@ def test_vectors() -> None:
         ({"batch_size": "a"}, "batch_size is a whole number, at least 1, not 'a'"),
         ({"batch_size": 2.5}, "batch_size is a whole number"),
         ({"batch_size": True}, "batch_size is a whole number"),
-        ({"memory_limit": None}, "memory_limit is a whole number, at least 1, not None"),
+        ({"memory_limit": "a"}, "memory_limit is a whole number, at least 1, not 'a'"),
         ({"memory_limit": 1.5}, "memory_limit is a whole number"),
         ({"weight_decay": "a"}, "weight_decay is a finite number"),
         ({"weight_decay": None}, "weight_decay is a finite number"),

@@ -49,10 +49,10 @@ def test_the_weights_are_those_that_the_file_reader_sees(checkpoints: Path) -> N
     assert all(torch.equal(torch.as_tensor(own[name]), torch.as_tensor(matrices[name])) for name in shared)
 
 
-def test_resnet20_on_the_first_thousand_images(cifar10: Data, checkpoints: Path) -> None:
+def test_resnet20_on_the_first_images(cifar10: Data, checkpoints: Path) -> None:
     images, targets = test_images(cifar10)
-    # 91.73% of all: five standard errors of a sample of 1000.
-    assert score(given("resnet20", checkpoints), images[:1000], targets[:1000]).accuracy > 0.874
+    # 91.73% of all: five standard errors of a sample of 250.
+    assert score(given("resnet20", checkpoints), images[:250], targets[:250]).accuracy > 0.83
 
 
 @pytest.mark.slow

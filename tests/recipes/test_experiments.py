@@ -35,7 +35,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
         "geodesic": {"only": ("evolution",), "seeds": (1, 2), "factors": (0.5, 1.0)},
         "class-swap": {"only": ("evolution",), "seeds": (1, 1), "every": 2},
     }.items():
-        monkeypatch.setitem(STUDIES, name, STUDIES[name].changed(**changes))
+        monkeypatch.setitem(recipes(), name, recipes()[name].changed(**changes))
 
 
 def check_claims(done: SweepResult) -> None:
@@ -123,7 +123,7 @@ def test_swapped_classes_beside_a_control(short: None, tmp_path: Path) -> None:
 
 
 def test_a_study_of_swapped_classes_goes_on_with_more_epochs(tmp_path: Path) -> None:
-    chosen = STUDIES["class-swap"].changed(seeds=(1, 1), every=20)
+    chosen = recipes()["class-swap"].changed(seeds=(1, 1), every=20)
     folder = tmp_path / "runs"
     run_trials(chosen, folder, "digits", epochs=2, progress=False)
     _, longer = run_trials(chosen, folder, "digits", epochs=3, progress=False)
@@ -137,7 +137,7 @@ def test_a_study_of_swapped_classes_goes_on_with_more_epochs(tmp_path: Path) -> 
 
 def test_what_a_sweep_tells_of_the_end_is_of_the_last_step(tmp_path: Path) -> None:
     # The layer is recorded every third epoch; this is the first one.
-    chosen = STUDIES["batch-size"].changed(values=(500, 100))
+    chosen = recipes()["batch-size"].changed(values=(500, 100))
     _, trained = run_trials(chosen, tmp_path / "runs", "digits", epochs=1, progress=False)
     results = {
         one.trial.name: {"evolution": evolution(one.runs[0], layers="fc1.weight", progress=False)}
@@ -148,7 +148,7 @@ def test_what_a_sweep_tells_of_the_end_is_of_the_last_step(tmp_path: Path) -> No
 
 
 def test_a_stretch_that_began_elsewhere_is_refused(tmp_path: Path) -> None:
-    chosen = STUDIES["drift"].changed(factors=())
+    chosen = recipes()["drift"].changed(factors=())
     plan = [Trial("first", share=0.5), Trial("second", begins="first")]
     object.__setattr__(chosen.plan, "trials", lambda *given: plan)
     run_trials(chosen, tmp_path / "runs", "digits", epochs=2, progress=False)
@@ -219,7 +219,7 @@ def test_how_several_networks_are_trained_is_told_once_and_only_if_asked(
     monkeypatch.setattr("eigentrail.training.ensemble_processes.usable_cores", lambda: 1)
     monkeypatch.setattr("eigentrail.training.ensemble_fitness._OPERATIONS", 1e5)
     monkeypatch.setattr("eigentrail.recipes.framework.experiment._PAUSE", 0.0)
-    chosen = STUDIES["geodesic"].changed(factors=(1.0,), fewest=1)
+    chosen = recipes()["geodesic"].changed(factors=(1.0,), fewest=1)
     plan = [Trial(f"rate-{number}", seeds=2) for number in (1, 2)]
     object.__setattr__(chosen.plan, "trials", lambda *given: plan)
     run_trials(chosen, tmp_path / "loud", "digits", epochs=1, progress=True)
@@ -261,10 +261,10 @@ def test_the_page_counts_the_verdicts_and_shows_chance() -> None:
 
 
 def test_claims_of_one_training_are_decided_by_three_seeds(tmp_path: Path) -> None:
-    chosen = STUDIES["mlp50"].changed(analysed=("fc1.weight",))
+    chosen = recipes()["mlp50"].changed(analysed=("fc1.weight",))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(STUDIES, "mlp50", chosen)
-        done = study("mlp50", epochs=15, seeds=3, out=tmp_path / "runs", progress=False)
+        patch.setitem(recipes(), "mlp50", chosen)
+        done = study("mlp50", epochs=15, seeds=3, out=tmp_path / "runs", budget=1.0, progress=False)
     assert isinstance(done, SweepResult) and done.table["seed"].tolist() == [0, 1, 2]
     verdicts = {one.claim.id: (str(one.verdict), one.seeds) for one in done.claims}
     assert verdicts["mlp50-spikes-fc1.weight"] == ("yes", 3)

@@ -21,7 +21,7 @@ STILL = {"changes": {"digits": {"lr": 1e-30}}, "only": ("evolution",)}
 
 def rates(monkeypatch: pytest.MonkeyPatch, *values: float) -> None:
     """Let the study of batch sizes be one of rates."""
-    monkeypatch.setitem(STUDIES, "batch-size", STUDIES["batch-size"].changed(setting="lr", values=values))
+    monkeypatch.setitem(recipes(), "batch-size", recipes()["batch-size"].changed(setting="lr", values=values))
 
 
 def call(name: str, out: Path, epochs: int = 2) -> list[str]:
@@ -61,7 +61,7 @@ def test_where_all_diverge_one_sentence_names_trial_folder_and_mend(
 
 
 def test_what_begins_with_the_weights_of_a_diverged_trial_is_not_trained(tmp_path: Path) -> None:
-    chosen = STUDIES["drift"].changed(factors=())
+    chosen = recipes()["drift"].changed(factors=())
     plan = [Trial("wild", {"lr": 1e9}), Trial("behind", begins="wild"), Trial("other")]
     object.__setattr__(chosen.plan, "trials", lambda *given: plan)
     with pytest.warns(RunWarning) as told:
@@ -100,7 +100,7 @@ def test_weights_that_do_not_move_end_with_a_page_and_a_sentence(
     changes: dict[str, object],
     said: str,
 ) -> None:
-    monkeypatch.setitem(STUDIES, name, STUDIES[name].changed(**STILL, **changes))
+    monkeypatch.setitem(recipes(), name, recipes()[name].changed(**STILL, **changes))
     out = tmp_path / "runs"
     assert main(call(name, out, 3)) == 1
     told = capsys.readouterr()
@@ -121,7 +121,7 @@ def test_a_run_that_cannot_be_measured_does_not_take_the_others_along(
 ) -> None:
     monkeypatch.setattr("eigentrail.chance.requested.ENOUGH", 20)
     changes = {"seeds": (1, 2), "factors": (1e-30, 1.0), "only": ("evolution",)}
-    monkeypatch.setitem(STUDIES, "geodesic", STUDIES["geodesic"].changed(**changes))
+    monkeypatch.setitem(recipes(), "geodesic", recipes()["geodesic"].changed(**changes))
     with pytest.warns(RunWarning, match="is not measured: fc2.weight: the direction does not move"):
         done = study("geodesic", "digits", epochs=4, out=tmp_path / "runs", progress=False)
     assert not done.missing and len(done.claims)

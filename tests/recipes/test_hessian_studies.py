@@ -40,7 +40,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(analyses(), "curvature", smaller)
     changes: dict[str, Any] = {"hessian": ("curvature",), "hessian-spacings": ("evolution",)}
     for name, only in changes.items():
-        monkeypatch.setitem(STUDIES, name, STUDIES[name].changed(studied=LAYER, only=only, seeds=(1, 1)))
+        monkeypatch.setitem(recipes(), name, recipes()[name].changed(studied=LAYER, only=only, seeds=(1, 1)))
 
 
 def check_claims(done: SweepResult, table: pd.DataFrame) -> pd.DataFrame:
@@ -61,7 +61,7 @@ def check_claims(done: SweepResult, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def test_the_hessian_study_from_the_trainings_to_the_page(small: None, tmp_path: Path) -> None:
-    assert isinstance(STUDIES["hessian"].plan, HessianStudy)
+    assert isinstance(recipes()["hessian"].plan, HessianStudy)
     done = et.study("hessian", "digits", epochs=2, out=tmp_path / "runs", progress=False)
     assert isinstance(done, SweepResult)
     table = pd.read_csv(tmp_path / "runs" / "comparison.csv")
@@ -95,7 +95,7 @@ def test_the_hessian_study_from_the_trainings_to_the_page(small: None, tmp_path:
 
 
 def test_the_spacings_study_from_the_training_to_the_page(small: None, tmp_path: Path) -> None:
-    assert isinstance(STUDIES["hessian-spacings"].plan, SpacingsStudy)
+    assert isinstance(recipes()["hessian-spacings"].plan, SpacingsStudy)
     done = et.study("hessian-spacings", "digits", epochs=2, out=tmp_path / "runs", progress=False)
     assert isinstance(done, SweepResult)
     table = pd.read_csv(tmp_path / "runs" / "comparison.csv")

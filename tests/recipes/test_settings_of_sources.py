@@ -33,19 +33,19 @@ def test_the_thesis_settings() -> None:
     s = mlp50.settings
     assert (s.lr, s.momentum, s.weight_decay, s.batch_size, s.epochs) == (0.01, 0, 0, 32, 200)
     assert s.schedule == Constant()
-    assert (STUDIES["mlp50"].data, STUDIES["mlp50"].source_data) == ("digits", "mnist")
+    assert (recipes()["mlp50"].data, recipes()["mlp50"].source_data) == ("digits", "mnist")
     s = mlp256.settings
     assert (s.lr, s.momentum, s.weight_decay, s.batch_size, s.epochs) == (0.01, 0, 0, 32, 200)
     assert s.schedule == Exponential(gamma=0.99)
     # lambda = 5e-4 in the source, twice that in torch.
     assert decay.settings == s.changed(weight_decay=1e-3)
-    assert STUDIES["mlp256-decay"].network == "mlp256"
+    assert recipes()["mlp256-decay"].network == "mlp256"
     assert any("2 lambda" in choice for choice in decay.chosen)
 
 
 @pytest.mark.parametrize("name", TRAININGS)
 def test_every_training_is_whole(name: str) -> None:
-    recipe = STUDIES[name]
+    recipe = recipes()[name]
     assert recipe.network in networks.names()
     assert recipe.source.split()[0] in ("S0", "S1", "S2", "S3", "S4")
     assert preset(name).chosen
@@ -104,7 +104,7 @@ NOT_THE_NET = {
 @pytest.mark.parametrize("full", [True, False])
 @pytest.mark.parametrize("name", TRAININGS)
 def test_a_layer_is_recorded_at_every_step_and_the_net_every_fifty(name: str, full: bool) -> None:
-    recipe = STUDIES[name]
+    recipe = recipes()[name]
     layers = preset(name).layers_for(recipe.source_data if full else recipe.data, full)
     when = [1] if layers is None else list(layers.values())
     every_step = 1 in when
@@ -122,7 +122,7 @@ def taken(
     """The bytes that a preset's training would take, recorded so."""
     samples = preset(name).samples_for(images, full)
     settings = preset(name).settings_for(images.name, full).changed(batch_size=batch_size)
-    model = networks.build(STUDIES[name].network, images.input_shape, images.classes)
+    model = networks.build(recipes()[name].network, images.input_shape, images.classes)
     return bytes_of_training(model, samples, settings, layers) - bytes_of_states(model, settings)
 
 
@@ -154,7 +154,7 @@ def test_what_is_not_recorded_would_take_what_is_said(images: Data) -> None:
         number, unit = said.split()
         every_fifty = taken(name, full, {"*": 50}, images)
         assert every_fifty == pytest.approx(float(number) * {"GB": 1e9, "TB": 1e12}[unit], rel=0.03)
-    sizes = STUDIES["batch-size"].plan.values
+    sizes = recipes()["batch-size"].plan.values
     for full, said in ((True, 690e9), (False, 2.1e9)):
         net = sum(taken("batch-size", full, {"*": 50}, images, size) for size in sizes)
         assert net == pytest.approx(said, rel=0.03)
@@ -165,7 +165,7 @@ def test_what_is_not_recorded_would_take_what_is_said(images: Data) -> None:
     assert blocks == pytest.approx(780e9, rel=0.03)
     # The source's sizes stay within what a disk holds, those of two cores within what anybody has.
     for name in TRAININGS:
-        if STUDIES[name].data == "cifar10":
+        if recipes()[name].data == "cifar10":
             assert taken(name, True, preset(name).layers, images) < 100e9
             assert taken(name, False, preset(name).layers_for("cifar10", False), images) < 3.5e9
 
@@ -189,7 +189,7 @@ def test_what_is_not_recorded_would_take_what_is_said(images: Data) -> None:
     ],
 )
 def test_the_list_of_studies_says_what_the_source_s_size_takes(images: Data, name: str) -> None:
-    recipe, own = STUDIES[name], preset(name)
+    recipe, own = recipes()[name], preset(name)
     settings = own.settings_for("cifar10")
     model = networks.build(recipe.network, images.input_shape, images.classes)
     plan = recipe.plan
@@ -243,7 +243,7 @@ def test_the_size_for_two_cores_can_be_trained_and_says_what_is_smaller(name: st
     assert "digits instead of cifar10" in told and f"epochs 3 instead of {full.epochs}" in told
     assert "1,440" not in told
     # What is recorded fits the network.
-    model = networks.build(STUDIES[name].network, (3, 32, 32), 10)
+    model = networks.build(recipes()[name].network, (3, 32, 32), 10)
     layers = own.layers_for("cifar10", full=False)
     parameters = [name for name, _ in model.named_parameters()]
     assert all(fnmatch.filter(parameters, glob) for glob in layers)
@@ -316,9 +316,9 @@ def test_every_seed_is_trained_on_the_same_images_alone_and_among_others(tmp_pat
 
     own = preset("mlp-bn-10-100")
     fewer = own.model_copy(update={"two_cores": own.two_cores.model_copy(update={"train_samples": 1000})})
-    small = STUDIES["mlp-bn-10-100"].changed(preset=fewer)
+    small = recipes()["mlp-bn-10-100"].changed(preset=fewer)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(STUDIES, "mlp-bn-10-100", small)
+        patch.setitem(recipes(), "mlp-bn-10-100", small)
         many = trained("many", seeds=[0, 1])
         alone = trained("one", seed=1)
     assert alone.manifest.data["train_samples"] == 1000

@@ -21,7 +21,7 @@ AS_THEY_ARE = ("mlp50", "hessian")
     "name", [n for n, one in STUDIES.items() if isinstance(one.plan, Study) and not n.startswith(AS_THEY_ARE)]
 )
 def test_each_has_a_size_for_two_cores_beside_the_sources(name: str) -> None:
-    found = STUDIES[name]
+    found = recipes()[name]
     plan = found.plan
     full, small = plan.settings("cifar10", full=True), plan.settings("cifar10")
     assert full == plan.preset.settings
@@ -48,7 +48,7 @@ def test_the_sources_are_all_there() -> None:
 
 
 def test_the_swap_records_as_its_preset_does_and_looks_at_every_fourth_step(tmp_path: Path) -> None:
-    found = STUDIES["class-swap"]
+    found = recipes()["class-swap"]
     for full in (True, False):
         plan = found.plan
         assert {trial.layers for trial in plan.trials(plan.settings("cifar10", full), full)} == {None}
@@ -63,8 +63,8 @@ def test_the_swap_records_as_its_preset_does_and_looks_at_every_fourth_step(tmp_
 
 def test_the_full_size_is_the_sources_network_and_layers(tmp_path: Path) -> None:
     # On the digits, so that an epoch of the source's network takes a second.
-    run = run_study(STUDIES["lenet"], tmp_path / "full", "digits", epochs=1, full=True, progress=False)
-    small = run_study(STUDIES["lenet"], tmp_path / "small", "digits", epochs=1, progress=False)
+    run = run_study(recipes()["lenet"], tmp_path / "full", "digits", epochs=1, full=True, progress=False)
+    small = run_study(recipes()["lenet"], tmp_path / "small", "digits", epochs=1, progress=False)
     assert run.manifest.data["train_samples"] == small.manifest.data["train_samples"] == 1440
     assert not any(text.startswith("for two cores") for text in run.manifest.notes["chosen"])
     assert any(text.startswith("for two cores") for text in small.manifest.notes["chosen"])
@@ -73,8 +73,8 @@ def test_the_full_size_is_the_sources_network_and_layers(tmp_path: Path) -> None
 
 @pytest.fixture
 def sweep(monkeypatch: pytest.MonkeyPatch) -> Recipe:
-    short = STUDIES["batch-size"].changed(values=(240, 48))
-    monkeypatch.setitem(STUDIES, "batch-size", short)
+    short = recipes()["batch-size"].changed(values=(240, 48))
+    monkeypatch.setitem(recipes(), "batch-size", short)
     return short
 
 

@@ -14,13 +14,13 @@ from eigentrail.recipes.framework.running import default_folder
 STUDIES = recipes()
 
 SHORT = replace(
-    STUDIES["mlp50"].changed(changes={"digits": {"epochs": 2, "lr": 0.1}}, chosen={}), name="short"
+    recipes()["mlp50"].changed(changes={"digits": {"epochs": 2, "lr": 0.1}}, chosen={}), name="short"
 )
 
 
 @pytest.mark.parametrize("name", [n for n, one in STUDIES.items() if isinstance(one.plan, Study)])
 def test_each_study_is_described_and_has_a_training(name: str) -> None:
-    found = STUDIES[name]
+    found = recipes()[name]
     assert found.name == name
     assert found.shows and found.minutes and found.disk and found.source
     assert found.plan.settings(found.data).epochs >= 1
@@ -33,13 +33,13 @@ def test_each_study_is_described_and_has_a_training(name: str) -> None:
 @pytest.mark.parametrize("name", ["mlp50", "mlp50-plain", "hessian", "hessian-spacings"])
 def test_without_full_no_study_trains_as_long_as_the_source(name: str) -> None:
     for data in ("mnist", "fashion-mnist"):
-        assert STUDIES[name].plan.settings(data).epochs <= 10
-        assert STUDIES[name].plan.settings(data, full=True).epochs == 200
-        assert any("fewer epochs" in choice for choice in STUDIES[name].plan.choices(data, "mnist"))
+        assert recipes()[name].plan.settings(data).epochs <= 10
+        assert recipes()[name].plan.settings(data, full=True).epochs == 200
+        assert any("fewer epochs" in choice for choice in recipes()[name].plan.choices(data, "mnist"))
         assert not any(
-            "fewer epochs" in choice for choice in STUDIES[name].plan.choices(data, "mnist", full=True)
+            "fewer epochs" in choice for choice in recipes()[name].plan.choices(data, "mnist", full=True)
         )
-    assert STUDIES["mlp50-plain"].plan.settings("digits").epochs == 100
+    assert recipes()["mlp50-plain"].plan.settings("digits").epochs == 100
 
 
 def test_studies_are_found_by_any_spelling_and_near_names_are_offered() -> None:
@@ -82,7 +82,7 @@ def test_the_studies_of_s0_train_its_network_at_both_sizes(tmp_path: Path, full:
     assert {one.name for one in of_s0} == {"mini-alexnet-s0", "class-swap", "geodesic"}
     assert {one.network for one in of_s0} == {"mini-alexnet-s0"}
     run = run_study(
-        STUDIES["mini-alexnet-s0"], tmp_path / "run", "digits", epochs=1, full=full, progress=False
+        recipes()["mini-alexnet-s0"], tmp_path / "run", "digits", epochs=1, full=full, progress=False
     )
     assert run.layers["fc2.weight"].shape == (192, 384)
     assert run.layers["conv1.weight"].shape == (64, 1, 5, 5)
@@ -98,7 +98,7 @@ def test_the_default_study_needs_no_files_and_the_others_say_what_is_missing(
     assert len(run.steps) == 91  # 45 steps in an epoch, all recorded, and the initial state
     assert all(len(info.steps) == 91 for info in run.layers.values())
     with pytest.raises(DataError, match="EIGENTRAIL_DATA"):
-        run_study(STUDIES["mlp256"], tmp_path / "c", progress=False)
+        run_study(recipes()["mlp256"], tmp_path / "c", progress=False)
     assert not (tmp_path / "c").exists()
 
 

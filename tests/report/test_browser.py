@@ -44,6 +44,22 @@ class Visit:
         """Open every folded section, as a reader would who wants to see all."""
         self.page.eval_on_selector_all("details", "all => all.forEach(one => { one.open = true; })")
 
+    def reset(self) -> None:
+        """Bring the page back to how it opens, sorting apart."""
+        self.page.emulate_media(media="screen")
+        self.page.evaluate(
+            """() => { document.body.style.width = ''; location.hash = ''; window.scrollTo(0, 0);
+                document.activeElement.blur(); }"""
+        )
+        self.page.wait_for_selector("#deck", state="hidden")
+        self.page.mouse.move(2, 2)
+        for chosen in self.page.locator("select").all():
+            chosen.evaluate(
+                "e => { e.value = [...e.options].find(o => o.defaultSelected)?.value ?? e.options[0].value;"
+                " e.dispatchEvent(new Event('change', { bubbles: true })); }"
+            )
+        self.page.fill("#filter", "")
+
     def rows(self) -> list[str]:
         return self.page.eval_on_selector_all(
             "#data tbody tr:not([hidden])", "rs => rs.map(r => r.dataset.row)"
@@ -68,13 +84,21 @@ def path(small: Any, summary: Any, skipped: Any, tmp_path_factory: pytest.TempPa
     return write_page(html, tmp_path_factory.mktemp("page") / "report.html")
 
 
+@pytest.fixture(scope="module")
+def opened(browser: Any, path: Path) -> Iterator[Visit]:
+    # Opening the page is most of what a test here costs: all share it.
+    found = Visit(browser, path)
+    yield found
+    found.context.close()
+
+
 @pytest.fixture
-def visit(browser: Any, path: Path) -> Iterator[Visit]:
-    opened = Visit(browser, path)
+def visit(opened: Visit) -> Iterator[Visit]:
+    opened.reset()
     yield opened
     local = [u for u in opened.requests if not u.startswith(("file:", "blob:", "data:"))]
-    opened.context.close()
-    assert opened.complaints == []
+    complaints, opened.complaints = opened.complaints, []
+    assert complaints == []
     assert local == []
 
 
@@ -233,6 +257,8 @@ def test_dark_and_light(visit: Visit, browser: Any, path: Path) -> None:
     assert ink(preferring.page) == ink(visit.page)
     assert preferring.complaints == []
     preferring.context.close()
+    visit.page.click("#theme")
+    visit.until(f"getComputedStyle(document.querySelector('.xtick text')).fill === '{dark_text}'")
 
 
 def test_fits_a_laptop(visit: Visit) -> None:
@@ -258,6 +284,7 @@ def test_prints_everything(visit: Visit, tmp_path: Path) -> None:
     assert visit.page.locator("main figure:has(.main-svg)").count() >= 6
 
 
+@pytest.mark.slow
 def test_three_hundred_matrices_open(browser: Any, tmp_path: Path, record_property: Any) -> None:
     few, spectra = network(10, 48, 32, hostile=False)
     table = pd.concat(

@@ -119,8 +119,12 @@ def test_each_number_of_the_table_is_explained(one: RunStory) -> None:
             assert entry.group in GROUPS and "_" not in entry.label
 
 
-def test_several_runs_are_compared(one: RunStory, tmp_path: Path) -> None:
-    other = story(record(tmp_path / "run", seed=1, layers=("first", "third")))
+@pytest.fixture(scope="module")
+def other(tmp_path_factory: pytest.TempPathFactory) -> RunStory:
+    return story(record(tmp_path_factory.mktemp("other") / "run", seed=1, layers=("first", "third")))
+
+
+def test_several_runs_are_compared(one: RunStory, other: RunStory) -> None:
     html = run_page([one, other])
     assert "2 trainings compared" in html and "Runs compared" in html
     assert "run (1)" in html and "run (2)" in html  # folders of one name
@@ -346,9 +350,8 @@ def test_singular_values_in_their_order_are_those_of_the_first_and_the_last_step
 
 
 def test_compared_runs_show_their_singular_values_and_norm_ratios_at_once(
-    one: RunStory, tmp_path: Path
+    one: RunStory, other: RunStory
 ) -> None:
-    other = story(record(tmp_path / "run", seed=1, layers=("first", "third")))
     found = {
         v["file"]: v for v in pieces(run_page([one, other])).values() if isinstance(v, dict) and "file" in v
     }

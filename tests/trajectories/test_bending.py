@@ -19,7 +19,9 @@ def noisy_line(seed: int, slope: float, count: int = 60, beta: float = 0.0) -> n
     return slope * np.arange(count) + np.concatenate([[0.0], np.cumsum(steps[100:])])
 
 
-@pytest.mark.parametrize(("slope", "beta"), [(0.0, 0.0), (5.0, 0.0), (5.0, 0.9)])
+@pytest.mark.parametrize(
+    ("slope", "beta"), [(0.0, 0.0), pytest.param(5.0, 0.0, marks=pytest.mark.slow), (5.0, 0.9)]
+)
 def test_walks_around_a_line_do_not_bend(slope: float, beta: float) -> None:
     count, t = 80, np.arange(60.0)
     found = [bend(t, noisy_line(seed, slope, beta=beta), seed=seed, momentum=beta) for seed in range(count)]

@@ -16,7 +16,7 @@ from eigentrail.trajectories import evolution, evolution_table
 QUIET = {"progress": False}
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(s, marks=pytest.mark.slow) for s in (1, 2))])
 def test_a_signal_that_grows_through_the_threshold_is_born_where_it_can_be_seen(
     tmp_path: Path, seed: int
 ) -> None:
@@ -76,12 +76,12 @@ def test_a_crossing_is_followed_and_told_within_one_step(tmp_path: Path, seed: i
         np.testing.assert_allclose(node["spikes"]["value"][:, track], planted * np.sqrt(n), rtol=0.02)
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(2))
 def test_noise_that_moves_as_noise_gives_few_spikes(tmp_path: Path, seed: int) -> None:
-    # Independent matrices at each step: the level is 1% per step; 400 steps over all seeds.
-    weights = np.random.default_rng(seed).standard_normal((80, 60, 30))
+    # Independent matrices at each step: the level is 1% per step, of which 50 have more than 4 in 1 of 600 cases.
+    weights = np.random.default_rng(seed).standard_normal((50, 60, 30))
     node = evolution(record(tmp_path / "run", {"a": weights}), **QUIET)["a.weight"]
-    assert float(node["diagnosis"]["spikes"].sum()) <= 5
+    assert float(node["diagnosis"]["spikes"].sum()) <= 4
     assert not (node["events"]["kind"] == "crossing").any()
 
 
@@ -366,7 +366,7 @@ def test_what_is_not_there(tmp_path: Path) -> None:
 
 def test_the_real_folder_of_checkpoints(checkpoints: Path) -> None:
     run = open_run(checkpoints / "mlp-trajectory")
-    tree = evolution(run, points=30, progress=False)
+    tree = evolution(run, points=12, progress=False)
     first = next(iter(tree.children.values()))
     assert first["every"].sizes["step"] == 250
     step = int(first["diagnosis"]["step"][-1])
@@ -375,5 +375,5 @@ def test_the_real_folder_of_checkpoints(checkpoints: Path) -> None:
         first["every"]["singular_values"].sel(step=step), np.linalg.svd(matrix, compute_uv=False), rtol=1e-8
     )
     table = evolution_table(tree)
-    assert (table["points"] <= 30).all()
+    assert (table["points"] <= 12).all()
     assert table["spikes_last"].notna().any()

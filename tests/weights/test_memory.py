@@ -69,8 +69,7 @@ def extra_memory(folder: Path, count: int, total: float) -> int:
     return int(after) - int(before)
 
 
-@pytest.mark.parametrize("format", ["safetensors", "bin"])
-@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize(("format", "kind"), [("safetensors", torch.bfloat16), ("bin", torch.float32)])
 def test_peak_memory(format, kind, tmp_path):
     side = 2048
     count, total = write_sharded(tmp_path, 0.3, side, kind, format)
