@@ -51,6 +51,8 @@ if TYPE_CHECKING:
     from eigentrail.api.run_report import report_runs as report_runs
     from eigentrail.api.study import StudyResult as StudyResult
     from eigentrail.api.study import study as study
+    from eigentrail.api.sweep import open_sweep as open_sweep
+    from eigentrail.api.sweep import sweep as sweep
     from eigentrail.curvature import Curvature as Curvature
     from eigentrail.errors import EigentrailError as EigentrailError
     from eigentrail.evaluation import landscape as landscape
@@ -88,6 +90,7 @@ _ROOMS = (
     "runs",
     "spectra",
     "recipes",
+    "sweeps",
     "training",
     "trajectories",
     "weights",
@@ -117,6 +120,8 @@ _NAMES = {
     "open_weights": "eigentrail.weights",
     "report_runs": "eigentrail.api.run_report",
     "study": "eigentrail.api.study",
+    "sweep": "eigentrail.api.sweep",
+    "open_sweep": "eigentrail.api.sweep",
     "train": "eigentrail.training",
 }
 #: Names that work besides, and what they stand for; `dir` does not list them.

@@ -55,7 +55,7 @@ def test_where_the_file_system_has_no_locks(tmp_path: Path, monkeypatch: pytest.
         raise OSError("no locks here")
 
     monkeypatch.setattr(lock.fcntl, "flock", refuse)
-    parent = lock._identity(os.getppid())
+    parent = lock.identity(os.getppid())
     (tmp_path / lock.FILE).write_text(json.dumps(parent))
     with pytest.raises(RunError, match=f"process {os.getppid()} "):
         WriterLock(tmp_path)
@@ -64,7 +64,7 @@ def test_where_the_file_system_has_no_locks(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_who_is_alive() -> None:
-    me = lock._identity(os.getpid())
+    me = lock.identity(os.getpid())
     assert is_alive(me)
     # The same number, given to another process later.
     assert not is_alive(me | {"start": me["start"] - 1})
@@ -74,7 +74,7 @@ def test_who_is_alive() -> None:
     if child == 0:
         signal.pause()
         os._exit(0)
-    known = lock._identity(child)
+    known = lock.identity(child)
     assert is_alive(known)
     os.kill(child, signal.SIGKILL)
     os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)

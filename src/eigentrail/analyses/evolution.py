@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import pandas as pd
+import plotly.graph_objects as go
 import xarray as xr
 
-from eigentrail.analyses import Context, Figure, Quantity, Row, analysis
-from eigentrail.figures import evolution_density, evolution_values
+from eigentrail.analyses import Context, Figure, Overview, Quantity, Row, analysis
+from eigentrail.errors import TrajectoryError
+from eigentrail.figures import average_rank as drawn_ranks
+from eigentrail.figures import evolution_density, evolution_values, style
 from eigentrail.findings import Chance, Effect, Finding, Skipped, Verdict
 from eigentrail.runs import Run
+from eigentrail.trajectories import average_rank, evolution_table
 from eigentrail.trajectories import evolution as evolution_of
-from eigentrail.trajectories import evolution_table
 from eigentrail.trajectories.narrative import describe_layer
 
 _SHUFFLED = "the same entries in random places"
@@ -172,6 +176,20 @@ def _findings(row: Row) -> Iterable[Finding]:
         )
 
 
+def _average_rank(nodes: Sequence[tuple[str, xr.DataTree]], title: str) -> go.Figure:
+    try:
+        return drawn_ranks.average_rank(average_rank([node for _, node in nodes]), title)
+    except TrajectoryError as error:
+        return style.empty(title, str(error))
+
+
+def _average_rank_data(nodes: Sequence[tuple[str, xr.DataTree]]) -> pd.DataFrame:
+    try:
+        return drawn_ranks.average_rank_data(average_rank([node for _, node in nodes]))
+    except TrajectoryError:
+        return pd.DataFrame({"step": [], "eps": [], "average_rank": []})
+
+
 @analysis(
     "evolution",
     question="How do the spectra change over the training?",
@@ -182,6 +200,16 @@ def _findings(row: Row) -> Iterable[Finding]:
     findings=_findings,
     source="S0 slides 4-15",
     quantities=_QUANTITIES,
+    overviews=(
+        Overview(
+            "average-rank",
+            "Average rank over the training",
+            "Mean over all matrices of how many singular values exceed a share of the Frobenius norm, as S4 counts "
+            "ranks, at the steps at which all matrices are recorded.",
+            _average_rank,
+            _average_rank_data,
+        ),
+    ),
     figures=(
         Figure(
             "singular-values",

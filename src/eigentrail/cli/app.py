@@ -21,6 +21,7 @@ from eigentrail.cli import lora as lora_commands
 from eigentrail.cli import report as report_command
 from eigentrail.cli import selftest as selftest_command
 from eigentrail.cli import study as study_command
+from eigentrail.cli import sweep as sweep_command
 from eigentrail.errors import EigentrailError, EigentrailWarning
 
 # Newer Typers carry a Click of their own: this is the base of all errors of a call, in either.
@@ -43,6 +44,7 @@ app = typer.Typer(
 app.command("inspect")(inspect_command.inspect)
 app.command("compare")(compare_command.compare)
 app.command("study")(study_command.study)
+app.command("sweep")(sweep_command.sweep)
 app.command("analyze")(analyze_command.analyze)
 app.command("edit")(edit_command.edit)
 app.command("complete")(complete_command.complete)

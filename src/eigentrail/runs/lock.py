@@ -57,7 +57,7 @@ class WriterLock:
         try:
             self._lock(folder)
             os.ftruncate(self._descriptor, 0)
-            os.pwrite(self._descriptor, json.dumps(_identity(os.getpid())).encode(), 0)
+            os.pwrite(self._descriptor, json.dumps(identity(os.getpid())).encode(), 0)
         except RunError:
             os.close(self._descriptor)
             raise
@@ -78,7 +78,7 @@ class WriterLock:
             except OSError:
                 pass  # a file system without locks: the process id decides
         if busy:
-            if holder is not None and holder == _identity(os.getpid()):
+            if holder is not None and holder == identity(os.getpid()):
                 raise RunError(
                     f"{folder} is being recorded by this process ({os.getpid()}), in a recorder that was not closed: "
                     "close it, or pass takeover=True to end it and begin here"
@@ -127,7 +127,7 @@ def is_alive(holder: dict[str, Any]) -> bool:
     except (OSError, OverflowError):
         pass  # it is there and belongs to somebody else
     # The number may have been given to a new process since.
-    start = _identity(holder["pid"])["start"]
+    start = identity(holder["pid"])["start"]
     return start is None or holder["start"] is None or bool(start == holder["start"])
 
 
@@ -142,8 +142,15 @@ def _holder(path: Path) -> dict[str, Any] | None:
     return holder if good else None
 
 
-def _identity(pid: int) -> dict[str, Any]:
-    """Name a process by its number, its machine and, where the system tells, the moment it began."""
+def identity(pid: int) -> dict[str, Any]:
+    """Name a process by its number, its machine and, where the system tells, the moment it began.
+
+    Args:
+        pid: its number.
+
+    Returns:
+        `pid`, `host` and `start`: None where the system does not tell, -1 for one that has ended.
+    """
     start = None
     try:
         # The 22nd field; the second one, the command, may hold spaces and ends with the last bracket.

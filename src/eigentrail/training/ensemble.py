@@ -42,6 +42,8 @@ from eigentrail.training.resuming import check_same_training
 from eigentrail.training.samples import Samples
 from eigentrail.training.settings import TrainingSettings
 
+# The settings that each member of a stack has for itself.
+_OWN = ("lr", "weight_decay", "seed")
 # The memory in which copies of weights wait for the disk, of all members together.
 _RINGS = 512 * 2**20
 
@@ -122,6 +124,66 @@ def train_many(
         replace(one, notes=notes(one.settings) if callable(notes) else notes)
         for one in plan_members(shared.changed(device=str(device)), seeds, lr, weight_decay)
     ]
+    return train_members(
+        network,
+        data,
+        path,
+        members,
+        how=how,
+        memory=memory,
+        layers=layers,
+        every=every,
+        rebuild=rebuild,
+        resume=resume,
+        overwrite=overwrite,
+        progress=progress,
+    )
+
+
+def train_members(
+    network: str | NetworkSpec | nn.Module,
+    data: Any,
+    path: str | os.PathLike[str],
+    members: Sequence[Member],
+    *,
+    how: Literal["auto", "stack", "processes"] = "auto",
+    memory: int | None = None,
+    layers: str | Sequence[str] | Mapping[str, Every] | None = None,
+    every: Every = 1,
+    rebuild: Any = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    progress: Progress | bool | None = None,
+) -> Ensemble:
+    """Train members that somebody chose, as `train_many` trains those of a grid.
+
+    Args:
+        network: as for `train_many`, as for what follows.
+        data: the samples.
+        path: the folder whose folders become the runs, named as the members are.
+        members: what is trained; their settings differ in rate, weight decay and seed only, and name a device.
+        how: "auto", "stack" or "processes".
+        memory: the bytes that stacks may take.
+        layers: which layers to record.
+        every: when to record them.
+        rebuild: how to build a network again that was given as such.
+        resume: True to go on with what is in the folder.
+        overwrite: True to replace the runs of these members.
+        progress: as for `train_many`.
+
+    Returns:
+        The runs with their settings, in the order of the members.
+
+    Raises:
+        OptionError: the settings of two members differ in something that a stack shares.
+    """
+    shared = members[0].settings
+    for one in members[1:]:
+        if one.settings.changed(**{name: getattr(shared, name) for name in _OWN}) != shared:
+            raise OptionError(
+                f"{members[0].name} and {one.name} differ in more than {', '.join(_OWN)}: train them apart"
+            )
+    device = torch.device(shared.device)
     samples = as_data(data)
     folder = Path(path)
     _check_folder(folder, members, resume or overwrite)

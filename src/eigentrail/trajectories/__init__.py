@@ -1,5 +1,6 @@
 """What recorded weights do over the steps of a training."""
 
+from eigentrail.trajectories.average_rank import average_rank as average_rank
 from eigentrail.trajectories.bending import Bend as Bend
 from eigentrail.trajectories.bending import bend as bend
 from eigentrail.trajectories.crossing_null import CrossingChance as CrossingChance

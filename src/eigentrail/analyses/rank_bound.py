@@ -1,0 +1,185 @@
+"""Are the weights as near to low rank as stochastic gradients and weight decay make them (S4, Lemma 3.2)?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Float64
+
+from eigentrail.analyses import Context, Figure, Quantity, Row, Trajectory, analysis
+from eigentrail.errors import TrajectoryError
+from eigentrail.figures import rank_bound as drawn
+from eigentrail.findings import Effect, Finding, Verdict
+from eigentrail.linalg.singular_values import singular_values
+from eigentrail.runs import Run
+from eigentrail.trajectories.rank_bound import rank_bound as rank_bound_of
+from eigentrail.trajectories.rank_bound import rank_within, theorem_bound
+
+# The distance that S4's figure 18 is about.
+_EPS = 0.3
+_CHUNK = 64
+
+
+def _findings(row: Row) -> Iterable[Finding]:
+    holds = row["largest_excess"] <= 1.0
+    yield Finding(
+        subject=row.subject,
+        question="Is the distance to low rank within Lemma 3.2's bound?",
+        verdict=Verdict.YES if holds else Verdict.NO,
+        sentence=f"Distance to rank {row['rank']} is {row['distance']:.2g} of the norm; the last {row['back']} steps "
+        f"allow {row['bound']:.2g}.",
+        effect=Effect("largest distance over bound", row["largest_excess"]),
+        detail=row["note"] or "",
+        needs_look=not holds and not row["note"],
+    )
+    vacuous = row["theorem"] >= row["cols"]
+    yield Finding(
+        subject=row.subject,
+        question="Does Theorem 3.3 bound the rank below full?",
+        verdict=Verdict.NO if vacuous else Verdict.YES,
+        sentence=f"Theorem 3.3 allows rank {row['theorem']:.3g} within {row['eps']:g} of the norm, "
+        f"{'vacuous for' if vacuous else 'of'} {row['cols']} singular values; {row['needed']} suffice.",
+        effect=Effect("rank that suffices", row["needed"], "count"),
+        detail=f"Norms change by a factor of {row['norm_ratio']:.6g} a step at the end; the theorem needs 1.",
+    )
+
+
+@analysis(
+    "rank-bound",
+    question="Are the weights as near to low rank as weight decay and small batches make them?",
+    about="distance of dense layers to rank B n beside Lemma 3.2's bound, and Theorem 3.3's bound on the rank",
+    version=1,
+    unit="matrix",
+    order=75,
+    default=False,
+    findings=_findings,
+    source="S4 Lemma 3.2, Theorem 3.3",
+    arguments={"eps": _EPS},
+    quantities={
+        "cols": Quantity("M", "Number of singular values.", "count"),
+        "eps": Quantity("ε", "The distance that Theorem 3.3 is asked about.", "share of ‖W‖"),
+        "back": Quantity("Last steps", "The n at which the two sides are given: the largest of rank below M.", "steps"),
+        "rank": Quantity("Rank B n", "The rank that the gradients of the last n steps can have.", "count"),
+        "distance": Quantity(
+            "Distance", "Of W / ‖W‖ to the nearest matrix of that rank.", "share of ‖W‖", shown=True
+        ),
+        "bound": Quantity(
+            "Bound", "What the decay of the last n steps has left of the weights before them.", "share of ‖W‖",
+            source="S4 Lemma 3.2", shown=True,
+        ),
+        "largest_excess": Quantity(
+            "Distance ÷ bound, largest", "The largest ratio over all recorded steps: at most 1 by the lemma.",
+        ),
+        "theorem": Quantity(
+            "Theorem 3.3", "B log(2/ε) / (rate × decay), by the last rate: no bound where it exceeds M.", "count",
+            source="S4 Theorem 3.3", shown=True,
+        ),
+        "needed": Quantity("Rank within ε", "The rank that suffices for the distance ε.", "count", shown=True),
+        "norm_ratio": Quantity(
+            "‖W‖ before ÷ now", "Of two steps at the end of the training; Theorem 3.3 needs it to go to 1."
+        ),
+        "note": Quantity("Note", "Why the lemma may not hold here.", absent="its conditions are met"),
+    },
+    figures=(
+        Figure(
+            "rank-bound",
+            "distance to rank B n",
+            "The nearest matrix whose rank is that of the gradients of the last n steps, and how near S4's Lemma 3.2 "
+            "says it is at least. Both for the last recorded step.",
+            lambda node, title: drawn.rank_bound(node.to_dataset(), title),
+            lambda node: drawn.rank_bound_data(node.to_dataset()),
+        ),
+    ),
+)  # fmt: skip
+def rank_bound(matrix: Trajectory, context: Context) -> xr.Dataset:
+    """Compare the last weights of a dense layer with S4's bounds.
+
+    Args:
+        matrix: the layer.
+        context: the run, and eps.
+
+    Returns:
+        `distances`, `bounds` and `ranks` over `back`, the last n steps, and the table's numbers as attributes.
+
+    Raises:
+        TrajectoryError: it is no dense layer, or the run does not say its rate, decay and batch size.
+    """
+    series = matrix.series
+    if series is None or series.spec.matrices != 1 or len(context.run[matrix.name].shape) != 3:
+        raise TrajectoryError(
+            "Lemma 3.2 is checked for dense layers: how many patches others see is not recorded"
+        )
+    told = _told(context.run)
+    steps = series.steps
+    blocks = (
+        series.read(np.arange(first, min(first + _CHUNK, len(steps)))).astype(np.float64)
+        for first in range(0, len(steps), _CHUNK)
+    )
+    norms = np.concatenate([np.sqrt((block**2).sum(axis=(1, 2, 3))) for block in blocks])
+    values = singular_values(series.read(np.array([len(steps) - 1])))[0]
+    if len(steps) < 2 or not np.isfinite(norms).all() or not norms[-1] > 0:
+        raise TrajectoryError("the lemma compares steps: it needs two records, finite and not all zero")
+    rates = _rates(context.run, told["lr"], int(steps[-1]))
+    gone = np.concatenate([[0.0], np.cumsum(np.log1p(-rates * told["weight_decay"]))])
+    found = rank_bound_of(steps, norms, values, gone[steps], told["batch_size"])
+    below = np.flatnonzero(found.rank < len(values))
+    place = int(below[-1]) if len(below) else 0
+    eps = float(context.arguments["eps"])
+    # Rounding of the weights' own precision is all that is left of a matrix of low rank.
+    excess = (found.distance - np.finfo(np.float32).eps * np.sqrt(len(values))) / found.bound
+    about = {
+        "cols": len(values),
+        "eps": eps,
+        "back": int(found.back[place]),
+        "rank": int(found.rank[place]),
+        "distance": float(found.distance[place]),
+        "bound": float(found.bound[place]),
+        "largest_excess": float(max(0.0, excess.max())),
+        "theorem": theorem_bound(float(rates[-1]), told["weight_decay"], told["batch_size"], eps),
+        "needed": rank_within(values, eps),
+        "norm_ratio": found.norm_ratio,
+        "note": "With momentum older gradients count too: the lemma does not apply."
+        if told["momentum"]
+        else "",
+    }
+    return xr.Dataset(
+        {
+            "distances": ("back", found.distance),
+            "bounds": ("back", found.bound),
+            "ranks": ("back", found.rank),
+        },
+        coords={"back": found.back},
+        attrs=about,
+    )
+
+
+def _told(run: Run) -> dict[str, Any]:
+    """Rate, decay, momentum and batch size, as the run says them."""
+    manifest = run.manifest
+    groups = ((manifest.optimizer or {}).get("groups") or [{}]) if manifest is not None else [{}]
+    training = (manifest.notes.get("training") or {}) if manifest is not None else {}
+    found = {name: training.get(name, groups[0].get(name)) for name in ("lr", "weight_decay", "momentum")} | {
+        "batch_size": training.get("batch_size", manifest.notes.get("batch_size") if manifest else None)
+    }
+    lacking = [name for name in ("lr", "weight_decay", "batch_size") if found[name] is None]
+    if lacking:
+        raise TrajectoryError(
+            f"the run does not say its {', '.join(lacking)}: record the optimizer, and notes={{'batch_size': B}}"
+        )
+    if not found["weight_decay"]:
+        raise TrajectoryError("the run has no weight decay, without which S4 bounds no rank")
+    return found
+
+
+def _rates(run: Run, lr: float, last: int) -> Float64[np.ndarray, " n"]:
+    """The rate of each step: that which was recorded after its epoch, or else the first one."""
+    rates = np.full(last, float(lr))
+    if "lr" in run.metrics:
+        told = run.metrics["lr"].dropna("step")
+        ends, values = told["step"].values, told.values
+        places = np.minimum(np.searchsorted(ends, np.arange(1, last + 1)), len(ends) - 1)
+        rates = np.asarray(values, dtype=np.float64)[places] if len(ends) else rates
+    return rates
