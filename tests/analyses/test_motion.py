@@ -21,6 +21,7 @@ from eigentrail.analyses.framework.memory import memory_of
 from eigentrail.analyses.framework.registry import choose_analyses
 from eigentrail.analyses.framework.runner import BUDGET
 from eigentrail.analyses.framework.subjects import WHOLE, open_layer
+from eigentrail.analyses.framework.wording import course
 from eigentrail.analyses.pca import stored_basis
 from eigentrail.api.run_report import report_runs
 from eigentrail.chance.optimizer_memory import Memory
@@ -359,3 +360,15 @@ def test_several_runs_are_compared(run: Run, tmp_path: Path) -> None:
     html = et.report_runs(found, tmp_path / "both.html").read_text(encoding="utf-8")
     assert "(whole network) · run" in html and "(whole network) · other" in html
     assert "a · other" in html
+
+
+def test_a_curve_that_turns_is_told_with_its_turning_point() -> None:
+    steps = 10 * np.arange(5)
+    for values, said in (
+        ([7.5, 8.1, 7.9, 7.6, 7.48], "rises from 7.5 to 8.1 at step 10, then falls to 7.48"),
+        ([4.18, 5.0, 5.6, 5.7, 5.72], "rises from 4.18 to 5.72"),
+        ([3.0, 2.5, 1.0, 1.5, 2.0], "falls from 3 to 1 at step 20, then rises to 2"),
+        ([3.0, 3.001, 3.0, 2.999, 3.0], "stays at 3, within 1%"),
+        ([np.nan] * 5, "is not known"),
+    ):
+        assert course(np.array(values), steps) == said

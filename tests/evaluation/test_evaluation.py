@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 import eigentrail as et
 from eigentrail.bases import Basis
 from eigentrail.errors import BasisError, DataError, OptionError
-from eigentrail.evaluation import Candidates, add_back, loss_scaling
+from eigentrail.evaluation import Candidates, add_back, alike, loss_scaling
 
 
 def network(seed: int = 0) -> nn.Module:
@@ -333,3 +333,17 @@ def test_a_parameter_used_outside_its_module_counts_as_used_from_the_start() -> 
     candidates = Candidates(Borrowed(), samples(), "held.weight")
     _, before, behind = candidates._first_call()
     assert (before, behind) == (64, 64)
+
+
+def test_a_direction_along_the_weights_is_alike_to_the_weights_and_one_beside_them_to_zeros() -> None:
+    model, data = network(1), samples()
+    w = model[0].weight.detach().double().numpy().ravel()
+    curve = add_back(model, data, et.bases.singular(w.reshape(model[0].weight.shape)), "0.weight", counts=[0])
+    along = w / np.linalg.norm(w)
+    assert alike(model, data, along, "0.weight", draws=3) == pytest.approx([curve.attrs["accuracy_full"]] * 3)
+    beside = np.random.default_rng(0).standard_normal(len(w))
+    beside -= (beside @ along) * along
+    beside /= np.linalg.norm(beside)
+    assert alike(model, data, beside, "0.weight", draws=3) == pytest.approx([float(curve["accuracy"][0])] * 3)
+    with pytest.raises(BasisError, match="entries"):
+        alike(model, data, along[1:], "0.weight")

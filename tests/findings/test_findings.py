@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from scipy.stats import binom
 
 from eigentrail import findings as f
 from eigentrail.errors import OptionError
@@ -56,6 +57,10 @@ def _claim(rule):
         (f.equals(6, within=0), [6, 6, 6], [], "yes"),
         (f.equals(6, within=0), [6, 7, 6], [], "undecided"),
         (f.greater_than_chance(), [0.9, 0.8, 0.85], [0.5, 0.5, 0.4], "yes"),
+        (f.greater_than_rival("a line"), [0.9, 0.8, 0.85], [0.5, 0.5, 0.4], "yes"),
+        (f.all_of(f.less_than(0.5), f.less_than_chance()), [0.4, 0.41, 0.42], [0.9], "yes"),
+        # Less than its share, but more than half: one of both conditions is violated.
+        (f.all_of(f.less_than(0.5), f.less_than_chance()), [0.55, 0.56, 0.54], [0.9], "no"),
         (f.increasing(), [[1, 2, 3], [1.1, 2.2, 2.9], [1, 2.1, 3.1]], [], "yes"),
         (f.decreasing(), [[1, 2, 3], [1.1, 2.2, 2.9], [1, 2.1, 3.1]], [], "no"),
     ],
@@ -85,3 +90,27 @@ def test_a_claim_that_is_false_is_called_true_at_its_level():
     told = [_claim(f.greater_than(0.0)).decide(rng.standard_normal(5)).verdict for _ in range(600)]
     for verdict in (f.Verdict.YES, f.Verdict.NO):
         assert 12 <= told.count(verdict) <= 52
+
+
+def test_what_stands_beside_a_value_has_its_own_name() -> None:
+    told = _claim(f.greater_than_rival("the quadratic fit")).decide([0.9, 0.8, 0.85], [0.5]).to_dict()
+    assert (told["chance"], told["rival"], told["rival_value"]) == (None, "the quadratic fit", 0.5)
+    assert told["rule"] == "greater than that of the quadratic fit"
+    told = _claim(f.greater_than_chance()).decide([0.9, 0.8, 0.85], [0.5]).to_dict()
+    assert (told["chance"], told["rival"], told["rival_value"]) == (0.5, None, None)
+
+
+def test_all_claims_of_a_study_are_corrected_together() -> None:
+    # Of ten claims about nothing in each of twelve studies, decided ones that stay so are rare.
+    rng = np.random.default_rng(2)
+    false = 0
+    for _ in range(12):
+        claims = [_claim(f.greater_than(0.0)).decide(rng.standard_normal(4)) for _ in range(10)]
+        false += any(p <= 0.05 for p in f.adjusted_p(claims))
+    assert binom.sf(false - 1, 12, 0.05) > 1e-3
+    clear = [_claim(f.greater_than(0.0)).decide(1.0 + 0.01 * rng.standard_normal(5)) for _ in range(3)]
+    corrected = f.adjusted_p([*clear, _claim(f.greater_than(0.0)).decide([1.0])])
+    assert corrected[-1] is None and max(p for p in corrected if p is not None) < 1e-3
+    # A claim whose opposite is shown is as sure.
+    opposite = _claim(f.less_than(0.0)).decide(clear[0].values)
+    assert f.adjusted_p([opposite]) == pytest.approx(f.adjusted_p(clear[:1]))

@@ -137,7 +137,7 @@ def test_predictions_are_judged_by_their_ratio(ratio: float, share: float, verdi
         "S1 6.4, eq. 6.11-6.12", "S1 eq. 6.13", "S1 eq. 6.12", "S1 eq. 6.12", "S1 6.4, eq. 6.11-6.12", "S1 eq. 6.13",
     ]  # fmt: skip
     assert (str(claims[0].verdict), str(claims[1].verdict)) == verdicts
-    assert claims[0].mean == pytest.approx(ratio) and claims[0].chance == pytest.approx([3.0] * 3)
+    assert claims[0].mean == pytest.approx(ratio) and claims[0].beside == pytest.approx([3.0] * 3)
     assert claims[1].mean == pytest.approx(share)
     order, size = claims[2:4]
     assert str(order.verdict) == "yes" and order.mean == pytest.approx(1.0)

@@ -197,6 +197,7 @@ def adding_back(part: str, zeros: float, curve: list[float]) -> xr.DataTree:
     node.attrs |= {
         **{"parameters": 100, "part": part, "guess": 0.1, "accuracy_full": 0.9, "accuracy_zeros": zeros},
         **{"components": int(data["k"][-1]), "components_norm": 1.0, "accuracy_first": curve[1]},
+        "accuracy_alike": 0.2,
     }
     return xr.DataTree().assign({"fc1": node})
 
@@ -205,7 +206,7 @@ def test_too_few_components_decide_nothing_and_one_is_no_plural() -> None:
     few = adding_back("test", 0.1, [0.1, 0.2, 0.3])
     alone = adding_back("test", 0.1, [0.1, 0.9])
     plain, decay = _add_back({"plain": {"add-back": alone}, "decay": {"add-back": few}}, "fc1.weight")
-    assert plain.values == (pytest.approx(1.0),)
+    assert plain.values == (pytest.approx(1.0),) and plain.beside == (pytest.approx(0.125),)
     assert "takes 1 component, 1 singular matrix, 1 random direction" in plain.found
     assert np.isnan(decay.values).all()
     assert "takes more than 90 components, more than all singular matrices" in decay.found
@@ -242,7 +243,7 @@ def test_seeds_one_after_the_other_decide_together() -> None:
     one = decided([seen(0.5, chance=0.1)])[0]
     assert (str(one.verdict), one.seeds, one.seeds_needed) == ("undecided", 1, 3)
     three = decided(seen(value, chance=0.1) for value in (0.5, 0.6, 0.55))[0]
-    assert str(three.verdict) == "yes" and three.values == (0.5, 0.6, 0.55) and three.chance == (0.1,) * 3
+    assert str(three.verdict) == "yes" and three.values == (0.5, 0.6, 0.55) and three.beside == (0.1,) * 3
     assert three.detail == "found (0.5,); found (0.6,); found (0.55,)"
     # A seed that could not be measured is left out; several values of one observation are several seeds.
     mixed = decided([seen(0.5, 0.6, chance=0.1), seen(float("nan")), seen(0.7, chance=0.2)])[0]
@@ -255,6 +256,8 @@ def test_the_page_counts_the_verdicts_and_shows_chance() -> None:
     claims = decided(seen(value, chance=0.25) for value in (0.5, 0.51, 0.52))
     [section] = experiment_sections("none", Measurement(pd.DataFrame({"a": [1]})), claims)
     assert "Of 1 claims 1 holds." in section.items[0].paragraphs[0]
+    assert "1 of the 1 decided ones stay decided" in section.items[0].paragraphs[0]
+    assert claims_table(claims)["p_adjusted"].tolist() == pytest.approx([2.0 * claims[0].p])
     assert "S1 6.3: It moves. Holds (share: 0.51" in section.items[1].rows[0][1]
     assert claims_table(claims)["chance"].tolist() == [0.25]
     assert not experiment_sections("none", Measurement(pd.DataFrame({"a": [1]})))

@@ -21,8 +21,9 @@ def table(score: float, spiked: list[float]) -> pd.DataFrame:
         row |= {
             "segments": 2,
             "leading_changes": place % 3,
-            "changes_at_crossings": 0,
-            "changes_chance": 0.25,
+            "jumps": 1,
+            "jumps_at_crossings": 0.0,
+            "jumps_chance": 0.25,
         }
         for side, dims in FITS:
             name = f"{side}_{dims}"
@@ -58,8 +59,8 @@ def test_crossings_are_judged_beside_those_of_walks(null: float, verdict: str) -
     # Two pieces where walks have three.
     assert str(claims["s0-geodesic-segments-walks"].verdict) == "no"
     near = claims["s0-geodesic-why"]
-    # Each training has one change and a quarter of a crossing beside it by chance.
-    assert near.chance == pytest.approx([0.25] * 18) and near.mean == 0.0 and str(near.verdict) == "no"
+    # Each training has one jump and a quarter of a crossing at it by chance.
+    assert near.beside == pytest.approx([0.25] * 18) and near.mean == 0.0 and str(near.verdict) == "no"
 
 
 def test_kinks_beside_crossings_are_counted_and_so_is_chance() -> None:
@@ -68,12 +69,25 @@ def test_kinks_beside_crossings_are_counted_and_so_is_chance() -> None:
     path = xr.DataArray(x, dims=("step", "out", "in"), coords={"step": 10 * np.arange(60)})
     bare = kinks_row(path)
     assert "leading_p" not in bare and "segments_p" not in bare
-    assert 0 <= bare["changes_at_crossings"] <= bare["segments"] - 1
-    assert 0 < bare["changes_chance"] < bare["segments"] - 1
+    assert 0 <= bare["jumps_at_crossings"] <= bare["jumps"] and 0 < bare["jumps_chance"] < bare["jumps"]
     walks = KinkWalks(np.full(20, 99.0), np.stack([np.zeros(20), np.zeros(20)]))
     told = kinks_row(path, walks)
     assert told["segments_p"] == 1.0 and told["leading_p"] == pytest.approx(1 / 21)
     assert told["leading_null"] == 0.0 and told["leading_percentile"] == 100.0
+
+
+def test_a_planted_crossing_is_a_jump_of_the_leading_rank() -> None:
+    rng = np.random.default_rng(4)
+    u = np.linalg.qr(rng.standard_normal((16, 2)))[0].T
+    axes = np.linalg.qr(rng.standard_normal((12, 4)))[0].T
+    angle = 0.02 * np.arange(60)[:, None]
+    v = [np.cos(angle) * axes[2 * i] + np.sin(angle) * axes[2 * i + 1] for i in (0, 1)]
+    values = [6.0 - 0.05 * np.arange(60), 3.0 + 0.053 * np.arange(60)]
+    x = sum(values[i][:, None, None] * u[i][None, :, None] * v[i][:, None, :] for i in (0, 1))
+    x = x + 1e-3 * np.cumsum(rng.standard_normal((60, 16, 12)), axis=0)
+    told = kinks_row(xr.DataArray(x, dims=("step", "out", "in"), coords={"step": 10 * np.arange(60)}))
+    assert (told["leading_changes"], told["jumps"], told["jumps_at_crossings"]) == (1, 1, 1.0)
+    assert told["jumps_chance"] == pytest.approx(1 / 59)
 
 
 def test_a_path_from_a_spike_is_told_under_names_of_its_own() -> None:

@@ -53,7 +53,7 @@ def test_what_is_captured_is_a_part_of_what_lies_in_the_layer():
         layer, Basis(whole, [1.0]), {"a": slice(0, 200)}, {"a": slice(0, 200), "b": slice(200, 300)}
     )
     for found in claims._similar(met):
-        assert found.values == pytest.approx((0.75,)) and found.chance == pytest.approx((1 / 200,))
+        assert found.values == pytest.approx((0.75,)) and found.beside == pytest.approx((1 / 200,))
     assert verdicts(*[claims._similar(met)] * 3) == {"similar": "yes", "not-identical": "yes"}
 
 
@@ -127,7 +127,9 @@ def test_an_exponent_within_its_spread_is_not_decided(exponent, expected):
     assert verdicts(*seeds) == {"flat": expected}
 
 
-@pytest.mark.parametrize(("share", "expected"), [(0.3, "yes"), (0.69, "undecided"), (0.9, "no")])
+@pytest.mark.parametrize(
+    ("share", "expected"), [(0.3, "yes"), (0.495, "undecided"), (0.69, "no"), (0.9, "no")]
+)
 def test_a_share_within_its_spread_is_not_decided(share, expected):
     rng = np.random.default_rng(2)
     seeds = []

@@ -93,3 +93,12 @@ def test_the_memory_of_large_matrices_is_bounded() -> None:
     for n, m in ((64, 50), (3072, 256), (4096, 4096), (50_000, 4096)):
         assert 200 * kept_directions(n, m) * (n + m) * 4 <= max(128e6, 200 * 8 * (n + m) * 4)
     assert kept_directions(50, 10) == 10
+
+
+def test_spikes_of_a_rank_never_cross() -> None:
+    steps = [directions((5, 0), (2, 1)), directions((4.5, 0), (5, 1)), directions((5, 1))]
+    tracks = follow(steps, by="rank")
+    # The largest value stays the first track, whichever vectors it has; the second is gone with the second spike.
+    assert kinds(tracks) == [(2, "death", 1, -1)]
+    np.testing.assert_array_equal(tracks.values, [[5, 2], [5, 4.5], [5, np.nan]])
+    assert tracks.ranks[:, 0].tolist() == [0, 0, 0]

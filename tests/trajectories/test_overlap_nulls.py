@@ -73,3 +73,32 @@ def test_the_first_component_of_a_walk_lies_along_its_end_as_that_of_walks() -> 
     )
     grown = drift(x, null=99).end_overlap
     assert grown.observed > 0.95 and grown.compared is not None and grown.compared.beyond
+
+
+def test_walks_grow_too_and_growth_is_beside_theirs() -> None:
+    rng = np.random.default_rng(5)
+    said = []
+    for _ in range(40):
+        walk = rng.standard_normal(60) + np.cumsum(0.2 * rng.standard_normal((30, 60)), axis=0)
+        found = drift(walk, null=99)
+        # The norm of a walk rises by itself, and that is no growth.
+        assert found.norm_walks.compared.median > 0.0
+        said.append(found.norm_walks.compared.beyond)
+    assert binom.sf(sum(said) - 1, 40, 0.05) > 1e-3
+    outwards = walk + 0.5 * np.arange(30)[:, None] * walk[0] / np.linalg.norm(walk[0])
+    assert drift(outwards, null=99).norm_walks.compared.beyond
+
+
+def test_what_is_beyond_a_walk_scales_with_the_drift_alone() -> None:
+    rng = np.random.default_rng(6)
+    steps = rng.standard_normal((40, 50))
+    line = np.arange(40)[:, None] * rng.standard_normal(50)
+    for rate in (0.1, 0.3):
+        alone = drift(rate * line, null=0).walk
+        assert alone.beyond == pytest.approx(alone.displacement, rel=0.02)
+    both = drift(0.3 * line + 0.3 * np.cumsum(steps, axis=0), null=99).walk
+    assert both.beyond == pytest.approx(0.3 * np.linalg.norm(line[-1]), rel=0.2)
+    assert both.variance > np.quantile(both.variance_null, 0.99)
+    walks = [drift(np.cumsum(rng.standard_normal((40, 50)), axis=0), null=0).walk for _ in range(30)]
+    # A walk has nothing beyond walks, of either sign.
+    assert 5 <= sum(one.beyond > 0 for one in walks) <= 25

@@ -15,6 +15,7 @@ from eigentrail.analyses.framework.wording import percent
 from eigentrail.bases import Basis, random, singular
 from eigentrail.errors import DataError
 from eigentrail.evaluation import add_back as add_back_of
+from eigentrail.evaluation import alike
 from eigentrail.figures import add_back as drawn
 from eigentrail.figures.loss_words import part_of
 from eigentrail.findings import Chance, Effect, Finding, Verdict
@@ -53,7 +54,7 @@ def _findings(row: Row) -> Iterable[Finding]:
     "add-back",
     question="How few directions carry the network?",
     about="accuracy and loss with the first 0 to n directions of motion, weights and chance; needs network and data",
-    version=3,
+    version=4,
     unit="probe",
     order=90,
     default=False,
@@ -79,6 +80,12 @@ def _findings(row: Row) -> Iterable[Finding]:
         ),
         "accuracy_first": Quantity(
             "Accuracy, one", "Accuracy with the first component alone.", "0 to 1", shown=True
+        ),
+        "accuracy_alike": Quantity(
+            "Accuracy, one alike",
+            "The same with one random direction that has the first component's overlap with the weights; median of 20.",
+            "0 to 1",
+            shown=True,
         ),
         "components_back": Quantity(
             "Components needed",
@@ -169,6 +176,11 @@ def add_back(subject: Probed, context: Context) -> xr.DataTree:
     for name, what in (("accuracies", "accuracy"), ("loss", "loss")):
         about[f"{name}_full"] = [one.attrs[f"{what}_full"] for one in found]
         about[f"{name}_zeros"] = [float(one[what][0]) for one in found]
+    first = np.asarray(components.leading(1).directions())[0]
+    about["accuracies_alike"] = [
+        float(np.median(alike(model, data, first, names, seed=context.seed, loss=probe.loss)))
+        for data in parts.values()
+    ]
     about["guesses"] = [float(targets.bincount().max()) / len(targets) for _, targets in parts.values()]
     tree = xr.DataTree.from_dict(nodes)
     tree.attrs = about
@@ -187,6 +199,7 @@ def _numbers(node: xr.DataTree) -> dict[str, Any]:
         "components": int(curve["k"].values[-1]),
         "components_norm": float(curve["norm"].values[-1]),
         "accuracy_first": float(curve["accuracy"].values[place, 1]),
+        "accuracy_alike": node.attrs["accuracies_alike"][place],
         "components_back": needed(node, "components"),
         "singular_back": needed(node, "singular"),
         "random_back": needed(node, "random"),

@@ -12,7 +12,7 @@ import xarray as xr
 
 from eigentrail.analyses import Context, Figure, Needs, Overview, Quantity, Row, Trajectory, analysis
 from eigentrail.analyses.framework.subjects import WALK_STEPS
-from eigentrail.analyses.framework.wording import finding, percent
+from eigentrail.analyses.framework.wording import course, finding, percent
 from eigentrail.analyses.pca import components_from, seconds
 from eigentrail.figures import drift as drawn
 from eigentrail.figures.evolution import Curve, curve_table, over_steps, thinned
@@ -32,17 +32,16 @@ def _findings(row: Row) -> Iterable[Finding]:
     times = beside.observed / beside.median if beside.median > 0 else float("inf")
     decay = " with the same weight decay" if row["decayed"] else ""
     far = f"{times:.3g} times as far (squared) as random walks{decay}"
-    growth = {"grows": "grows", "shrinks": "shrinks"}.get(str(row["growth"]), "has no trend beyond its error")
+    norm = row.node["norm"]
     yield finding(
         row,
         _QUESTION,
         "straightness",
         yes=f"The weights drift: {far}; {percent(row['share_linear'] or 0.0)} of the motion is a straight line.",
-        no=f"No drift: the weights get {far}, within chance.",
-        detail=(
-            f"The norm {growth} ({row['norm_first']:.3g} at the first step, {row['norm_last']:.3g} at the last). "
-            + _end(row)
-        ),
+        no=f"No drift: the weights get {far}; up to {beside.high / beside.median:.3g} times is within chance."
+        if beside.median > 0
+        else f"No drift: the weights get {far}, within chance.",
+        detail=(f"The norm {course(norm.values, norm['step'].values)}. " + _end(row)),
     )
 
 

@@ -35,6 +35,7 @@ from eigentrail.recipes import (
 )
 from eigentrail.recipes.framework.measurement import joined, last_scores
 from eigentrail.recipes.framework.observation import decided
+from eigentrail.recipes.framework.run_claim import TRAINING
 from eigentrail.recipes.framework.running import default_folder
 from eigentrail.report.claim_page import claim_page
 from eigentrail.report.claims import claims_table
@@ -213,7 +214,7 @@ def study(
             progress=progress,
         )
     analysis = _analysis(call, plan, run)
-    claims = decided(one.observe(analysis.tables) for one in plan.claims)
+    claims = decided(_observed(plan, analysis))
     return StudyResult(recipe, analysis, analysis.report(), claims)
 
 
@@ -227,6 +228,12 @@ def _analysis(call: _Call, plan: Study, run: Run) -> RunAnalysis:
         budget=call.budget,
         progress=call.progress,
     )
+
+
+def _observed(plan: Study, analysis: RunAnalysis) -> list[Observation]:
+    scores = pd.DataFrame([{"name": "network", **last_scores(analysis.run)}])
+    tables = {**analysis.tables, TRAINING: scores}
+    return [claim.observe(tables) for claim in plan.claims]
 
 
 def _several_seeds(call: _Call, plan: Study) -> SweepResult:
@@ -246,7 +253,7 @@ def _several_seeds(call: _Call, plan: Study) -> SweepResult:
             if not wild:
                 analysis = _analysis(call, plan, run)
                 found[f"seed {settings.seed}"] = analysis
-                observations += [claim.observe(analysis.tables) for claim in plan.claims]
+                observations += _observed(plan, analysis)
     left_out = tuple(pair for one in trained for pair in one.left_out)
     measured = Measurement(pd.DataFrame(rows), tuple(observations), left_out=left_out)
     return _compared(call, folder, trained, found, measured)

@@ -85,6 +85,55 @@ def add_back(
     )
 
 
+def alike(
+    model: nn.Module,
+    data: Any,
+    direction: Float64[np.ndarray, " n"],
+    layers: str | Sequence[str] | None = None,
+    *,
+    draws: int = 20,
+    seed: int = 0,
+    loss: Loss | None = None,
+) -> Float64[np.ndarray, " d"]:
+    """Evaluate the network with one random direction added back that has a given direction's overlap with the weights.
+
+    A direction that lies along the weights brings a share of them back whatever else it is; a random direction of the
+    same size of overlap says how much of the accuracy that share makes.
+
+    Args:
+        model: as of `add_back`.
+        data: as of `add_back`.
+        direction: a unit direction in the space of those layers.
+        layers: as of `add_back`.
+        draws: how many random directions.
+        seed: of their directions beside the weights.
+        loss: as of `add_back`.
+
+    Returns:
+        [draws] the accuracies.
+
+    Raises:
+        BasisError: it lives in another space.
+    """
+    candidates = Candidates(model, data, layers, loss)
+    w = candidates.weights
+    if direction.shape != w.shape:
+        raise BasisError(f"the direction has {direction.size} entries and the layers {w.size} parameters.")
+    length = float(np.linalg.norm(w))
+    cosine = float(direction @ w) / max(length, 1e-300)
+    rng = np.random.default_rng([seed, 5])
+
+    def drawn() -> Iterator[Float64[np.ndarray, " n"]]:
+        for _ in range(draws):
+            beside = rng.standard_normal(len(w))
+            beside -= (beside @ w) / max(length, 1e-300) ** 2 * w
+            beside /= np.linalg.norm(beside)
+            # (w . d) d of the unit direction d = cosine w / |w| + sine beside.
+            yield cosine**2 * w + cosine * np.sqrt(max(0.0, 1.0 - cosine**2)) * length * beside
+
+    return candidates.evaluate(drawn())[1]
+
+
 def _partial_sums(
     basis: Basis, w: Float64[np.ndarray, " n"], counts: Int64[np.ndarray, " c"], by: Order
 ) -> Iterator[Float64[np.ndarray, " n"]]:

@@ -3,126 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import scipy.stats
 
-from eigentrail.chance import LEVEL
+from eigentrail.chance import LEVEL, adjust
 from eigentrail.errors import OptionError
 from eigentrail.findings.finding import Verdict
+from eigentrail.findings.rules import Rule
 
 #: Fewer seeds decide nothing.
 FEWEST_SEEDS = 3
 _MOST_SEEDS = 1000
-
-
-@dataclass(frozen=True)
-class Rule:
-    """How the values of a statistic over seeds decide a claim.
-
-    The test is Student's t of the differences from the bar, one-sided for an inequality, an interval within bounds
-    (two one-sided tests) for an equality.
-
-    Attributes:
-        text: the rule in words.
-        margin: from the values and what chance gives for each, the numbers that are positive where the claim holds;
-            several rows for several conditions that must hold together.
-        sequence: whether the statistic is a sequence for each seed; its effect is then last minus first.
-    """
-
-    text: str
-    margin: Callable[
-        [np.ndarray[Any, np.dtype[np.float64]], np.ndarray[Any, np.dtype[np.float64]]],
-        np.ndarray[Any, np.dtype[np.float64]],
-    ]
-    sequence: bool = False
-
-
-def greater_than_chance(by: float = 0.0) -> Rule:
-    """The statistic is larger than what chance gives.
-
-    Args:
-        by: by how much at least.
-
-    Returns:
-        The rule.
-    """
-    return Rule(
-        "greater than chance" + (f" by {by:g}" if by else ""), lambda x, chance: (x - chance - by)[None]
-    )
-
-
-def less_than_chance(by: float = 0.0) -> Rule:
-    """The statistic is smaller than what chance gives.
-
-    Args:
-        by: by how much at least.
-
-    Returns:
-        The rule.
-    """
-    return Rule("less than chance" + (f" by {by:g}" if by else ""), lambda x, chance: (chance - x - by)[None])
-
-
-def greater_than(bar: float) -> Rule:
-    """The statistic is larger than a number.
-
-    Args:
-        bar: the number.
-
-    Returns:
-        The rule.
-    """
-    return Rule(f"greater than {bar:g}", lambda x, _: (x - bar)[None])
-
-
-def less_than(bar: float) -> Rule:
-    """The statistic is smaller than a number.
-
-    Args:
-        bar: the number.
-
-    Returns:
-        The rule.
-    """
-    return Rule(f"less than {bar:g}", lambda x, _: (bar - x)[None])
-
-
-def equals(value: float, within: float) -> Rule:
-    """The statistic equals a number.
-
-    Args:
-        value: the number.
-        within: the largest deviation that still counts as equal.
-
-    Returns:
-        The rule.
-    """
-    slack = within + 1e-9 * max(1.0, abs(value))
-    return Rule(
-        f"equals {value:g} within {within:g}", lambda x, _: np.stack([x - value + slack, value + slack - x])
-    )
-
-
-def increasing() -> Rule:
-    """The statistic, a sequence for each seed, rises from each entry to the next.
-
-    Returns:
-        The rule.
-    """
-    return Rule("rises throughout", lambda x, _: np.diff(np.atleast_2d(x), axis=-1).T, sequence=True)
-
-
-def decreasing() -> Rule:
-    """The statistic, a sequence for each seed, falls from each entry to the next.
-
-    Returns:
-        The rule.
-    """
-    return Rule("falls throughout", lambda x, _: -np.diff(np.atleast_2d(x), axis=-1).T, sequence=True)
 
 
 @dataclass(frozen=True)
@@ -133,10 +28,11 @@ class ClaimResult:
         claim: the claim.
         verdict: yes (holds), no (its opposite is shown) or undecided.
         values: the statistic for each seed.
-        chance: what chance gives for each; empty where the rule needs none.
+        beside: what chance gives for each, or the rival that the rule names; empty where there is none.
         mean: mean of the claim's effect over seeds.
         interval: its 95% confidence interval (Student's t).
         p: p-value of the test that the claim holds, one-sided; None with fewer than three seeds.
+        p_fails: that of the test that its opposite holds; None with fewer than three seeds.
         seeds: how many there are.
         seeds_needed: about how many would decide at the observed effect and spread (power .8); None where decided, or
             where no number below a thousand would.
@@ -146,10 +42,11 @@ class ClaimResult:
     claim: Claim
     verdict: Verdict
     values: tuple[Any, ...]
-    chance: tuple[Any, ...]
+    beside: tuple[Any, ...]
     mean: float | None
     interval: tuple[float, float] | None
     p: float | None
+    p_fails: float | None
     seeds: int
     seeds_needed: int | None
     detail: str = ""
@@ -177,7 +74,9 @@ class ClaimResult:
             A dict without NaN or infinite numbers.
         """
         low, high = self.interval if self.interval is not None else (None, None)
-        chance = np.asarray(self.chance, dtype=np.float64)
+        beside = np.asarray(self.beside, dtype=np.float64)
+        level = float(np.mean(beside)) if beside.size else None
+        rival = self.claim.rule.rival
         return {
             "id": self.claim.id,
             "source": self.claim.source,
@@ -188,8 +87,11 @@ class ClaimResult:
             "value": self.mean,
             "low": low,
             "high": high,
-            "chance": float(np.mean(chance)) if chance.size else None,
+            "chance": None if rival else level,
+            "rival": rival or None,
+            "rival_value": level if rival else None,
             "p": self.p,
+            "p_fails": self.p_fails,
             "seeds": self.seeds,
             "seeds_needed": self.seeds_needed,
             "values": list(self.values),
@@ -223,14 +125,14 @@ class Claim:
         return self.statistic + (", last minus first" if self.rule.sequence else "")
 
     def decide(
-        self, values: Sequence[Any], chance: Sequence[Any] = (), level: float = LEVEL, detail: str = ""
+        self, values: Sequence[Any], beside: Sequence[Any] = (), level: float = LEVEL, detail: str = ""
     ) -> ClaimResult:
         """Decide the claim from one value for each seed.
 
         Args:
             values: [seeds] the statistic for each seed ([seeds, k] for the rules about sequences); those that are
                 not finite are left out.
-            chance: [seeds] what chance gives for each, for rules that compare with it; a single value serves all.
+            beside: [seeds] what chance gives for each, or the rule's rival; a single value serves all.
             level: of each one-sided test.
             detail: what was found, in words with numbers.
 
@@ -238,13 +140,14 @@ class Claim:
             The verdict with its numbers: "undecided" with fewer than three seeds or where the spread allows both.
 
         Raises:
-            OptionError: there is no value of chance for each seed.
+            OptionError: there is no value beside each seed.
         """
         x = np.asarray(list(values), dtype=np.float64)
-        null = np.asarray(list(chance), dtype=np.float64)
+        null = np.asarray(list(beside), dtype=np.float64)
         if null.size and len(null) not in {1, len(x)}:
             raise OptionError(
-                f"claim {self.id}: {len(null)} values of chance for {len(x)} seeds: give one for each"
+                f"claim {self.id}: {len(null)} values of {self.rule.rival or 'chance'} for {len(x)} seeds: give one "
+                "for each"
             )
         spread_null = np.broadcast_to(null, x.shape[:1]) if null.size else np.zeros(x.shape[:1])
         finite = np.isfinite(x).all(axis=tuple(range(1, x.ndim))) & np.isfinite(spread_null)
@@ -261,6 +164,7 @@ class Claim:
                 tuple(null.tolist()),
                 mean,
                 interval,
+                None,
                 None,
                 seeds,
                 FEWEST_SEEDS,
@@ -280,6 +184,7 @@ class Claim:
             mean,
             interval,
             holds,
+            fails,
             seeds,
             needed,
             detail,
@@ -317,3 +222,23 @@ def _seeds_needed(margins: np.ndarray[Any, np.dtype[np.float64]], level: float) 
             count = max(count + 1, int(1.15 * count))
         needed = max(needed, count)
     return None if needed == 0 or needed > _MOST_SEEDS else needed
+
+
+def adjusted_p(claims: Sequence[ClaimResult]) -> list[float | None]:
+    """Correct the p-values of the claims of one study for how many were asked (false discovery rate, any dependence).
+
+    A claim is asked both ways, whether it holds and whether its opposite does: its p-value is twice the smaller one.
+
+    Args:
+        claims: the claims, decided.
+
+    Returns:
+        For each claim its corrected p-value; None where it has too few seeds for one.
+    """
+    both = {
+        place: min(1.0, 2.0 * min(one.p, one.p_fails))
+        for place, one in enumerate(claims)
+        if one.p is not None and one.p_fails is not None
+    }
+    corrected = dict(zip(both, adjust(list(both.values())), strict=True))
+    return [float(corrected[place]) if place in corrected else None for place in range(len(claims))]

@@ -22,5 +22,12 @@ def hessian_lenet() -> Study:
     """The Hessians of LeNet's convolutions."""
     from eigentrail.recipes import lenet
     from eigentrail.recipes.framework.study import Study
+    from eigentrail.recipes.shared.curvature_claims import curvature_claims
 
-    return Study(lenet.preset(), analyses=("curvature",), analysed=("conv1.weight", "conv2.weight"))
+    layers = ("conv1.weight", "conv2.weight")
+    return Study(
+        lenet.preset(),
+        analyses=("curvature",),
+        analysed=layers,
+        claims=tuple(one for layer in layers for one in curvature_claims("hessian-lenet", layer)),
+    )

@@ -23,5 +23,12 @@ def hessian_mini_alexnet_s1() -> Study:
     """The Hessians of the first convolution and of the last layer of miniAlexNet."""
     from eigentrail.recipes import mini_alexnet_s1
     from eigentrail.recipes.framework.study import Study
+    from eigentrail.recipes.shared.curvature_claims import curvature_claims
 
-    return Study(mini_alexnet_s1.preset(), analyses=("curvature",), analysed=("conv1.weight", "fc3.weight"))
+    layers = ("conv1.weight", "fc3.weight")
+    return Study(
+        mini_alexnet_s1.preset(),
+        analyses=("curvature",),
+        analysed=layers,
+        claims=tuple(one for layer in layers for one in curvature_claims("hessian-mini-alexnet-s1", layer)),
+    )

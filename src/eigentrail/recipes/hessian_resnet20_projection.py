@@ -23,5 +23,12 @@ def hessian_resnet20_projection() -> Study:
     """The Hessian of the second convolution of ResNet 20."""
     from eigentrail.recipes import resnet20_projection
     from eigentrail.recipes.framework.study import Study
+    from eigentrail.recipes.shared.curvature_claims import curvature_claims
 
-    return Study(resnet20_projection.preset(), analyses=("curvature",), analysed=("layer1.0.conv1.weight",))
+    layer = "layer1.0.conv1.weight"
+    return Study(
+        resnet20_projection.preset(),
+        analyses=("curvature",),
+        analysed=(layer,),
+        claims=curvature_claims("hessian-resnet20-projection", layer),
+    )

@@ -48,5 +48,12 @@ def preset() -> Preset:
 def lenet() -> Study:
     """The convolutions of LeNet at every step; figures 7.3 and 7.6 of the source look at them."""
     from eigentrail.recipes.framework.study import Study
+    from eigentrail.recipes.shared.accuracy_claims import accuracy_claim
+    from eigentrail.recipes.shared.claims import bulk_stays, spikes_are_born
 
-    return Study(preset())
+    claims = tuple(
+        made("lenet", "S0", layer)
+        for layer in ("conv1.weight", "conv2.weight")
+        for made in (spikes_are_born, bulk_stays)
+    )
+    return Study(preset(), claims=(accuracy_claim("lenet"), *claims))

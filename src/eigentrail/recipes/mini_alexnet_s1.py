@@ -45,5 +45,6 @@ def preset() -> Preset:
 def mini_alexnet_s1() -> Study:
     """The thesis's miniAlexNet: first convolution and last layer at every step."""
     from eigentrail.recipes.framework.study import Study
+    from eigentrail.recipes.shared.accuracy_claims import accuracy_claim
 
-    return Study(preset())
+    return Study(preset(), claims=(accuracy_claim("mini-alexnet-s1"),))

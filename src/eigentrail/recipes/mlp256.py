@@ -48,5 +48,10 @@ def preset(weight_decay: float = 0.0, chosen: tuple[str, ...] = ()) -> Preset:
 def mlp256() -> Study:
     """The four layers of MLP 256 without weight decay; its 128 x 64 layer at every step."""
     from eigentrail.recipes.framework.study import Study
+    from eigentrail.recipes.shared.accuracy_claims import accuracy_claim
+    from eigentrail.recipes.shared.claims import bulk_stays, spikes_are_born
 
-    return Study(preset())
+    claims = tuple(
+        made("mlp256", "S0", layer) for layer in ("fc3.weight",) for made in (spikes_are_born, bulk_stays)
+    )
+    return Study(preset(), claims=(accuracy_claim("mlp256"), *claims))

@@ -41,5 +41,6 @@ def preset() -> Preset:
 def resnet20_projection() -> Study:
     """The thesis's ResNet 20 with batch norm and momentum."""
     from eigentrail.recipes.framework.study import Study
+    from eigentrail.recipes.shared.accuracy_claims import accuracy_claim
 
-    return Study(preset())
+    return Study(preset(), claims=(accuracy_claim("resnet20-projection"),))

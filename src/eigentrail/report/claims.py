@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from eigentrail.chance import LEVEL
 from eigentrail.figures.verdicts import verdict_bars
-from eigentrail.findings import ClaimResult
+from eigentrail.findings import ClaimResult, Verdict, adjusted_p
 from eigentrail.report.sections import Listing, Plot, Prose, Section
 
 #: What a verdict is called.
@@ -23,9 +24,10 @@ def claims_table(claims: Sequence[ClaimResult]) -> pd.DataFrame:
         claims: the claims, decided.
 
     Returns:
-        A row for each.
+        A row for each; `p_adjusted` is corrected for all of them.
     """
-    return pd.DataFrame([one.to_dict() for one in claims])
+    rows = [one.to_dict() for one in claims]
+    return pd.DataFrame([{**row, "p_adjusted": p} for row, p in zip(rows, adjusted_p(claims), strict=True)])
 
 
 def counted_verdicts(claims: Sequence[ClaimResult]) -> str:
@@ -35,15 +37,27 @@ def counted_verdicts(claims: Sequence[ClaimResult]) -> str:
         claims: the claims, decided.
 
     Returns:
-        A sentence.
+        How many there are of each, and how many decided ones stay so where all that were asked are corrected for.
     """
     counts = Counter(TOLD[str(one.verdict)] for one in claims)
     said = [
-        f"{counts[told]} {told if counts[told] == 1 else _SEVERAL.get(told, told)}"
-        for told in TOLD.values()
-        if counts[told]
+        f"{counts[one]} {one if counts[one] == 1 else _SEVERAL.get(one, one)}"
+        for one in TOLD.values()
+        if counts[one]
     ]
-    return f"Of {len(claims)} claims {', '.join(said)}."
+    told = f"Of {len(claims)} claims {', '.join(said)}."
+    corrected = [
+        p
+        for one, p in zip(claims, adjusted_p(claims), strict=True)
+        if p is not None and one.verdict is not Verdict.UNDECIDED
+    ]
+    if not corrected:
+        return told
+    stay = sum(p <= LEVEL for p in corrected)
+    return (
+        f"{told} Each is tested at {LEVEL:.0%}; with the false discovery rate of all {len(claims)} held at {LEVEL:.0%} "
+        f"(Benjamini-Yekutieli) {stay} of the {len(corrected)} decided ones stay decided."
+    )
 
 
 def claims_section(claims: Sequence[ClaimResult]) -> Section:

@@ -9,12 +9,17 @@ from jaxtyping import Float64, Int64
 from eigentrail.trajectories.computed import Computed
 from eigentrail.trajectories.directions import chance_overlap, kept_directions
 from eigentrail.trajectories.following import MINIMUM_OVERLAP, Tracks, follow
+from eigentrail.trajectories.leading_vectors import Follow
 from eigentrail.trajectories.noise_bulk import noise_bulk
 from eigentrail.trajectories.series import MatrixSeries
 
 
 def assemble(
-    series: MatrixSeries, rows: Int64[np.ndarray, " n"], computed: Computed, level: float
+    series: MatrixSeries,
+    rows: Int64[np.ndarray, " n"],
+    computed: Computed,
+    level: float,
+    by: Follow = "overlap",
 ) -> xr.DataTree:
     """Build the node of one matrix.
 
@@ -23,6 +28,7 @@ def assemble(
         rows: which of its steps were looked at closely.
         computed: the results of single steps; may hold more than is asked for.
         level: chance that noise shows a spike.
+        by: how spikes are followed, as of `follow`.
 
     Returns:
         A tree with the children `every`, `diagnosis`, `spikes` and `events`.
@@ -37,7 +43,7 @@ def assemble(
         if noise
         else {}
     )
-    tracks = follow(computed.directions_at(steps))
+    tracks = follow(computed.directions_at(steps), by=by)
     children = {
         "/every": every,
         "/diagnosis": diagnosis,

@@ -93,12 +93,10 @@ class CrossingChance:
         both = (self.exchanges_p, self.leading_p) if self.k > 1 else (self.leading_p,)
         than = " and ".join(dict.fromkeys(_beside(one) for one in both))
         means = [float(self.exchanges_null.mean()), float(self.leading_null.mean())]
-        places = [self.exchanges_percentile, self.leading_percentile][-len(both) :]
         return (
             f"{seen}, {than} than chance gives: walks with the same steps have "
-            f"{' and '.join(f'{one:.3g}' for one in means[-len(both) :])} on average (percentile"
-            f"{'s' if len(both) > 1 else ''} {' and '.join(f'{one:.0f}' for one in places if one is not None)} of "
-            f"{len(self.leading_null)} draws)."
+            f"{' and '.join(f'{one:.3g}' for one in means[-len(both) :])} on average ({len(self.leading_null)} walks, "
+            f"p = {' and '.join(f'{min(one):.2g}' for one in both)})."
         )
 
 

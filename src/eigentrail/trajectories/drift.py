@@ -10,12 +10,12 @@ import xarray as xr
 from jaxtyping import Float64
 
 from eigentrail._numbers import seed_of, whole
-from eigentrail.chance import requested
+from eigentrail.chance import LEVEL, requested
 from eigentrail.chance.optimizer_memory import Memory
 from eigentrail.errors import TrajectoryError
 from eigentrail.trajectories.fits import ExponentialFit, LinearFit, fit_exponential, fit_line
 from eigentrail.trajectories.gram import from_zero, gram, walk_origin
-from eigentrail.trajectories.overlap_nulls import OverlapNull, end_null
+from eigentrail.trajectories.overlap_nulls import OverlapNull, end_null, norm_null
 from eigentrail.trajectories.pca import PrincipalComponents, components_of, weights_gram
 from eigentrail.trajectories.random_walk import WalkTest, walk_test
 from eigentrail.trajectories.rows import Rows, open_rows
@@ -44,6 +44,7 @@ class Drift:
         share_linear: share of the linear motion along p_1 in it.
         norms: ||w(t)|| [step].
         norm_fit: the linear fit of the norms.
+        norm_walks: the slope of ||w|| at the steps of the walks, beside that of the walks, which grow too.
         weight_overlap: p_1 . w(T) / ||w(T)||; positive where the drift makes the weights grow.
         chance_overlap: mean |overlap| of a random direction, sqrt(2 / (pi n)); no null for a motion, of which any walk
             has more: see `end_overlap`.
@@ -63,6 +64,7 @@ class Drift:
     share_linear: float
     norms: xr.DataArray
     norm_fit: LinearFit
+    norm_walks: OverlapNull
     weight_overlap: float
     chance_overlap: float
     end_overlap: OverlapNull
@@ -88,7 +90,11 @@ class Drift:
         compared = walk.compared
         if compared is None:
             return f"{about}; without a null it is not known what chance would give."
-        beside = f"displacement {walk.times:.1f} times that of a random walk, percentile {compared.percentile_text}"
+        told = float(np.quantile(walk.null, 1.0 - 0.5 * LEVEL)) / walk.expected
+        beside = (
+            f"its squared displacement is {walk.times:.2g} times that of a random walk; {compared.above} of "
+            f"{compared.draws} walks get farther, and {told:.2g} times would be told"
+        )
         if compared.beyond and walk.times > 1.0:
             return f"The weights drift: {about} ({beside})."
         if compared.beyond:
@@ -155,7 +161,9 @@ def drift(
     linear = fit_line(times, y)
     predicted = linear.slope**2 * float(times.var())
     total = components.total
-    walk, end_overlap = _walks(rows, times, draws, seed, steps, Memory(momentum, nesterov, weight_decay))
+    walk, end_overlap, norm_walks = _walks(
+        rows, times, draws, seed, steps, Memory(momentum, nesterov, weight_decay)
+    )
     return Drift(
         theta=theta.rename("theta"),
         linear=linear,
@@ -166,6 +174,7 @@ def drift(
         share_linear=predicted / total,
         norms=xr.DataArray(norms, dims="step", coords=rows.coordinates, name="norms"),
         norm_fit=fit_line(times, norms),
+        norm_walks=norm_walks,
         weight_overlap=float(p1 @ last) / float(norms[-1]) if norms[-1] > 0.0 else 0.0,
         chance_overlap=float(np.sqrt(2.0 / (np.pi * rows.n))),
         end_overlap=end_overlap,
@@ -204,7 +213,7 @@ def _first(found: PrincipalComponents, k: int) -> PrincipalComponents:
 
 def _walks(
     rows: Rows, times: Float64[np.ndarray, " t"], draws: int, seed: int, most: int, memory: Memory
-) -> tuple[WalkTest, OverlapNull]:
+) -> tuple[WalkTest, OverlapNull, OverlapNull]:
     places = np.unique(np.round(np.linspace(0, len(rows) - 1, min(len(rows), most))).astype(np.int64))
     chosen, origin = rows.select(places), walk_origin(rows, memory)
     g = gram(chosen, origin)
@@ -212,6 +221,7 @@ def _walks(
     return (
         walk_test(g, times[places], draws, seed, memory),
         end_null(whole, draws, seed, times[places], memory),
+        norm_null(whole, times[places], draws, seed, memory),
     )
 
 

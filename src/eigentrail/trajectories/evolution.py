@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Int64
 
+from eigentrail._numbers import written
 from eigentrail._progress import Progress, shown
 from eigentrail.errors import OptionError, RunError, RunWarning
 from eigentrail.linalg.threads import threads_for
@@ -21,6 +22,7 @@ from eigentrail.runs.files import DiskError
 from eigentrail.runs.layout import node_name
 from eigentrail.trajectories.assembly import assemble
 from eigentrail.trajectories.computed import Computed, compute, merge
+from eigentrail.trajectories.leading_vectors import FOLLOWED, Follow
 from eigentrail.trajectories.series import MatrixSeries, matrix_series
 from eigentrail.trajectories.steps import FEWEST_POINTS, nested_log_steps
 from eigentrail.weights import Skipped
@@ -40,6 +42,7 @@ def evolution(
     conv: str = "flatten",
     points: int = 200,
     level: float = 0.01,
+    follow: Follow = "overlap",
     jobs: int | None = None,
     progress: Progress | bool | None = None,
 ) -> xr.DataTree:
@@ -55,6 +58,8 @@ def evolution(
         conv: how convolutions become matrices: "flatten", "spatial" or "slices".
         points: the largest number of steps to look at closely, at least 3; the first and the last are among them.
         level: chance that a pure noise matrix shows a spike.
+        follow: "overlap" for spikes that keep their names through crossings, "rank" for the spike of a rank at every
+            step, as S0 follows it: its vectors jump where values cross, and there are no crossings among its events.
         jobs: at most so many processes work on steps in parallel; None for one a core, see `most_workers`.
         progress: True to show it, False for silence, a callable to report to, None for a bar on terminals.
 
@@ -75,6 +80,7 @@ def evolution(
           smallest overlap that counts, and what chance gives;
         - `events` [event]: `step`, `kind` ("birth", "death", "crossing": `track` goes above `other`). What is there
           at the first step has no birth event.
+        The tree's attribute `follow` says how spikes are followed.
 
     Raises:
         OptionError: an argument is outside what it may be.
@@ -84,6 +90,8 @@ def evolution(
         raise OptionError(f"points={points}: give a number of steps, at least {FEWEST_POINTS}")
     if not 0 < level < 1:
         raise OptionError(f"level must lie between 0 and 1, got {level:g}; 0.01 is the usual choice")
+    if follow not in FOLLOWED:
+        raise OptionError(f'follow is "overlap" or "rank", not {written(follow)}.')
     jobs = most_workers(jobs)
     found, skipped = matrix_series(run, layers, conv)
     works = [_Work(run, series, conv, int(points), level) for series in found]
@@ -99,7 +107,7 @@ def evolution(
     skipped = [*skipped, *(Skipped(name, str(error)) for name, error in damaged)]
     nodes = {}
     for work in [work for work in works if work.damage is None]:
-        node = assemble(work.series, work.close, work.computed(), level)
+        node = assemble(work.series, work.close, work.computed(), level, follow)
         nodes[f"/{node_name(work.series.name)}"] = node
     tree = xr.DataTree(name=NAME)
     tree = tree.assign({path[1:]: node for path, node in nodes.items()})
@@ -107,6 +115,7 @@ def evolution(
         "run": str(run.path),
         "points": int(points),
         "level": level,
+        "follow": follow,
         "conv": conv,
         "skipped": [{"name": one.name, "reason": one.reason} for one in skipped],
         "run_end": int(run.steps[-1]),

@@ -12,6 +12,7 @@ from jaxtyping import Float32, Float64, Int64
 from scipy.optimize import linear_sum_assignment
 
 from eigentrail.trajectories.directions import Directions, concatenate
+from eigentrail.trajectories.leading_vectors import Follow
 
 #: Overlaps of earlier appearances with all directions of a step: [h, s]. Appearances are numbered through all steps.
 _Overlaps: TypeAlias = Callable[[Int64[np.ndarray, " h"], int], Float64[np.ndarray, "h s"]]
@@ -68,8 +69,10 @@ class _Track:
     missed: list[int] = field(default_factory=list)
 
 
-def follow(found: Sequence[Directions | None], minimum: float = MINIMUM_OVERLAP) -> Tracks:
-    """Follow spikes from step to step by the overlap of their singular vectors, never by rank.
+def follow(
+    found: Sequence[Directions | None], minimum: float = MINIMUM_OVERLAP, by: Follow = "overlap"
+) -> Tracks:
+    """Follow spikes from step to step, by the overlap of their singular vectors unless ranks are asked for.
 
     At each step all spikes are assigned at once so that the sum of the overlaps with the followed ones, each averaged
     over its last 8 appearances, is the largest possible. A pair needs the minimum overlap with one of the last 4.
@@ -77,6 +80,7 @@ def follow(found: Sequence[Directions | None], minimum: float = MINIMUM_OVERLAP)
     Args:
         found: the spikes of each analysed step; None for a step that could not be analysed, which ends nothing.
         minimum: the smallest overlap of a pair.
+        by: "overlap"; "rank" for the spike of a rank at each step, of which none ever crosses another.
 
     Returns:
         The followed spikes, in the order of their births and ranks.
@@ -87,6 +91,8 @@ def follow(found: Sequence[Directions | None], minimum: float = MINIMUM_OVERLAP)
     def overlaps(history: Int64[np.ndarray, " h"], now: int) -> Float64[np.ndarray, "h s"]:
         places = np.searchsorted(starts, history, side="right") - 1
         ranks = history - starts[places]
+        if by == "rank":
+            return np.asarray(ranks[:, None] == np.arange(counts[now] or 0), dtype=np.float64)
         before = concatenate([_one(found[place], rank) for place, rank in zip(places, ranks, strict=True)])
         return before.overlaps(_known(found[now]))
 

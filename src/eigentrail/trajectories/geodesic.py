@@ -18,7 +18,14 @@ from eigentrail.errors import OptionError, TrajectoryError
 from eigentrail.spectra import Spectrum
 from eigentrail.trajectories.geodesic_null import independent_scores, matched_step, path_scores
 from eigentrail.trajectories.great_circle import align_signs, fit_great_circles
-from eigentrail.trajectories.leading_vectors import SIDES, Follow, FollowedVectors, Side, follow_vector
+from eigentrail.trajectories.leading_vectors import (
+    FOLLOWED,
+    SIDES,
+    Follow,
+    FollowedVectors,
+    Side,
+    follow_vector,
+)
 from eigentrail.trajectories.path_walks import NULL_MODELS, GaussianWalks, NullModel, observed_motion
 from eigentrail.trajectories.rows import Rows, open_rows
 
@@ -232,7 +239,7 @@ def geodesic(
         null_model, null = null, requested.ENOUGH  # type: ignore[assignment]
     if null_model not in NULL_MODELS:
         raise OptionError(f"null_model is one of {', '.join(NULL_MODELS)}, not {written(null_model)}.")
-    if follow not in {"overlap", "rank"}:
+    if follow not in FOLLOWED:
         raise OptionError(f'follow is "overlap" or "rank", not {written(follow)}.')
     draws, pool = requested.given(null, "scores")
     seed = seed_of(seed)

@@ -16,6 +16,7 @@ Side: TypeAlias = Literal["left", "right"]
 SIDES: tuple[Side, Side] = ("right", "left")
 #: Which singular vector a path is of, from step to step.
 Follow: TypeAlias = Literal["overlap", "rank"]
+FOLLOWED: tuple[Follow, ...] = ("overlap", "rank")
 _CANDIDATES = 8
 
 

@@ -102,7 +102,9 @@ def describe_layer(row: dict[str, Any]) -> str:
         parts.append(f", {row['spikes_last']} at step {row['last_step']}")
     shuffled = row["null_spikes_last"]
     if shuffled is not None:
-        parts.append(f" (its entries in random places: {shuffled}; noise: one in a hundred steps)")
+        parts.append(
+            f" (its entries in random places: {shuffled}; pure noise shows one at one step in a hundred)"
+        )
     happened = []
     if row["first_birth"] is not None:
         happened.append(f"first birth at step {row['first_birth']}")
@@ -123,7 +125,7 @@ def describe_layer(row: dict[str, Any]) -> str:
         parts.append(f"The run went on to step {row['run_end']}, where the layer is not seen. ")
     if row["noise_ks_high"] is not None:
         now, limit = row["mp_ks_distance_last"], row["noise_ks_high"]
-        stays = "cannot be told from noise"
+        stays = "lies within that"
         if now > limit:
             stays = (
                 "lies just above that"

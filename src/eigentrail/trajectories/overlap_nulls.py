@@ -22,7 +22,7 @@ from eigentrail.trajectories.gram import double_centred, updates_gram
 
 @dataclass(frozen=True)
 class OverlapNull:
-    """An overlap beside that of walks.
+    """An overlap, or another number that a motion has by its construction, beside that of walks.
 
     Attributes:
         observed: the number, of the same thinned steps as the walks.
@@ -122,6 +122,33 @@ def end_null(
     return OverlapNull(
         _along_the_end(g), np.array([_along_the_end(walk) for walk in walks]).reshape(draws), "two"
     )
+
+
+def norm_null(
+    g: Float64[np.ndarray, "t t"],
+    times: Float64[np.ndarray, " t"],
+    draws: int,
+    seed: int,
+    memory: Memory = NO_MEMORY,
+) -> OverlapNull:
+    """Compare how the norm of the weights grows with how that of walks grows: they get longer without any drift.
+
+    Args:
+        g: [T, T] Gram matrix of the weights, from zero.
+        times: [T] when the steps are.
+        draws: how many walks.
+        seed: seed of the signs.
+        memory: what momentum and weight decay do to a walk.
+
+    Returns:
+        The slope of ||w(t)|| per unit of time, and that of the walks; both ways.
+    """
+
+    def slope(products: Float64[np.ndarray, "t t"]) -> float:
+        return float(np.polyfit(times, np.sqrt(np.maximum(np.diag(products), 0.0)), 1)[0])
+
+    walks = flipped_updates(g, times, memory).grams(draws, seed)
+    return OverlapNull(slope(g), np.array([slope(walk) for walk in walks]).reshape(draws), "two")
 
 
 def _along_the_end(g: Float64[np.ndarray, "t t"]) -> float:

@@ -24,7 +24,10 @@ class WalkTest:
         straightness: ||w(T) - w(1)||^2 / sum ||w(t+1) - w(t)||^2; 1 on average for a random walk, the number of
             updates for a straight line, below 1 for a motion that returns.
         null: [draws] the same with random signs of the updates; empty without draws, as are the others.
-        expected: the mean of that over all signs: 1, and more where the optimizer has momentum or weight decay.
+        displacement: ||w(T) - w(1)||.
+        expected: the mean of the straightness over all signs: 1, and more with momentum or weight decay.
+        variance: variance of the first principal component, at the steps of the walks.
+        variance_null: [draws] the same of the walks.
         share: share of the first principal component in the variance (a random walk has 6 / pi^2 = .61 in high
             dimension).
         share_null: [draws] the same of the walks.
@@ -39,7 +42,10 @@ class WalkTest:
 
     straightness: float
     null: Float64[np.ndarray, " d"]
+    displacement: float
     expected: float
+    variance: float
+    variance_null: Float64[np.ndarray, " d"]
     share: float
     share_null: Float64[np.ndarray, " d"]
     others_straightness: float
@@ -94,6 +100,15 @@ class WalkTest:
         return percentile_of(self.persistence_compared)
 
     @property
+    def beyond(self) -> float:
+        """The root of the squared displacement that is left when a random walk's is taken off.
+
+        It is negative for a motion that gets less far than a walk.
+        """
+        left = 1.0 - self.expected / self.straightness if self.straightness > 0.0 else 0.0
+        return float(np.sign(left) * np.sqrt(abs(left)) * self.displacement)
+
+    @property
     def times(self) -> float:
         """How many times as far as a random walk the motion gets, in squared displacement."""
         return self.straightness / self.expected
@@ -121,21 +136,24 @@ def walk_test(
     path = float(np.trace(updates_gram(g)))
     updates = flipped_updates(g, times, memory)
     straightness = float(g[0, 0] + g[-1, -1] - 2.0 * g[0, -1]) / path
-    share, others = _shares(g)
+    variance, share, others = _shares(g)
     fresh = updates.products[1:, 1:]
     # Cosines: a schedule that makes updates small and large in turn is no order in their directions.
     sizes = np.sqrt(np.maximum(np.diag(fresh), np.finfo(np.float64).tiny))
     cosines = fresh / np.outer(sizes, sizes)
     orders = permutations(len(fresh), draws, seed)
-    drawn = np.array([_shares(walk) for walk in updates.grams(draws, seed)]).reshape(-1, 2)
+    drawn = np.array([_shares(walk) for walk in updates.grams(draws, seed)]).reshape(-1, 3)
     return WalkTest(
         straightness=straightness,
         null=updates.displacements(draws, seed) / path,
+        displacement=float(np.sqrt(straightness * path)),
         expected=updates.expected_displacement / path,
+        variance=variance,
+        variance_null=drawn[:, 0],
         share=share,
-        share_null=drawn[:, 0],
+        share_null=drawn[:, 1],
         others_straightness=others,
-        others_null=drawn[:, 1],
+        others_null=drawn[:, 2],
         persistence=_persistence(cosines, np.arange(len(fresh))),
         persistence_null=np.array([_persistence(cosines, order) for order in orders]).reshape(draws),
         exponent=_exponent(g, times),
@@ -146,14 +164,15 @@ def _persistence(cosines: Float64[np.ndarray, "u u"], order: Int64[np.ndarray, "
     return float(cosines[order[:-1], order[1:]].mean())
 
 
-def _shares(g: Float64[np.ndarray, "t t"]) -> tuple[float, float]:
+def _shares(g: Float64[np.ndarray, "t t"]) -> tuple[float, float, float]:
     centred = double_centred(g)
     values, vectors = np.linalg.eigh(centred)
     rest = updates_gram(centred - values[-1] * np.outer(vectors[:, -1], vectors[:, -1]))
     path = float(np.trace(rest))
     # Nothing is left of a motion along one line but rounding.
     alone = path <= 1e-12 * float(np.trace(updates_gram(centred)))
-    return float(values[-1] / np.trace(centred)), float("nan") if alone else float(rest.sum()) / path
+    left = float("nan") if alone else float(rest.sum()) / path
+    return float(values[-1]) / len(g), float(values[-1] / np.trace(centred)), left
 
 
 def _exponent(g: Float64[np.ndarray, "t t"], times: Float64[np.ndarray, " t"]) -> float:

@@ -41,7 +41,7 @@ class Segments:
         fits: the great circle of each segment, in the same order.
         rss_single: sum of squared residuals with one circle for all.
         rss: the same with these segments.
-        count: how many segments there are without a limit.
+        count: how many segments there are at least, without a limit.
         null_counts: [draws] the same of random walks of the weights; empty without a null.
         vectors: the path [step, entry].
         note: what should be known, in words; "" if nothing.
@@ -78,7 +78,7 @@ class Segments:
         """How many great circles the path follows, beside random walks, in one sentence."""
         if self.count == 1:
             return "The path changes its great circle nowhere by more than walks around one circle seem to."
-        seen = f"The path follows {self.count} great circles one after the other"
+        seen = f"The path follows {self.count} great circles or more one after the other"
         compared = self.compared
         if compared is None:
             return f"{seen}; whether walks of the weights do too is not known without a null."
@@ -110,9 +110,10 @@ def segments(
 
     A change is there where walks around the circles found so far seldom gain as much by one (5% over all tests): what
     these circles leave of each step gets a random sign, so that noise which stays, as that of a training does, makes no
-    changes. It asks where the *direction* of the motion changes; whether the path is a great circle at all is asked by
-    `geodesic`. A path that leaves its circle for a few steps and goes on along it, as vectors do while their singular
-    value crosses another one, has no change.
+    changes. Of many short circles some changes are missed: the count is that of circles there are at least. It asks
+    where the *direction* of the motion changes; whether the path is a great circle at all is asked by `geodesic`. A
+    path that leaves its circle for a few steps and goes on along it, as vectors do while their singular value crosses
+    another one, has no change.
 
     Args:
         x: as of `geodesic`: weights [T, out, in] or unit vectors [T, n].
@@ -126,7 +127,7 @@ def segments(
         seed: of the walks.
         null_shape: as of `geodesic`: for unit vectors, (out, in) of the weights whose singular vectors they are.
         null_model: "signs" or "walks", as of `geodesic`.
-        follow: as of `geodesic`: with "rank" the vector jumps at crossings, and crossings make changes.
+        follow: as of `geodesic`: with "rank" the vector jumps at crossings; for such single steps see `jumps`.
         start: as of `geodesic`.
         steps: how many steps the path is thinned to.
         momentum: as of `geodesic`.

@@ -73,6 +73,7 @@ def singular_path(
         - `line_percentile`, `line_p_value` [side, dims, line]: the score among straight lines with the observed
           progress, "alone" and "with walk" on top (NaN where none are drawn): a geodesic is one beyond walks and the
           latter;
+        - `line_scores` [side, dims, draw of lines]: the scores of the latter;
         - `path` [side, dims, step, axis]: the projected path in the axes of its plane (the third one is NaN for great
           circles), `mean` [side, dims, axis], its Frechet mean, `residuals` [side, dims, step] and `length` [side];
         - `circle` [side, end, axis]: two directions that span the great circle, in the axes of the great 2-sphere;
@@ -121,13 +122,14 @@ def singular_path(
         begins = tuple(int(s) for s in starts)
         drawn = path_scores(motions, draws, which, begins, progress, follow).scores
         if lines and isinstance(motions, ObservedMotion):
-            _draw_lines(motions, min(draws, MOST_LINES), which, follow, out)
+            out["line_scores"] = _draw_lines(motions, min(draws, MOST_LINES), which, follow, out)
         out["null_scores"] = drawn[:, :, 0]
         _compare(drawn, rows.steps[places][starts], out)
     dims: dict[str, tuple[str, ...]] = {
         **dict.fromkeys(_NUMBERS, ("side", "dims")),
         **dict.fromkeys(_LINES, ("side", "dims", "line")),
         "null_scores": ("side", "dims", "draw"),
+        "line_scores": ("side", "dims", "line_draw"),
         "path": ("side", "dims", "step", "axis"),
         "mean": ("side", "dims", "axis"),
         "residuals": ("side", "dims", "step"),
@@ -167,6 +169,7 @@ def _empty(count: int, starts: int, draws: int) -> dict[str, Float64[np.ndarray,
         **dict.fromkeys(_NUMBERS, (2, 2)),
         **dict.fromkeys(_LINES, (2, 2, 2)),
         "null_scores": (2, 2, draws),
+        "line_scores": (2, 2, 0),
         "path": (2, 2, count, 3),
         "mean": (2, 2, 3),
         "residuals": (2, 2, count),
@@ -207,17 +210,20 @@ def _fit(
 
 def _draw_lines(
     motion: ObservedMotion, draws: int, which: int, follow: Follow, out: dict[str, Float64[np.ndarray, "..."]]
-) -> None:
+) -> Float64[np.ndarray, "2 2 l"]:
+    """Compare with both kinds of lines; the scores of those with a walk on top are given back."""
+    drawn = np.zeros((2, 2, 0))
     for number, walk in enumerate((False, True)):
         line = motion.lines(walk)
         if line is None:
-            return
+            break
         drawn = path_scores(line, draws, which, follow=follow).scores[:, :, 0]
         for at in np.ndindex(2, 2):
             found = compare_drawn(float(out["score"][at]), drawn[at])
             if found is not None:
                 out["line_percentile"][(*at, number)] = found.percentile
                 out["line_p_value"][(*at, number)] = found.p
+    return drawn
 
 
 def _compare(

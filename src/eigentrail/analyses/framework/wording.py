@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+from jaxtyping import Float64, Int64
+
 from eigentrail.analyses.framework.rows import Row
 from eigentrail.findings import Chance, Effect, Finding, Verdict
 
@@ -71,3 +74,30 @@ def percent(share: float) -> str:
     """
     value = 100.0 * share
     return f"{value:.0f}%" if abs(value) >= 10 else f"{value:.2g}%"
+
+
+def course(values: Float64[np.ndarray, " t"], steps: Int64[np.ndarray, " t"]) -> str:
+    """Tell where a curve goes: up, down, or to a turning point and back.
+
+    Args:
+        values: [T] the curve; what is not finite is left out.
+        steps: [T] its steps.
+
+    Returns:
+        A verb with its numbers ("rises from 4.18 to 5.72").
+    """
+    known = np.isfinite(values)
+    y, at = np.asarray(values)[known], np.asarray(steps)[known]
+    if not len(y):
+        return "is not known"
+    first, last = float(y[0]), float(y[-1])
+    spread = float(np.ptp(y))
+    if spread <= 0.01 * float(np.abs(y).max()):
+        return f"stays at {last:.3g}, within 1%"
+    # A turning point counts where the curve comes back by a tenth of all of its range.
+    turns = ((int(y.argmax()), 1.0, "rises", "falls"), (int(y.argmin()), -1.0, "falls", "rises"))
+    for place, sign, there, back in turns:
+        beyond = sign * (y[place] - np.array([first, last]))
+        if (beyond > 0.1 * spread).all():
+            return f"{there} from {first:.3g} to {float(y[place]):.3g} at step {at[place]}, then {back} to {last:.3g}"
+    return f"{'rises' if last > first else 'falls'} from {first:.3g} to {last:.3g}"

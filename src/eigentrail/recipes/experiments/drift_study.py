@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
+from jaxtyping import Float64
 
 from eigentrail._progress import Progress
 from eigentrail.analyses.framework.memory import memory_of
@@ -24,6 +25,7 @@ from eigentrail.spectra import Spectrum
 from eigentrail.training import TrainingSettings
 from eigentrail.trajectories import Drift, drift, variance_growth
 from eigentrail.trajectories.bending import FEWEST, Bend, bend
+from eigentrail.trajectories.fits import fit_line
 
 #: The two kinds of training that are compared.
 KINDS = ("plain", "decay")
@@ -202,25 +204,36 @@ def drift_row(found: Drift) -> dict[str, Any]:
         The numbers of the study's table.
     """
     walk = found.walk
+    theta = found.theta.values.astype(np.float64)
+    times, half = found.theta["step"].values.astype(np.float64), max(3, len(theta) // 2)
+    early = fit_line(times[:half], theta[:half])
     return {
         "slope": found.linear.slope,
         "slope_error": found.linear.slope_error,
         "linear_r2": found.linear.r2,
         "variance": found.variance,
-        "variance_of_line": found.variance_predicted,
+        "variance_of_early_line": early.slope**2 * float(times.var()),
+        "variance_beyond": walk.variance - _median(walk.variance_null),
+        "displacement_beyond": walk.beyond,
         "share": found.share,
-        "share_chance": float(np.median(walk.share_null)),
+        "share_chance": _median(walk.share_null),
         "straightness": walk.straightness,
-        "straightness_chance": float(np.median(walk.null)),
+        "straightness_chance": _median(walk.null),
         "walk_percentile": walk.percentile,
         "others_straightness": walk.others_straightness,
         "others_percentile": walk.others_percentile,
         "weight_overlap": found.weight_overlap,
         "overlap_chance": found.chance_overlap,
+        "overlap_walks": _median(found.end_overlap.null),
         "norm_slope": found.norm_fit.slope,
         "norm_slope_error": found.norm_fit.slope_error,
+        "norm_slope_walks": _median(found.norm_walks.null),
         "growth": found.growth,
     }
+
+
+def _median(drawn: Float64[np.ndarray, " d"]) -> float:
+    return float(np.median(drawn)) if len(drawn) else float("nan")
 
 
 def first_component(found: Drift, run: Run, layer: str) -> xr.Dataset:

@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from eigentrail.chance import percentile_text, requested
-from eigentrail.findings import equals, greater_than, greater_than_chance
+from eigentrail.findings import equals, greater_than_chance, greater_than_rival
 from eigentrail.recipes.framework.observation import Observation, observe
 
 #: S0's score of a random walk.
@@ -44,16 +44,19 @@ def geodesic_claims(
             if f"{name}_score" not in rows or not rows[f"{name}_score"].notna().any():
                 continue
             percentiles = rows[f"{name}_percentile"].dropna()
+            lines = rows.get(f"{name}_line", rows[f"{name}_null"])
             yield observe(
                 f"s0-geodesic-{name}".replace("_", "-"),
                 "S0 slides 20-27",
                 f"The leading {side} singular vector tends to follow a great {'circle' if dims == 1 else '2-sphere'}, "
                 f"{since}.",
                 greater_than_chance(),
-                "score of the path, against the median of random walks of the weights with the same steps",
+                "score of the path, against the median of random walks with the same steps or that of straight lines "
+                "with the same progress, whichever is larger",
                 rows[f"{name}_score"],
-                rows[f"{name}_null"],
-                f"scores {_range(rows[f'{name}_score'])}, walks {rows[f'{name}_null'].median():.3f}, percentiles "
+                np.fmax(rows[f"{name}_null"], lines),
+                f"scores {_range(rows[f'{name}_score'])}, walks {rows[f'{name}_null'].median():.3f}, straight lines "
+                f"{lines.median():.3f}; percentiles among walks "
                 f"{', '.join(percentile_text(one, requested.ENOUGH) for one in percentiles)}",
             )
     yield _walk(rows)
@@ -101,8 +104,8 @@ def _start(
         "s0-geodesic-start",
         "S0 slides 22-24",
         "Leaving out the first steps gives a higher score.",
-        greater_than(0.0),
-        "gain of the score on the great 2-sphere from starting at the third of the starts",
+        greater_than_chance(),
+        "gain of the score on the great 2-sphere from starting at the third of the starts, against that of walks",
         gain,
         drawn,
         f"starting at step {int(labels[place])} instead of {int(labels[0])} changes the score by {gain.min():+.3f} to "
@@ -114,15 +117,14 @@ def _rates(table: pd.DataFrame) -> Iterator[Observation]:
     rows = table[table["status"] != "diverged"]
     yield _slow(rows)
     large = rows[rows["lr"] == rows["lr"].max()]
-    lower = [part for _, part in rows[rows["lr"] < rows["lr"].max()].groupby("lr")]
-    if lower:
+    if rows["lr"].nunique() > 1:
         yield _largest(
-            "s0-geodesic-several", large, lower, "segments", "S0 slides 29-31",
+            rows, "s0-geodesic-several", "segments", "S0 slides 29-31",
             "At large rates a path follows several geodesics.",
             "geodesics in a path",
         )  # fmt: skip
         yield _largest(
-            "s0-geodesic-crossings", large, lower, "leading_changes", "S0 slides 31-32",
+            rows, "s0-geodesic-crossings", "leading_changes", "S0 slides 31-32",
             "At large rates the leading singular values cross.",
             "changes of the leading direction",
         )  # fmt: skip
@@ -132,53 +134,49 @@ def _rates(table: pd.DataFrame) -> Iterator[Observation]:
 
 def _slow(rows: pd.DataFrame) -> Observation:
     said = []
-    # S0's paths begin at the first spike; where there is none, at the first step.
-    fitted = rows["right_2_percentile"]
-    if (spiked := f"{SPIKE}right_2_percentile") in rows:
-        fitted = rows[spiked].fillna(fitted)
-    for _, part in rows.groupby("lr"):
-        known = fitted[part.index].dropna()
+    for rate, part in rows.groupby("lr"):
         learned = int((part["train_accuracy"] >= _LEARNED).sum())
         said.append(
-            f"rate {part['lr'].iloc[0]:g}: {learned} of {len(part)} learned all samples (median training loss "
-            f"{part['train_loss'].median():.3g}), median percentile {percentile_text(known.median(), requested.ENOUGH)}"
+            f"rate {rate:g}: {learned} of {len(part)} learned all samples (median training loss "
+            f"{part['train_loss'].median():.3g}), median percentile "
+            f"{percentile_text(part['right_2_percentile'].median(), requested.ENOUGH)}"
         )
-    slow = fitted[rows["train_accuracy"] < _LEARNED].dropna()
-    done = fitted[rows["train_accuracy"] >= _LEARNED].dropna()
-    both = len(slow) > 0 and len(done) > 0
+    rates = sorted(rows["lr"].unique())
+    slowest = rows[rows["lr"] == rates[0]]
+    # Both begin at the first step, and a seed's trainings have the same first weights and order of samples.
+    slow = bool(len(rates) > 1 and (slowest["train_accuracy"] < _LEARNED).all())
+    both = _by_seed(rows, "right_2_percentile")
     return observe(
         "s0-geodesic-slow",
         "S0 slide 20",
         "Leading vectors follow geodesics where the rate is so small that the weights do not converge within the run.",
-        greater_than_chance(),
-        "percentile of the score among walks, of trainings that have not learned all samples, against those that have",
-        slow if both else None,
-        float(done.mean()) if both else None,
+        greater_than_rival("the same seeds at the largest rate"),
+        "percentile of the score among walks at the smallest rate, where no training has learned all samples",
+        both[rates[0]] if slow else None,
+        both[rates[-1]] if slow else None,
         "; ".join(said),
     )
 
 
-def _largest(
-    key: str,
-    large: pd.DataFrame,
-    lower: Sequence[pd.DataFrame],
-    column: str,
-    source: str,
-    claim: str,
-    what: str,
-) -> Observation:
-    # The one that comes nearest: at large rates means at these more than at all others.
-    near_by = max(lower, key=lambda part: float(part[column].mean()))
-    other = float(near_by[column].mean())
-    means = ", ".join(f"{part['lr'].iloc[0]:g}: {part[column].mean():.1f}" for part in (*lower, large))
+def _by_seed(rows: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Set the trainings at each rate beside each other, those of one seed in a row."""
+    numbered = rows if "seed" in rows else rows.assign(seed=rows.groupby("lr").cumcount())
+    return numbered.pivot(index="seed", columns="lr", values=column)
+
+
+def _largest(rows: pd.DataFrame, key: str, column: str, source: str, claim: str, what: str) -> Observation:
+    both = _by_seed(rows, column)
+    # The rate that comes nearest: at large rates means at these more than at all others.
+    largest, near_by = both.columns[-1], both.iloc[:, :-1].mean().idxmax()
+    means = ", ".join(f"{rate:g}: {both[rate].mean():.1f}" for rate in both)
     return observe(
         key,
         source,
         claim,
-        greater_than_chance(),
-        f"{what} at the largest rate, against the mean at the one with most of the others",
-        large[column],
-        other,
+        greater_than_rival(f"the same seeds at the rate {near_by:g}, which has most of the others"),
+        f"{what} at the largest rate",
+        both[largest],
+        both[near_by],
         f"the mean numbers of {what} by rate are {means}",
     )
 
@@ -211,19 +209,20 @@ def _beside_walks(large: pd.DataFrame) -> Iterator[Observation]:
 
 
 def _changes(rows: pd.DataFrame) -> Observation:
-    changes = int((rows["segments"] - 1).sum())
-    near = int(rows["changes_at_crossings"].sum())
-    by_chance = float(rows["changes_chance"].sum())
-    known = rows[rows["segments"] > 1]
-    counted = known["segments"] - 1
+    known = rows[(rows["jumps"] > 0) & rows["jumps_at_crossings"].notna()]
+    told = (
+        f"{known['jumps_at_crossings'].sum():.0f} of {known['jumps'].sum()} turns of more than 30 degrees come where "
+        f"another direction takes the lead, {known['jumps_chance'].sum():.1f} would if both were independent"
+        if len(known)
+        else "not measured: no turn of more than 30 degrees, or points too far apart to find directions again"
+    )
     return observe(
         "s0-geodesic-why",
         "S0 slide 31",
         "A path goes over to another geodesic because leading singular values cross.",
-        greater_than(0.5),
-        "share of a path's changes that have a crossing next to them",
-        known["changes_at_crossings"] / counted if changes else None,
-        known["changes_chance"] / counted if changes else None,
-        f"{near} of {changes} changes between geodesics have a change of the leading direction within their interval, "
-        f"{by_chance:.1f} would if the leading direction changed as often at any other time",
+        greater_than_chance(),
+        "share of the leading rank's turns of more than 30 degrees, from point to point, that are crossings",
+        known["jumps_at_crossings"] / known["jumps"] if len(known) else None,
+        known["jumps_chance"] / known["jumps"] if len(known) else None,
+        told,
     )

@@ -21,7 +21,7 @@ from eigentrail.recipes.framework.experiment import Experiment, Trained, called,
 from eigentrail.recipes.framework.measurement import Measurement, last_scores
 from eigentrail.recipes.framework.trial import Trial
 from eigentrail.training import TrainingSettings
-from eigentrail.trajectories import crossings, segments
+from eigentrail.trajectories import crossings, jumps, segments
 from eigentrail.trajectories.geodesic import first_spike
 from eigentrail.trajectories.rows import open_rows
 from eigentrail.trajectories.segments import walk_counts
@@ -162,19 +162,21 @@ def path_row(path: xr.Dataset, pool: xr.Dataset, begins: str = "") -> dict[str, 
         begins: what stands before each name, for paths that begin elsewhere.
 
     Returns:
-        For each side and kind of circle `score`, `null` (the walks' median) and `percentile`, with the prefix
-        `right_1_` and so on; `rss` of each, and `arc` of the great circles.
+        For each side and kind of circle `score`, `null` (the walks' median), `line` (that of straight lines with the
+        observed progress and a walk on top) and `percentile` among the walks, with the prefix `right_1_` and so on;
+        `rss` of each, and `arc` of the great circles.
     """
     row: dict[str, Any] = {}
     for side, dims in FITS:
         of = {"side": side, "dims": dims}
         score = float(path["score"].sel(of))
-        drawn = pool["null_scores"].sel(of).values
-        known = drawn[np.isfinite(drawn)]
+        drawn, lines = (pool[name].sel(of).values for name in ("null_scores", "line_scores"))
+        known, straight = drawn[np.isfinite(drawn)], lines[np.isfinite(lines)]
         prefix = f"{begins}{side}_{dims}"
         row |= {
             f"{prefix}_score": score,
             f"{prefix}_null": float(np.median(known)) if len(known) else float("nan"),
+            f"{prefix}_line": float(np.median(straight)) if len(straight) else float("nan"),
             f"{prefix}_percentile": compare(score, known).percentile
             if len(known) and np.isfinite(score)
             else float("nan"),
@@ -226,9 +228,11 @@ def kinks_row(x: xr.DataArray, walks: KinkWalks = NO_WALKS) -> dict[str, Any]:
         walks: the same of random walks, counted in the same way; none where something else is the null.
 
     Returns:
-        `segments`, `changes` (their first steps), `leading_changes` (how many), `leading_steps` (when), and
-        `changes_at_crossings`, how many changes lie next to one of them, with `changes_chance`, how many would if as
-        many were anywhere in the training; with walks `segments_null` (their median), `segments_percentile`,
+        `segments`, `changes` (their first steps), `leading_changes` (how many), `leading_steps` (when); of the path of
+        the leading *rank*, S0's, `jumps`, how many of its turns from point to point are more than 30 degrees,
+        `jumps_at_crossings`, at how many of them another direction takes the lead, with `jumps_chance`, at how many
+        it would if crossings came at any other point as often (NaN where the points lie too far apart to tell); with
+        walks `segments_null` (their median), `segments_percentile`,
         `segments_p`, `leading_null` (their mean), `leading_percentile` and `leading_p`, the p-values being those of so
         many or more.
     """
@@ -236,7 +240,6 @@ def kinks_row(x: xr.DataArray, walks: KinkWalks = NO_WALKS) -> dict[str, Any]:
     try:
         cut = segments(x, null=walks.segments)
         changes = [int(step) for step in cut.changes]
-        low_high = cut.intervals
         if len(walks.segments):
             beside |= {
                 "segments_null": float(np.median(walks.segments)),
@@ -244,7 +247,7 @@ def kinks_row(x: xr.DataArray, walks: KinkWalks = NO_WALKS) -> dict[str, Any]:
                 "segments_p": compare(cut.count, walks.segments).p,
             }
     except TrajectoryError:
-        changes, low_high = [], np.zeros((0, 2))
+        changes = []
     found = crossings(x, min(_FOLLOWED, *x.shape[1:]), null=walks.crossings)
     steps, chance = found.leading_changes, found.chance
     if chance.leading_p is not None:
@@ -253,22 +256,19 @@ def kinks_row(x: xr.DataArray, walks: KinkWalks = NO_WALKS) -> dict[str, Any]:
             "leading_percentile": chance.leading_percentile,
             "leading_p": chance.leading_p[0],
         }
-    labels = x["step"].values
-    every = float(np.median(np.diff(labels)))
-    near, by_chance = 0, 0.0
-    for low, high in np.asarray(low_high, float):
-        near += any(low - every <= step <= high + every for step in steps)
-        # A change is seen at any step but the first.
-        within = float(((labels[1:] >= low - every) & (labels[1:] <= high + every)).mean())
-        by_chance += 1.0 - (1.0 - within) ** len(steps)
+    # A vector that is followed through crossings by its overlap has no kink there: that of a rank has.
+    turns = jumps(x)
+    (both, alone), (quiet, _) = turns.counts.tolist()
+    crossed = (both + quiet) / max(1, int(turns.counts.sum()))
     return {
         "segments": len(changes) + 1,
         **beside,
         "changes": " ".join(map(str, changes)),
         "leading_changes": len(steps),
         "leading_steps": " ".join(str(int(step)) for step in steps),
-        "changes_at_crossings": near,
-        "changes_chance": by_chance,
+        "jumps": both + alone,
+        "jumps_at_crossings": float(both) if turns.often_enough else float("nan"),
+        "jumps_chance": crossed * (both + alone) if turns.often_enough else float("nan"),
     }
 
 

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 import pandas as pd
 
 from eigentrail.chance import percentile_text, requested
-from eigentrail.findings import greater_than, greater_than_chance, less_than
+from eigentrail.findings import greater_than, greater_than_chance, greater_than_rival, less_than
 from eigentrail.recipes.framework.observation import Observation, observe
 
 _SOURCE = "S0 slides 34-37"
+_CONTROL = "the same seeds without a swap"
 
 
 def _percentile(value: float) -> str:
@@ -30,15 +31,18 @@ def swap_claims(table: pd.DataFrame) -> Iterator[Observation]:
     swap, control = (rows[rows["trial"] == name] for name in ("swap", "control"))
     if not len(swap) or not len(control):
         return
+    # A seed's two trainings have the same first weights and samples: they are compared seed by seed.
+    by_seed = [part.set_index("seed") if "seed" in part else part.reset_index() for part in (swap, control)]
+    swap, control = by_seed[0], by_seed[1].reindex(by_seed[0].index)
     ratios = [part["turned_after"] / part["turned_before"] for part in (swap, control)]
     yield observe(
         "s0-swap-turn",
         _SOURCE,
         "The direction of the leading vector changes in the epochs after the swap.",
-        greater_than_chance(),
-        "angle turned in three epochs after over three before, against trainings without a swap",
+        greater_than_rival(_CONTROL),
+        "angle turned in three epochs after over three before",
         ratios[0],
-        float(ratios[1].mean()),
+        ratios[1],
         f"after the swap the right vector turns {_list(swap['turned_after'])} rad in three epochs, after "
         f"{_list(swap['turned_before'])} rad in the three before; without a swap {_list(control['turned_after'])} "
         f"after {_list(control['turned_before'])}",
@@ -58,10 +62,10 @@ def swap_claims(table: pd.DataFrame) -> Iterator[Observation]:
         "s0-swap-residual",
         _SOURCE,
         "The residual near the swap is rather small.",
-        less_than(2.0),
+        less_than(2.0).beside(_CONTROL),
         "residual in three epochs after the swap over the median of the path",
         swap["residual_swap"],
-        float(control["residual_swap"].mean()),
+        control["residual_swap"],
         f"the residuals after the swap are {_list(swap['residual_swap'])} times the median of the path; without a swap "
         f"{_list(control['residual_swap'])} times",
     )
@@ -88,15 +92,15 @@ def swap_claims(table: pd.DataFrame) -> Iterator[Observation]:
             "a change of the leading direction",
         ),
     ):
-        counts = [f"{int(part[column].sum())} of {len(part)}" for part in (swap, control)]
+        counts = [f"{int(part[column].sum())} of {part[column].notna().sum()}" for part in (swap, control)]
         yield observe(
             f"s0-swap-{column.replace('_', '-')}",
             "S0's question",
             claim,
-            greater_than_chance(),
-            f"whether {what} lies within three epochs, against the share of trainings without a swap",
+            greater_than_rival(_CONTROL),
+            f"whether {what} lies within three epochs",
             swap[column].astype(float),
-            float(control[column].astype(float).mean()),
+            control[column].astype(float),
             f"{counts[0]} trainings have {what} there, {counts[1]} without a swap",
         )
 

@@ -17,13 +17,13 @@ class Observation:
     Attributes:
         claim: the claim.
         values: [seeds] the statistic; NaN where it could not be measured.
-        chance: [seeds] what chance, or the rival explanation, gives for each; none where there is no such number.
+        beside: [seeds] what chance gives for each, or the rival that the claim's rule names; none where there is none.
         found: what was found, or why nothing was, in words with numbers.
     """
 
     claim: Claim
     values: tuple[float, ...]
-    chance: tuple[float, ...] = ()
+    beside: tuple[float, ...] = ()
     found: str = ""
 
 
@@ -34,7 +34,7 @@ def observe(
     rule: Rule,
     statistic: str,
     values: Any,
-    chance: Any,
+    beside: Any,
     found: str,
 ) -> Observation:
     """Tell what one seed or several give for a claim.
@@ -46,14 +46,14 @@ def observe(
         rule: how the values over seeds decide.
         statistic: what is measured for each seed.
         values: its value or values; None where it could not be measured.
-        chance: what chance gives, or the rival explanation; None for nothing.
+        beside: what chance gives, or the rival that the rule names; None for nothing.
         found: what was found, in words with numbers.
 
     Returns:
         The observation.
     """
     return Observation(
-        Claim(key, source, statement, statistic, rule), _numbers(values), _numbers(chance, ()), found
+        Claim(key, source, statement, statistic, rule), _numbers(values), _numbers(beside, ()), found
     )
 
 
@@ -78,11 +78,11 @@ def decided(observations: Iterable[Observation]) -> list[ClaimResult]:
     results = []
     for looked_at in by_claim.values():
         values = [value for one in looked_at for value in one.values]
-        chance: list[float] = []
-        if any(one.chance for one in looked_at):
+        beside: list[float] = []
+        if any(one.beside for one in looked_at):
             for one in looked_at:
-                given = one.chance or (math.nan,)
-                chance += given * len(one.values) if len(given) == 1 else given
+                given = one.beside or (math.nan,)
+                beside += given * len(one.values) if len(given) == 1 else given
         told = dict.fromkeys(one.found for one in looked_at if one.found)
-        results.append(looked_at[0].claim.decide(values, chance, detail="; ".join(told)))
+        results.append(looked_at[0].claim.decide(values, beside, detail="; ".join(told)))
     return results

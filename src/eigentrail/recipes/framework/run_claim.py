@@ -1,4 +1,4 @@
-"""A claim about one recorded training, whose statistic is a number of the analyses that every run has."""
+"""A claim about one recorded training, whose statistic is a number of its scores or analyses."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ import pandas as pd
 from eigentrail.findings import Claim
 from eigentrail.recipes.framework.observation import Observation
 
+#: Stands for the scores of the training itself, in the place of an analysis; its one row is called "network".
+TRAINING = "training"
+
 
 @dataclass(frozen=True)
 class RunClaim:
@@ -18,7 +21,7 @@ class RunClaim:
 
     Attributes:
         claim: the claim.
-        analysis: the analysis whose table has it.
+        analysis: the analysis whose table has it, or `TRAINING`.
         layer: the row of the table.
         value: from the row, the statistic.
         chance: from the row, what chance gives; None for rules that need none.
@@ -34,7 +37,7 @@ class RunClaim:
         """Read the statistic of one training.
 
         Args:
-            tables: of its analyses, by name; each has a column `name`.
+            tables: of its analyses, and of the training itself, by name; each has a column `name`.
 
         Returns:
             The observation; without a number where the analysis, the layer or the number is lacking.
