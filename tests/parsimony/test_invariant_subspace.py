@@ -35,11 +35,11 @@ def holds(d: int, depth: int, case: int, seed: int, decay: float = 1e-3, momentu
     eps, x, y, start = problem(d, depth, case, seed)
     # On orthonormal samples the same descent (see the test of descents) in less time.
     loss = SquaredError(x, y) if d == 30 else Factorization(y @ x.T)
+    steps, rate = (1000, 0.05 * (1.0 - momentum)) if d == 30 else (400, 0.1)
     subspace = invariant_subspace(start, y @ x.T)
     assert (subspace.case, subspace.rank, subspace.width) == (case, RANK, 2 * RANK)
     for right, left in zip(subspace.right[1:], subspace.left, strict=False):
         assert np.array_equal(right, left)  # V_(l+1) = U_l
-    steps, rate = 1000, 0.05 * (1.0 - momentum)
     rho = rho_recursion(eps, depth, rate, steps, decay, momentum, case)
     for state in descend(start, loss, Descent(rate, decay, momentum), steps):
         if state.step in (0, 100, 400, steps):

@@ -17,6 +17,7 @@ from eigentrail.errors import OptionError
 from eigentrail.report.run_page import learning_section
 from eigentrail.report.run_story import RunStory
 from eigentrail.report.sections import Plot
+from eigentrail.runs import Recorder, open_run
 from eigentrail.training import TrainingSettings, score, train
 
 
@@ -68,6 +69,15 @@ def test_pages_say_which_loss_it_is(tmp_path: Path, few: Data) -> None:
         section = learning_section([RunStory(runs[loss], {}, label=loss) for loss in told])
         plots = [item for item in section.items if isinstance(item, Plot)]
         assert plots[0].figure.layout.yaxis.title.text == shown
+
+
+def test_of_a_loop_of_ones_own_no_loss_is_made_up(tmp_path: Path) -> None:
+    model = nn.Linear(2, 2)
+    with Recorder(model, tmp_path / "run") as recorder:
+        recorder.step(loss=1.0)
+    section = learning_section([RunStory(open_run(tmp_path / "run"), {})])
+    plots = [item for item in section.items if isinstance(item, Plot)]
+    assert plots[0].figure.layout.yaxis.title.text == "loss"
 
 
 def test_members_of_an_ensemble_are_their_single_trainings(tmp_path: Path, few: Data) -> None:

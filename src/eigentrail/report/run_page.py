@@ -192,7 +192,8 @@ def leading_layer(table: pd.DataFrame) -> int:
 
 def _loss_unit(stories: Sequence[RunStory]) -> str:
     names = {story.loss for story in stories}
-    return f"loss ({', '.join(filter(None, told_as(names.pop())))})" if len(names) == 1 else "loss"
+    words = [word for word in told_as(names.pop()) if word] if len(names) == 1 else []
+    return f"loss ({', '.join(words)})" if words else "loss"
 
 
 def learning_section(stories: Sequence[RunStory]) -> Section:

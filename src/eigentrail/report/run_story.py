@@ -49,8 +49,9 @@ class RunStory:
 
     @property
     def loss(self) -> str:
-        """The name of the loss that it was trained with; the cross-entropy where the run does not tell."""
-        return name_of_loss(self.run)
+        """The name of the loss that it was trained with; empty where the run does not tell."""
+        told = self.run.given.loss is not None or "loss" in self.run.settings
+        return name_of_loss(self.run) if told else ""
 
     @property
     def evolution(self) -> xr.DataTree | None:
