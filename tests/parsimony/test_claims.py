@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from eigentrail.errors import OptionError
 from eigentrail.findings import Verdict
-from eigentrail.parsimony import completion_study, compressed, data, law_study, separation_study
+from eigentrail.parsimony import completion_study, compressed, data, law_study, separation_study, transition
 from eigentrail.parsimony.claims import CLAIMS, COMPLETION, LAW, SEPARATION
 from eigentrail.parsimony.initial import stream
 from eigentrail.parsimony.problem import Problem
@@ -87,3 +88,12 @@ def test_directions_begin_independent_of_the_data_of_the_same_seed() -> None:
         start = compressed.completion_start(Problem.draw(200, 1, 0.5, seed).loss().observed, 1, 2, 0.1, seed)
         assert mask.mean() == pytest.approx(0.5, abs=0.02)
         assert abs(start[-1][:, 0] @ left) < 5 / np.sqrt(200)
+
+
+def test_the_share_that_is_enough_is_the_one_from_which_on_all_recover() -> None:
+    rows = [
+        {"depth": depth, "observed": share, "recovered": done}
+        for depth, recovered in ((2, (0, 0, 0)), (3, (1, 0, 1)), (4, (1, 1, 1)))
+        for share, done in zip((0.2, 0.3, 0.4), recovered, strict=True)
+    ]
+    assert transition.enough(pd.DataFrame(rows)) == [transition.MORE, 0.4, 0.2]

@@ -24,6 +24,8 @@ _PATIENCE = 40
 _GAIN = 0.998
 # A larger rank has to be better by so much of the error, or it is not taken.
 _BETTER = 0.98
+# Where a rank is so much better than the last one, it has reached what there is.
+_LEAP = 0.5
 # Where a rank is so much worse than a smaller one, still larger ones are not tried.
 _WORSE = 1.1
 _HALVINGS = 6
@@ -254,7 +256,8 @@ def find_rank(
 ) -> Iterator[Fit]:
     """Fit ranks 1, 2, 4, ... until the held-out entries are met no better, then those between for the smallest as good.
 
-    A fit whose truncation is as good ends the doubling too, and the first rank between is that of the truncation.
+    A fit that is much better than the last, and whose truncation is as good, ends the doubling too; the first rank
+    between is that of the truncation.
 
     Args:
         train: the entries to fit.
@@ -272,9 +275,11 @@ def find_rank(
         found = fit_rank(train, held, rank, network, seed=seed, progress=progress)
         yield found
         if best is None or found.error < _BETTER * best.error:
+            leap = best is not None and found.error < _LEAP * best.error
             best, failed = found, 0
-            # It shows that the rank lies between this one and the last: none above has to be tried.
-            if rank // 2 < shown_rank(best, held) < rank:
+            # The rank lies between this one and the last. Slowly falling values, where more is always a little better,
+            # make no leap.
+            if leap and rank // 2 < shown_rank(best, held) < rank:
                 break
         else:
             failed += 1

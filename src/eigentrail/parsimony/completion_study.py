@@ -11,7 +11,7 @@ from eigentrail.parsimony.claims import COMPLETION
 from eigentrail.parsimony.factorisation import factorisation
 from eigentrail.parsimony.problem import Problem, Reached
 from eigentrail.parsimony.studying import Size, Studied, check_size, decide, over_seeds, table
-from eigentrail.parsimony.transition import FEW, sample_complexity, transition
+from eigentrail.parsimony.transition import enough, sample_complexity, transition
 
 _DEPTH = 3
 #: The phase transition is read from so many masks.
@@ -44,8 +44,7 @@ def run(seeds: Sequence[int] = tuple(range(10)), size: Size = "small", masks: in
         rows += trained
     samples = sample_complexity([*seeds, *range(max(seeds) + 1, max(seeds) + 1 + masks - len(seeds))])
     for one, seed in zip(values, seeds, strict=True):
-        few = samples[(samples.seed == seed) & (samples.observed == FEW)]
-        one["s3-depth-samples"] = few.sort_values("depth").error.tolist()
+        one["s3-depth-samples"] = enough(samples[samples.seed == seed])
     noisy = pd.DataFrame([row for seed in seeds for row in _noisy(d, rank, share, seed)])
     return Studied(
         {

@@ -10,11 +10,15 @@ from eigentrail.parsimony.problem import Problem
 from eigentrail.parsimony.studying import share_interval
 
 #: Observed shares of the entries.
-SHARES = (0.2, 0.25, 0.3, 0.35, 0.4, 0.5)
-#: Where the claim about depth is asked: enough observations for depth 4, too few for depth 2.
-FEW = 0.3
+SHARES = (0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6)
+#: What counts as the share that would be enough where none of them is.
+MORE = 0.7
 DEPTHS = (2, 3, 4)
-_STEPS = 3000
+_STEPS = 5000
+# Of the product at the start: low rank is found from small weights only, and shallow networks need the smallest.
+_SCALE = 1e-5
+# Times the observed share: the curvature goes with it.
+_RATE = 0.25
 
 
 def sample_complexity(seeds: Sequence[int], d: int = 30, rank: int = 2) -> pd.DataFrame:
@@ -27,19 +31,37 @@ def sample_complexity(seeds: Sequence[int], d: int = 30, rank: int = 2) -> pd.Da
 
     Returns:
         A row for each seed, share and depth: `seed`, `depth`, `observed`, `error`, `recovered` and `iterations`. The
-        products begin alike, with singular values 1e-3.
+        products begin alike, with singular values 1e-5.
     """
     rows = []
     for seed in seeds:
         for share in SHARES:
             problem = Problem.draw(d, rank, share, seed)
             for depth in DEPTHS:
-                found = problem.train(problem.plain(d, depth, eps=1e-3 ** (1.0 / depth)), _STEPS, rate=0.5)
+                start = problem.plain(d, depth, eps=_SCALE ** (1.0 / depth))
+                found = problem.train(start, _STEPS, rate=_RATE / share)
                 rows.append({
                     "seed": seed, "depth": depth, "observed": share, "error": found.error, "recovered": found.recovered,
                     "iterations": found.iterations,
                 })  # fmt: skip
     return pd.DataFrame(rows)
+
+
+def enough(samples: pd.DataFrame) -> list[float]:
+    """Find how many observations are enough for each depth.
+
+    Args:
+        samples: from `sample_complexity`, of one seed.
+
+    Returns:
+        By depth, the smallest share from which on the matrix is recovered from every share; `MORE` where none is.
+    """
+    found = []
+    for _, part in samples.groupby("depth"):
+        failed = part.loc[~part["recovered"].astype(bool), "observed"].max()
+        above = part.loc[~(part["observed"] <= failed), "observed"]
+        found.append(float(above.min()) if len(above) else MORE)
+    return found
 
 
 def transition(samples: pd.DataFrame) -> pd.DataFrame:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 @recipe(
     "completion",
     source="S3 part 4",
-    minutes="5 minutes; full: 1 hour",
+    minutes="2 minutes; full: 6 minutes",
     disk="1 MB",
 )
 def completion() -> ClaimStudy:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 @recipe(
     "parsimony",
     source="S3 part 2",
-    minutes="1 minute; full: 10 minutes",
+    minutes="1 minute; full: 3 minutes",
     disk="1 MB",
     formerly=("deep-linear",),
 )
