@@ -135,6 +135,17 @@ def test_the_page_of_columns_is_the_glossary() -> None:
     assert (ROOT / "docs" / "columns.md").read_text(encoding="utf-8") == make_docs.columns_page()
 
 
+def test_verdicts_on_the_page_of_findings_are_those_that_the_studies_left() -> None:
+    spec = importlib.util.spec_from_file_location("make_findings", ROOT / "tools" / "make_findings.py")
+    assert spec is not None and spec.loader is not None
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    text = (ROOT / "docs" / "findings.md").read_text(encoding="utf-8")
+    assert text == tool.page(text, ROOT / "docs" / "claims")
+    kept = {one.stem for one in (ROOT / "docs" / "claims").glob("*.csv")}
+    assert kept == set(re.findall(r"<!-- claims: ([a-z0-9-]+) -->", text))
+
+
 def test_every_column_is_explained() -> None:
     assert not [c for c in (*table_columns(), *comparison_columns()) if not lookup(c).definition]
 
