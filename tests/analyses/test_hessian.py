@@ -187,13 +187,13 @@ def test_what_was_made_once_is_on_every_later_page(run, tree, tmp_path, monkeypa
         "describe_target",
         lambda *a, **k: pytest.fail("computed again"),
     )
-    found = analyze(run, layers=["fc3.weight"], progress=False)
+    found = analyze(run, layers=["fc3.weight"], budget=1.0, progress=False)
     # The one with the usual arguments; that with others is kept apart.
     assert found.tables["curvature"]["name"].tolist() == ["fc3.weight"]
     assert found.tables["curvature"]["loss"].tolist() == tree.table["loss"].tolist()
-    page = et.report_runs(run, tmp_path / "page.html", layers=["fc3.weight"])
+    page = found.report(tmp_path / "page.html")
     assert "The Hessian at the last step" in page.read_text(encoding="utf-8")
-    assert "curvature" not in analyze(run, layers=["fc2.weight"], progress=False).results
+    assert "curvature" not in analyze(run, layers=["fc2.weight"], budget=0.0, progress=False).results
     assert "curvature" not in analyze(run, "evolution", progress=False).results
 
 

@@ -79,7 +79,12 @@ def test_what_begins_with_the_weights_of_a_diverged_trial_is_not_trained(tmp_pat
 @pytest.mark.parametrize(
     ("name", "changes", "said"),
     [
-        ("class-swap", {"seeds": (1, 1), "every": 2}, "swap: fc2.weight: the direction does not move"),
+        pytest.param(
+            "class-swap",
+            {"seeds": (1, 1), "every": 2},
+            "swap: fc2.weight: the direction does not move",
+            marks=pytest.mark.slow,
+        ),
         (
             "geodesic",
             {"seeds": (1, 2), "factors": (1.0,)},
