@@ -152,3 +152,13 @@ def test_the_source_of_a_bad_layer_is_named_and_missing_numbers_are_explained() 
     row = found.table.iloc[0]
     assert row["update_spikes"] is None and row["update_numerical_rank"] == 1
     assert any(text.startswith("in B - A: ") and "Marchenko-Pastur" in text for text in row["warnings"])
+
+
+def test_layers_of_few_values_are_told_once() -> None:
+    rng = np.random.default_rng(0)
+    a = {"last.weight": torch.from_numpy(rng.standard_normal((10, 64)))}
+    b = {"last.weight": a["last.weight"] + 0.1 * torch.from_numpy(rng.standard_normal((10, 64)))}
+    (told,) = et.inspect(a, progress=False)["last.weight"]["warnings"]
+    assert told.startswith("10 positive eigenvalues: an exponent, a phase and spacings need 16")
+    both = et.compare(a, b, progress=False)["last.weight"]["warnings"]
+    assert both == [f"in A and B: {told}"]

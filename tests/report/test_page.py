@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,7 +19,7 @@ from diagnosed_network import IMG, SCRIPT, network, planted
 from eigentrail.errors import OptionError
 from eigentrail.report import comparison_page, inspection_page, render, table_html, write_page
 from eigentrail.report.packing import unsqueeze
-from eigentrail.report.sections import Page, Plot, Prose, Section
+from eigentrail.report.sections import Page, Plot, Prose, Section, whole_rows
 from eigentrail.spectra.spectrum import Spectrum
 
 
@@ -228,3 +229,18 @@ def test_the_table_for_a_notebook_is_compact_and_escaped(small: Any) -> None:
     assert {tag for tag, _ in page.found} <= {"table", "thead", "tbody", "tr", "th", "td", "p"}
     assert html.count("<tr>") == 5
     assert "and 5 more" in html
+
+
+def test_a_figure_that_would_stand_alone_spans_the_page() -> None:
+    half = Plot(go.Figure(), pd.DataFrame({"a": [1]}), "", "half")
+    wide = replace(half, wide=True)
+    prose = Prose(("between",))
+
+    def widths(*items: Plot | Prose) -> list[bool]:
+        return [one.wide for one in whole_rows(items) if isinstance(one, Plot)]
+
+    assert widths(half, half) == [False, False]
+    assert widths(half, half, half) == [False, False, True]
+    assert widths(half, prose, half, half) == [True, False, False]
+    assert widths(half, wide, half, half, half, prose) == [True, True, False, False, True]
+    assert whole_rows([]) == []

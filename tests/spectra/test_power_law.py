@@ -184,11 +184,11 @@ def test_short_tail_is_said():
 @pytest.mark.parametrize(
     ("values", "says"),
     [
-        ([], "at least 16 positive eigenvalues and there are 0"),
-        (np.arange(15.0) + 1.0, "at least 16 positive eigenvalues and there are 15"),
-        (np.append(np.zeros(100), np.arange(9.0) + 1.0), "there are 9"),
-        (np.zeros(50), "there are 0"),
-        (-np.arange(50.0), "there are 0"),
+        ([], "^0 positive eigenvalues.* need 16"),
+        (np.arange(15.0) + 1.0, "^15 positive eigenvalues.* need 16"),
+        (np.append(np.zeros(100), np.arange(9.0) + 1.0), "^9 positive"),
+        (np.zeros(50), "^0 positive"),
+        (-np.arange(50.0), "^0 positive"),
         (np.ones(50), "fewer than three distinct values"),
         (np.repeat([1.0, 2.0], 25), "fewer than three distinct values"),
         (1.0 + 1e-15 * np.random.default_rng(0).random(50), "fewer than three distinct values"),

@@ -129,9 +129,12 @@ def compare_layer(
         if column.in_compare:
             values = (da.row[column.name], db.row[column.name])
             row |= zip(_of_both(column), (*values, _difference(*values, column)), strict=False)
-    for side, found in (("a", da), ("b", db)):
+    sides: dict[str, list[str]] = {}
+    for side, found in (("A", da), ("B", db)):
         if any(found.row[column] is None for column in ("alpha", "spikes", "phase")):
-            warnings += [f"in {side.upper()}: {text}" for text in found.row["warnings"]]
+            for text in found.row["warnings"]:
+                sides.setdefault(text, []).append(side)
+    warnings += [f"in {' and '.join(where)}: {text}" for text, where in sides.items()]
     if update is None:
         warnings.append("the layer did not move")
     else:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from eigentrail.errors import SpectrumError
 from eigentrail.metrics.framework.contract import Column, Measured, metric_group
-from eigentrail.spectra.fewest import FEWEST_VALUES
+from eigentrail.spectra.fewest import too_few
 from eigentrail.spectra.spectrum import Spectrum
 
 _GROUP = "Levels and vectors"
@@ -67,10 +66,8 @@ def level_spacings(spectrum: Spectrum) -> Measured:
     """
     spectrum.require_width()
     levels = len(spectrum) // spectrum.matrices
-    if levels < FEWEST_VALUES:
-        raise SpectrumError(
-            f"spacings need at least {FEWEST_VALUES} eigenvalues in a matrix, and there are {levels}"
-        )
+    if (few := too_few(levels)) is not None:
+        raise few
     found = spectrum.spacings()
     return Measured(
         {

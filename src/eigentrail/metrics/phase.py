@@ -7,6 +7,7 @@ from typing import Any
 from eigentrail.errors import SpectrumError
 from eigentrail.metrics.framework.contract import Column, metric_group
 from eigentrail.metrics.spread import narrower_than_noise
+from eigentrail.spectra.fewest import too_few
 from eigentrail.spectra.spectrum import Spectrum
 
 
@@ -55,6 +56,8 @@ def phase(spectrum: Spectrum) -> dict[str, Any]:
         raise SpectrumError(
             "no phase: all singular values are nearly equal, the spectrum is narrower than noise"
         )
+    if (few := too_few(len(spectrum) // spectrum.matrices)) is not None:
+        raise few
     try:
         found = spectrum.phase()
     except SpectrumError as error:

@@ -216,7 +216,7 @@ def comparison_plots(table: pd.DataFrame) -> tuple[Plot, ...]:
         table: as given to `comparison_page`.
 
     Returns:
-        Layers that moved, and tail exponent, spikes, ranks and phases before and after.
+        Tail exponent, spikes, ranks and phases before and after.
     """
 
     def pair(column: str, label: str) -> Plot:
@@ -230,7 +230,6 @@ def comparison_plots(table: pd.DataFrame) -> tuple[Plot, ...]:
         )
 
     return (
-        _movers(table),
         pair("alpha", "α"),
         pair("spikes", "spikes"),
         pair("stable_rank", "stable rank"),

@@ -19,7 +19,7 @@ from eigentrail.errors import OptionError
 from eigentrail.figures import style
 from eigentrail.report.glossary import GROUPS, lookup
 from eigentrail.report.packing import CURVE_POINTS, Packer, data_piece, figure_json, squeeze
-from eigentrail.report.sections import DataTable, Deck, Item, Page, Plot, Section, frame_rows
+from eigentrail.report.sections import DataTable, Deck, Item, Page, Plot, Section, frame_rows, whole_rows
 from eigentrail.report.tables import reason, table_piece
 from eigentrail.report.templates import environment, text
 
@@ -120,7 +120,7 @@ def _explain(term: str) -> dict[str, str]:
 
 def _section(section: Section, packer: Packer, prefix: str, max_rows: int, max_points: int) -> dict[str, Any]:
     items = []
-    for number, item in enumerate(section.items):
+    for number, item in enumerate(whole_rows(section.items)):
         items.append(_item(item, packer, f"{prefix}-{section.key}-{number}", max_rows, max_points))
     return {
         "key": section.key,

@@ -8,7 +8,7 @@ has hundreds of.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Union
 
 import pandas as pd
@@ -110,6 +110,26 @@ class DataTable:
     filters: tuple[str, ...]
     order: tuple[int, ...]
     stem: str
+
+
+def whole_rows(items: Sequence[Item]) -> list[Item]:
+    """Let a figure that would stand alone in its row span the page.
+
+    Args:
+        items: of a section; figures that are not wide share rows of two.
+
+    Returns:
+        The same items, the last of an odd number of such figures in a row wide.
+    """
+    found = list(items)
+    run = 0
+    for place, item in enumerate(found):
+        run = run + 1 if isinstance(item, Plot) and not item.wide else 0
+        following = found[place + 1] if place + 1 < len(found) else None
+        ends = not (isinstance(following, Plot) and not following.wide)
+        if isinstance(item, Plot) and run % 2 and ends:
+            found[place] = replace(item, wide=True)
+    return found
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from jaxtyping import Float64
 
 from eigentrail._arrays import to_float64
 from eigentrail.errors import OptionError, SpectrumError
-from eigentrail.spectra.fewest import FEWEST_VALUES
+from eigentrail.spectra.fewest import too_few
 from eigentrail.spectra.power_law_bootstrap import exponent_draws, goodness_of_fit
 from eigentrail.spectra.power_law_scan import all_distances, scan, tails
 from eigentrail.spectra.tail_models import Comparison, compare_models, verdict
@@ -157,11 +157,8 @@ def _prepare(values: Any) -> tuple[Float64[np.ndarray, "k"], Float64[np.ndarray,
     largest = float(x[-1]) if len(x) else 0.0
     floor = len(x) * np.finfo(np.float64).eps * largest
     kept = x[x > max(floor, 0.0)]
-    if len(kept) < FEWEST_VALUES:
-        raise SpectrumError(
-            f"A power law needs at least {FEWEST_VALUES} positive eigenvalues and there are {len(kept)}: "
-            "take a larger matrix or pool several."
-        )
+    if (few := too_few(len(kept))) is not None:
+        raise few
     # What is constant to rounding has no distinct values either, whatever its last digits are.
     if float(kept[-1]) - float(kept[0]) <= floor or len(np.unique(kept)) < 3:
         raise SpectrumError(

@@ -42,7 +42,7 @@ def beyond_rounding(rows: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
     changes = np.array([row["relative_change"] for row in moved])
     layers = counted(len(rows), "layer")
     if moved:
-        half = f"by {percent(float(np.median(changes)))} of its norm in the median"
+        half = f"the median by {percent(float(np.median(changes)))} of its norm"
         sentence = f"{len(moved)} of {layers} moved beyond rounding, {half}."
     elif rounded:
         most = max(row["relative_change"] for row in rounded)

@@ -57,11 +57,11 @@ def low_rank_updates(rows: Sequence[Mapping[str, Any]], level: float) -> Iterato
         verdict=Verdict.YES if p <= LEVEL and len(structured) > len(moved) / 2 else Verdict.NO,
         sentence=sentence,
         effect=Effect(
-            "directions with 90% of the update, median over those of noise",
-            float(np.median(many / random)),
-            "",
+            "share of the directions with 90% of the update, median",
+            float(np.median(many / cols)),
+            "of all",
         ),
-        chance=Chance(_NULL, 1.0),
+        chance=Chance(_NULL, float(np.median(random / cols))),
         p=p,
         p_adjusted=p,
         detail=f"{len(structured)} of {len(moved)} updates have singular values above what noise reaches "
