@@ -88,3 +88,69 @@ def test_what_cannot_be_is_one_sentence(arguments, said, checkpoint, capsys) -> 
     assert said in printed
     assert len(printed.splitlines()) == 1
     assert checkpoint.read_bytes() == old
+
+
+def test_a_checkpoint_with_network_and_samples_is_measured(tmp_path, capsys) -> None:
+    trained = et.train("mlp50", "digits", tmp_path / "run", epochs=4, lr=0.3, progress=False)
+    model = trained.model(int(trained.steps[-1]))
+    save_file(dict(model.state_dict()), tmp_path / "w.safetensors")
+    call = ["edit", str(tmp_path / "w.safetensors"), "--truncate", "8", "--layers", "fc1", "--format", "json"]
+    found = {}
+    for way in ("plain", "--whiten"):
+        more = [] if way == "plain" else [way]
+        assert (
+            run(
+                [
+                    *call,
+                    "--model",
+                    "mlp50",
+                    "--data",
+                    "digits",
+                    *more,
+                    "-o",
+                    str(tmp_path / f"{way}.safetensors"),
+                ]
+            )
+            == 0
+        )
+        found[way] = json.loads(capsys.readouterr().out)
+    summary = found["--whiten"]["summary"]
+    assert summary["accuracy_before"] > 0.8
+    assert summary["accuracy_after"] >= found["plain"]["summary"]["accuracy_after"]
+    assert found["--whiten"]["layers"][0]["output_error"] is not None
+    # What was measured is what was written.
+    model.load_state_dict(load_file(tmp_path / "--whiten.safetensors"))
+    data = et.data.load("digits")
+    with torch.no_grad():
+        right = (model(data.test_inputs).argmax(1) == data.test_targets).double().mean()
+    assert float(right) == pytest.approx(summary["accuracy_after"])
+    for wrong, said in (
+        (["--model", "mlp50"], "together"),
+        (["--model", "mlp256", "--data", "digits"], "does not fit"),
+        (["--whiten"], "samples"),
+    ):
+        assert run([*call, *wrong, "--dry-run"]) == 2
+        assert said in capsys.readouterr().err
+
+
+def test_quantised_weights_are_edited_on_request_only(tmp_path, capsys) -> None:
+    codes = (torch.randn(64, 128, generator=torch.Generator().manual_seed(0)) * 40).to(torch.float8_e4m3fn)
+    scale = torch.full((64, 1), 0.01)
+    save_file(
+        {"fc.weight": codes, "fc.weight_scale": scale, "free.weight": torch.randn(20, 30)},
+        tmp_path / "q.safetensors",
+    )
+    out = tmp_path / "new.safetensors"
+    assert run(["edit", str(tmp_path / "q.safetensors"), "--truncate", "4", "-o", str(out)]) == 0
+    assert "quantised" in capsys.readouterr().err
+    assert load_file(out)["fc.weight"].dtype == torch.float8_e4m3fn
+    out = tmp_path / "dense.safetensors"
+    assert (
+        run(["edit", str(tmp_path / "q.safetensors"), "--truncate", "4", "--dequantise", "-o", str(out)]) == 0
+    )
+    written = load_file(out)
+    assert set(written) == {"fc.weight", "free.weight"}
+    u, s, vt = torch.linalg.svd(codes.float() * scale, full_matrices=False)
+    torch.testing.assert_close(written["fc.weight"], u[:, :4] * s[:4] @ vt[:4], rtol=1e-4, atol=1e-5)
+    assert run(["edit", str(out), "--truncate", "2", "--dequantise", "--dry-run"]) == 2
+    assert "no quantised weights" in capsys.readouterr().err

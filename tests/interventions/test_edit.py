@@ -180,3 +180,22 @@ def test_bad_calls(network, tmp_path) -> None:
     )
     with pytest.raises(OptionError, match="dequantise"):
         edit(tmp_path / "q.safetensors", "truncate", "q", k=1)
+
+
+def test_parts_of_a_fused_weight_are_cut_by_the_inputs_that_they_share() -> None:
+    torch.manual_seed(0)
+    block = nn.ModuleDict({"attn": nn.ModuleDict({"qkv": nn.Linear(8, 24), "proj": nn.Linear(8, 8)})})
+    network = nn.ModuleDict({"h": nn.ModuleList([block])})
+    inputs = torch.randn(200, 8) * torch.linspace(0.1, 3, 8)
+    moments = {"h.0.attn.qkv.weight": (inputs.T @ inputs / 200).double()}
+    plan = edit(network, "truncate", "*qkv*", k=2, covariances=moments)
+    assert len(plan.matrices) == 3
+    weight = block["attn"]["qkv"].weight.detach()
+    with plan.applied(network):
+        cut = block["attn"]["qkv"].weight.detach().clone()
+    for number, made in enumerate(plan.matrices.values()):
+        rows = slice(8 * number, 8 * number + 8)
+        lost = inputs @ (cut - weight)[rows].T
+        assert float(lost.norm() / (inputs @ weight[rows].T).norm()) == pytest.approx(
+            made.output_error, rel=1e-4
+        )

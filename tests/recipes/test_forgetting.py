@@ -12,7 +12,7 @@ from torch import nn
 
 from eigentrail.data import load
 from eigentrail.findings import Verdict
-from eigentrail.recipes.experiments.forgetting import two_tasks
+from eigentrail.recipes.experiments.forgetting import permutations, two_tasks
 from eigentrail.recipes.experiments.forgetting.claims import claims
 from eigentrail.recipes.experiments.forgetting.learning import accuracy, features_before, learn
 from eigentrail.recipes.experiments.forgetting.summary import summary
@@ -92,3 +92,30 @@ def test_gains_are_those_of_the_same_seed() -> None:
     assert found["forgetting-more-than-a-rate"] is Verdict.NO
     assert found["forgetting-predicted"] is Verdict.YES
     assert found["s1-forgetting-convolution"] is Verdict.UNDECIDED
+
+
+def test_permutations_are_learned_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = load("digits")
+    wide = replace(
+        data, name="mnist",
+        train_inputs=data.train_inputs.flatten(1)[:200].repeat(1, 13)[:, :784],
+        train_targets=data.train_targets[:200],
+        test_inputs=data.test_inputs.flatten(1)[:100].repeat(1, 13)[:, :784],
+        test_targets=data.test_targets[:100],
+    )  # fmt: skip
+    monkeypatch.setattr(permutations, "as_data", lambda name: wide)
+    monkeypatch.setitem(
+        permutations.SIZES, "small", permutations.Size("mnist", None, None, 2, 20, 1, 10, 0.05, True)
+    )
+    monkeypatch.setattr(permutations, "WAYS", [replace(way, strengths=way.strengths[:2]) for way in WAYS])
+    tables, results = permutations.run([0, 1])
+    runs = tables["runs"]
+    assert set(runs["way"]) == set(permutations.CHOSEN)
+    # The strength of the first seed is that of the others.
+    assert (runs.groupby("way")["strength"].nunique() == 1).all()
+    assert len(tables["tasks"]) == 2 * 2 * len(permutations.CHOSEN)
+    published = {one.claim.id: one.claim.rule.text for one in results}
+    assert published["permuted-gpm"] == "equals 0.9391 within 0.01"
+    assert (
+        sum(p.numel() for p in permutations.network(100, 0).parameters()) == 784 * 100 + 100 * 100 + 100 * 10
+    )

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from eigentrail.cli import options as opt
 from eigentrail.cli.fitting import TableColumn, print_fitting
 from eigentrail.cli.tables import console, note, number
-from eigentrail.errors import OptionError
+from eigentrail.errors import OptionError, SourceError
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 _SAMPLES = 2000
 
@@ -42,9 +45,29 @@ def edit(
     conv: opt.ConvOption = opt.Conv.FLATTEN,
     base: opt.Base = None,
     level: opt.Level = 0.01,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            metavar="NAME",
+            help="The checkpoint's network: a known one, or an import path module:name.",
+        ),
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            "--data",
+            metavar="NAME",
+            help="With --model: samples, a data set's name, a folder or an import path.",
+        ),
+    ] = None,
     whiten: Annotated[
         bool,
-        typer.Option("--whiten", help="Of a recorded run: cut where it costs the layers' outputs least."),
+        typer.Option("--whiten", help="With samples: cut where it costs the layers' outputs least."),
+    ] = False,
+    dequantise: Annotated[
+        bool,
+        typer.Option("--dequantise", help="Edit what quantised weights stand for; written without codes."),
     ] = False,
     factored: Annotated[
         bool, typer.Option("--factored", help="Write two smaller layers where they need fewer numbers.")
@@ -63,24 +86,29 @@ def edit(
     how, options = _chosen(truncate, energy, spikes, denoise, shrink, level)
     if output is None and not dry_run:
         raise OptionError("give the new file with -o FILE, or --dry-run to only see what to expect")
-    run = _Run.of(source)
+    is_run = (Path(source) / "run.json").is_file()
+    if (model is None) != (data is None) or (is_run and model is not None):
+        raise OptionError("give --model and --data together, with a checkpoint; a recorded run has its own")
+    known = _Network.of_run(source) if is_run else _Network.of_checkpoint(source, model, data)
     covariances = None
     if whiten:
-        if run is None or how != "truncate":
+        if known is None or how != "truncate":
             raise OptionError(
-                "--whiten needs a recorded run, whose samples tell the inputs, and --truncate or --energy"
+                "--whiten needs samples that tell the inputs (a recorded run, or --model and --data), and --truncate "
+                "or --energy"
             )
-        covariances = run.covariances(layers)
+        covariances = known.covariances(layers)
     planned = plan_edit(
-        source if run is None else run.model,
+        known.model if known is not None and is_run else source,
         how,
         layers or None,
         conv=conv.value,
         base=base,
         covariances=covariances,
+        dequantise=dequantise,
         **options,
     )
-    scores = None if run is None else run.scores(planned)
+    scores = None if known is None else known.scores(planned)
     if not dry_run and output is not None:
         planned.save(output, factored=factored)
     table = planned.table
@@ -89,7 +117,7 @@ def edit(
         typer.echo(table.to_csv(index=False), nl=False)
     elif format is opt.Format.JSON:
         document = {
-            "source": planned.weights.source if run is None else source,
+            "source": source,
             "edit": planned.intervention.name,
             "layers": json.loads(table.to_json(orient="records")),
             "summary": {"parameters": before, "parameters_factored": after, **(scores or {})},
@@ -128,22 +156,55 @@ def _chosen(
     return ways[0]
 
 
-class _Run:
-    """A recorded run as a source: its network at the last step, and its samples."""
+class _Network:
+    """A network with the source's weights, and samples.
 
-    def __init__(self, path: str) -> None:
+    Args:
+        model: the network.
+        inputs: training samples, which tell what the layers are given.
+        tested: held-out samples and their classes; training samples where there are none.
+    """
+
+    def __init__(self, model: nn.Module, inputs: Tensor, tested: tuple[Tensor, Tensor]) -> None:
+        self.model, self.inputs, self.tested = model, inputs, tested
+
+    @classmethod
+    def of_run(cls, path: str) -> _Network:
+        """The network of a recorded run at its last step."""
         from eigentrail.evaluation.of_run import samples_of
         from eigentrail.runs import open_run
 
         run = open_run(path)
-        self.model = run.model(int(run.steps[-1]))
-        self.inputs, _ = samples_of(run, count=_SAMPLES)
-        self.tested = samples_of(run, part="test")
+        inputs, _ = samples_of(run, count=_SAMPLES)
+        return cls(run.model(int(run.steps[-1])), inputs, samples_of(run, part="test"))
 
     @classmethod
-    def of(cls, source: str) -> _Run | None:
-        """The run at a path, None where there is none."""
-        return cls(source) if (Path(source) / "run.json").is_file() else None
+    def of_checkpoint(cls, source: str, model: str | None, data: str | None) -> _Network | None:
+        """A network that is named, with the weights of a checkpoint; None where none is named."""
+        if model is None or data is None:
+            return None
+        from eigentrail import networks
+        from eigentrail.data import as_data
+        from eigentrail.data.own import is_import_path
+        from eigentrail.runs.given import Given
+        from eigentrail.weights import open_store
+
+        samples = as_data(opt.own_objects(None, data, None)["data"])
+        if is_import_path(model):
+            network = Given(model=opt.own_objects(model, None, None)["model"]).network()
+        else:
+            network = networks.build(model, samples.input_shape, samples.classes)
+        store = open_store(source)
+        state = {name: store.read(name) for name in store.entries}
+        try:
+            network.load_state_dict(state)
+        except RuntimeError as error:
+            said = str(error).strip().splitlines()[-1].strip()
+            raise SourceError(f"{source} does not fit the network {model}: {said}") from error
+        tested = (samples.test_inputs, samples.test_targets)
+        if not len(tested[0]):
+            tested = (samples.train_inputs, samples.train_targets)
+        return cls(network.eval(), samples.train_inputs[:_SAMPLES], tested)
 
     def covariances(self, layers: list[str] | None) -> dict[str, Any]:
         """Second moments of the layers' inputs over training samples."""

@@ -1,4 +1,4 @@
-"""`eigentrail lora extract|audit|shrink|merge-check`."""
+"""`eigentrail lora extract|audit|shrink|merge-check|repair`."""
 
 from __future__ import annotations
 
@@ -108,6 +108,26 @@ def merge_check(
     from eigentrail.interventions.lora.merge_check import merge_check as compare
 
     _show(compare(a, b, seed=seed), format)
+    return 0
+
+
+@app.command("repair")
+def repair(
+    base: Annotated[str, typer.Argument(help="The model before fine-tuning.")],
+    tuned: Annotated[str, typer.Argument(help="The model after.")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="The new file or folder.")],
+    keep: Annotated[
+        float, typer.Option("--keep", metavar="F", help="Share of an intruder's singular value that stays.")
+    ] = 0.0,
+    format: opt.FormatOption = opt.Format.TABLE,
+) -> int:
+    """Scale the intruder dimensions of a fine-tuned model down: predicted, written, measured."""
+    from eigentrail.interventions.lora.repair import repair as mend
+
+    found = mend(base, tuned, keep=keep)
+    found.save(output)
+    _show(found.table, format)
+    note(f"wrote {output}")
     return 0
 
 

@@ -89,6 +89,6 @@ def _rows(part: nn.Module, x: Tensor) -> Tensor:
     if isinstance(part, nn.Conv2d):
         # Padding in words ("same" may be uneven) as torch itself resolves it.
         padded = F.pad(x, part._reversed_padding_repeated_twice)
-        patches = F.unfold(padded, part.kernel_size, part.dilation, 0, part.stride)  # type: ignore[arg-type]
+        patches = F.unfold(padded, part.kernel_size, part.dilation, 0, part.stride)
         return patches.transpose(1, 2).flatten(0, 1)
     return x.reshape(-1, x.shape[-1])

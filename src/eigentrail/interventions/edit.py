@@ -21,6 +21,7 @@ from eigentrail.weights import (
     FactoredMatrix,
     Skipped,
     Weights,
+    dequantised,
     open_store,
     open_weights,
     write_weights,
@@ -173,6 +174,7 @@ def edit(
     conv: str = "flatten",
     covariances: Mapping[str, Any] | None = None,
     base: Any = None,
+    dequantise: bool = False,
     **options: Any,
 ) -> Edit:
     """Plan an edit of the weights of a checkpoint or network, and predict what it does.
@@ -185,6 +187,8 @@ def edit(
         covariances: {weight's name: second moment of its inputs} (`input_covariances`), for edits that use them; a
             weight without one is edited as if all input directions counted alike.
         base: the model of an adapter, whose sum is then edited.
+        dequantise: take the numbers that quantised weights stand for, as float32, in the place of their codes; what
+            is saved is then a safetensors file without codes. False: quantised weights are left as they are.
         options: of the edit, such as k=8, energy=.9, spikes=True.
 
     Returns:
@@ -201,6 +205,8 @@ def edit(
         )
     if covariances and "covariance" not in chosen.options:
         raise OptionError(f"{chosen.name} makes no use of the inputs' covariance; leave it out.")
+    if dequantise:
+        source = dequantised(source)
     weights = open_weights(
         source, list([layers] if isinstance(layers, str) else layers or []) or None, conv, base=base
     )
@@ -212,7 +218,9 @@ def edit(
             continue
         matrix = weights[name]
         given = dict(options)
-        covariance = (covariances or {}).get(name)
+        # The parts of a fused weight, such as queries, keys and values, are given the same inputs.
+        known = covariances or {}
+        covariance = known.get(name, known.get(name.partition(":")[0]))
         if covariance is not None and not isinstance(matrix, FactoredMatrix) and spec.matrices == 1:
             given["covariance"] = covariance
         try:

@@ -1,5 +1,6 @@
 """Weights from anywhere: opened lazily, seen as matrices."""
 
+from eigentrail.weights.dequantising import dequantised as dequantised
 from eigentrail.weights.editing import EditedTensors as EditedTensors
 from eigentrail.weights.factored import FactoredMatrix as FactoredMatrix
 from eigentrail.weights.opening import open_store as open_store

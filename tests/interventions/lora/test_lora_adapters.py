@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from eigentrail.errors import OptionError, SourceError
-from eigentrail.interventions.lora import audit, intruders, merge_check, shrink
+from eigentrail.interventions.lora import audit, intruders, merge_check, repair, shrink
 from eigentrail.interventions.lora.adapters import effective_rank, random_cores
 from eigentrail.weights import open_weights
 
@@ -230,3 +230,31 @@ def test_bad_input(tmp_path) -> None:
         intruders({"fc.weight": torch.ones(4, 3)})
     with pytest.raises(SourceError, match="no weight m"):
         intruders({"fc.weight": torch.ones(4, 3)}, adapter=one)
+
+
+@pytest.mark.parametrize("keep", [0.0, 0.4])
+def test_a_planted_intruder_is_taken_out_as_predicted(keep: float, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    w = rng.normal(size=(60, 40))
+    u, v = (np.linalg.qr(rng.normal(size=(n, 1)))[0] for n in w.shape)
+    base = {"fc.weight": torch.from_numpy(w).float(), "same.weight": torch.from_numpy(w.T.copy()).float()}
+    tuned = {**base, "fc.weight": base["fc.weight"] + 40.0 * torch.from_numpy(u @ v.T).float()}
+    for name, tensors in (("base", base), ("tuned", tuned)):
+        save_file(tensors, tmp_path / f"{name}.safetensors")
+    found = repair(tmp_path / "base.safetensors", tmp_path / "tuned.safetensors", keep=keep)
+    [row] = found.table.to_dict(orient="records")
+    assert (row["module"], row["intruders"]) == ("fc", 1)
+    assert row["measured_change"] == pytest.approx(row["relative_change"], rel=1e-5)
+    assert row["distance_measured"] == pytest.approx(row["distance_predicted"], rel=1e-5)
+    assert row["distance_predicted"] < (0.5 + 0.5 * keep) * row["distance_before"]
+    assert row["intruders_left"] == (0 if keep == 0.0 else 1)
+    found.save(tmp_path / "mended.safetensors")
+    written = load_file(tmp_path / "mended.safetensors")
+    assert torch.equal(written["same.weight"], base["same.weight"])
+    singular = torch.linalg.svd(tuned["fc.weight"].double(), full_matrices=False)
+    wanted = tuned["fc.weight"].double() - (1 - keep) * singular[1][0] * torch.outer(
+        singular[0][:, 0], singular[2][0]
+    )
+    torch.testing.assert_close(written["fc.weight"].double(), wanted, rtol=1e-5, atol=1e-5)
+    with pytest.raises(OptionError, match="keep"):
+        repair(base, tuned, keep=1.0)

@@ -53,7 +53,7 @@ def learn(
     try:
         for epoch in range(1, epochs + 1):
             model.train()
-            for places in torch.randperm(len(samples[0]), generator=generator).split(batch):
+            for places in torch.split(torch.randperm(len(samples[0]), generator=generator), batch):
                 optimizer.zero_grad()
                 F.cross_entropy(model(samples[0][places]), samples[1][places]).backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
@@ -80,7 +80,7 @@ def accuracy(model: nn.Module, samples: Samples, batch: int = 2000) -> float:
     Returns:
         The share that is right.
     """
-    parts = zip(samples[0].split(batch), samples[1].split(batch), strict=True)
+    parts = zip(torch.split(samples[0], batch), torch.split(samples[1], batch), strict=True)
     return sum(int((model(x).argmax(1) == y).sum()) for x, y in parts) / len(samples[0])
 
 
@@ -102,7 +102,7 @@ def features_before(
     found: list[torch.Tensor] = []
     hook = layer.register_forward_pre_hook(lambda _, given: found.append(given[0].detach()))
     try:
-        for part in inputs.split(batch):
+        for part in torch.split(inputs, batch):
             model(part)
     finally:
         hook.remove()

@@ -281,7 +281,7 @@ class _Sequence:
             For each weight and each of its leading right singular vectors the share that lies in the subspace of
             gradient projection memory, and what a random vector has there.
         """
-        memory = gradient_memory(self.model, self.tasks[0].train[0][:300], 0.97, self.learned.weights)
+        memory = gradient_memory(self.model, self.tasks[0].train[0][:300], 0.97, list(self.learned.weights))
         rows = []
         for part in memory.protected:
             assert isinstance(part, InputSubspace)
