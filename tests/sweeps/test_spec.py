@@ -134,3 +134,15 @@ def test_another_version_is_refused(carried_out: SweepFolder, monkeypatch: pytes
     monkeypatch.setattr("eigentrail.sweeps.folder.VERSION", "99")
     with pytest.raises(RunError, match="and this is 99"):
         SweepFolder.open(carried_out.path)
+
+
+@pytest.mark.parametrize(
+    "file", sorted((Path(__file__).parents[2] / "examples" / "sweeps").glob("*.toml")), ids=lambda f: f.stem
+)
+def test_the_files_that_come_along_can_be_planned(file: Path) -> None:
+    planned = plan(file)
+    if "steps" in planned.spec.settings:
+        pytest.skip("it counts the samples of a data set that may not be here")
+    points = points_of(planned.spec)
+    assert len(points) == planned.spec.runs and len({one.key for one in points}) == len(points)
+    recorded(planned.spec.record)
