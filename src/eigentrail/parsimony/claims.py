@@ -82,7 +82,9 @@ COMPLETION: tuple[Claim, ...] = (
     Claim("s3-width", _COMPLETION, "Width saves iterations.",
           "iterations at widths 2r, 4r, d", decreasing()),
     Claim("s3-depth-samples", _COMPLETION, "Depth improves sample complexity.",
-          "observed share that is enough at depths 2, 3, 4", decreasing()),
+          "observed share that is enough at depths 2 and 3", decreasing()),
+    Claim("s3-more-depth-samples", _COMPLETION, "Still more depth improves sample complexity further.",
+          "observed share that is enough at depths 3 and 4", decreasing()),
     Claim("s3-overestimate", _COMPLETION, "An overestimated rank recovers as well.",
           "largest error on unobserved entries at rank estimates r, 2r, 5r", less_than(0.011)),
 )  # fmt: skip

@@ -44,7 +44,8 @@ def run(seeds: Sequence[int] = tuple(range(10)), size: Size = "small", masks: in
         rows += trained
     samples = sample_complexity([*seeds, *range(max(seeds) + 1, max(seeds) + 1 + masks - len(seeds))])
     for one, seed in zip(values, seeds, strict=True):
-        one["s3-depth-samples"] = enough(samples[samples.seed == seed])
+        shares = enough(samples[samples.seed == seed])
+        one["s3-depth-samples"], one["s3-more-depth-samples"] = shares[:2], shares[1:]
     noisy = pd.DataFrame([row for seed in seeds for row in _noisy(d, rank, share, seed)])
     return Studied(
         {

@@ -46,7 +46,7 @@ def completion() -> ClaimStudy:
                 "observed",
                 "recovered",
                 "Share of 20 masks from which a 30 x 30 matrix of rank 2 is recovered to 1e-2, by the full network of "
-                "each depth, with 95% intervals (Wilson).",
+                "each depth in 5000 steps from a product with singular values 1e-5, with 95% intervals (Wilson).",
                 by=("depth",),
                 interval=("low", "high"),
                 x_label="observed share of the entries",
