@@ -50,6 +50,17 @@ def test_csv(checkpoint: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert next(r for r in rows if r["name"] == "a.weight")["shape"] == "60x40"
 
 
+def test_without_the_null_it_says_so(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["inspect", str(checkpoint), "--no-null", "--out", str(tmp_path / "o")]) == 0
+    assert "null was not drawn" in " ".join(capsys.readouterr().out.split())
+    assert "null was not drawn" in (tmp_path / "o" / "report.html").read_text()
+    assert run(["inspect", str(checkpoint), "--no-null", "--format", "json"]) == 0
+    layers = json.loads(capsys.readouterr().out)["layers"]
+    assert [one["null_spikes"] for one in layers] == [None, None]
+
+
 def test_out_says_where(checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["inspect", str(checkpoint), "--out", str(tmp_path / "r")]) == 0
     assert "report.html" in capsys.readouterr().err

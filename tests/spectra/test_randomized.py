@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from eigentrail.spectra import Spectrum
+from eigentrail.errors import SpectrumError
+from eigentrail.spectra import Spectrum, randomized
 from eigentrail.spectra.eigenvalues import checked_stack
 from eigentrail.spectra.randomized import shuffled_null, signed_null
 
@@ -69,3 +70,41 @@ def test_random_signs_destroy_a_planted_direction() -> None:
         left += signed_null(planted[None], seed).marchenko_pastur().spikes
     # A spike by chance in 1% of matrices: two in three have probability 3e-4.
     assert left <= 1
+
+
+@pytest.fixture
+def _lanczos(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let matrices of a few hundred columns count as large."""
+    monkeypatch.setattr(randomized, "LARGE", 256)
+
+
+@pytest.mark.usefixtures("_lanczos")
+@pytest.mark.parametrize("shape", [(256, 256), (900, 300)])
+@pytest.mark.parametrize("kind", ["noise", "huge entry", "mean"])
+def test_the_upper_end_of_a_large_shuffle_is_that_of_all_eigenvalues(
+    shape: tuple[int, int], kind: str
+) -> None:
+    w = np.random.default_rng([*shape, len(kind)]).standard_normal(shape)
+    if kind == "huge entry":
+        w[7, 9] = 80.0
+    w += 0.4 * (kind == "mean")
+    stack = checked_stack(w)
+    full, end = shuffled_null(stack, 2), shuffled_null(stack, 2, complete=False)
+    assert full.complete and not end.complete
+    assert end.lambda_max == pytest.approx(full.lambda_max, rel=1e-3)
+    assert end.spikes() == full.spikes() == (kind != "noise")
+    values = np.asarray(Spectrum.from_matrix(w).eigenvalues)
+    # Its own spectrum lies 1/M from the law, that of another draw as far from all eigenvalues.
+    assert end.distance(values) == pytest.approx(full.distance(values), abs=0.02)
+    with pytest.raises(SpectrumError, match="largest eigenvalues"):
+        end.marchenko_pastur()
+
+
+@pytest.mark.usefixtures("_lanczos")
+def test_entries_with_heavy_tails_are_decomposed_in_full_and_many_spikes_of_signs_are_estimated() -> None:
+    heavy = checked_stack(np.random.default_rng(5).standard_t(2.2, (500, 300)))
+    assert shuffled_null(heavy, complete=False).complete
+    rng = np.random.default_rng(6)
+    gains = rng.standard_normal((1, 800, 400)) * np.exp(0.4 * rng.standard_normal((800, 1)))
+    full, end = signed_null(gains).spikes(), signed_null(gains, complete=False).spikes()
+    assert full > 8 and end == pytest.approx(full, abs=4 * (2 * full) ** 0.5)

@@ -113,6 +113,8 @@ def spectrum_arrays(spectrum: Spectrum) -> dict[str, NDArray[Any]]:
     arrays = {"eigenvalues": np.asarray(spectrum.eigenvalues) if groups is None else groups}
     if spectrum.null is not None:
         arrays["null"] = spectrum.null.eigenvalues
+        if spectrum.null.weights is not None:
+            arrays["null_weights"] = spectrum.null.weights
     if spectrum.vectors is not None:
         arrays |= {f"vectors.{k}": v for k, v in spectrum.vectors.arrays().items()}
     return arrays
@@ -132,6 +134,7 @@ def spectrum_meta(spectrum: Spectrum) -> dict[str, Any]:
         "cols": spectrum.cols,
         "matrices": spectrum.matrices,
         "null_seed": None if spectrum.null is None else spectrum.null.seed,
+        "null_mean_square": None if spectrum.null is None else spectrum.null.mean_square,
         "entries": None if spectrum.entries is None else asdict(spectrum.entries),
     }
 
@@ -148,7 +151,15 @@ def rebuild_spectrum(meta: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> S
     """
     null = None
     if "null" in arrays:
-        null = ShuffleNull(arrays["null"], meta["rows"], meta["cols"], meta["matrices"], meta["null_seed"])
+        null = ShuffleNull(
+            arrays["null"],
+            meta["rows"],
+            meta["cols"],
+            meta["matrices"],
+            meta["null_seed"],
+            arrays.get("null_weights"),
+            meta["null_mean_square"],
+        )
     vectors = {k.removeprefix("vectors."): v for k, v in arrays.items() if k.startswith("vectors.")}
     return Spectrum.restored(
         arrays["eigenvalues"],

@@ -56,7 +56,8 @@ def write_spectra(path: Path, spectra: Mapping[str, Spectrum]) -> Path:
         spectra: by name.
 
     Returns:
-        The path. Keys are the names of the matrices, and `null:NAME` for the shuffled matrices; a pool is [k, M].
+        The path. Keys are the names of the matrices, and `null:NAME` for the shuffled matrices, where all of
+        their eigenvalues were computed; a pool is [k, M].
     """
 
     def write(file: IO[bytes]) -> None:
@@ -66,7 +67,7 @@ def write_spectra(path: Path, spectra: Mapping[str, Spectrum]) -> Path:
                 groups = spectrum.groups
                 values = np.asarray(spectrum.eigenvalues) if groups is None or len(groups) == 1 else groups
                 _member(archive, name, values)
-                if spectrum.null is not None:
+                if spectrum.null is not None and spectrum.null.complete:
                     _member(archive, f"null:{name}", spectrum.null.eigenvalues)
 
     return write_bytes(path, write)

@@ -11,6 +11,11 @@ from eigentrail.findings import Finding
 from eigentrail.metrics.framework.contract import DiagnosisOptions
 from eigentrail.metrics.framework.registry import columns
 
+_NO_NULL = (
+    "The shuffled null was not drawn: spikes that single large entries or unequal variances make are not told apart "
+    "from structure."
+)
+
 
 def summarize(rows: list[dict[str, Any]], options: DiagnosisOptions) -> dict[str, Any]:
     """Summarise the rows of an inspection.
@@ -21,7 +26,8 @@ def summarize(rows: list[dict[str, Any]], options: DiagnosisOptions) -> dict[str
 
     Returns:
         `matrices`, `means` (over the layers that have the number), `phases` (label to count), `spikes`,
-        `expected_false_spikes` (level times matrices: what chance alone would give at most).
+        `expected_false_spikes` (level times matrices: what chance alone would give at most), and `notes`, sentences
+        on what was left out.
     """
     means: dict[str, float | None] = {}
     for column in columns().values():
@@ -38,6 +44,7 @@ def summarize(rows: list[dict[str, Any]], options: DiagnosisOptions) -> dict[str
         "phases": dict(phases.most_common()),
         "spikes": sum(r["spikes"] or 0 for r in rows),
         "expected_false_spikes": options.level * len(rows),
+        "notes": [] if options.null else [_NO_NULL],
     }
 
 

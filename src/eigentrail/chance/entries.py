@@ -11,7 +11,13 @@ from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
+import torch
 from jaxtyping import Float64, Int, Shaped
+
+# Up to so many entries layers of one size share a permutation; beyond, gathering by it misses every cache.
+_SHARED = 2**23
+# Entries that are shuffled within the cache.
+_PART = 2**16
 
 
 @lru_cache(maxsize=1)
@@ -23,9 +29,11 @@ def _permutation(size: int, seed: int) -> Int[np.ndarray, " size"]:
         seed: any non-negative integer.
 
     Returns:
-        [size] positions; 64 bits, which numpy gathers faster, where their memory does not matter.
+        [size] positions.
     """
-    positions = np.arange(size, dtype=np.int32 if 2**23 < size < 2**31 else np.int64)
+    if size > _PART:
+        return _dealt(np.arange(size), seed)
+    positions = np.arange(size)
     np.random.default_rng([seed, size]).shuffle(positions)
     return positions
 
@@ -41,7 +49,50 @@ def shuffled(a: Shaped[np.ndarray, "..."], seed: int = 0) -> Shaped[np.ndarray, 
         A new array of the same shape and type.
     """
     flat = np.ravel(a)
-    return np.asarray(flat.take(_permutation(flat.size, seed), mode="clip").reshape(a.shape))
+    if flat.size <= _SHARED:
+        return np.asarray(flat.take(_permutation(flat.size, seed), mode="clip").reshape(a.shape))
+    return _dealt(flat, seed).reshape(a.shape)
+
+
+def _dealt(flat: Shaped[np.ndarray, " size"], seed: int) -> Shaped[np.ndarray, " size"]:
+    """Shuffle many entries: blocks are shuffled in the cache and dealt out to parts, and these shuffled there again.
+
+    How many entries of a block fall to each part is drawn as if each entry chose its part: given these numbers every
+    order is as likely as any other (Rao 1961; Sandelius 1962).
+
+    Args:
+        flat: [size] entries.
+        seed: the order depends on it and on the size only.
+
+    Returns:
+        [size] the entries in another order.
+    """
+    blocks = range(0, flat.size, _PART)
+    parts = len(blocks)
+    rng = np.random.default_rng([seed, flat.size, 8])
+    lengths = np.full(parts, _PART)
+    lengths[-1] = flat.size - blocks[-1]
+    many = rng.multinomial(lengths, np.full(parts, 1.0 / parts))
+    ends = np.cumsum(many.sum(axis=0))
+    places = ends - many.sum(axis=0)
+    # torch draws permutations of this size twice as fast as numpy.
+    generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+
+    def mixed(block: Shaped[np.ndarray, " part"]) -> Shaped[np.ndarray, " part"]:
+        order = torch.randperm(len(block), generator=generator).numpy()
+        return np.asarray(block.take(order, mode="clip"))
+
+    out = np.empty_like(flat)
+    for start, counts in zip(blocks, many, strict=True):
+        block = mixed(flat[start : start + _PART])
+        at = 0
+        for place, count in zip(places.tolist(), counts.tolist(), strict=True):
+            out[place : place + count] = block[at : at + count]
+            at += count
+        places += counts
+    for start, end in zip((0, *ends[:-1]), ends, strict=True):
+        out[start:end] = mixed(out[start:end])
+    return out
 
 
 def shuffled_within(
@@ -72,8 +123,14 @@ def signed(a: Shaped[np.ndarray, "..."], seed: int = 0) -> Shaped[np.ndarray, ".
         A new array of the same shape and type.
     """
     rng = np.random.default_rng([seed, *a.shape, 6])
-    bits = np.unpackbits(np.frombuffer(rng.bytes((a.size + 7) // 8), dtype=np.uint8), count=a.size)
-    return np.asarray(np.where(bits.reshape(a.shape).astype(bool), a, -a))
+    out = np.array(a).reshape(-1)
+    for start in range(0, out.size, _PART):
+        block = out[start : start + _PART]
+        bits = np.unpackbits(
+            np.frombuffer(rng.bytes((block.size + 7) // 8), dtype=np.uint8), count=block.size
+        ).view(bool)
+        np.negative(block, out=block, where=~bits)
+    return out.reshape(a.shape)
 
 
 def gained(

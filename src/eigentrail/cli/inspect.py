@@ -28,6 +28,9 @@ def inspect(
         typer.Option("--jobs", metavar="N", help="At most so many processes; by default one a core."),
     ] = None,
     device: Annotated[str, typer.Option("--device", help="cpu or cuda.")] = "cpu",
+    no_null: Annotated[
+        bool, typer.Option("--no-null", help="Draw no shuffled copies: a third faster for large matrices.")
+    ] = False,
     level: opt.Level = 0.01,
     seed: opt.Seed = 0,
     fail_on: Annotated[
@@ -55,6 +58,7 @@ def inspect(
         bootstrap=bootstrap,
         level=level,
         seed=seed,
+        null=not no_null,
         jobs=jobs,
         device=device,
         out=out,

@@ -147,6 +147,8 @@ def print_inspection(found: Inspection) -> None:
             f"phases: {phases or 'none told'}."
         )
     )
+    for said in summary["notes"]:
+        out.print(Text(said))
     out.print(
         Text(
             "alpha: exponent of the eigenvalue density's tail; edge, max: Marchenko-Pastur edge and largest eigenvalue"

@@ -81,7 +81,8 @@ def spectral_density(spectrum: Spectrum, title: str = "Spectral density") -> go.
 
     Returns:
         Traces named "eigenvalues", "Marchenko-Pastur (null)", "edge", "threshold", "spikes" and, where the
-        spectrum has one, the shuffled matrix: "shuffled (null)" and "largest shuffled".
+        spectrum has one, the shuffled matrix: "shuffled (null)", where all its eigenvalues are there,
+        and "largest shuffled".
     """
     values = to_float64(spectrum.eigenvalues)
     law, reason = law_of(spectrum)
@@ -123,9 +124,10 @@ def spectral_density(spectrum: Spectrum, title: str = "Spectral density") -> go.
         if beyond:
             notes.append(style.note(f"{beyond} more, up to {values[-1]:.3g}", y=0.9))
     if spectrum.null is not None:
-        shuffled, _ = style.histogram(to_float64(spectrum.null.eigenvalues), edges)
-        x, y = style.steps(edges, shuffled)
-        traces.append(style.line(x, y, "shuffled (null)", style.MUTED, width=1.2, hoverinfo="skip"))
+        if spectrum.null.complete:
+            shuffled, _ = style.histogram(to_float64(spectrum.null.eigenvalues), edges)
+            x, y = style.steps(edges, shuffled)
+            traces.append(style.line(x, y, "shuffled (null)", style.MUTED, width=1.2, hoverinfo="skip"))
         largest = float(spectrum.null.lambda_max)
         if largest <= edges[-1]:
             traces.append(
@@ -241,6 +243,6 @@ def density_data(spectrum: Spectrum) -> pd.DataFrame:
         share = (values.size - law.spikes) / values.size
         table["null_density"] = share * to_float64(law.density(centres))
         table["spikes"] = np.histogram(to_float64(law.spike_values), bins=edges)[0]
-    if spectrum.null is not None:
+    if spectrum.null is not None and spectrum.null.complete:
         table["shuffled_density"] = style.histogram(to_float64(spectrum.null.eigenvalues), edges)[0]
     return table

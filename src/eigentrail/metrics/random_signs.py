@@ -19,7 +19,7 @@ from eigentrail.spectra.spectrum import Spectrum
     chance="0 for entries of equal variance.",
     absent="there is no spike to explain, or the null was not asked for",
     order=52,
-    version=2,
+    version=3,
     of_noise=True,
     sort="count",
 )
@@ -37,4 +37,4 @@ def null_signs(spectrum: Spectrum, options: DiagnosisOptions, matrix: Any) -> in
     spectrum.require_width()
     if not options.null or not spectrum.marchenko_pastur(options.level).spikes:
         return None
-    return int(signed_null(matrix, options.seed).marchenko_pastur(options.level).spikes)
+    return signed_null(matrix, options.seed, complete=False).spikes(options.level)

@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from eigentrail.metrics.framework.contract import Column, DiagnosisOptions, metric_group
 from eigentrail.metrics.framework.phrases import LAMBDA, NO_SHUFFLE
-from eigentrail.spectra.randomized import ShuffleNull
 from eigentrail.spectra.spectrum import Spectrum
 
 _GROUP = "Bulk and spikes"
@@ -45,7 +43,8 @@ _SOURCE = "element-wise permutation"
     Column(
         "null_distance",
         label="Distance to shuffled",
-        meaning="Kolmogorov-Smirnov distance between the spectrum and that of the matrix with shuffled entries.",
+        meaning="Kolmogorov-Smirnov distance between the spectrum and that of the matrix with shuffled entries (from "
+        "order 2048 on, with the law that their spectrum follows).",
         group=_GROUP,
         units="0 (same) to 1",
         source=_SOURCE,
@@ -53,6 +52,7 @@ _SOURCE = "element-wise permutation"
         absent=NO_SHUFFLE,
     ),
     order=50,
+    version=2,
     of_noise=True,
 )
 def shuffled(spectrum: Spectrum, options: DiagnosisOptions) -> dict[str, Any]:
@@ -68,17 +68,9 @@ def shuffled(spectrum: Spectrum, options: DiagnosisOptions) -> dict[str, Any]:
     null = spectrum.null
     if null is None:
         return {}
+    values = np.asarray(spectrum.eigenvalues)
     return {
-        "null_spikes": null.marchenko_pastur(options.level).spikes,
+        "null_spikes": null.spikes(options.level),
         "null_lambda_max": null.lambda_max,
-        "null_distance": _distance(np.asarray(spectrum.eigenvalues), null),
+        "null_distance": null.distance(values, options.level),
     }
-
-
-def _distance(values: NDArray[Any], null: ShuffleNull) -> float | None:
-    other = null.eigenvalues
-    if len(other) != len(values):
-        return None
-    below = np.searchsorted(other, values, side="right") / len(other)
-    ranks = np.arange(1, len(values) + 1) / len(values)
-    return float(max(np.abs(below - ranks).max(), np.abs(below - ranks + 1 / len(values)).max()))

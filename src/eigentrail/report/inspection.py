@@ -142,7 +142,12 @@ def inspection_page(
             "matrices",
             "All matrices",
             (DataTable(table, ESSENTIALS, ("phase", "kind"), order, "layers"), deck),
-            "Click a row, or press Enter on it, for the figures of that matrix. Headings sort.",
+            " ".join(
+                (
+                    "Click a row, or press Enter on it, for the figures of that matrix. Headings sort.",
+                    *summary.get("notes", ()),
+                )
+            ),
             nav="Layers",
         ),
         *question_sections(table),
@@ -199,11 +204,11 @@ def summary_items(summary: Mapping[str, Any]) -> tuple[Item, ...]:
         summary: numbers, texts, tables of such by name, and lists.
 
     Returns:
-        A block for the single values and one for each table; `attention` has a section of its own.
+        A block for the single values and one for each table; `attention` and `notes` stand elsewhere.
     """
     single, blocks = [], []
     for key, value in summary.items():
-        if key == "attention":
+        if key in {"attention", "notes"}:
             continue
         if isinstance(value, Mapping):
             facts = tuple(

@@ -2,7 +2,7 @@
 
 The Gram matrix in float64 with a symmetric eigensolver is about 2.5 times faster than singular values, and more exact
 than float32 singular values. It squares the condition number, so matrices whose smallest singular value drowns in
-that square are done again by a float64 SVD. Vectors come from the tridiagonal form that the eigenvalues needed anyway.
+that square are done again by a float64 SVD.
 """
 
 from __future__ import annotations

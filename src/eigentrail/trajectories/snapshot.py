@@ -79,7 +79,9 @@ def snapshot(stack: Shaped[np.ndarray, "k n m"], level: float, keep: int) -> Sna
         pooled = len(checked) > 1
         parts = decompose_checked(checked, 0 if pooled else keep)
         bare = Decomposition(parts.groups, parts.rows, parts.cols, None)
-        spectrum = Spectrum.from_decomposition(bare, entry_statistics(checked), shuffled_null(checked))
+        spectrum = Spectrum.from_decomposition(
+            bare, entry_statistics(checked), shuffled_null(checked, complete=False)
+        )
         options = DiagnosisOptions(level=level)
         row = diagnose_spectrum(spectrum, options, matrix=checked, only=metrics_over_time()).row
     except (LayerError, SpectrumError) as error:

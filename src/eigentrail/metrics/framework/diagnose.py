@@ -16,10 +16,11 @@ from eigentrail.metrics.framework.contract import DiagnosisOptions, Metric
 from eigentrail.metrics.framework.registry import metrics
 from eigentrail.spectra.eigenvalues import checked_stack, decompose, decompose_checked
 from eigentrail.spectra.entry_statistics import entry_statistics
-from eigentrail.spectra.randomized import shuffled_null
+from eigentrail.spectra.randomized import LARGE, shuffled_null
 from eigentrail.spectra.spectrum import Spectrum
 
-# From this order on, the data and its shuffled null are decomposed side by side in two threads.
+# From this order on, the data and its shuffled null are decomposed side by side in two threads; from `LARGE` on
+# one after the other, for the memory.
 _SIDE_BY_SIDE = 256
 
 
@@ -54,8 +55,8 @@ def diagnose(w: Any, options: DiagnosisOptions | None = None) -> Diagnosis:
     if is_tensor(w) and w.device.type != "cpu":
         parts = decompose(w, options.leading)
         entries = entry_statistics(stack)
-        null = shuffled_null(stack, options.seed) if options.null else None
-    elif options.null and stack.shape[2] >= _SIDE_BY_SIDE:
+        null = shuffled_null(stack, options.seed, complete=False) if options.null else None
+    elif options.null and _SIDE_BY_SIDE <= stack.shape[2] < LARGE:
         with ThreadPoolExecutor(1) as pool:
             shuffled = pool.submit(shuffled_null, stack, options.seed)
             counted = pool.submit(entry_statistics, stack)
@@ -63,7 +64,7 @@ def diagnose(w: Any, options: DiagnosisOptions | None = None) -> Diagnosis:
             null, entries = shuffled.result(), counted.result()
     else:
         parts = decompose_checked(stack, options.leading)
-        null = shuffled_null(stack, options.seed) if options.null else None
+        null = shuffled_null(stack, options.seed, complete=False) if options.null else None
         entries = entry_statistics(stack)
     return diagnose_spectrum(Spectrum.from_decomposition(parts, entries, null), options, matrix=stack)
 

@@ -1,0 +1,169 @@
+"""One layer of a language model, and what else comes with models of many billions of weights.
+
+OMP_NUM_THREADS=1 python benchmarks/bench_language_model.py [--only NAME]... [--side 4096]
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import scipy.linalg
+import torch
+from safetensors.torch import save_file
+
+import eigentrail as et
+from sidebyside import machine, once
+
+SHAPES = {
+    "q_proj": (1.0, 1.0),
+    "k_proj": (0.25, 1.0),
+    "v_proj": (0.25, 1.0),
+    "o_proj": (1.0, 1.0),
+    "gate_proj": (3.5, 1.0),
+    "up_proj": (3.5, 1.0),
+    "down_proj": (1.0, 3.5),
+}
+
+
+def layer(folder: Path, side: int) -> Path:
+    """One Llama layer in bfloat16, 218M weights at side 4096, with planted spikes and a tail of row gains."""
+    path = folder / f"layer{side}.safetensors"
+    generator = torch.Generator().manual_seed(0)
+    tensors = {}
+    for name, (out, inner) in SHAPES.items():
+        rows, cols = int(out * side), int(inner * side)
+        w = torch.randn(rows, cols, generator=generator)
+        left, right = (torch.linalg.qr(torch.randn(n, 8, generator=generator)).Q for n in (rows, cols))
+        w += (left * torch.linspace(2.5, 5.0, 8) * max(rows, cols) ** 0.5) @ right.T
+        tensors[f"model.layers.0.{name}.weight"] = (0.02 * w).bfloat16()
+    save_file(tensors, path)
+    return path
+
+
+def eigendecompositions(side: int) -> float:
+    """CPU seconds of scipy's eigenvalues of one layer's Gram matrices in float64, nothing else."""
+    orders = [min(int(a * side), int(b * side)) for a, b in SHAPES.values()]
+    known: dict[int, float] = {}
+    for order in set(orders):
+        a = np.random.default_rng(order).standard_normal((order, order))
+        g = a.T @ a
+        known[order] = once(lambda g=g: scipy.linalg.eigvalsh(g, check_finite=False)).cpu  # type: ignore[misc]
+    return sum(known[order] for order in orders)
+
+
+def in_process(code: str) -> tuple[float, float, float]:
+    """CPU seconds, wall seconds and MB above the import of some code in a process of its own."""
+    text = (
+        "import resource, time, torch, eigentrail as et\n"
+        "from eigentrail.api.inspection import inspect\n"
+        "et.inspect({'w.weight': torch.randn(64, 32)}, progress=False)\n"
+        "top = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
+        "m, c, w = top(), time.process_time(), time.perf_counter()\n"
+        f"{code}\n"
+        "print('MEASURED', time.process_time() - c, time.perf_counter() - w, top() - m)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)
+    line = next(x for x in done.stdout.splitlines() if x.startswith("MEASURED"))
+    cpu, wall, memory = map(float, line.split()[1:])
+    return cpu, wall, memory
+
+
+def llama(folder: Path, side: int) -> None:
+    """Default, --no-null and --fast against the eigendecompositions; memory."""
+    path = layer(folder, side)
+    alone = eigendecompositions(side)
+    largest = 3.5 * side * side * 4 / 2**20
+    print(f"eigendecompositions alone, side {side}: {alone:.1f} s")
+    for name, options in (("default", ""), ("--no-null", ", null=False"), ("--fast", ", fast=True")):
+        cpu, wall, memory = in_process(f"et.inspect({str(path)!r}, jobs=1, progress=False{options})")
+        print(
+            f"| one Llama layer, side {side}, {name} | {cpu:.1f} s CPU, {wall:.1f} s wall | {alone:.1f} s | "
+            f"**{cpu / alone:.2f}** | {memory:.0f} MB, {memory / largest:.2f} x the largest matrix |"
+        )
+
+
+def embedding(folder: Path, rows: int, cols: int) -> None:
+    """An embedding against its Gram matrix and eigenvalues."""
+    path = folder / "embedding.safetensors"
+    w = (0.02 * torch.randn(rows, cols, generator=torch.Generator().manual_seed(1))).bfloat16()
+    save_file({"embed_tokens.weight": w}, path)
+
+    def plain() -> None:
+        g = np.zeros((cols, cols))
+        for start in range(0, rows, 1024):
+            block = w[start : start + 1024].double().numpy()
+            g += block.T @ block
+        scipy.linalg.eigvalsh(g, overwrite_a=True, check_finite=False)
+
+    other = once(plain).cpu
+    del w
+    cpu, wall, memory = in_process(f"et.inspect({str(path)!r}, jobs=1, progress=False)")
+    print(
+        f"| embedding {rows} x {cols} in bfloat16 | {cpu:.1f} s CPU, {wall:.1f} s wall | {other:.1f} s | "
+        f"**{cpu / other:.2f}** | {memory:.0f} MB |"
+    )
+
+
+def adapter(folder: Path) -> None:
+    """An adapter of rank 16 on 224 matrices of 4096 x 4096."""
+    path = folder / "adapter_model.safetensors"
+    generator = torch.Generator().manual_seed(2)
+    tensors = {}
+    for i in range(224):
+        name = f"base_model.model.model.layers.{i // 7}.m{i % 7}"
+        tensors[f"{name}.lora_A.weight"] = torch.randn(16, 4096, generator=generator).bfloat16()
+        tensors[f"{name}.lora_B.weight"] = torch.randn(4096, 16, generator=generator).bfloat16()
+    save_file(tensors, path)
+    cpu, wall, memory = in_process(f"et.inspect({str(path)!r}, jobs=1, progress=False)")
+    print(
+        f"| adapter of rank 16 on 224 matrices | {cpu:.1f} s CPU, {wall:.1f} s wall | | | {memory:.0f} MB |"
+    )
+
+
+def opening(folder: Path) -> None:
+    """Opening many tensors, and many adapter pairs."""
+    for many in (10_000, 20_000, 40_000):
+        path = folder / f"many{many}.safetensors"
+        save_file({f"layers.{i}.mlp.weight": torch.zeros(4, 4) for i in range(many)}, path)
+        print(f"| opening {many} tensors | {once(lambda p=path: et.open_weights(str(p))).cpu:.2f} s CPU |")  # type: ignore[misc]
+    for many in (1000, 2000, 4000):
+        path = folder / f"pairs{many}.safetensors"
+        tensors = {}
+        for i in range(many):
+            tensors[f"base_model.model.layers.{i}.q.lora_A.weight"] = torch.zeros(2, 8)
+            tensors[f"base_model.model.layers.{i}.q.lora_B.weight"] = torch.zeros(8, 2)
+        save_file(tensors, path)
+        print(
+            f"| opening {many} adapter pairs | {once(lambda p=path: et.open_weights(str(p))).cpu:.2f} s CPU |"
+        )  # type: ignore[misc]
+
+
+def main() -> None:
+    """Print the rows."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    names = ("llama", "embedding", "adapter", "opening")
+    parser.add_argument("--only", choices=names, action="append")
+    parser.add_argument("--side", type=int, default=4096, help="of the layer; 4096 is Llama's")
+    parser.add_argument("--rows", type=int, default=128_256, help="of the embedding")
+    given = parser.parse_args()
+    print(machine(), f"{torch.get_num_threads()} threads")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for one in given.only or names:
+            if one == "llama":
+                llama(folder, given.side)
+            elif one == "embedding":
+                embedding(folder, given.rows, given.side)
+            elif one == "adapter":
+                adapter(folder)
+            else:
+                opening(folder)
+
+
+if __name__ == "__main__":
+    main()
