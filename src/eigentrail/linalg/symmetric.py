@@ -66,7 +66,7 @@ def _in_two_stages(
     # The transpose of Fortran order is torch's order: what is below the diagonal there is above it here.
     try:
         values = torch.linalg.eigvalsh(torch.from_numpy(g.T), UPLO="U").numpy()
-    except torch.linalg.LinAlgError as error:
+    except torch.linalg.LinAlgError as error:  # type: ignore[attr-defined]
         raise SpectrumError(_no_convergence(len(g))) from error
     if k == 0:
         return values, np.empty((len(g), 0))
