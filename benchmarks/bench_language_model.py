@@ -74,12 +74,12 @@ def in_process(code: str) -> tuple[float, float, float]:
 
 
 def llama(folder: Path, side: int) -> None:
-    """Default, --no-null and --fast against the eigendecompositions; memory."""
+    """Default and --no-null against the eigendecompositions; memory."""
     path = layer(folder, side)
     alone = eigendecompositions(side)
     largest = 3.5 * side * side * 4 / 2**20
     print(f"eigendecompositions alone, side {side}: {alone:.1f} s")
-    for name, options in (("default", ""), ("--no-null", ", null=False"), ("--fast", ", fast=True")):
+    for name, options in (("default", ""), ("--no-null", ", null=False")):
         cpu, wall, memory = in_process(f"et.inspect({str(path)!r}, jobs=1, progress=False{options})")
         print(
             f"| one Llama layer, side {side}, {name} | {cpu:.1f} s CPU, {wall:.1f} s wall | {alone:.1f} s | "
