@@ -24,6 +24,8 @@ from eigentrail.report.inspection import number_fact
 from eigentrail.report.left_out import left_out_section
 from eigentrail.report.page import render
 from eigentrail.report.run_story import RunStory, about_items, headline, labelled
+from eigentrail.report.runs_compared import runs_section
+from eigentrail.report.runs_compared import title as compared_title
 from eigentrail.report.sections import DataTable, Deck, Facts, Item, Page, Plot, Prose, Section
 
 ESSENTIALS = (
@@ -111,12 +113,22 @@ def run_page(stories: Sequence[RunStory], first: Sequence[Section] = ()) -> str:
     terms: tuple[str, ...] = ()
     picture: list[Item] = []
     sections = [*first]
+    if len(known) > 1:
+        sections.append(runs_section(known))
     if layers:
         table = layer_table(known)
         terms = tuple(map(str, table.columns))
         story, name, node = layers[leading_layer(table)]
         values, density = main_plots(node, file_stem(story.named(name)), story.named(name))
         picture = [values]
+        if len(known) > 1:
+            # The same layer of all runs in one figure, a colour for each run.
+            of = [one for one in layers if one[1] == name][:_MOST_CURVES]
+            spikes = _number_plot("spikes", of, by_run=True, layer=name)
+            picture = [
+                replace(spikes, stem=f"key-{spikes.stem}"),
+                replace(_sorted_plot(of, by_run=True, layer=name), stem=f"key-sorted-{spikes.stem}"),
+            ]
     sections.append(answers_section(known, layers, picture))
     sections.append(learning_section(known))
     if layers:
@@ -130,7 +142,7 @@ def run_page(stories: Sequence[RunStory], first: Sequence[Section] = ()) -> str:
     left = left_out_section(known)
     sections.append(replace(left, nav="Left out", folded=True))
     sections.append(about_section(known))
-    title = headline(known[0].run, short=True) if len(known) == 1 else f"{len(known)} trainings compared"
+    title = headline(known[0].run, short=True) if len(known) == 1 else compared_title(known)
     source = "   ·   ".join(str(story.run.path) for story in known)
     return render(Page(title, source, tuple(sections), (*terms, *result_terms(known))))
 

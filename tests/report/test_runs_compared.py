@@ -1,0 +1,53 @@
+"""A page of several runs begins with what differs between them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from eigentrail.report.run_story import RunStory, labelled
+from eigentrail.report.runs_compared import differing, runs_section, title
+from eigentrail.runs import Recorder, open_run
+
+
+def story(path: Path, accuracy: float | None, seed: int, rate: float) -> RunStory:
+    model = nn.Linear(6, 4)
+    about: dict[str, Any] = {"training": {"lr": rate, "epochs": 2}}
+    with Recorder(model, path, report=None, seed=seed, notes=about) as recorder:
+        with torch.no_grad():
+            model.weight += 0.1
+        recorder.step(loss=0.5, **({} if accuracy is None else {"test_accuracy": accuracy}))
+    return RunStory(open_run(path), {})
+
+
+def test_the_table_holds_what_differs_and_how_the_runs_ended(tmp_path: Path) -> None:
+    ends = ((0.9, 0, 0.1), (0.97, 1, 0.1), (0.91, 2, 0.2))
+    stories = labelled([story(tmp_path / f"run{n}", *end) for n, end in enumerate(ends)])
+    (grid,) = runs_section(stories).items
+    assert grid.headings == ("run", "Learning rate", "Seed", "Final test accuracy")
+    assert [cells for cells, _ in grid.rows] == [
+        ("run0", "0.100", "0", "0.900"),
+        ("run1", "0.100", "1", "0.970"),
+        ("run2", "0.200", "2", "0.910"),
+    ]
+    assert title(stories) == (
+        "3 trainings compared: test accuracy 0.900 to 0.970; they differ in learning rate, seed"
+    )
+
+
+def test_what_a_run_lacks_is_no_value_of_another(tmp_path: Path) -> None:
+    stories = labelled([story(tmp_path / "a", 0.9, 0, 0.1), story(tmp_path / "b", None, 0, 0.1)])
+    (grid,) = runs_section(stories).items
+    assert grid.headings == ("run", "Final test accuracy")
+    assert [cells[1] for cells, _ in grid.rows] == ["0.900", "—"]
+    # The loss is what both have.
+    assert title(stories) == "2 trainings compared: loss 0.500"
+
+
+@pytest.mark.parametrize("facts", [[{"Status": "finished"}] * 2, [{}, {}]])
+def test_equal_runs_have_nothing_that_differs(facts: list[dict[str, str]]) -> None:
+    assert differing(facts) == []
