@@ -28,7 +28,6 @@ def acc_k() -> Study:
     return Study(
         mini_alexnet_s0.preset(),
         changes={"digits": {"epochs": 20}, OTHER: {"epochs": 8}},
-        chosen={OTHER: "few epochs, because five seeds are trained"},
         only=("evolution",),
         analyses=("acc-k",),
         analysed=layers,

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @recipe(
     "permuted-mnist",
-    source="Saha 2021",
+    source="S1 7.7, its rivals",
     minutes="10 minutes; full: 1 day",
     disk="1 MB",
 )
