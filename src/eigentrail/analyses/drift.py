@@ -32,7 +32,7 @@ def _findings(row: Row) -> Iterable[Finding]:
     times = beside.observed / beside.median if beside.median > 0 else float("inf")
     decay = " with the same weight decay" if row["decayed"] else ""
     far = f"{times:.3g} times as far (squared) as random walks{decay}"
-    norm = row.node["norm"]
+    norm = row.node.dataset["norm"]
     yield finding(
         row,
         _QUESTION,

@@ -39,10 +39,10 @@ def lower_threshold(
     each = level if matrices == 1 else float(-np.expm1(np.log1p(-level) / matrices))
     surplus = -float(np.log1p(-each))
     if rows == cols:  # P(N lambda' > x) = exp(-x / 2 - sqrt x), lambda' an eigenvalue of W^T W
-        return sigma**2 * ((1.0 + 2.0 * surplus) ** 0.5 - 1.0) ** 2 / (rows * cols)
+        return float(sigma**2 * ((1.0 + 2.0 * surplus) ** 0.5 - 1.0) ** 2 / (rows * cols))
     if rows - cols < _SOFT:  # P(M lambda' > x) = exp(-x / 2)
         return sigma**2 * 2.0 * surplus / (rows * cols)
     root_n, root_m = (rows - 0.5) ** 0.5, (cols - 0.5) ** 0.5
     centre = (root_n - root_m) ** 2
     scale = (root_n - root_m) * (1.0 / root_m - 1.0 / root_n) ** (1.0 / 3.0) / centre
-    return sigma**2 * float(np.exp(scale**2 / 8.0 - scale * tracy_widom.isf(each))) * centre / rows
+    return float(sigma**2 * np.exp(scale**2 / 8.0 - scale * tracy_widom.isf(each)) * centre / rows)

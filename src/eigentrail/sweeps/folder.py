@@ -222,7 +222,7 @@ def stored(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _is_number(column: pd.Series[Any]) -> bool:
-    return pd.api.types.is_numeric_dtype(column)
+    return bool(pd.api.types.is_numeric_dtype(column))
 
 
 def _shown(value: Any) -> Any:

@@ -81,7 +81,7 @@ def average_rank(
         TrajectoryError: no step has all matrices.
     """
     nodes = tree.children.values() if isinstance(tree, xr.DataTree) else tree
-    every = [node["every"].to_dataset(inherit=False) for node in nodes]
+    every = [node["every"].dataset for node in nodes]
     steps = every[0]["step"].values if every else np.zeros(0, dtype=np.int64)
     for one in every[1:]:
         steps = np.intersect1d(steps, one["step"].values)

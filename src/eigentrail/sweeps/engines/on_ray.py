@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -47,7 +48,7 @@ class OnRay:
                     address=address,
                     runtime_env={"env_vars": variables | {"OMP_NUM_THREADS": "1"}},
                     log_to_driver=False,
-                    logging_level="ERROR",
+                    logging_level=logging.ERROR,
                 )
             except Exception as error:  # Ray has no base class for what may go wrong here
                 raise OptionError(
