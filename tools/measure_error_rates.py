@@ -638,7 +638,7 @@ def page(table: pd.DataFrame) -> str:
 
     unstated = table["stated"].isna()
     nothing, planted = table[~table["planted"] & ~unstated], table[table["planted"]]
-    dates = f"{table['date'].min()} to {table['date'].max()}"
+    dates = " to ".join(dict.fromkeys([str(table["date"].min()), str(table["date"].max())]))
     return "\n".join(
         [
             "# How often a statement is wrong, and how much it sees",

@@ -65,7 +65,7 @@ def _findings(row: Row) -> Iterable[Finding]:
         f"{circle.median:.2f} in the median, lines less too.",
         no=no,
         also=beyond_lines,
-        detail=f"From {since}, {row['steps']} steps.",
+        detail=f"From {since}, {row['steps']:.0f} steps.",
     )
 
 

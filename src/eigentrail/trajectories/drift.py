@@ -91,9 +91,12 @@ class Drift:
         if compared is None:
             return f"{about}; without a null it is not known what chance would give."
         told = float(np.quantile(walk.null, 1.0 - 0.5 * LEVEL)) / walk.expected
+        # Of so few walks not even the farthest is rare.
+        few = 2.0 / (compared.draws + 1) > LEVEL
         beside = (
             f"its squared displacement is {walk.times:.2g} times that of a random walk; {compared.above} of "
-            f"{compared.draws} walks get farther, and {told:.2g} times would be told"
+            f"{compared.draws} walks get farther, "
+            + ("which are too few to tell" if few else f"and {told:.2g} times would be told")
         )
         if compared.beyond and walk.times > 1.0:
             return f"The weights drift: {about} ({beside})."
