@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+import eigentrail as et
 from eigentrail.api.compared_layer import comparison_columns
 from eigentrail.api.inspection import table_columns
 from eigentrail.cli.app import run as call_eigentrail
@@ -40,6 +41,8 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
         check=True,
         timeout=300,
     )
+    # What the README's first command leaves, of one epoch.
+    et.train("mlp50", "digits", folder / "runs" / "mlp50-digits-s0", epochs=1, lr=0.1, progress=False)
     return folder
 
 
