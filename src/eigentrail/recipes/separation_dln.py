@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 @recipe(
     "separation-dln",
     source="S3 part 3",
-    minutes="1 minute; full: 3 minutes",
+    minutes="1 minute; full: 1 minute",
     disk="1 MB",
 )
 def separation_dln() -> ClaimStudy:
