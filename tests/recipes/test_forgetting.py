@@ -11,7 +11,9 @@ import torch
 from torch import nn
 
 from eigentrail.data import load
+from eigentrail.figures.of_table import draw
 from eigentrail.findings import Verdict
+from eigentrail.recipes import recipes
 from eigentrail.recipes.experiments.forgetting import permutations, two_tasks
 from eigentrail.recipes.experiments.forgetting.claims import claims
 from eigentrail.recipes.experiments.forgetting.learning import accuracy, features_before, learn
@@ -72,6 +74,8 @@ def test_every_way_is_gone_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert set(tables["summary"]["floor"]) == {0.1}
     assert ((tables["overlap"]["share"] >= 0) & (tables["overlap"]["share"] <= 1 + 1e-6)).all()
     assert len({one.claim.id for one in results}) == len(results) == 11
+    for figure in recipes()["forgetting"].plan.figures:
+        assert len(draw(figure, tables[figure.table]).data)
 
 
 def test_gains_are_those_of_the_same_seed() -> None:
@@ -114,6 +118,8 @@ def test_permutations_are_learned_one_after_the_other(monkeypatch: pytest.Monkey
     # The strength of the first seed is that of the others.
     assert (runs.groupby("way")["strength"].nunique() == 1).all()
     assert len(tables["tasks"]) == 2 * 2 * len(permutations.CHOSEN)
+    for figure in recipes()["permuted-mnist"].plan.figures:
+        assert len(draw(figure, tables[figure.table]).data)
     published = {one.claim.id: one.claim.rule.text for one in results}
     assert published["permuted-gpm"] == "equals 0.9391 within 0.01"
     assert (

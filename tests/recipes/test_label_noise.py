@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from eigentrail.figures.of_table import draw
 from eigentrail.findings import Verdict
+from eigentrail.recipes import recipes
 from eigentrail.recipes.experiments import label_noise
 
 
@@ -27,6 +29,8 @@ def test_it_runs_and_edits_all_studied_weights(monkeypatch: pytest.MonkeyPatch) 
     assert {"as trained", "denoised", "cut to the spikes", "90% of the energy"} <= set(ways)
     assert (tables["hessian"]["eigenvalue"] > 0).all() and len(tables["hessian"]) == 4
     assert len({one.claim.id for one in results}) == len(results)
+    for figure in recipes()["label-noise"].plan.figures:
+        assert len(draw(figure, tables[figure.table]).data)
 
 
 def test_planted_shifts_decide() -> None:
