@@ -50,5 +50,6 @@ def refuse(number: int) -> None:
 
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_errors_come_through(jobs: int) -> None:
-    with pytest.raises(EigentrailError, match="0 will not do"):
+    # Of two that fail at the same time either may be the first.
+    with pytest.raises(EigentrailError, match=r"^[01] will not do"):
         list(in_parallel(refuse, [(0,), (1,)], jobs=jobs))

@@ -79,7 +79,7 @@ def test_old_names_are_answered_with_the_new_ones(before: str, now: str) -> None
 @pytest.mark.parametrize("full", [True, False])
 def test_the_studies_of_s0_train_its_network_at_both_sizes(tmp_path: Path, full: bool) -> None:
     of_s0 = [one for one in STUDIES.values() if one.source.startswith("S0")]
-    assert {one.name for one in of_s0} == {"mini-alexnet-s0", "class-swap", "geodesic"}
+    assert {one.name for one in of_s0} == {"mini-alexnet-s0", "class-swap", "geodesic", "acc-k"}
     assert {one.network for one in of_s0} == {"mini-alexnet-s0"}
     run = run_study(
         recipes()["mini-alexnet-s0"], tmp_path / "run", "digits", epochs=1, full=full, progress=False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -84,10 +85,15 @@ def test_settings_of_a_transformers_network():
     assert store.modules["transformer.h.0.attn.c_attn.weight"].class_name == "Conv1D"
 
 
-@pytest.mark.parametrize("source", [nn.ReLU(), {}, {"epoch": 3}, 5, torch.ones(2, 2), None])
+@pytest.mark.parametrize("source", [nn.ReLU(), {}, {"epoch": 3}, 5, [], [3, "a"], None])
 def test_nothing_to_open(source):
     with pytest.raises(SourceError, match="give"):
         open_store(source)
+
+
+def test_one_matrix_and_a_list_of_them_have_plain_names():
+    assert list(open_store(torch.ones(2, 3)).entries) == ["weight"]
+    assert list(open_store([torch.ones(2, 3), np.ones((4, 2))]).entries) == ["0", "1"]
 
 
 def test_fingerprint_follows_the_numbers():

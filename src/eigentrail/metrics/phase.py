@@ -56,7 +56,7 @@ def phase(spectrum: Spectrum) -> dict[str, Any]:
         raise SpectrumError(
             "no phase: all singular values are nearly equal, the spectrum is narrower than noise"
         )
-    if (few := too_few(len(spectrum) // spectrum.matrices)) is not None:
+    if (few := too_few(len(spectrum))) is not None:
         raise few
     try:
         found = spectrum.phase()

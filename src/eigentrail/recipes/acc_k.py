@@ -28,6 +28,10 @@ def acc_k() -> Study:
     return Study(
         mini_alexnet_s0.preset(),
         changes={"digits": {"epochs": 20}, OTHER: {"epochs": 8}},
+        chosen={
+            "digits": "20 epochs on the digits, so that two cores carry five seeds",
+            OTHER: "8 epochs, so that two cores carry five seeds",
+        },
         only=("evolution",),
         analyses=("acc-k",),
         analysed=layers,

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 @recipe(
     "collapse",
     source="S3 part 1",
+    data="digits",
+    source_data="fashion-mnist",
     minutes="1 minute; full: 10 minutes",
     disk="1 MB",
 )

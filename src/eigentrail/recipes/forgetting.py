@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 @recipe(
     "forgetting",
     source="S1 7.7",
+    network="lenet",
+    data="digits",
+    source_data="cifar10",
     minutes="5 minutes; full: 5 days",
     disk="1 MB",
 )

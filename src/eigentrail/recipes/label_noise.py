@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 @recipe(
     "label-noise",
     source="S1 8.2",
+    network="mlp256",
+    data="digits",
+    source_data="fashion-mnist",
     minutes="5 minutes; full: 6 hours",
     disk="1 MB",
 )

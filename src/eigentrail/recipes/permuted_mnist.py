@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 @recipe(
     "permuted-mnist",
     source="S1 7.7, its rivals",
+    data="mnist",
     minutes="10 minutes; full: 1 day",
     disk="1 MB",
 )

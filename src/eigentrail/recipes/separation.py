@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 @recipe(
     "separation",
     source="S3 part 3",
+    data="separable",
     minutes="2 minutes; full: 30 minutes, needs MNIST and Fashion-MNIST",
     disk="1 MB",
 )

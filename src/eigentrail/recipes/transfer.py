@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 @recipe(
     "transfer",
     source="S3 part 1",
+    network="lenet",
+    data="digits",
+    source_data="fashion-mnist",
     minutes="4 minutes; full: 2 hours",
     disk="1 MB",
 )

@@ -96,8 +96,8 @@ def _weight(layout: Layout, look: Look, plan: Decoding) -> tuple[TensorEntry, So
         look.weight,
         plan.tensors[1:],
         decode,
-        fixed=f"its numbers are quantised ({plan.dtype} codes with scales); ask for dequantising, or load the model in "
-        "bfloat16 and save it first",
+        fixed=f"its numbers are quantised ({plan.dtype} codes with scales); ask for dequantise=True "
+        "(--dequantise), or load the model in bfloat16 and save it first",
         stored=plan.tensors[0],
         stacked=plan.stacked,
     )
