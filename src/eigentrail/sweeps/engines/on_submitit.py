@@ -32,12 +32,12 @@ class OnSubmitit:
     """
 
     def __init__(self, kind: str, options: Mapping[str, Any]) -> None:
+        if kind not in {"", "local"}:
+            raise OptionError(f'--cluster slurm:{kind} is unknown: give "slurm" or "slurm:local"')
         try:
             import submitit
         except ImportError as error:
             raise OptionError('--cluster slurm needs submitit: pip install "eigentrail[slurm]"') from error
-        if kind not in {"", "local"}:
-            raise OptionError(f'--cluster slurm:{kind} is unknown: give "slurm" or "slurm:local"')
         self.name = f"slurm ({kind})" if kind else "slurm"
         self._kind, self._options, self._submitit = kind or "slurm", dict(options), submitit
         self._jobs: list[Any] = []
