@@ -257,6 +257,7 @@ def test_unasked_only_what_takes_seconds_is_made(tmp_path: Path) -> None:
     assert made(fresh, "pca", budget=0.0).table["name"].tolist() == ["a", "b"]
 
 
+@pytest.mark.slow
 def test_several_runs_on_a_page_share_what_takes_seconds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -71,7 +71,7 @@ def test_updates_of_noise_have_no_rank_and_no_role() -> None:
     assert verdicts.count(Verdict.YES) == 0  # equal shares
 
 
-@pytest.mark.parametrize("narrow", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("narrow", [torch.bfloat16, pytest.param(torch.float16, marks=pytest.mark.slow)])
 def test_rounding_has_not_moved_whatever_the_file_calls_itself(narrow: torch.dtype) -> None:
     before = network(0)
     for after in (

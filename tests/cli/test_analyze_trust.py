@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import eigentrail as et
+from eigentrail.cli.app import run
 from eigentrail.errors import DataError, OptionError, RunError
 from eigentrail.evaluation.of_run import samples_of
 
@@ -98,10 +99,9 @@ def test_a_share_of_time_is_no_less_than_nothing(folder: Path) -> None:
             et.analyze(folder / "run", share=share, progress=False)
 
 
-def test_json_says_what_was_left_out(folder: Path) -> None:
-    document = json.loads(
-        call(folder, "analyze", "run", "--only", "evolution,pca", "--format", "json").stdout
-    )
+def test_json_says_what_was_left_out(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["analyze", str(folder / "run"), "--only", "evolution,pca", "--format", "json"]) == 0
+    document = json.loads(capsys.readouterr().out)
     assert set(document["skipped"]) == {"evolution", "pca"}
     found = et.analyze(folder / "run", only=["evolution"], progress=False)
     assert document["skipped"]["evolution"] == [one.to_dict() for one in found.skipped["evolution"]]

@@ -31,7 +31,7 @@ def studied(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, str]:
         patch.delenv("EIGENTRAIL_DATA", raising=False)
         patch.setenv("COLUMNS", "80")
         with redirect_stdout(StringIO()) as out, redirect_stderr(StringIO()) as err:
-            assert run(["study", "--epochs", "1", "--seed", "3"]) == 0
+            assert run(["study", "--epochs", "1", "--seed", "3", "--budget", "1"]) == 0
     return folder, out.getvalue(), err.getvalue()
 
 
@@ -54,7 +54,7 @@ def test_study_ends_with_the_pages_path(studied: tuple[Path, str, str]) -> None:
 @pytest.mark.parametrize("width", [60, 80, 120])
 def test_the_end_fits_into_25_lines_at_any_width(finished: Path, monkeypatch, capsys, width: int) -> None:
     monkeypatch.setenv("COLUMNS", str(width))
-    found = et.analyze(finished, progress=False)
+    found = et.analyze(finished, budget=1.0, progress=False)
     steps = ["eigentrail analyze RUN --only add-back   # how few directions carry the accuracy"] * 3
     print_summary(found, Path("runs/report.html"), steps)
     lines = capsys.readouterr().out.splitlines()
@@ -151,7 +151,7 @@ def test_analyze_table_and_json(finished: Path, capsys) -> None:
 
 
 def test_report_of_one_run_and_of_several(finished: Path, tmp_path: Path, capsys) -> None:
-    assert run(["report", str(finished), "-q"]) == 0
+    assert run(["report", str(finished), "--layers", "fc3", "-q"]) == 0
     assert capsys.readouterr().out.strip() == str(finished / "report.html")
     other = tmp_path / "other"
     shutil.copytree(finished, other)

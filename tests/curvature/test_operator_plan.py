@@ -64,7 +64,10 @@ def test_a_way_that_does_not_fit_is_not_followed_and_said() -> None:
         assert tight.plan.note == f"not {way}, for that does not fit the memory limit"
 
 
-def test_recurrent_layers_run_step_by_step_and_leave_the_settings() -> None:
+@pytest.mark.parametrize(
+    "kind", [nn.LSTM, *(pytest.param(one, marks=pytest.mark.slow) for one in (nn.GRU, nn.RNN))]
+)
+def test_recurrent_layers_run_step_by_step_and_leave_the_settings(kind: type[nn.RNNBase]) -> None:
     # oneDNN's fused layer has no forward derivative, and its second derivative computes all steps once more.
     class Recurrent(nn.Module):
         def __init__(self, kind: type[nn.RNNBase]) -> None:
@@ -75,22 +78,19 @@ def test_recurrent_layers_run_step_by_step_and_leave_the_settings() -> None:
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return self.head(self.layer(x)[0][:, -1])
 
-    for kind in (nn.LSTM, nn.GRU, nn.RNN):
-        torch.manual_seed(0)
-        model = Recurrent(kind)
-        data = torch.randn(20, 4, 6), torch.randint(3, (20,))
-        hooks = [len(model.layer._forward_pre_hooks), len(model.layer._forward_hooks)]
-        made = {
-            way: et.Curvature(model, None, data, way=way) for way in ("cached", "linearised", "recomputed")
-        }
-        v = torch.from_numpy(vectors(made["cached"].n, 1)[0]).float()
-        found = {way: operator @ v for way, operator in made.items()}
-        assert [operator.plan.way for operator in made.values()] == [*made]
-        double = et.Curvature(model, None, data, dtype=torch.float64) @ v.double()
-        for one in found.values():
-            torch.testing.assert_close(one, double.float(), rtol=1e-4, atol=1e-6)
-        assert torch.backends.mkldnn.enabled
-        assert hooks == [len(model.layer._forward_pre_hooks), len(model.layer._forward_hooks)]
+    torch.manual_seed(0)
+    model = Recurrent(kind)
+    data = torch.randn(20, 4, 6), torch.randint(3, (20,))
+    hooks = [len(model.layer._forward_pre_hooks), len(model.layer._forward_hooks)]
+    made = {way: et.Curvature(model, None, data, way=way) for way in ("cached", "linearised", "recomputed")}
+    v = torch.from_numpy(vectors(made["cached"].n, 1)[0]).float()
+    found = {way: operator @ v for way, operator in made.items()}
+    assert [operator.plan.way for operator in made.values()] == [*made]
+    double = et.Curvature(model, None, data, dtype=torch.float64) @ v.double()
+    for one in found.values():
+        torch.testing.assert_close(one, double.float(), rtol=1e-4, atol=1e-6)
+    assert torch.backends.mkldnn.enabled
+    assert hooks == [len(model.layer._forward_pre_hooks), len(model.layer._forward_hooks)]
     with pytest.raises(CurvatureError):  # an error inside the layer leaves the settings, too
         et.Curvature(model, None, (torch.randn(20, 4, 7), data[1])) @ v
     assert torch.backends.mkldnn.enabled and not model.layer._forward_pre_hooks

@@ -263,6 +263,7 @@ def test_the_page_counts_the_verdicts_and_shows_chance() -> None:
     assert not experiment_sections("none", Measurement(pd.DataFrame({"a": [1]})))
 
 
+@pytest.mark.slow
 def test_claims_of_one_training_are_decided_by_three_seeds(tmp_path: Path) -> None:
     chosen = recipes()["mlp50"].changed(analysed=("fc1.weight",))
     with pytest.MonkeyPatch.context() as patch:

@@ -90,10 +90,11 @@ def test_what_begins_with_the_weights_of_a_diverged_trial_is_not_trained(tmp_pat
             {"seeds": (1, 2), "factors": (1.0,)},
             "seed 0): fc2.weight: the direction does not move",
         ),
-        (
+        pytest.param(
             "drift",
             {"factors": (2.0,), "analyses": ("add-back",), "seeds": (1, 1)},
             "plain: fc3.weight: the weights are constant",
+            marks=pytest.mark.slow,
         ),
     ],
 )

@@ -296,6 +296,7 @@ def test_a_preset_is_trained_with_many_seeds_and_rates(tmp_path: Path) -> None:
     np.testing.assert_allclose(found[3]["fc2.weight"].values[-1], one["fc2.weight"].values[-1], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_processes_are_told_what_was_chosen_for_each_member(tmp_path: Path) -> None:
     found = train_recipe(
         "mlp50", tmp_path / "many", epochs=1, lr=[0.1, 0.01], weight_decay=[1e-3], how="processes",

@@ -503,7 +503,8 @@ def processes_of(pid: int) -> list[int]:
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes through /proc")
-@pytest.mark.parametrize("wait", [0.2, pytest.param(1.5, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("wait", [0.2, 1.5])
 def test_ctrl_c_while_processes_start_is_no_failure(tmp_path: Path, wait: float) -> None:
     child = subprocess.Popen(
         [sys.executable, "-c", CHILD, str(tmp_path / "many"), "training_networks:Chancy", "2000"],

@@ -30,7 +30,7 @@ def test_frozen_layers_keep_their_values_and_the_others_learn(tmp_path: Path) ->
         assert np.abs(run[name].values[-1] - run[name].values[0]).max() > 1e-3
 
 
-@pytest.mark.parametrize("how", ["stack", "processes"])
+@pytest.mark.parametrize("how", ["stack", pytest.param("processes", marks=pytest.mark.slow)])
 def test_an_ensemble_freezes_what_each_training_alone_freezes(tmp_path: Path, how: str) -> None:
     settings = {"epochs": 1, "lr": 0.1, "momentum": 0.5, "frozen": ("fc2",), "progress": False}
     both = et.train("mlp50", "digits", tmp_path / how, seeds=[0, 1], how=how, **settings)

@@ -191,6 +191,7 @@ def test_a_grown_run_costs_its_new_steps_only_and_equals_computing_from_scratch(
     _same(evolution(open_run(tmp_path / "grown2"), points=24, **QUIET), evolution(fresh, points=24, **QUIET))
 
 
+@pytest.mark.slow
 def test_processes_give_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("eigentrail.linalg.workers.WORTH_PROCESSES", 0.0)
     weights = {"a": np.random.default_rng(0).standard_normal((150, 12, 8)).cumsum(axis=0)}

@@ -134,6 +134,8 @@ def run_page(stories: Sequence[RunStory], first: Sequence[Section] = ()) -> str:
     if layers:
         sections.append(together_section(known, layers))
         closer = (density, _sorted_plot([layers[leading_layer(table)]], by_run=False))
+        if len(known) > 1:
+            closer = (values, *closer)
         title = f"A closer look: {story.named(name)}"
         sections.append(Section("leader", title, closer, nav="Closer look", folded=True))
     sections += analysis_sections(known)
