@@ -133,7 +133,7 @@ def run_page(stories: Sequence[RunStory], first: Sequence[Section] = ()) -> str:
     sections.append(learning_section(known))
     if layers:
         sections.append(together_section(known, layers))
-        closer = (density, _sorted_plot([layers[leading_layer(table)]], by_run=False))
+        closer: tuple[Item, ...] = (density, _sorted_plot([layers[leading_layer(table)]], by_run=False))
         if len(known) > 1:
             closer = (values, *closer)
         title = f"A closer look: {story.named(name)}"
