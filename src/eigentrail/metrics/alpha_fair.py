@@ -15,18 +15,18 @@ _SOURCE = "after FARMS, Hu et al. 2025"
     Column(
         "alpha_fair",
         label="α, fair",
-        meaning="Exponent of the tail of square samples of at most 128 rows and columns, pooled. Unlike α it does not "
-        "move with the matrix's shape: compare layers of different aspect ratios by it.",
+        meaning="Exponent of the tail of square samples of at most 128 rows and columns, pooled. It moves less "
+        "than α with the matrix's shape: compare layers of different aspect ratios by it.",
         group="Tail",
         units="exponent of the density; maximum likelihood",
         source=_SOURCE,
-        chance="Noise: the same for all shapes from 128 columns on.",
+        chance="Noise has no tail: values from 8 to 46 by its shape, which mean nothing.",
         absent="the matrix has fewer than 8 columns",
     ),
     Column(
         "alpha_fair_error",
         label="α fair, error",
-        meaning="Standard error of the fair α by the jackknife over its square samples, which chooses xmin anew.",
+        meaning="Standard error of the fair α by the jackknife over its square samples; right within a factor of 3.",
         group="Tail",
         units="as α",
         source=_SOURCE,

@@ -1,4 +1,4 @@
-"""The tail's exponent from square samples of one size: it does not move with the shape of the matrix.
+"""The tail's exponent from square samples of one size: it moves less with the shape of the matrix.
 
 The exponent of a spectrum depends on the aspect ratio even where all entries have one law. FARMS (Hu et al. 2025) pools
 the spectra of parts of one aspect ratio. Here the parts are square, of at most 128 random rows and columns.
