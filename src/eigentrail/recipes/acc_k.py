@@ -21,17 +21,16 @@ if TYPE_CHECKING:
 def acc_k() -> Study:
     """Accuracy against the rank of FC1, FC2, FC3: cut, shrunk by James-Stein, denoised; the spikes beside it."""
     from eigentrail.recipes import mini_alexnet_s0
-    from eigentrail.recipes.framework.study import OTHER, Study
+    from eigentrail.recipes.framework.study import Study
     from eigentrail.recipes.shared.rank_claims import rank_claims
+    from eigentrail.recipes.shared.sizes import small
 
+    own = mini_alexnet_s0.preset()
     layers = ("fc1.weight", "fc2.weight", "fc3.weight")
     return Study(
-        mini_alexnet_s0.preset(),
-        changes={"digits": {"epochs": 20}, OTHER: {"epochs": 8}},
-        chosen={
-            "digits": "20 epochs on the digits, so that two cores carry five seeds",
-            OTHER: "8 epochs, so that two cores carry five seeds",
-        },
+        own.model_copy(update={"two_cores": small(2000, 1000, epochs=8)}),
+        changes={"digits": {"epochs": 20}},
+        chosen={"digits": "20 epochs on the digits, so that two cores carry five seeds"},
         only=("evolution",),
         analyses=("acc-k",),
         analysed=layers,
