@@ -50,6 +50,8 @@ def test_two_planted_directions_are_needed_and_suffice(planted: et.Run) -> None:
     row = found.table.set_index("name").loc["0.weight"]
     assert (row["spikes"], row["k_last"], row["rank"]) == (2, 2, M)
     assert row["accuracy_full"] == 1.0 and row["accuracy_spikes"] > 0.99
+    # Two at all steps beyond guessing: no trend, and a value for the claim that it falls.
+    assert row["k_trend"] == 0.0
     cut = node_of(found, "0.weight")["cut"].to_dataset()
     with torch.no_grad():
         model, (inputs, targets) = planted.given.model, planted.given.samples("test")

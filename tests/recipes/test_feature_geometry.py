@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,9 @@ import pytest
 import scipy.stats
 
 from eigentrail.errors import OptionError
-from eigentrail.findings import Verdict
+from eigentrail.figures.of_table import draw
+from eigentrail.findings import ClaimResult, Verdict
+from eigentrail.recipes import ClaimStudy, recipes
 from eigentrail.recipes.experiments.feature_geometry import (
     collapse,
     separation,
@@ -123,7 +126,9 @@ def test_transfer_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(tables["methods"]) == 8
     assert len(tables["correlations"]) == 4
     assert set(tables["layers"]["method"]) == {"linear probe", "layer", "layer with skip", "full"}
-    assert len(claims) == 8 + 5
+    assert len(claims) == 9 + 5
+    for figure in recipes()["transfer"].plan.figures:
+        assert len(draw(figure, tables[figure.table]).data)
 
 
 def test_the_sizes_hold_what_they_promise() -> None:
@@ -131,3 +136,30 @@ def test_the_sizes_hold_what_they_promise() -> None:
     assert all(
         {"mlp", "linear"} == {kind.split("-")[0] for kind in one.kinds} for one in separation.SIZES.values()
     )
+
+
+@pytest.mark.parametrize("given", [False, True])
+def test_the_permutation_p_is_below_a_level_as_often_as_the_level_says(given: bool) -> None:
+    """400 draws of 18 pairs that a third number moves alike, and nothing else: within 3 binomial errors of 5%."""
+    chance = np.random.default_rng(5)
+    p = []
+    for _ in range(400):
+        cause = chance.standard_normal(18) * given
+        x, y = cause + chance.standard_normal((2, 18))
+        held = cause.tolist() if given else None
+        p.append(rank_correlation(x.tolist(), y.tolist(), held, side="less", draws=199).p)
+    error = math.sqrt(0.05 * 0.95 / 400)
+    assert np.mean(np.array(p) <= 0.05) == pytest.approx(0.05, abs=3 * error)
+
+
+def test_each_seed_is_told_once_as_it_begins() -> None:
+    told: list[tuple[str, int, int]] = []
+
+    def measure(seeds: Sequence[int], size: str) -> tuple[dict[str, pd.DataFrame], list[ClaimResult]]:
+        first = [(seed, len(told)) for seed in seeds]
+        assert [*seeds] == [4, 5] and seeds[0] == 4 and len(seeds) == 2 and size == "small"
+        return {"seen": pd.DataFrame(first)}, []
+
+    tables, _ = ClaimStudy(measure).measured(range(4, 6), "small", lambda *one: told.append(one))
+    assert tables["seen"].to_numpy().tolist() == [[4, 1], [5, 2]]
+    assert told == [("seed 4", 0, 2), ("seed 5", 1, 2), ("done", 2, 2)]

@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import scipy.stats
 import xarray as xr
 from jaxtyping import Bool, Float64, Int64
 
@@ -95,7 +94,7 @@ def _signed(gain: float | None) -> str:
     "acc-k",
     question="How many singular values does a layer need?",
     about="accuracy against the rank of a layer over the training: cut, shrunk, denoised; needs network and data",
-    version=1,
+    version=2,
     unit="probe",
     order=95,
     default=False,
@@ -136,9 +135,10 @@ def _signed(gain: float | None) -> str:
         ),
         "k_trend": Quantity(
             "Trend of k*",
-            "Kendall's rank correlation of k* with the step, over steps with an accuracy beyond guessing.",
+            "Kendall's tau-a of k* with the step, over steps with an accuracy beyond guessing: pairs of steps between "
+            "which it rises minus those between which it falls, over all pairs.",
             "-1 to 1",
-            absent="k* is the same at all steps, or fewer than three are beyond guessing",
+            absent="fewer than three steps are beyond guessing",
         ),
         "accuracy_spikes": Quantity(
             "Accuracy, spikes",
@@ -383,8 +383,10 @@ def _numbers(cut: xr.Dataset, last: Any, shrunk: xr.Dataset | None, guess: float
     known = cut["full"].values > guess + 2.0 * np.sqrt(guess * (1.0 - guess) / len(full))
     k_star = cut["k_star"].values[known]
     trend = None
-    if len(k_star) >= 3 and len(set(k_star.tolist())) > 1:
-        trend = float(scipy.stats.kendalltau(cut["step"].values[known], k_star).statistic)
+    if len(k_star) >= 3:
+        # Ties count as no trend: a k* that stays is evidence against one that falls, not a missing value.
+        later, sooner = np.tril_indices(len(k_star), -1)
+        trend = float(np.sign(k_star[later] - k_star[sooner]).mean())
     found: dict[str, Any] = {
         "rank": int(counts[-1]),
         "accuracy_full": float(full.mean()),

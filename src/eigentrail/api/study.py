@@ -330,9 +330,7 @@ def _claims_measured(call: _Call, plan: ClaimStudy) -> ClaimStudyResult:
         Path(call.out) if call.out is not None else default_folder(recipe.name, "claims", seed, call.full)
     )
     with shown(recipe.name, call.progress) as tell:
-        tell("measuring the claims over seeds", 0, 1)
-        tables, results = plan.measure(range(seed, last + 1), "full" if call.full else "small")
-        tell("done", 1, 1)
+        tables, results = plan.measured(range(seed, last + 1), "full" if call.full else "small", tell)
     folder.mkdir(parents=True, exist_ok=True)
     for name, table in tables.items():
         table.to_csv(folder / f"{file_stem(name)}.csv", index=False)

@@ -50,7 +50,7 @@ def print_summary(found: RunAnalysis, page: Path | None, next_steps: Sequence[st
     if findings:
         out.print()
         # Two empty lines, and the page's path.
-        taken = 3 + sum(_height(text, out.width) for text in (first, *after, *steps))
+        taken = 3 + sum(height(text, out.width) for text in (first, *after, *steps))
         print_answers(findings, lines=MOST_LINES - taken)
     for text in after:
         out.print(Text(text, style="dim"))
@@ -63,7 +63,16 @@ def print_summary(found: RunAnalysis, page: Path | None, next_steps: Sequence[st
         out.print(Text(str(page)), soft_wrap=True)
 
 
-def _height(text: str, width: int) -> int:
+def height(text: str, width: int) -> int:
+    """Count the lines that a text takes.
+
+    Args:
+        text: the text.
+        width: characters of a line.
+
+    Returns:
+        At least one.
+    """
     return max(1, len(Text(text).wrap(console(), width)))
 
 
@@ -86,7 +95,7 @@ def print_answers(findings: Sequence[Finding], most: int = MOST_QUESTIONS, lines
         share = f" in {counts[first.verdict]} of {len(asked)}" if len(asked) > 1 else ""
         head, sentence = f"{question} {first.verdict}{share}", f"{first.subject}: {first.sentence}"
         # One more line says how many questions are left.
-        taken += _height(head, out.width) + _height(sentence, out.width - _INDENT)
+        taken += height(head, out.width) + height(sentence, out.width - _INDENT)
         if lines is not None and told and taken + (told + 1 < len(by_question)) > lines:
             break
         style = "bold red" if first.needs_look else _STYLES[first.verdict]

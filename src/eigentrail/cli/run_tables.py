@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from rich.text import Text
 
+from eigentrail._text import counted
 from eigentrail.analyses.framework.registry import analyses
 from eigentrail.api.analysis import RunAnalysis
-from eigentrail.cli.findings import print_answers
+from eigentrail.cli.findings import MOST_LINES, height, print_answers
 from eigentrail.cli.fitting import SENTENCE, TableColumn, print_fitting
 from eigentrail.cli.tables import console, number, print_frame
-from eigentrail.findings import ClaimResult, Skipped, strongest_first
+from eigentrail.findings import TOLD, ClaimResult, Skipped, strongest_first
+from eigentrail.report.claims import counted_verdicts
 from eigentrail.report.run_story import headline
 
 # Names that one line lists of what was left out for the same reason.
@@ -107,19 +111,38 @@ def _change(row: dict[Any, Any], column: str) -> str:
     return f"{number(row[f'{column}_first'])} → {number(row[f'{column}_last'])}"
 
 
-def print_claim_results(claims: Sequence[ClaimResult]) -> None:
-    """Print what became of the claims of a source, over seeds: first those that are decided.
+def print_claim_results(
+    claims: Sequence[ClaimResult], page: Path, *, verbose: bool = False, notes: Sequence[str] = ()
+) -> None:
+    """Print what became of the claims of a source, over seeds: how many hold, then those that are decided.
 
     Args:
         claims: the claims with their verdicts.
+        page: the page that has the rest.
+        verbose: whether all are printed, in however many lines, each with its place in the source.
+        notes: what else is told.
     """
-    told = {"yes": "holds", "no": "does not hold", "undecided": "not decided"}
-    columns = (TableColumn("verdict"), TableColumn("claim", prose=SENTENCE))
-    rows = [
-        (told[str(one.verdict)], f"{one.claim.source} {one.claim.statement} {one.sentence}")
-        for one in sorted(claims, key=lambda one: list(told).index(str(one.verdict)))
-    ]
-    print_fitting(console(), columns, rows)
+    out = console()
+    order = list(TOLD)
+    first, rows = counted_verdicts(claims), []
+    for one in sorted(claims, key=lambda one: order.index(one.verdict)):
+        where = f"{one.claim.source}: " if verbose else ""
+        rows.append((TOLD[one.verdict], f"{where}{one.claim.statement.rstrip('.')} ({one.measured})"))
+    out.print(Text(first, style="bold"))
+    room = MOST_LINES - 2 - height(first, out.width) - sum(height(note, out.width) for note in notes)
+    width = max(SENTENCE, out.width - max(len(verdict) for verdict, _ in rows) - 2)
+    told = taken = 0
+    for _, text in rows:
+        taken += len(textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False))
+        if not verbose and told and taken + (told + 1 < len(rows)) > room:
+            break
+        told += 1
+    print_fitting(out, (TableColumn(""), TableColumn("", prose=SENTENCE)), rows[:told])
+    if left := len(rows) - told:
+        out.print(Text(f"and {counted(left, 'more claim')} on the page (--verbose prints all)", style="dim"))
+    for note in notes:
+        out.print(Text(note, style="dim"))
+    out.print(Text(str(page)), soft_wrap=True)
 
 
 def print_analyses() -> None:

@@ -65,10 +65,7 @@ def study(
     from eigentrail.api.study import ClaimStudyResult, SweepResult
     from eigentrail.api.study import study as run_study
     from eigentrail.cli.findings import print_summary
-    from eigentrail.cli.run_tables import (
-        print_analysis,
-        print_claim_results,
-    )
+    from eigentrail.cli.run_tables import print_analysis, print_claim_results
     from eigentrail.cli.tables import note, print_frame
     from eigentrail.training import DivergenceError
 
@@ -96,8 +93,7 @@ def study(
         note("interrupted: the same command goes on with it")
         return 1
     if isinstance(done, ClaimStudyResult):
-        print_claim_results(done.claims)
-        typer.echo(str(done.page))
+        print_claim_results(done.claims, done.page, verbose=verbose)
         return 0
     if isinstance(done, SweepResult):
         if done.missing:
@@ -109,10 +105,10 @@ def study(
             typer.echo(str(done.page))
             return 1
         if len(done.claims):
-            print_claim_results(done.claims)
             note(f"{done.page.with_name('comparison.csv')} and claims.csv beside it hold all numbers")
-        else:
-            print_frame(done.table, elsewhere="comparison.csv beside the page")
+            print_claim_results(done.claims, done.page, verbose=verbose)
+            return 0
+        print_frame(done.table, elsewhere="comparison.csv beside the page")
     else:
         if verbose:
             print_analysis(done.analysis, verbose=True)

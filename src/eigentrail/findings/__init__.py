@@ -1,5 +1,6 @@
 """Findings and claims as values: what was asked, what came out, how sure that is, and one sentence."""
 
+from eigentrail.findings.claim import TOLD as TOLD
 from eigentrail.findings.claim import Claim as Claim
 from eigentrail.findings.claim import ClaimResult as ClaimResult
 from eigentrail.findings.claim import adjusted_p as adjusted_p

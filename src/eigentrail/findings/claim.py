@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import scipy.stats
 
+from eigentrail._text import counted
 from eigentrail.chance import LEVEL, adjust
 from eigentrail.errors import OptionError
 from eigentrail.findings.finding import Verdict
@@ -18,6 +19,8 @@ from eigentrail.findings.rules import Rule
 #: Fewer seeds decide nothing.
 FEWEST_SEEDS = 3
 _MOST_SEEDS = 1000
+#: What the verdict about a claim is called.
+TOLD = {Verdict.YES: "holds", Verdict.NO: "does not hold", Verdict.UNDECIDED: "not decided"}
 
 
 @dataclass(frozen=True)
@@ -54,18 +57,30 @@ class ClaimResult:
     @property
     def sentence(self) -> str:
         """The verdict in words."""
-        said = {
-            Verdict.YES: "holds",
-            Verdict.NO: "does not hold",
-            Verdict.UNDECIDED: "not decided",
-        }[self.verdict]
-        where = f" ({self.claim.effect}: {self.mean:.3g}" if self.mean is not None else " ("
-        if self.interval is not None:
-            where += f", 95% {self.interval[0]:.3g} to {self.interval[1]:.3g}"
+        return f"{TOLD[self.verdict]} ({self.measured})"
+
+    @property
+    def measured(self) -> str:
+        """What the verdict rests on: the statistic, its interval, how many seeds, and how many would decide."""
+        unit = self.claim.unit
+        told = [counted(self.seeds, unit)]
+        if self.mean is not None:
+            interval = (
+                "" if self.interval is None else f", 95% {self.interval[0]:.3g} to {self.interval[1]:.3g}"
+            )
+            told.insert(0, f"{self.claim.effect}: {self.mean:.3g}{interval}")
+            if self.level is not None:
+                told.insert(1, f"{self.claim.rule.rival or 'chance'} {self.level:.3g}")
         more = ""
         if self.verdict is Verdict.UNDECIDED and self.seeds_needed:
-            more = f"; about {self.seeds_needed} seeds would decide"
-        return f"{said}{where}, {self.seeds} seed{'' if self.seeds == 1 else 's'}{more})"
+            more = f"; about {self.seeds_needed} {unit}s would decide"
+        return ", ".join(told) + more
+
+    @property
+    def level(self) -> float | None:
+        """What chance or the rule's rival gives, mean over seeds; None where the rule names none."""
+        beside = np.asarray(self.beside, dtype=np.float64)
+        return float(np.mean(beside)) if beside.size else None
 
     def to_dict(self) -> dict[str, Any]:
         """Give it as plain values: a row of claims.csv.
@@ -74,8 +89,6 @@ class ClaimResult:
             A dict without NaN or infinite numbers.
         """
         low, high = self.interval if self.interval is not None else (None, None)
-        beside = np.asarray(self.beside, dtype=np.float64)
-        level = float(np.mean(beside)) if beside.size else None
         rival = self.claim.rule.rival
         return {
             "id": self.claim.id,
@@ -83,13 +96,13 @@ class ClaimResult:
             "claim": self.claim.statement,
             "statistic": self.claim.effect,
             "rule": self.claim.rule.text,
-            "verdict": {"yes": "holds", "no": "does not hold", "undecided": "not decided"}[self.verdict],
+            "verdict": TOLD[self.verdict],
             "value": self.mean,
             "low": low,
             "high": high,
-            "chance": None if rival else level,
+            "chance": None if rival else self.level,
             "rival": rival or None,
-            "rival_value": level if rival else None,
+            "rival_value": self.level if rival else None,
             "p": self.p,
             "p_fails": self.p_fails,
             "seeds": self.seeds,
@@ -110,6 +123,7 @@ class Claim:
         statistic: what is measured for each seed, in the field's terms.
         rule: how the values over seeds decide.
         needs: names of the analyses that the statistic is taken from.
+        unit: what the repetitions are, in the singular.
     """
 
     id: str
@@ -118,6 +132,7 @@ class Claim:
     statistic: str
     rule: Rule
     needs: tuple[str, ...] = ()
+    unit: str = "seed"
 
     @property
     def effect(self) -> str:

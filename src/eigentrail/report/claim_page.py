@@ -8,10 +8,10 @@ import pandas as pd
 
 from eigentrail._cells import cell
 from eigentrail.figures.of_table import TableFigure, draw
-from eigentrail.findings import ClaimResult
-from eigentrail.report.claims import TOLD, claims_section, counted_verdicts
+from eigentrail.findings import TOLD, ClaimResult
+from eigentrail.report.claims import claims_section
 from eigentrail.report.page import render
-from eigentrail.report.sections import Card, Cards, Grid, Item, Page, Plot, Prose, Section
+from eigentrail.report.sections import Card, Cards, Grid, Item, Page, Plot, Section
 
 _MOST_ROWS = 60
 
@@ -38,14 +38,14 @@ def claim_page(
     cards = tuple(
         Card(
             one.claim.statement,
-            TOLD[str(one.verdict)].capitalize(),
-            one.sentence,
+            TOLD[one.verdict].capitalize(),
+            f"{one.measured[0].upper()}{one.measured[1:]}.",
             one.claim.source,
             str(one.verdict),
         )
-        for one in sorted(claims, key=lambda one: list(TOLD).index(str(one.verdict)))[:4]
+        for one in sorted(claims, key=lambda one: list(TOLD).index(one.verdict))[:4]
     )
-    answers: list[Item] = [Cards(cards), Prose((counted_verdicts(claims),))] if claims else []
+    answers: list[Item] = [Cards(cards)] if claims else []
     sections = [Section("answers", "Answers", tuple(answers), nav="Answers")]
     if claims:
         sections.append(claims_section(claims))

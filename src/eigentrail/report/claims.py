@@ -7,14 +7,18 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from eigentrail._text import counted
 from eigentrail.chance import LEVEL
 from eigentrail.figures.verdicts import verdict_bars
-from eigentrail.findings import ClaimResult, Verdict, adjusted_p
+from eigentrail.findings import TOLD, ClaimResult, Verdict, adjusted_p
 from eigentrail.report.sections import Listing, Plot, Prose, Section
 
-#: What a verdict is called.
-TOLD = {"yes": "holds", "no": "does not hold", "undecided": "not decided"}
-_SEVERAL = {"holds": "hold", "does not hold": "do not hold"}
+# Of one claim, and of several.
+_COUNTED = {
+    Verdict.YES: ("holds", "hold"),
+    Verdict.NO: ("does not hold", "do not hold"),
+    Verdict.UNDECIDED: ("is not decided", "are not decided"),
+}
 
 
 def claims_table(claims: Sequence[ClaimResult]) -> pd.DataFrame:
@@ -39,13 +43,13 @@ def counted_verdicts(claims: Sequence[ClaimResult]) -> str:
     Returns:
         How many there are of each, and how many decided ones stay so where all that were asked are corrected for.
     """
-    counts = Counter(TOLD[str(one.verdict)] for one in claims)
+    counts = Counter(one.verdict for one in claims)
     said = [
-        f"{counts[one]} {one if counts[one] == 1 else _SEVERAL.get(one, one)}"
-        for one in TOLD.values()
+        f"{counts[one]} {several if counts[one] > 1 else single}"
+        for one, (single, several) in _COUNTED.items()
         if counts[one]
     ]
-    told = f"Of {len(claims)} claims {', '.join(said)}."
+    told = f"Of {counted(len(claims), 'claim')} {', '.join(said)}."
     corrected = [
         p
         for one, p in zip(claims, adjusted_p(claims), strict=True)
@@ -69,7 +73,7 @@ def claims_section(claims: Sequence[ClaimResult]) -> Section:
     Returns:
         The section: how many hold, each with its numbers, and the verdicts by their place in the source.
     """
-    rows = tuple((TOLD[str(one.verdict)], _text(one), None) for one in claims)
+    rows = tuple((TOLD[one.verdict], _text(one), None) for one in claims)
     table = claims_table(claims)
     caption = "The file has the claims with all their numbers, seed by seed."
     return Section(
@@ -88,4 +92,4 @@ def claims_section(claims: Sequence[ClaimResult]) -> Section:
 def _text(one: ClaimResult) -> str:
     found = f" {one.detail[0].upper()}{one.detail[1:].rstrip('.')}." if one.detail else ""
     statement = f"{one.claim.statement[0].upper()}{one.claim.statement[1:].rstrip('.')}."
-    return f"{one.claim.source}: {statement} {one.sentence[0].upper()}{one.sentence[1:]}.{found}"
+    return f"{one.claim.source}: {statement} {one.measured[0].upper()}{one.measured[1:]}.{found}"

@@ -28,6 +28,7 @@ from eigentrail.training.transfer import (
 )
 
 _SOURCE = "S3, part 1"
+_COLLAPSE = ("features", "nc1", "nc1_over_k", "nc2_etf", "nc3", "cdnv", "d")
 
 
 @dataclass(frozen=True)
@@ -162,7 +163,8 @@ class _Transfer:
         def see(size: int, found: Transferred) -> None:
             if size == plan.sizes[-1]:
                 table = found.collapse(self.target).reset_index()
-                collapsed.append(table[table["part"] == "train"].assign(method=found.method, seed=self.seed))
+                own = table.loc[table["part"] == "train", ["layer", *_COLLAPSE]]
+                collapsed.append(own.assign(method=found.method, seed=self.seed))
 
         table = accuracy_against_size(
             self.models[plan.decays[0], plan.kept[-1]],
@@ -172,7 +174,8 @@ class _Transfer:
             self.settings,
             see,
         )
-        return table.assign(seed=self.seed), pd.concat(collapsed, ignore_index=True)
+        table = table.assign(seed=self.seed, samples=[f"{size} samples" for size in table["size"]])
+        return table, pd.concat(collapsed, ignore_index=True)
 
 
 def _penultimate(model: nn.Module, data: Data) -> float:
@@ -234,9 +237,13 @@ def claims(tables: dict[str, pd.DataFrame]) -> list[ClaimResult]:
     """
     correlations, methods = tables["correlations"], tables["methods"]
 
-    def over_seeds(nc1: str, given: str) -> list[float]:
+    def correlated(key: str, statement: str, statistic: str, nc1: str, given: str = "") -> ClaimResult:
         rows = correlations[(correlations["nc1"] == nc1) & (correlations["given"] == given)]
-        return [float(one) for one in rows["correlation"]]
+        told = ", ".join(f"{one:.2g}" for one in rows["p"])
+        return Claim(key, _SOURCE, statement, statistic, less_than(0.0)).decide(
+            rows["correlation"].tolist(),
+            detail=f"p of each seed among permutations of its {rows['models'].min()} source models: {told}",
+        )
 
     # [seeds, sizes] for each method.
     wide: dict[Any, pd.DataFrame] = {
@@ -250,27 +257,32 @@ def claims(tables: dict[str, pd.DataFrame]) -> list[ClaimResult]:
     crossings = [crossing(rows) for _, rows in methods.groupby("seed")]
     small_lead = (wide["layer with skip"] - wide["full"])[smallest]
     return [
-        Claim(
+        correlated(
             "s3-collapse-predicts-transfer",
-            _SOURCE,
             "More variability collapse on downstream data goes with better transfer.",
             "rank correlation of NC1 on downstream data with probe accuracy over source models",
-            less_than(0.0),
-        ).decide(over_seeds("nc1_downstream", "")),
-        Claim(
+            "nc1_downstream",
+        ),
+        correlated(
             "s3-collapse-predicts-transfer-given-source",
-            _SOURCE,
             "The same among source models of equal accuracy on their own data.",
             "partial rank correlation, given the source's accuracy",
-            less_than(0.0),
-        ).decide(over_seeds("nc1_downstream", "source_accuracy")),
-        Claim(
+            "nc1_downstream",
+            "source_accuracy",
+        ),
+        correlated(
             "s3-source-collapse-predicts-transfer",
-            _SOURCE,
             "Collapse on the source data goes with better transfer, too.",
             "rank correlation of NC1 on source data with probe accuracy over source models",
-            less_than(0.0),
-        ).decide(over_seeds("nc1_source", "")),
+            "nc1_source",
+        ),
+        correlated(
+            "s3-source-collapse-predicts-transfer-given-source",
+            "The same among source models of equal accuracy on their own data.",
+            "partial rank correlation of NC1 on source data, given the source's accuracy",
+            "nc1_source",
+            "source_accuracy",
+        ),
         Claim(
             "s3-skip-above-layer",
             _SOURCE,
