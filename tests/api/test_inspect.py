@@ -257,3 +257,40 @@ def test_the_grokking_transformers_end_to_end(checkpoints: Path, file: str) -> N
     # Addition modulo 113 is learned with a few frequencies: the embedding has far fewer directions than columns.
     embed = found.table[found.table["name"].str.contains("W_E")].iloc[0]
     assert embed["effective_rank"] < embed["cols"] / 2
+
+
+def test_results_of_another_source_are_replaced_only_when_asked(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    a, b = ({"w.weight": torch.randn(24, 16)} for _ in range(2))
+    out = tmp_path / "out"
+    et.inspect(a, out=out, progress=False)
+    et.inspect(a, out=out, level=0.05, progress=False)  # the same source again
+    started: list[str] = []
+    for refused in (
+        lambda: et.inspect(b, out=out, progress=lambda item, done, total: started.append(item)),
+        lambda: et.inspect(b, progress=False).save(out),
+        lambda: et.compare(a, b, out=out, progress=lambda item, done, total: started.append(item)),
+        lambda: et.compare(a, b, progress=False).save(out),
+    ):
+        with pytest.raises(OptionError, match=r"report\.html is the page of .* already; give another folder"):
+            refused()
+    assert not started  # told before the work
+    assert not (out / ".partial").exists()
+    et.inspect(b, out=out, overwrite=True, progress=False)
+    with pytest.raises(OptionError, match="already"):
+        et.inspect(a, out=out, progress=False)
+    et.compare(a, b, out=out, overwrite=True, progress=False)
+    et.compare(a, b, out=out, progress=False)
+
+
+def test_a_file_is_the_same_source_from_wherever_it_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.save({"w.weight": torch.randn(24, 16)}, tmp_path / "a.pt")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "report.html").write_text("<title>My &lt;own&gt; notes</title>")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(OptionError, match="My <own> notes"):
+        et.inspect("a.pt", out="out", progress=False)
+    et.inspect("a.pt", out="out", overwrite=True, progress=False)
+    et.inspect(tmp_path / "a.pt", out=tmp_path / "out", progress=False)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +18,8 @@ from eigentrail._text import counted
 from eigentrail.api.compared_layer import ComparedSpectra, compare_layer, comparison_columns
 from eigentrail.api.layer_result import LayerResult
 from eigentrail.api.matching import match_layers
-from eigentrail.api.sources import open_matrices
+from eigentrail.api.saving import results_folder
+from eigentrail.api.sources import open_matrices, origin_of_sources
 from eigentrail.checks.changes import has_moved, judge_changes
 from eigentrail.errors import EigentrailError, NotFiniteError, SourceError
 from eigentrail.findings import Finding
@@ -90,6 +92,7 @@ class Comparison(LayerResult):
             self.source_a,
             self.source_b,
             findings=self.findings,
+            origin=self.origin,
         )
 
     @property
@@ -114,6 +117,8 @@ def compare(
     rename: Mapping[str, str] | None = None,
     level: float = 0.01,
     seed: int = 0,
+    out: str | Path | None = None,
+    overwrite: bool = False,
     progress: bool | Progress | None = None,
 ) -> Comparison:
     """Tell which layers moved between two sources of the same network, and how.
@@ -129,6 +134,8 @@ def compare(
             a name, as wrappers put them, and tied weights are found without it.
         level: chance that a pure noise update shows a spike.
         seed: seed of the shuffles.
+        out: a folder to write into. What was written there of other sources is not replaced.
+        overwrite: True to replace it.
         progress: True to show it, False for silence, a callable to report to, None for a bar on terminals.
 
     Returns:
@@ -138,6 +145,9 @@ def compare(
         SourceError: when a source cannot be read or the two have no matrix in common.
     """
     first, second = (_opened(source, layers, conv, heads, base) for source in (a, b))
+    origin = origin_of_sources("compare", first, second)
+    if out is not None:
+        results_folder(out, origin, overwrite=overwrite)
     matches, skipped = match_layers(first, second, rename)
     known = {one.name for one in skipped}
     skipped += [one for one in first.skipped if one.name not in known]
@@ -171,9 +181,20 @@ def compare(
         raise SourceError(msg)
     rows.sort(key=lambda r: -r["relative_change"])
     table = pd.DataFrame({c: pd.Series([r[c] for r in rows], dtype=object) for c in comparison_columns()})
-    return Comparison(
-        table, spectra, skipped, Called(_summary(rows)), first.source, second.source, not_finite, level
+    found = Comparison(
+        table,
+        spectra,
+        skipped,
+        Called(_summary(rows)),
+        first.source,
+        second.source,
+        not_finite,
+        level,
+        origin=origin,
     )
+    if out is not None:
+        found.save(out, overwrite=overwrite)
+    return found
 
 
 def _opened(source: Any, layers: str | list[str] | None, conv: str, heads: bool, base: Any) -> Weights:

@@ -19,7 +19,8 @@ from eigentrail._text import counted
 from eigentrail.api.inspected_layer import InspectedLayer, inspect_layer, seconds_for
 from eigentrail.api.layer_result import LayerResult
 from eigentrail.api.partial import PartialResults
-from eigentrail.api.sources import open_matrices
+from eigentrail.api.saving import results_folder
+from eigentrail.api.sources import open_matrices, origin_of_sources
 from eigentrail.api.summary import attention, summarize
 from eigentrail.checks import Checkpoint, Layer, judge
 from eigentrail.errors import OptionError, SourceError
@@ -101,7 +102,13 @@ class Inspection(LayerResult):
         from eigentrail.report import inspection_page
 
         return inspection_page(
-            self.table, self.spectra, self.skipped, self.summary, self.source, self.findings
+            self.table,
+            self.spectra,
+            self.skipped,
+            self.summary,
+            self.source,
+            self.findings,
+            origin=self.origin,
         )
 
     @property
@@ -131,6 +138,7 @@ def inspect(
     jobs: int | None = None,
     device: str = "cpu",
     out: str | Path | None = None,
+    overwrite: bool = False,
     progress: bool | Progress | None = None,
 ) -> Inspection:
     """Diagnose every weight matrix of a model or checkpoint, without any data.
@@ -150,7 +158,9 @@ def inspect(
         jobs: at most so many processes work on layers in parallel, each with one matrix in memory; -1 or None for one a
             core, None within what OMP_NUM_THREADS allows.
         device: "cpu" or "cuda".
-        out: a folder to write into; an interrupted inspection with the same folder goes on where it stopped.
+        out: a folder to write into; an interrupted inspection with the same folder goes on where it stopped. What was
+            written there of another source is not replaced.
+        overwrite: True to replace it.
         progress: True to show it, False for silence, a callable to report to, None for a bar on terminals.
 
     Returns:
@@ -163,10 +173,11 @@ def inspect(
     options = _checked_options(bootstrap, level, seed, null, device)
     jobs = most_workers(jobs)
     weights = open_matrices(source, layers, conv, heads=heads, base=base, step=step)
+    origin = origin_of_sources("inspect", weights)
     partial = None
     if out is not None:
-        key = _identity(weights, options, device)
-        partial = PartialResults.open(Path(out), key)
+        folder = results_folder(out, origin, overwrite=overwrite)
+        partial = PartialResults.open(folder, _identity(weights, options, device))
     done: dict[str, tuple[dict[str, Any], Spectrum]] = partial.load() if partial else {}
     skipped = list(weights.skipped)
     not_finite: list[str] = []
@@ -189,10 +200,11 @@ def inspect(
         conv=weights.conv,
         options=options,
         not_finite=tuple(not_finite),
+        origin=origin,
     )
     found.summary["attention"] = attention(found.alerts)
     if partial is not None:
-        found.save(Path(partial.folder).parent)
+        found.save(partial.folder.parent, overwrite=overwrite)
         partial.remove()
     return found
 

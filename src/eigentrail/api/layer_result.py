@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from eigentrail._files import output_folder, write_bytes
+from eigentrail._files import write_bytes
 from eigentrail._names import look_up
 from eigentrail._numbers import finite
-from eigentrail.api.saving import typed_table, write_spectra
+from eigentrail.api.saving import results_folder, typed_table, write_spectra
 from eigentrail.errors import OptionError
 from eigentrail.spectra.spectrum import Spectrum
 from eigentrail.weights import Skipped
@@ -42,12 +42,14 @@ class LayerResult(ABC):
         spectra: what belongs to each row, by name.
         skipped: what could not be analysed, each with its reason.
         summary: totals and what needs a look.
+        origin: names what was looked at, so that its page replaces no other one.
     """
 
     table: pd.DataFrame
     spectra: Mapping[str, Any]
     skipped: list[Skipped]
     summary: dict[str, Any]
+    origin: str = field(default="", kw_only=True)
 
     @abstractmethod
     def _about(self) -> dict[str, Any]:
@@ -90,16 +92,17 @@ class LayerResult(ABC):
         """
         return json.dumps(self.to_dict(), allow_nan=False)
 
-    def save(self, directory: str | Path) -> Path:
+    def save(self, directory: str | Path, *, overwrite: bool = False) -> Path:
         """Write `layers.parquet`, `spectra.npz`, `summary.json` and the page.
 
         Args:
             directory: the folder; it is made when it is not there.
+            overwrite: True to replace what was written there of another source.
 
         Returns:
             The path of the page.
         """
-        folder = output_folder(directory)
+        folder = results_folder(directory, self.origin, overwrite=overwrite)
         write_bytes(folder / "layers.parquet", lambda f: typed_table(self.table).to_parquet(f, index=False))
         write_spectra(folder / "spectra.npz", self._eigenvalues())
         document = {k: v for k, v in self.to_dict().items() if k != "layers"}

@@ -11,7 +11,7 @@ from eigentrail._progress import Progress
 from eigentrail.api.analysis import RunAnalysis, analyze
 from eigentrail.errors import OptionError
 from eigentrail.report.sections import Section
-from eigentrail.runs import RecordedRun, Run
+from eigentrail.runs import RecordedRun, Run, open_run
 
 PAGE = "report.html"
 
@@ -27,6 +27,7 @@ def report_runs(
     progress: bool | Progress | None = None,
     labels: Sequence[str] | None = None,
     first: Sequence[Section] = (),
+    origin: str | None = None,
 ) -> Path:
     """Write the self-contained page of one run or of several compared; what is not analysed yet is analysed.
 
@@ -35,39 +36,48 @@ def report_runs(
             what is left out is told, and what was made before is there.
         path: the HTML file to write, or a folder for `report.html`. None: `report.html` in the folder of a
             recorded run, in the working directory for several runs and for a folder of checkpoints, in which nothing
-            is written.
+            is written. There a page of something else is not replaced.
         layers: globs over parameter names; None for all.
         jobs: workers that share the analyses, see `analyze`.
         progress: True to show it, False for silence, a callable to report to, None for a bar on terminals.
         labels: what each of several runs is called; None for their folders' names.
         first: sections that the page begins with.
+        origin: what the page is made of where that is not the runs alone, see `eigentrail.report.origin`.
 
     Returns:
         The path of the page.
 
     Raises:
-        OptionError: no run is given.
+        OptionError: no run is given, or the page would replace one of something else.
     """
-    from eigentrail.report import write_page
+    from eigentrail.report import origin_of, refuse_another, write_page
     from eigentrail.report.run_page import run_page
     from eigentrail.report.run_story import RunStory
 
     given: list[Any] = list(runs) if isinstance(runs, (list, tuple)) else [runs]
     if not given:
         raise OptionError("name at least one run to report on")
+    # All of them are opened before the first is analysed: what is no run is told at once.
+    opened = [one if isinstance(one, (RunAnalysis, Run)) else open_run(one) for one in given]
+    told = [one.run if isinstance(one, RunAnalysis) else one for one in opened]
+    target = _target(told, path)
+    origin = origin or origin_of("runs", *(str(one.path) for one in told))
+    if path is None:
+        # A run's own page stays its own when the folder is moved.
+        own = target.parent == told[0].path
+        refuse_another(target, origin, "name a file for this one (-o FILE)", any_of_kind=own)
     known = [
         one
         if isinstance(one, RunAnalysis)
         else analyze(one, layers=layers, jobs=jobs, progress=progress, share=1.0 / len(given))
-        for one in given
+        for one in opened
     ]
     called = [""] * len(known) if labels is None or len(known) == 1 else list(labels)
     stories = [
         RunStory(one.run, one.found, name, left_out=one.left_out)
         for one, name in zip(known, called, strict=True)
     ]
-    html = run_page(stories, first)
-    return write_page(html, _target([one.run for one in known], path))
+    return write_page(run_page(stories, first, origin), target)
 
 
 def _target(runs: Sequence[Run], path: str | os.PathLike[str] | None) -> Path:

@@ -11,9 +11,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from eigentrail._files import write_bytes
+from eigentrail._files import output_folder, write_bytes
 from eigentrail._numbers import finite
 from eigentrail.spectra.spectrum import Spectrum
+
+#: The page in a folder of results.
+PAGE = "report.html"
 
 
 def typed_table(table: pd.DataFrame) -> pd.DataFrame:
@@ -46,6 +49,25 @@ def flat_table(table: pd.DataFrame) -> pd.DataFrame:
         elif any(isinstance(v, list) for v in flat[column]):
             flat[column] = ["; ".join(map(str, v)) if isinstance(v, list) else v for v in flat[column]]
     return flat
+
+
+def results_folder(path: str | Path, origin: str, *, overwrite: bool = False) -> Path:
+    """Make the folder that the results of one source go into.
+
+    Args:
+        path: the folder; it may exist.
+        origin: of the results, from `origin_of`.
+        overwrite: whether a page of another source in it may be replaced.
+
+    Returns:
+        The folder. It is an error where it holds a page of something else.
+    """
+    from eigentrail.report.origin import refuse_another
+
+    folder = Path(path)
+    if not overwrite:
+        refuse_another(folder / PAGE, origin, "give another folder, or overwrite (--overwrite)")
+    return output_folder(folder)
 
 
 def write_spectra(path: Path, spectra: Mapping[str, Spectrum]) -> Path:

@@ -13,6 +13,24 @@ from eigentrail.runs.run import Step
 from eigentrail.weights import Weights, open_weights
 
 
+def origin_of_sources(kind: str, *sources: Weights) -> str:
+    """Name what a page of weights is made of.
+
+    Args:
+        kind: of the page.
+        sources: the weights.
+
+    Returns:
+        The same for the same file or folder, whatever it holds by now; of weights in memory for the same numbers.
+    """
+    from eigentrail.report.origin import origin_of
+
+    named = [
+        one.source if Path(one.source).exists() else f"{one.source} {one.fingerprint}" for one in sources
+    ]
+    return origin_of(kind, *named)
+
+
 def open_matrices(
     source: Any,
     layers: str | list[str] | None = None,

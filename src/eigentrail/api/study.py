@@ -40,9 +40,11 @@ from eigentrail.recipes.framework.running import default_folder
 from eigentrail.report.claim_page import claim_page
 from eigentrail.report.claims import claims_table
 from eigentrail.report.experiments import experiment_sections
+from eigentrail.report.origin import origin_of, refuse_another
 from eigentrail.report.page import write_page
 from eigentrail.runs import Run
 from eigentrail.runs.loggers import opened_logger
+from eigentrail.runs.manifest import FILE
 
 
 @dataclass(frozen=True)
@@ -191,6 +193,8 @@ def study(
     )
     if log_to is not None and (isinstance(plan, (ClaimStudy, Experiment)) or call.seeds > 1):
         raise OptionError(f"study {recipe.name} is of several trainings, and log_to shows one")
+    if out is not None and (isinstance(plan, (ClaimStudy, Experiment)) or call.seeds > 1):
+        _refuse_another(Path(out), recipe)
     if isinstance(plan, ClaimStudy):
         if data is not None or epochs is not None or device != "cpu":
             raise OptionError(
@@ -216,6 +220,14 @@ def study(
     analysis = _analysis(call, plan, run)
     claims = decided(_observed(plan, analysis))
     return StudyResult(recipe, analysis, analysis.report(), claims)
+
+
+def _refuse_another(folder: Path, recipe: Recipe) -> None:
+    if (folder / FILE).is_file():
+        raise RunError(
+            f"{folder} is a run itself, and the study {recipe.name} is none: choose another with --out"
+        )
+    refuse_another(folder / PAGE, origin_of("study", recipe.name), "give another folder (--out)")
 
 
 def _analysis(call: _Call, plan: Study, run: Run) -> RunAnalysis:
@@ -317,6 +329,7 @@ def _compared(
         folder / PAGE,
         labels=list(found),
         first=experiment_sections(call.recipe.name, measured, claims),
+        origin=origin_of("study", call.recipe.name),
     )
     return SweepResult(
         call.recipe, trained, list(found.values()), measured.table, claims, page, measured.missing
@@ -336,7 +349,8 @@ def _claims_measured(call: _Call, plan: ClaimStudy) -> ClaimStudyResult:
         table.to_csv(folder / f"{file_stem(name)}.csv", index=False)
     claims_table(results).to_csv(folder / "claims.csv", index=False)
     title, how = f"{recipe.name}: {recipe.shows}", f"{recipe.source}, seeds {seed} to {last}"
-    page = write_page(claim_page(title, how, results, tables, plan.figures), folder / PAGE)
+    html = claim_page(title, how, results, tables, plan.figures, origin_of("study", recipe.name))
+    page = write_page(html, folder / PAGE)
     return ClaimStudyResult(recipe, dict(tables), list(results), page)
 
 

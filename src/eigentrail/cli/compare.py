@@ -30,6 +30,7 @@ def compare(
         ),
     ] = None,
     out: opt.Out = None,
+    overwrite: opt.Overwrite = False,
     format: opt.FormatOption = opt.Format.TABLE,
     level: opt.Level = 0.01,
     seed: opt.Seed = 0,
@@ -53,10 +54,10 @@ def compare(
         rename=_renamed(rename),
         level=level,
         seed=seed,
+        out=out,
+        overwrite=overwrite,
         progress=not quiet,
     )
-    if out is not None:
-        found.save(out)
     if format is opt.Format.JSON:
         typer.echo(found.to_json())
     elif format is opt.Format.CSV:

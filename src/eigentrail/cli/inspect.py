@@ -19,6 +19,7 @@ def inspect(
         int | None, typer.Option("--step", metavar="N", help="Of a run: which step; by default the last.")
     ] = None,
     out: opt.Out = None,
+    overwrite: opt.Overwrite = False,
     format: opt.FormatOption = opt.Format.TABLE,
     bootstrap: Annotated[
         int, typer.Option("--bootstrap", metavar="B", help="Draws for the tail's p-value.")
@@ -62,6 +63,7 @@ def inspect(
         jobs=jobs,
         device=device,
         out=out,
+        overwrite=overwrite,
         progress=not quiet,
     )
     if format is opt.Format.JSON:

@@ -89,6 +89,7 @@ Out = Annotated[
         "--out", metavar="DIR", help="Also write layers.parquet, spectra.npz and report.html there."
     ),
 ]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what --out holds of another source.")]
 Level = Annotated[float, typer.Option("--level", help="Chance that a pure noise matrix shows a spike.")]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
 Heads = Annotated[bool, typer.Option("--heads", help="Cut queries, keys and values into attention heads.")]

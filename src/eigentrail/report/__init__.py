@@ -10,6 +10,8 @@ from eigentrail.report.inspection import inspection_page as inspection_page
 from eigentrail.report.notebook import FigureBook as FigureBook
 from eigentrail.report.notebook import comparison_figures as comparison_figures
 from eigentrail.report.notebook import inspection_figures as inspection_figures
+from eigentrail.report.origin import origin_of as origin_of
+from eigentrail.report.origin import refuse_another as refuse_another
 from eigentrail.report.page import render as render
 from eigentrail.report.page import write_page as write_page
 from eigentrail.report.tables import table_html as table_html

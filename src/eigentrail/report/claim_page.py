@@ -22,6 +22,7 @@ def claim_page(
     claims: Sequence[ClaimResult],
     tables: Mapping[str, pd.DataFrame],
     figures: Sequence[TableFigure] = (),
+    origin: str = "",
 ) -> str:
     """Write the page.
 
@@ -31,6 +32,7 @@ def claim_page(
         claims: the claims, decided over seeds.
         tables: by name.
         figures: what is drawn of them.
+        origin: what the page is made of, see `Page`.
 
     Returns:
         One self-contained HTML document.
@@ -71,7 +73,7 @@ def claim_page(
                 folded=True,
             )
         )
-    return render(Page(title, source, tuple(sections), ()))
+    return render(Page(title, source, tuple(sections), (), origin=origin))
 
 
 def _grid(table: pd.DataFrame) -> Grid:

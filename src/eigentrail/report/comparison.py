@@ -60,6 +60,7 @@ def comparison_page(
     source_b: str,
     findings: Sequence[Finding] = (),
     progress: Callable[[str, int, int], object] | None = None,
+    origin: str = "",
 ) -> str:
     """Write the page of a comparison.
 
@@ -74,6 +75,7 @@ def comparison_page(
         source_b: the checkpoint after.
         findings: what changed, that which needs a look first.
         progress: called with each matrix's name, its number and their count.
+        origin: what the page is made of, see `Page`.
 
     Returns:
         One self-contained HTML document.
@@ -111,7 +113,9 @@ def comparison_page(
         replace(skipped_section(skipped), folded=True),
     )
     source = f"A: {source_a}   →   B: {source_b}"
-    return render(Page(_title(findings, source_b), source, sections, tuple(map(str, table.columns))))
+    return render(
+        Page(_title(findings, source_b), source, sections, tuple(map(str, table.columns)), origin=origin)
+    )
 
 
 def _title(findings: Sequence[Finding], source_b: str) -> str:

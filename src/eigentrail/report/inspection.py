@@ -108,6 +108,7 @@ def inspection_page(
     source: str,
     findings: Sequence[Finding] = (),
     progress: Callable[[str, int, int], object] | None = None,
+    origin: str = "",
 ) -> str:
     """Write the page of an inspection.
 
@@ -119,6 +120,7 @@ def inspection_page(
         source: what was inspected.
         findings: of the checks, those that need a look first.
         progress: called with each matrix's name, its number and their count.
+        origin: what the page is made of, see `Page`.
 
     Returns:
         One self-contained HTML document.
@@ -155,7 +157,7 @@ def inspection_page(
         replace(skipped_section(skipped), folded=True),
     ]
     terms = (*map(str, table.columns),)
-    return render(Page(_title(rows, findings, source), source, tuple(sections), terms))
+    return render(Page(_title(rows, findings, source), source, tuple(sections), terms, origin=origin))
 
 
 def _title(rows: Sequence[Mapping[str, Any]], findings: Sequence[Finding], source: str) -> str:

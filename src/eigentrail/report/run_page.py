@@ -94,12 +94,13 @@ _NUMBERS: dict[str, tuple[str, str, str, bool]] = {
 _COMPARED = ("spikes", "bulk", "effective_rank", "spectral_norm", "norm_ratio")
 
 
-def run_page(stories: Sequence[RunStory], first: Sequence[Section] = ()) -> str:
+def run_page(stories: Sequence[RunStory], first: Sequence[Section] = (), origin: str = "") -> str:
     """Write the page of one run or of several compared.
 
     Args:
         stories: the runs with their analyses; at least one.
         first: sections that the page begins with.
+        origin: what the page is made of, see `Page`.
 
     Returns:
         One self-contained HTML document.
@@ -146,7 +147,7 @@ def run_page(stories: Sequence[RunStory], first: Sequence[Section] = ()) -> str:
     sections.append(about_section(known))
     title = headline(known[0].run, short=True) if len(known) == 1 else compared_title(known)
     source = "   ·   ".join(str(story.run.path) for story in known)
-    return render(Page(title, source, tuple(sections), (*terms, *result_terms(known))))
+    return render(Page(title, source, tuple(sections), (*terms, *result_terms(known)), origin=origin))
 
 
 def about_section(stories: Sequence[RunStory]) -> Section:

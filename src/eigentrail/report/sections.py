@@ -225,6 +225,8 @@ class Page:
         source: what was analysed.
         sections: its parts.
         terms: columns whose explanations it needs.
+        note: a paragraph under the heading.
+        origin: what it is made of, from `origin_of`; empty where it may be replaced by any.
     """
 
     title: str
@@ -232,6 +234,7 @@ class Page:
     sections: tuple[Section, ...]
     terms: tuple[str, ...]
     note: str = ""
+    origin: str = ""
 
 
 def frame_rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
