@@ -47,17 +47,19 @@ def moved_by_role(rows: Sequence[Mapping[str, Any]], seed: int = 0) -> Iterator[
     most, least = int(np.argmax(medians)), int(np.argmin(medians))
     ratio = max(medians) - min(medians)
     sizes = [len(places) for places in groups]
-    observed = _between(changes[together], sizes)
-    drawn = [(_between(one, sizes), _spread(one, sizes)) for one in _shuffled(changes[together], seed)]
-    p = float((1 + sum(between >= observed * (1 - 1e-9) for between, _ in drawn)) / (1 + _DRAWS))
-    null = float(np.median([spread for _, spread in drawn]))
+    observed = float(_between(changes[together][None], sizes)[0])
+    drawn = np.random.default_rng(seed).permuted(np.tile(changes[together], (_DRAWS, 1)), axis=1)
+    beyond = int(np.sum(_between(drawn, sizes) >= observed * (1 - 1e-9)))
+    p = (1 + beyond) / (1 + _DRAWS)
+    null = float(np.median(_spread(drawn, sizes)))
     names = [shown(roles[places[0]]) for places in groups]
     yield Finding(
         subject="network",
         question=_QUESTION,
         verdict=Verdict.YES if p <= LEVEL else Verdict.NO,
         sentence=f"{_alike(names, medians, most)} moved most ({percent(math.exp(medians[most]))} of the norm), "
-        f"{_alike(names, medians, least)} least ({percent(math.exp(medians[least]))}).",
+        f"{_alike(names, medians, least)} least ({percent(math.exp(medians[least]))})"
+        + ("." if p <= LEVEL else ": no more than chance deals."),
         effect=Effect("median change of the first role over that of the last", math.exp(ratio)),
         chance=Chance("the same changes dealt to the layers at random", math.exp(null), _DRAWS),
         p=p,
@@ -76,21 +78,19 @@ def _alike(names: Sequence[str], medians: Sequence[float], extreme: int) -> str:
     return f"{names[extreme]} and {names[near[0]]}"
 
 
-def _shuffled(changes: np.ndarray, seed: int) -> Iterator[np.ndarray]:
-    generator = np.random.default_rng(seed)
-    for _ in range(_DRAWS):
-        yield generator.permutation(changes)
+def _between(changes: np.ndarray, sizes: Sequence[int]) -> np.ndarray:
+    """Sum the squares between roles in each row of changes; their total is the same for each permutation."""
+    parts = np.split(changes, np.cumsum(sizes)[:-1], axis=1)
+    middle = changes.mean(axis=1)
+    total: np.ndarray = sum(part.shape[1] * (part.mean(axis=1) - middle) ** 2 for part in parts)
+    return total
 
 
-def _between(changes: np.ndarray, sizes: Sequence[int]) -> float:
-    """Sum the squares between roles; their total is the same for each permutation."""
-    parts = np.split(changes, np.cumsum(sizes)[:-1])
-    return float(sum(len(part) * (part.mean() - changes.mean()) ** 2 for part in parts))
-
-
-def _spread(changes: np.ndarray, sizes: Sequence[int]) -> float:
-    medians = [float(np.median(part)) for part in np.split(changes, np.cumsum(sizes)[:-1])]
-    return max(medians) - min(medians)
+def _spread(changes: np.ndarray, sizes: Sequence[int]) -> np.ndarray:
+    parts = np.split(changes, np.cumsum(sizes)[:-1], axis=1)
+    medians = np.stack([np.median(part, axis=1) for part in parts])
+    spread: np.ndarray = np.ptp(medians, axis=0)
+    return spread
 
 
 def _without_siblings(known: Sequence[Mapping[str, Any]]) -> Finding:
