@@ -19,6 +19,7 @@ from eigentrail.recipes.experiments.drift_claims import _add_back, least_needed,
 from eigentrail.recipes.framework.observation import decided
 from eigentrail.report.claims import claims_table
 from eigentrail.report.experiments import experiment_sections
+from eigentrail.training import ensemble
 from eigentrail.trajectories import evolution
 
 STUDIES = recipes()
@@ -217,7 +218,9 @@ def test_how_several_networks_are_trained_is_told_once_and_only_if_asked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     # One after the other, which is quicker for so little than to start processes.
-    monkeypatch.setattr("eigentrail.training.ensemble_processes.usable_cores", lambda: 1)
+    apart = ensemble.train_apart
+    monkeypatch.setattr(ensemble, "train_apart", lambda *given: apart(*given[:-1], 1))
+    monkeypatch.setattr(ensemble, "most_workers", lambda jobs: 2)
     monkeypatch.setattr("eigentrail.training.ensemble_fitness._OPERATIONS", 1e5)
     monkeypatch.setattr("eigentrail.recipes.framework.experiment._PAUSE", 0.0)
     chosen = recipes()["geodesic"].changed(factors=(1.0,), fewest=1)

@@ -24,8 +24,8 @@ from eigentrail.runs.together import Together
 from eigentrail.training import (
     Ensemble,
     TrainingSettings,
+    ensemble,
     ensemble_fitness,
-    ensemble_processes,
     open_ensemble,
     train,
     train_many,
@@ -363,12 +363,17 @@ from eigentrail.training import train
 digits = data.load("digits")
 few = data.from_tensors((digits.train_inputs[:210], digits.train_targets[:210]),
                         (digits.test_inputs[:50], digits.test_targets[:50]), name="few digits")
-train(sys.argv[2], few, sys.argv[1], seeds=range(2), batch_size=20, epochs=int(sys.argv[3]), momentum=0.9)
+train(sys.argv[2], few, sys.argv[1], seeds=range(2), batch_size=20, epochs=int(sys.argv[3]), momentum=0.9, jobs=2)
 """
 
 
+def with_tests() -> str:
+    """Where processes find the networks of the tests, and what they found before."""
+    return os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
+
+
 def child_until(path: Path, network: str, epochs: int, number: int) -> str:
-    environment = os.environ | {"EIGENTRAIL_TEST_DELAY": "0.01", "PYTHONPATH": str(Path(__file__).parent)}
+    environment = os.environ | {"EIGENTRAIL_TEST_DELAY": "0.01", "PYTHONPATH": with_tests()}
     child = subprocess.Popen(
         [sys.executable, "-c", CHILD, str(path), network, str(epochs)],
         env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True,
@@ -421,26 +426,25 @@ def test_what_keeps_a_core_busy_by_itself_is_not_stacked_on_processors(
         build_network(name, data, settings)[0]
         for name, data in (("mlp256", large), ("lenet", large), ("mlp50", few))
     )
-    monkeypatch.setattr(ensemble_fitness, "usable_cores", lambda: 2)
     # Forwards 2, backwards 4 operations a weight and sample, without the gradient of the samples.
     weights = 3072 * 256 + 256 * 128 + 128 * 64 + 64 * 10
     operations = 20 * (6 * weights - 2 * 3072 * 256)
-    said = ensemble_fitness.why_not_worth_it(wide, large, settings)
+    said = ensemble_fitness.why_not_worth_it(wide, large, settings, 2)
     assert said is not None and f"takes {operations / 1e6:.0f} million operations" in said
-    assert ensemble_fitness.why_not_worth_it(lenet, large, settings) is not None
-    assert ensemble_fitness.why_not_worth_it(small, few, settings) is None
+    assert ensemble_fitness.why_not_worth_it(lenet, large, settings, 2) is not None
+    assert ensemble_fitness.why_not_worth_it(small, few, settings, 2) is None
     # One core gains nothing from processes.
-    monkeypatch.setattr(ensemble_fitness, "usable_cores", lambda: 1)
-    assert ensemble_fitness.why_not_worth_it(lenet, large, settings) is None
+    assert ensemble_fitness.why_not_worth_it(lenet, large, settings, 1) is None
 
 
 def test_processes_are_chosen_and_said_where_they_are_quicker(
     tmp_path: Path, few: Data, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ensemble_fitness, "usable_cores", lambda: 2)
+    monkeypatch.setattr(ensemble, "most_workers", lambda jobs: 2)
     monkeypatch.setattr(ensemble_fitness, "_OPERATIONS", 1e5)
     # One after the other here, which is quicker for so little than to start processes.
-    monkeypatch.setattr(ensemble_processes, "usable_cores", lambda: 1)
+    apart = ensemble.train_apart
+    monkeypatch.setattr(ensemble, "train_apart", lambda *given: apart(*given[:-1], 1))
     found = train("mlp50", few, tmp_path / "many", seeds=[0, 1], epochs=1)
     assert "parallel processes" in found.how and "keeps a processor core busy by itself" in found.how
     assert f"2 networks: {found.how}\n" in capsys.readouterr().err
@@ -468,10 +472,10 @@ def test_the_disk_of_all_members_is_told_and_not_far_off(
 def test_dropout_trains_in_processes_to_the_same_bits(
     tmp_path: Path, few: Data, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    monkeypatch.setenv("PYTHONPATH", with_tests())
     network = "training_networks:Chancy"
     with pytest.warns(RunWarning, match=r"lr1e\+38-seed0: .* the others go on"):
-        found = train(network, few, tmp_path / "many", lr=[0.1, 1e38], epochs=2, batch_size=20)
+        found = train(network, few, tmp_path / "many", lr=[0.1, 1e38], epochs=2, batch_size=20, jobs=2)
     assert found.statuses == ("finished", "diverged")
     assert "in parallel processes, not as one stack: it draws random numbers" in found.how
     assert f"2 networks: {found.how}\n" in capsys.readouterr().err
@@ -508,7 +512,7 @@ def processes_of(pid: int) -> list[int]:
 def test_ctrl_c_while_processes_start_is_no_failure(tmp_path: Path, wait: float) -> None:
     child = subprocess.Popen(
         [sys.executable, "-c", CHILD, str(tmp_path / "many"), "training_networks:Chancy", "2000"],
-        env=os.environ | {"PYTHONPATH": str(Path(__file__).parent)},
+        env=os.environ | {"PYTHONPATH": with_tests()},
         stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
     deadline = time.monotonic() + 300

@@ -138,6 +138,7 @@ class _Call:
             seeds=seeds,
             full=self.full,
             device=self.device,
+            jobs=self.jobs,
             progress=self.progress,
         )
 
@@ -170,7 +171,7 @@ def study(
         device: where to train: "cpu", "cuda", "cuda:1", or "auto" for a GPU where there is one.
         log_to: where norms, ranks, spikes and phases of the weights are shown as it trains, of a study of one training:
             see `eigentrail.runs.loggers.opened_logger`; None for nowhere.
-        jobs: workers that share the analyses, see `analyze`.
+        jobs: workers that share the analyses, see `analyze`, and trainings that are not stacked.
         budget: seconds that each analysis may take on one core which the study does not name; None for a minute and a
             half.
         progress: True to show it, False for silence, None for bars on terminals.

@@ -14,6 +14,7 @@ from typing import Any
 from eigentrail import data as datasets
 from eigentrail.data import Augmentation, Data
 from eigentrail.errors import OptionError
+from eigentrail.linalg.workers import most_workers
 from eigentrail.recipes.framework.registry import find_recipe
 from eigentrail.recipes.framework.study import Study, study_of
 from eigentrail.runs.schedules import Every, EveryEpochs
@@ -263,7 +264,7 @@ def _worth_it(spec: SweepSpec, points: Sequence[Point]) -> bool:
     shared = points[0].settings
     return (
         why_not_stacked(some, data, shared.changed(device="cpu")) is None
-        and why_not_worth_it(some[0], data, shared) is None
+        and why_not_worth_it(some[0], data, shared, most_workers(-1) // shared.threads) is None
     )
 
 

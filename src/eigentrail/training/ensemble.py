@@ -17,6 +17,7 @@ from torch import nn
 from eigentrail._progress import Progress, shown
 from eigentrail.data import Data, as_data
 from eigentrail.errors import OptionError, RunError, RunWarning
+from eigentrail.linalg.workers import most_workers
 from eigentrail.networks import NetworkSpec
 from eigentrail.runs import open_run
 from eigentrail.runs.manifest import FILE, Manifest
@@ -59,6 +60,7 @@ def train_many(
     weight_decay: float | Sequence[float] | None = None,
     how: Literal["auto", "stack", "processes"] = "auto",
     memory: int | None = None,
+    jobs: int | None = None,
     layers: str | Sequence[str] | Mapping[str, Every] | None = None,
     every: Every = 1,
     rebuild: Any = None,
@@ -94,6 +96,8 @@ def train_many(
             nothing.
         memory: the bytes that stacks, gradients and activations may take; more members than that are trained in
             groups, one after the other. None for 2 GiB, on a GPU for half of what is free there.
+        jobs: at most so many processes where they are trained apart; -1 for one for each core, None for one for each
+            that also OMP_NUM_THREADS allows. On a GPU no more than four.
         layers: which layers to record, as for `Recorder`.
         every: when to record them, as for `Recorder`.
         rebuild: as for `train`.
@@ -131,6 +135,7 @@ def train_many(
         members,
         how=how,
         memory=memory,
+        jobs=jobs,
         layers=layers,
         every=every,
         rebuild=rebuild,
@@ -148,6 +153,7 @@ def train_members(
     *,
     how: Literal["auto", "stack", "processes"] = "auto",
     memory: int | None = None,
+    jobs: int | None = None,
     layers: str | Sequence[str] | Mapping[str, Every] | None = None,
     every: Every = 1,
     rebuild: Any = None,
@@ -164,6 +170,7 @@ def train_members(
         members: what is trained; their settings differ in rate, weight decay and seed only, and name a device.
         how: "auto", "stack" or "processes".
         memory: the bytes that stacks may take.
+        jobs: at most so many processes where they are trained apart.
         layers: which layers to record.
         every: when to record them.
         rebuild: how to build a network again that was given as such.
@@ -188,9 +195,11 @@ def train_members(
     folder = Path(path)
     _check_folder(folder, members, resume or overwrite)
     recording = Recording(layers, every, rebuild, overwrite=overwrite)
+    # Asked before torch gets the threads of the settings.
+    processes = max(1, most_workers(jobs) // shared.threads)
     with undisturbed(device, shared.threads):
         some = [_build(network, samples, one.settings)[0] for one in (members[0], members[-1])]
-        said, size = _choose(some, samples, members, how, memory)
+        said, size = _choose(some, samples, members, how, memory, processes)
         needed = bytes_of_training(some[0], samples, shared, layers, every) * len(members)
         line = say_disk(folder, len(members), needed)
         aloud = progress is not False and not callable(progress)
@@ -209,7 +218,7 @@ def train_members(
                 else:
                     tell(how_said, 0, len(members))
                 for name, text in train_apart(
-                    network, samples, folder, left, recording, resume, tell
+                    network, samples, folder, left, recording, resume, tell, processes
                 ).items():
                     warnings.warn(f"{name}: {text}; the others go on", RunWarning, stacklevel=2)
     runs = [open_run(folder / one.name) for one in members]
@@ -227,14 +236,19 @@ def _check_folder(folder: Path, members: Sequence[Member], may_be: bool) -> None
 
 
 def _choose(
-    some: Sequence[nn.Module], data: Data, members: Sequence[Member], how: str, memory: int | None
+    some: Sequence[nn.Module],
+    data: Data,
+    members: Sequence[Member],
+    how: str,
+    memory: int | None,
+    processes: int,
 ) -> tuple[str, int]:
     """Say how the members are trained, and how many of them are stacked at a time (0: none)."""
     shared = members[0].settings
     check_fits(some[0], data, shared)
     why = "asked for" if how == "processes" else why_not_stacked(some, data, shared)
     if why is None and how == "auto":
-        why = why_not_worth_it(some[0], data, shared)
+        why = why_not_worth_it(some[0], data, shared, processes)
     if why is None:
         size = min(len(members), members_at_once(some[0], data, shared, memory))
         groups = -(-len(members) // size)

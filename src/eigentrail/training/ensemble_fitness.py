@@ -11,7 +11,6 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from eigentrail._names import first_line
 from eigentrail.data import Data
-from eigentrail.linalg.cores import usable_cores
 from eigentrail.training.device import random_state, set_random_state
 from eigentrail.training.ensemble_gradients import gradients_of
 from eigentrail.training.ensemble_stack import Stack
@@ -66,7 +65,7 @@ def why_not_stacked(models: Sequence[nn.Module], data: Data, settings: TrainingS
     return None
 
 
-def why_not_worth_it(model: nn.Module, data: Data, settings: TrainingSettings) -> str | None:
+def why_not_worth_it(model: nn.Module, data: Data, settings: TrainingSettings, processes: int) -> str | None:
     """Say whether processes train networks sooner than a stack does.
 
     Stacking saves the time that Python and torch spend around the arithmetic of a step. On a processor core networks
@@ -77,12 +76,13 @@ def why_not_worth_it(model: nn.Module, data: Data, settings: TrainingSettings) -
         model: one of the networks, which is left as it is.
         data: the samples.
         settings: the settings.
+        processes: how many may train at a time.
 
     Returns:
         None if a stack is worth it; else why not, in words.
     """
     device = next(model.parameters()).device
-    if device.type != "cpu" or usable_cores() // settings.threads < 2:
+    if device.type != "cpu" or processes < 2:
         return None
     model = copy.deepcopy(model).train()
     inputs = data.train_inputs[:_SAMPLES].to(settings.torch_dtype)

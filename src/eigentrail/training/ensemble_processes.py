@@ -23,7 +23,6 @@ from torch import nn
 from eigentrail._progress import Progress
 from eigentrail.data import Data
 from eigentrail.errors import RunError
-from eigentrail.linalg.cores import usable_cores
 from eigentrail.training.divergence import DivergenceError
 from eigentrail.training.ensemble_members import Member
 from eigentrail.training.interruption import Interruption
@@ -42,7 +41,7 @@ def train_apart(
     recording: Recording,
     resume: bool,
     tell: Progress,
-    jobs: int | None = None,
+    jobs: int,
 ) -> dict[str, str]:
     """Train each member alone, in parallel processes.
 
@@ -56,8 +55,7 @@ def train_apart(
         recording: what is recorded; the notes are those of the members.
         resume: whether to go on with what is there.
         tell: told about the progress.
-        jobs: how many processes; None for as many as there are cores, each with the threads of the settings, on a GPU
-            no more than four.
+        jobs: at most so many processes, each with the threads of the settings; on a GPU no more than four.
 
     Returns:
         What is to be said of each member that diverged, by name.
@@ -67,10 +65,8 @@ def train_apart(
         RunError: a process has ended by itself.
     """
     shared = members[0].settings
-    most = max(1, usable_cores() // shared.threads)
     # Each process has a context on the GPU, which takes half a gigabyte there.
-    most = most if shared.device == "cpu" else min(most, _ON_A_GPU)
-    jobs = min(len(members), jobs or most)
+    jobs = min(len(members), jobs if shared.device == "cpu" else min(jobs, _ON_A_GPU))
     arguments = {
         "layers": recording.layers,
         "every": recording.every,

@@ -182,6 +182,7 @@ def run_trials(
     seeds: int = 1,
     full: bool = False,
     device: str = "cpu",
+    jobs: int | None = None,
     progress: bool | None = None,
 ) -> tuple[Path, list[Trained]]:
     """Carry the trainings of a study out, recorded, each in a folder of its own; what is there already is kept.
@@ -197,6 +198,7 @@ def run_trials(
         seeds: how many the trials train at once.
         full: True for the source's own size, False for one that two cores carry.
         device: where to train: "cpu", "cuda", "cuda:1", or "auto" for a GPU where there is one.
+        jobs: at most so many processes where the trainings of a trial are not stacked, as for `train_many`.
         progress: True for lines on stderr, False for nothing, None for a bar where stderr is a terminal.
 
     Returns:
@@ -254,7 +256,7 @@ def run_trials(
                 network = _network_of(first)
                 arguments["rebuild"] = first.manifest.model.build if first.manifest else None
                 arguments["notes"] = {**notes, _BEGINS: {"with": trial.begins, "step": int(first.steps[-1])}}
-            one = _carry_out(trial, network, samples, folder / trial.name, own, arguments)
+            one = _carry_out(trial, network, samples, folder / trial.name, own, jobs, arguments)
             if not trial.several and not one.usable and len(plan) > 1:
                 told = said_of_divergence(one.runs[0])
                 warnings.warn(f"{trial.name}: {told}; the others go on", RunWarning, stacklevel=2)
@@ -306,6 +308,7 @@ def _carry_out(
     samples: Data,
     folder: Path,
     settings: TrainingSettings,
+    jobs: int | None,
     arguments: dict[str, Any],
 ) -> Trained:
     for there in [folder, *(folder.iterdir() if folder.is_dir() else ())]:
@@ -324,6 +327,7 @@ def _carry_out(
         settings.changed(seed=0),
         seeds=range(settings.seed, settings.seed + trial.seeds),
         lr=trial.lr or None,
+        jobs=jobs,
         **arguments,
     )
     wild = tuple(status == "diverged" for status in found.statuses)
