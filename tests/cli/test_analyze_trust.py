@@ -78,7 +78,7 @@ def test_analyses_import_what_a_run_names_only_when_told_so(folder: Path) -> Non
             "it ends the program",
             marks=pytest.mark.slow,
         ),
-        ("build = few = 5", "not callable"),
+        pytest.param("build = few = 5", "not callable", marks=pytest.mark.slow),
     ],
 )
 def test_code_that_a_run_names_and_that_fails_is_one_sentence(folder: Path, code: str, said: str) -> None:

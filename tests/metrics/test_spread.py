@@ -9,7 +9,7 @@ from eigentrail.spectra import ensembles
 QUICK = DiagnosisOptions(null=False)
 
 
-@pytest.mark.parametrize("shape", [(200, 20), (120, 60), (64, 64)])
+@pytest.mark.parametrize("shape", [(200, 20), pytest.param((120, 60), marks=pytest.mark.slow), (64, 64)])
 @pytest.mark.parametrize("kind", ["normal", "uniform", "exponential"])
 def test_noise_is_standard_normal_whatever_shape_and_kurtosis(shape: tuple[int, int], kind: str) -> None:
     rng = np.random.default_rng(1)

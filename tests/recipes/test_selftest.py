@@ -9,7 +9,7 @@ from eigentrail.cli.app import run
 from eigentrail.testing.selftest import Check, selftest
 
 
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_everything_planted_is_recovered_here(seed: int) -> None:
     failed = [c for c in selftest(seed) if not c.passed]
     assert not failed

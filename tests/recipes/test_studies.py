@@ -113,7 +113,7 @@ def test_a_finished_study_is_refused_with_what_to_do_and_goes_on_with_more_epoch
     first = run_study(SHORT, folder, progress=False)
     # Without its page it is not finished: what is missing is made.
     assert (run_study(SHORT, folder, progress=False).steps == first.steps).all()
-    analyze(first, layers="fc3", progress=False).report()
+    analyze(first, "evolution", layers="fc3", progress=False).report()
     with pytest.raises(RunError, match=r"finished run of 2 epochs .*--epochs .*--out"):
         run_study(SHORT, folder, progress=False)
     longer = run_study(SHORT, folder, epochs=3, progress=False)
@@ -139,6 +139,7 @@ def test_a_folder_with_other_things_is_refused(tmp_path: Path) -> None:
         run_study(SHORT, tmp_path, progress=False)
 
 
+@pytest.mark.slow
 def test_from_the_first_step_to_the_page(tmp_path: Path) -> None:
     # The default study's own numbers, at a length that shows S0's first claim in the first layer.
     run = run_study(find_recipe(), tmp_path / "run", epochs=15, progress=False)

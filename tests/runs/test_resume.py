@@ -60,7 +60,9 @@ def check_equal(first: Run, second: Run) -> None:
     assert first.checkpoints == second.checkpoints
 
 
-@pytest.mark.parametrize("killed_at", [27, 30, 39])
+@pytest.mark.parametrize(
+    "killed_at", [pytest.param(27, marks=pytest.mark.slow), 30, pytest.param(39, marks=pytest.mark.slow)]
+)
 def test_killed_and_resumed_equals_uninterrupted(tmp_path: Path, killed_at: int) -> None:
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     train(str(whole), 60)

@@ -14,7 +14,9 @@ def pareto(alpha: float, n: int, seed: int) -> np.ndarray:
     return (1.0 - np.random.default_rng(seed).random(n)) ** (-1.0 / (alpha - 1.0))
 
 
-@pytest.mark.parametrize("alpha", [1.5, 2.5, 4.0])
+@pytest.mark.parametrize(
+    "alpha", [pytest.param(1.5, marks=pytest.mark.slow), 2.5, pytest.param(4.0, marks=pytest.mark.slow)]
+)
 def test_pareto_interval_covers_and_fit_is_not_rejected(alpha):
     """Nominal 95% and 10%: of 60 samples at least 51 covered, at most 12 rejected (both 99.8% binomial bounds)."""
     fits = [

@@ -283,7 +283,7 @@ def test_close_alternatives_are_named():
         ("truncated", {"truncated-power-law", "undecided"}, 0.88),
     ],
 )
-@pytest.mark.parametrize("n", [256, 1024])
+@pytest.mark.parametrize("n", [256, pytest.param(1024, marks=pytest.mark.slow)])
 def test_stated_error_rates(name, allowed, least, n):
     """The table in `verdict`, with 150 fresh samples each."""
     random = np.random.default_rng(77)

@@ -120,8 +120,15 @@ def test_a_grid_of_rates_and_decays(tmp_path: Path, few: Data) -> None:
         found.select(rate=1)
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("network", ["mlp50", "test_ensemble:Normed"])
+@pytest.mark.parametrize(
+    ("network", "dtype"),
+    [
+        ("test_ensemble:Normed", "float64"),
+        ("mlp50", "float32"),
+        pytest.param("test_ensemble:Normed", "float32", marks=pytest.mark.slow),
+        pytest.param("mlp50", "float64", marks=pytest.mark.slow),
+    ],
+)
 def test_a_grid_is_its_single_trainings_after_five_epochs(
     tmp_path: Path, few: Data, dtype: str, network: str
 ) -> None:
@@ -328,7 +335,9 @@ def test_each_members_recording_has_its_own_schedule(tmp_path: Path, few: Data) 
     assert found[1]["fc2.bias"].step.values.tolist() == [0, 10, 20, 22]
 
 
-@pytest.mark.parametrize("stop", [1, 13, 64, 70])
+@pytest.mark.parametrize(
+    "stop", [1, pytest.param(13, marks=pytest.mark.slow), 64, pytest.param(70, marks=pytest.mark.slow)]
+)
 def test_an_interrupted_ensemble_goes_on_to_the_same_weights(tmp_path: Path, few: Data, stop: int) -> None:
     shared = TrainingSettings(batch_size=20, epochs=8, dtype="float64", momentum=0.9, schedule="cosine")
     whole = train("mlp50", few, tmp_path / "whole", shared, seeds=[0, 1, 2])

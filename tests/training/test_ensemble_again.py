@@ -28,9 +28,9 @@ def same_bits(one: Run, other: Run) -> bool:
 @pytest.mark.parametrize(
     ("network", "settings"),
     [
-        ("lenet", {"lr": 0.05, "momentum": 0.9}),
+        pytest.param("lenet", {"lr": 0.05, "momentum": 0.9}, marks=pytest.mark.slow),
         ("lenet", {"lr": 0.1, "weight_decay": 1e-3}),
-        ("resnet20", {"lr": 0.02, "momentum": 0.9}),
+        pytest.param("resnet20", {"lr": 0.02, "momentum": 0.9}, marks=pytest.mark.slow),
     ],
 )
 def test_stacked_convolutions_have_the_bits_of_single_ones(

@@ -109,7 +109,7 @@ def descent(weights: list[np.ndarray], x: np.ndarray, y: np.ndarray, rate: float
         w[:] = (1 - rate * decay) * w - rate * gradient
 
 
-@pytest.mark.parametrize("decay", [0.0, 0.05])
+@pytest.mark.parametrize("decay", [pytest.param(0.0, marks=pytest.mark.slow), 0.05])
 def test_a_training_by_its_loss_is_the_descent_of_s3(tmp_path: Path, decay: float) -> None:
     samples = data.load("orthogonal")
     x, y = samples.train_inputs.T.numpy(), np.eye(30)[samples.train_targets.numpy()].T

@@ -20,7 +20,12 @@ def noisy_line(seed: int, slope: float, count: int = 60, beta: float = 0.0) -> n
 
 
 @pytest.mark.parametrize(
-    ("slope", "beta"), [(0.0, 0.0), pytest.param(5.0, 0.0, marks=pytest.mark.slow), (5.0, 0.9)]
+    ("slope", "beta"),
+    [
+        (0.0, 0.0),
+        pytest.param(5.0, 0.0, marks=pytest.mark.slow),
+        pytest.param(5.0, 0.9, marks=pytest.mark.slow),
+    ],
 )
 def test_walks_around_a_line_do_not_bend(slope: float, beta: float) -> None:
     count, t = 80, np.arange(60.0)

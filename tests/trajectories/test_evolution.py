@@ -52,7 +52,7 @@ def test_a_signal_that_grows_through_the_threshold_is_born_where_it_can_be_seen(
     assert row["mp_ks_distance_last"] < 1.5 * row["noise_ks_high"]
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(s, marks=pytest.mark.slow) for s in (1, 2))])
 def test_a_crossing_is_followed_and_told_within_one_step(tmp_path: Path, seed: int) -> None:
     n, m, count = 80, 40, 61
     rng = np.random.default_rng(seed)

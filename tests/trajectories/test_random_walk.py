@@ -21,7 +21,9 @@ def updates_of(memory: Memory, count: int, n: int, seed: int, warm: int = 200) -
     return np.array(out)
 
 
-@pytest.mark.parametrize("memory", [Memory(0.9), Memory(0.9, nesterov=True)])
+@pytest.mark.parametrize(
+    "memory", [Memory(0.9), pytest.param(Memory(0.9, nesterov=True), marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("thin", [1, 5])
 def test_walks_with_momentum_are_told_from_walks_by_chance_only(memory: Memory, thin: int) -> None:
     percentiles, blind = [], []

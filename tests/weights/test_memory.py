@@ -69,7 +69,10 @@ def extra_memory(folder: Path, count: int, total: float) -> int:
     return int(after) - int(before)
 
 
-@pytest.mark.parametrize(("format", "kind"), [("safetensors", torch.bfloat16), ("bin", torch.float32)])
+@pytest.mark.parametrize(
+    ("format", "kind"),
+    [("safetensors", torch.bfloat16), pytest.param("bin", torch.float32, marks=pytest.mark.slow)],
+)
 def test_peak_memory(format, kind, tmp_path):
     side = 2048
     count, total = write_sharded(tmp_path, 0.3, side, kind, format)
