@@ -57,7 +57,7 @@ def test_a_short_last_batch_counts_by_its_samples(kind: str) -> None:
         [(x[:8], y[:8]), (x[8:], y[8:])],
     ):
         operator = et.Curvature(case.model, case.loss, data, kind=kind)
-        assert [batch.count for batch in operator._batches()] == [8, 2]
+        assert [batch.count for batch in operator.problem.batches()] == [8, 2]
         np.testing.assert_allclose(operator @ v.T, whole, atol=1e-13)
     parts = [
         et.Curvature(case.model, case.loss, (x[s], y[s]), kind=kind) @ v.T for s in (slice(8), slice(8, 10))
@@ -125,7 +125,7 @@ def test_a_shuffling_loader_is_read_once_and_leaves_chance_alone() -> None:
     np.testing.assert_array_equal(one, operator @ v)
     again = et.Curvature(case.model, case.loss, loader)
     np.testing.assert_array_equal(one, again @ v)
-    assert [batch.count for batch in operator._batches()] == [8, 8]
+    assert [batch.count for batch in operator.problem.batches()] == [8, 8]
     assert torch.equal(torch.get_rng_state(), before[0])
     assert torch.equal(generator.get_state(), before[1])
     assert (np.random.get_state()[1] == before[2]).all()  # noqa: NPY002
@@ -243,7 +243,7 @@ def test_random_augmentation_is_frozen_into_k_draws(shuffle: bool) -> None:
         operator = et.Curvature(case.model, case.loss, source, augmentations=3, seed=4)
         v = vectors(operator.n, 1)[0]
         found[name] = operator @ v
-        batches = list(operator._batches())
+        batches = list(operator.problem.batches())
         assert sum(batch.count for batch in batches) == 3 * 22
         assert sum(batch.weight for batch in batches) == pytest.approx(1.0)
         inputs = torch.cat([batch.inputs for batch in batches])

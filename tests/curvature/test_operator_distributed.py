@@ -43,7 +43,7 @@ for kind in ("hessian", "gauss-newton"):
     found[f"{kind} gradient"] = operator.gradient().numpy()
     found[f"{kind} loss"] = operator.loss_value()
     found[f"{kind} top"] = operator.top(2, tol=1e-6).values.numpy()
-    found[f"{kind} weights"] = sum(batch.weight for batch in operator._batches())
+    found[f"{kind} weights"] = sum(batch.weight for batch in operator.problem.batches())
     layer = et.Curvature(case.model, case.loss, data, "2.weight", kind=kind)
     found[f"{kind} matrix"] = layer.matrix().numpy()
     if rank == 0:

@@ -40,7 +40,7 @@ def test_the_trial_keeps_what_has_less_to_do() -> None:
     torch.testing.assert_close(asked @ v, expected, rtol=1e-4, atol=1e-6)
     assert (asked.plan.way, asked.plan.note) == ("linearised", "")
     # It is not tried again.
-    dense._expect(10_000)
+    dense.problem.expect(10_000)
     assert dense.plan.way == "cached"
 
     torch.manual_seed(0)
@@ -110,7 +110,7 @@ def test_the_memory_limit_bounds_batches_and_what_is_kept() -> None:
     assert tight.plan.way == "recomputed" and tight.plan.size < 40 and tight.plan.kept == 0
     for operator in (some, tight):
         torch.testing.assert_close(operator @ v, expected, rtol=1e-4, atol=1e-6)
-        sizes = [[batch.count for batch in operator._batches()] for _ in range(2)]
+        sizes = [[batch.count for batch in operator.problem.batches()] for _ in range(2)]
         assert sizes[0] == sizes[1] and sum(sizes[0]) == 400 and max(sizes[0]) <= operator.plan.size
         torch.testing.assert_close(operator @ v, operator @ v, rtol=0, atol=0)
 
@@ -127,7 +127,7 @@ def test_the_estimate_is_what_a_whole_batch_keeps() -> None:
     plan = operator.plan
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda x: x):
         operator @ torch.zeros(operator.n)
-    own = {x.untyped_storage().data_ptr() for x in operator._point.held()}
+    own = {x.untyped_storage().data_ptr() for x in operator.problem.point.held()}
     measured = sum(size for place, size in held.items() if place not in own)
     gradient = 4 * operator.n
     assert plan.batches == 1 and plan.kept == 1
@@ -138,9 +138,9 @@ def test_a_batch_of_a_loader_is_divided_only_where_memory_demands_it() -> None:
     model, (x, y) = wide()
     batches = [(x[:250], y[:250]), (x[250:], y[250:])]
     operator = et.Curvature(model, None, batches)
-    assert [batch.count for batch in operator._batches()] == [250, 150]
+    assert [batch.count for batch in operator.problem.batches()] == [250, 150]
     tight = et.Curvature(model, None, batches, memory_limit=int(6.7 * 4 * operator.n))
-    assert len(list(tight._batches())) > 2
+    assert len(list(tight.problem.batches())) > 2
     v = vectors(operator.n, 1)[0]
     assert abs(tight @ v - operator @ v).max() < 1e-5
 
@@ -148,10 +148,10 @@ def test_a_batch_of_a_loader_is_divided_only_where_memory_demands_it() -> None:
 def test_solvers_say_what_they_expect_unless_the_user_did() -> None:
     model, data = wide(2000)
     operator = et.Curvature(model, None, data, "4")
-    operator._expect(20_000)
+    operator.problem.expect(20_000)
     assert operator.plan.way == "linearised"
     told = et.Curvature(model, None, data, "4", expected=3)
-    told._expect(20_000)
+    told.problem.expect(20_000)
     assert told.plan.way == "cached"
 
 
@@ -174,9 +174,9 @@ def test_release_gives_memory_back_and_products_stay() -> None:
     operator = et.Curvature(case.model, case.loss, (case.inputs, case.targets))
     v = vectors(operator.n, 1)[0]
     before = operator @ v
-    assert operator._ready()._kept
+    assert operator.problem.ready()._kept
     operator.release()
-    assert not operator._ready()._kept
+    assert not operator.problem.ready()._kept
     assert (operator @ v == before).all()
 
 

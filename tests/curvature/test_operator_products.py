@@ -207,12 +207,14 @@ def test_what_others_build_on_gives_the_same_loss() -> None:
     case = build("tanh")
     operator = et.Curvature(case.model, case.loss, (case.inputs, case.targets), "2", batch_size=8)
     moved = {"2.weight": case.model[2].weight.detach() * 1.1}
-    with operator._setting():
-        loss = sum(batch.weight * operator._loss_of(moved, batch) for batch in operator._batches())
+    with operator.problem.point.setting():
+        loss = sum(
+            batch.weight * operator.problem.loss_of(moved, batch) for batch in operator.problem.batches()
+        )
     with torch.no_grad():
         case.model[2].weight.mul_(1.1)
     assert float(loss) == pytest.approx(float(case.loss(case.model(case.inputs), case.targets)), abs=1e-14)
-    batches = [list(operator._batches()) for _ in range(2)]
+    batches = [list(operator.problem.batches()) for _ in range(2)]
     assert [b.count for b in batches[0]] == [8, 8, 6]
     assert sum(b.weight for b in batches[0]) == pytest.approx(1.0)
     assert all(torch.equal(a.inputs, b.inputs) for a, b in zip(*batches, strict=True))

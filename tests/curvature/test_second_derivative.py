@@ -140,5 +140,5 @@ def test_the_check_changes_neither_weights_nor_random_numbers_and_counts_no_prod
     assert operator.plan.batches == 1 and operator.products == 0
     assert torch.equal(torch.get_rng_state(), state)
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
-    values = torch.cat([value.flatten() for value in operator._point.values])
+    values = torch.cat([value.flatten() for value in operator.problem.point.values])
     assert torch.equal(values, torch.cat([p.detach().flatten() for p in model.parameters()]))

@@ -104,7 +104,7 @@ def along(
             if not 1 <= k <= curvature.n:
                 raise OptionError(f"k is 1 to {curvature.n} for these layers, not {k}.")
             basis = curvature.top(k, which, tol, start=before, seed=seed)
-            weights = to_float64(curvature._chosen.join(curvature._point.values))
+            weights = to_float64(curvature.problem.chosen.join(curvature.problem.point.values))
             first = weights if first is None else first
             row = _row(curvature, basis, weights, first)
             row["overlap"], row["track"] = tracks.follow(basis)

@@ -58,7 +58,7 @@ def curvature_diagonal(curvature: Curvature, products: int = 100, seed: int = 0)
     if closed is not None:
         values = closed + 2 * curvature.weight_decay
         return Diagonal(values, torch.zeros_like(values), 0, "closed")
-    curvature._expect(min(products, curvature.n))
+    curvature.problem.expect(min(products, curvature.n))
     return estimated_diagonal(
         curvature.apply, curvature.n, products, seed, dtype=curvature.dtype, device=curvature.device
     )
@@ -114,17 +114,17 @@ def estimated_diagonal(
 
 def _closed(curvature: Curvature) -> torch.Tensor | None:
     """Sum Hz[o, o] a_i^2 over all samples; None where the parameters are not one layer's with one position a sample."""
-    layer = owner(curvature.model, list(curvature._chosen.paths.values()))
+    layer = owner(curvature.model, list(curvature.problem.chosen.paths.values()))
     if layer is None or layer.axes != 1:
         return None
-    curvature._ready()
+    curvature.problem.ready()
     total = torch.zeros(layer.out, layer.inputs, dtype=torch.float64, device=curvature.device)
     fits = True
-    with curvature._ranks.together(), curvature._setting():
+    with curvature.problem.ranks.together(), curvature.problem.point.setting():
         try:
-            for number, batch in enumerate(curvature._batches()):
-                leaves = None if number else curvature._point.leaves()
-                passed = layer_pass(curvature._point, curvature.kind, layer, batch, leaves=leaves)
+            for number, batch in enumerate(curvature.problem.batches()):
+                leaves = None if number else curvature.problem.point.leaves()
+                passed = layer_pass(curvature.problem.point, curvature.kind, layer, batch, leaves=leaves)
                 arrangement = _single(passed, number)
                 if arrangement is None:
                     fits = False
@@ -137,9 +137,9 @@ def _closed(curvature: Curvature) -> torch.Tensor | None:
         except NotClosedError:
             fits = False
     # All processes go the same way or none does.
-    if not all(curvature._ranks.gather(fits)):
+    if not all(curvature.problem.ranks.gather(fits)):
         return None
-    total = curvature._ranks.add(total)
+    total = curvature.problem.ranks.add(total)
     parts = [total[:, : layer.columns].reshape(-1)] if layer.weight else []
     parts += [total[:, -1]] if layer.bias else []
     return torch.cat(parts).to(curvature.dtype)

@@ -62,16 +62,16 @@ def exact_matrix(
         raise OptionError(f"an exact matrix is torch.float32 or torch.float64, not {dtype}.")
     check = whole("check", check)
     limit = None if limit is None else int(real("limit", limit))
-    layer = owner(curvature.model, list(curvature._chosen.paths.values()))
+    layer = owner(curvature.model, list(curvature.problem.chosen.paths.values()))
     n, itemsize = curvature.n, torch.empty(0, dtype=dtype).element_size()
     refuse_above(n * n * itemsize + _workspace(n, layer, itemsize), limit, n, dtype, curvature.device)
     matrix = torch.zeros(n, n, dtype=dtype, device=curvature.device)
     method, note = _fill(curvature, layer, matrix)
     # Sums over rows are finite only where the entries are, and need no second matrix.
     if not bool(torch.isfinite(torch.mv(matrix, matrix.new_ones(n))).all()):
-        curvature._explain()
+        curvature.problem.explain()
     if method != "products":
-        curvature._expect(check)
+        curvature.problem.expect(check)
     curvature.check = spot_check(curvature, matrix, check, method, note)
     return matrix
 
@@ -92,12 +92,12 @@ def _fill(curvature: Curvature, layer: AffineLayer | None, matrix: torch.Tensor)
         with shown("exact matrix") as report:
             method, note = _close(curvature, layer, matrix, report)
         if not note:
-            curvature._ranks.add(matrix)
+            curvature.problem.ranks.add(matrix)
             matrix.diagonal().add_(2 * curvature.weight_decay)
             return method, ""
         matrix.zero_()
     # Products include weight decay, and the samples of all processes, already.
-    curvature._expect(curvature.n)
+    curvature.problem.expect(curvature.n)
     with shown("exact matrix") as report:
         write_products(curvature, matrix, report)
     return "products", note
@@ -108,12 +108,12 @@ def _close(
 ) -> tuple[str, str]:
     """Sum the closed form over the samples of this process; all processes go the same way or none does."""
     method, note = "", ""
-    with curvature._ranks.together(), curvature._setting():
+    with curvature.problem.ranks.together(), curvature.problem.point.setting():
         try:
             method = layer_hessian(
-                curvature._point, curvature._batches, curvature.kind, layer, matrix, report
+                curvature.problem.point, curvature.problem.batches, curvature.kind, layer, matrix, report
             )
         except NotClosedError as error:
             note = str(error)
-    found = curvature._ranks.gather((method, note))
+    found = curvature.problem.ranks.gather((method, note))
     return next((one for one, _ in found if one), ""), next((one for _, one in found if one), "")

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
-from typing import Any, Literal, NoReturn, TypeAlias
+from collections.abc import Sequence
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import torch
@@ -17,29 +16,24 @@ from eigentrail._arrays import is_tensor
 from eigentrail._numbers import real, seed_of, whole
 from eigentrail.bases import Basis
 from eigentrail.curvature.basis import CurvatureBasis
-from eigentrail.curvature.calling import first_call, refusals
+from eigentrail.curvature.calling import refusals
 from eigentrail.curvature.density import Density, stochastic_density
-from eigentrail.curvature.determinism import check_loss, check_mean, not_finite
 from eigentrail.curvature.diagonal import Diagonal, curvature_diagonal
 from eigentrail.curvature.distributed import Ranks
 from eigentrail.curvature.frobenius import FrobeniusNorm, frobenius_norm
 from eigentrail.curvature.graphs import gradient
 from eigentrail.curvature.mean_counts import (
-    SAMPLES,
-    MeanCount,
     Weights,
     check_weights,
-    count_named,
-    mean_count,
 )
 from eigentrail.curvature.parameters import choose
 from eigentrail.curvature.point import Loss, Point
-from eigentrail.curvature.products import GRAPHS, WAYS, Plan, Products, Way
+from eigentrail.curvature.problem import Problem
+from eigentrail.curvature.products import WAYS, Plan, Way
 from eigentrail.curvature.scipy_operator import scipy_operator
-from eigentrail.curvature.second_derivative import check_second_derivative
 from eigentrail.curvature.trace import Method, Trace, stochastic_trace
 from eigentrail.data.reading import read
-from eigentrail.data.samples import Batch, Samples
+from eigentrail.data.samples import Samples
 from eigentrail.errors import CurvatureError, DataError, OptionError
 from eigentrail.evaluation.modes import full_precision
 from eigentrail.linalg.finite import all_finite
@@ -143,15 +137,12 @@ class Curvature:
         self.weight_decay, self.seed = float(weight_decay), seed
         self.memory_limit = ENOUGH if memory_limit is None else int(memory_limit)
         self._vector_limit = None if memory_limit is None else int(memory_limit)
-        self.expected, self._way, self._batch_size = expected, way, batch_size
-        self.weights = weights
-        self._ranks = Ranks()
-        with self._ranks.together():
-            self._chosen = choose(model, layers)
-            self._point = Point(self._chosen, loss, dtype, device)
+        self.expected, self.weights = expected, weights
+        ranks = Ranks()
+        with ranks.together():
+            point = Point(choose(model, layers), loss, dtype, device)
             chunks, divisible = read(data, augmentations, seed, batch_size)
-        self.model = self._chosen.model
-        total = sum(self._ranks.gather(sum(chunk.count for chunk in chunks)))
+        total = sum(ranks.gather(sum(chunk.count for chunk in chunks)))
         if total < 2:
             raise DataError(
                 "the data is empty: give samples."
@@ -159,46 +150,49 @@ class Curvature:
                 else "the data holds one sample, and a curvature is a mean over several: give more, or that sample "
                 "twice for its own curvature."
             )
-        self._samples = Samples(chunks, total, divisible=divisible)
-        self._made: Products | None = None
+        samples = Samples(chunks, total, divisible=divisible)
+        self.problem = Problem(
+            point, samples, ranks, kind, self.memory_limit, weights, expected, way, batch_size
+        )
+        self.model = point.chosen.model
         self._products = 0
         self.check: Any = None
 
     def __repr__(self) -> str:
         return (
             f"<{type(self).__name__}: {self.kind} of {type(self.model).__name__} in {self.n} parameters over "
-            f"{self._samples.total} samples>"
+            f"{self.problem.samples.total} samples>"
         )
 
     @property
     def n(self) -> int:
         """Number of parameters."""
-        return self._chosen.n
+        return self.problem.chosen.n
 
     @property
     def names(self) -> list[str]:
         """Names of the parameters, in the order of `named_parameters`."""
-        return self._chosen.names
+        return self.problem.chosen.names
 
     @property
     def shapes(self) -> dict[str, torch.Size]:
         """Shape of each parameter."""
-        return dict(self._chosen.shapes)
+        return dict(self.problem.chosen.shapes)
 
     @property
     def slices(self) -> dict[str, slice]:
         """Where each parameter stands in a vector."""
-        return dict(self._chosen.slices)
+        return dict(self.problem.chosen.slices)
 
     @property
     def dtype(self) -> torch.dtype:
         """Precision of the products."""
-        return self._point.dtype
+        return self.problem.point.dtype
 
     @property
     def device(self) -> torch.device:
         """Where products are computed."""
-        return self._point.device
+        return self.problem.point.device
 
     @property
     def products(self) -> int:
@@ -208,7 +202,7 @@ class Curvature:
     @property
     def plan(self) -> Plan:
         """How products are made: the way, the batches, and how many of them are kept."""
-        return self._ready().plan
+        return self.problem.ready().plan
 
     def apply(self, vectors: torch.Tensor) -> torch.Tensor:
         """Multiply with a vector, or with several as rows.
@@ -238,14 +232,14 @@ class Curvature:
         rows = rows[None] if rows.ndim == 1 else rows
         if not all_finite(rows):
             raise CurvatureError("a vector to multiply with holds NaN or infinity.")
-        rows = self._ranks.same(rows)
-        ready = self._ready()
-        with self._ranks.together():
+        rows = self.problem.ranks.same(rows)
+        ready = self.problem.ready()
+        with self.problem.ranks.together():
             found = ready.sum(rows)
-        found = self._ranks.add(found)
+        found = self.problem.ranks.add(found)
         self._products += len(rows)
         if not all_finite(found):
-            self._explain()
+            self.problem.explain()
         if self.weight_decay:
             found += 2 * self.weight_decay * rows
         return found[0] if vectors.ndim == 1 else found
@@ -278,19 +272,19 @@ class Curvature:
         Returns:
             [n], with 2 weight_decay w.
         """
-        self._ready()
+        self.problem.ready()
         total = torch.zeros(self.n, dtype=self.dtype, device=self.device)
-        with self._ranks.together(), self._setting():
-            for batch in self._batches():
-                leaves = self._point.leaves()
-                with refusals(self._point, batch):
-                    loss = self._point.loss(leaves, batch)
+        with self.problem.ranks.together(), self.problem.point.setting():
+            for batch in self.problem.batches():
+                leaves = self.problem.point.leaves()
+                with refusals(self.problem.point, batch):
+                    loss = self.problem.point.loss(leaves, batch)
                 parts = gradient(loss, leaves)
-                total += batch.weight * self._chosen.join(parts)
-        total = self._ranks.add(total)
+                total += batch.weight * self.problem.chosen.join(parts)
+        total = self.problem.ranks.add(total)
         if not all_finite(total):
-            self._explain()
-        return total + 2 * self.weight_decay * self._chosen.join(self._point.values)
+            self.problem.explain()
+        return total + 2 * self.weight_decay * self.problem.chosen.join(self.problem.point.values)
 
     @full_precision()
     def loss_value(self) -> float:
@@ -299,140 +293,23 @@ class Curvature:
         Returns:
             The loss, with weight_decay ||w||^2.
         """
-        self._ready()
+        self.problem.ready()
         total = torch.zeros((), dtype=torch.float64, device=self.device)
-        with self._ranks.together(), self._setting(), self._point.evaluating():
-            for batch in self._batches():
-                with refusals(self._point, batch):
-                    loss = self._point.loss(self._point.values, batch)
+        with self.problem.ranks.together(), self.problem.point.setting(), self.problem.point.evaluating():
+            for batch in self.problem.batches():
+                with refusals(self.problem.point, batch):
+                    loss = self.problem.point.loss(self.problem.point.values, batch)
                 total += batch.weight * loss.detach().double()
-        found = float(self._ranks.add(total))
+        found = float(self.problem.ranks.add(total))
         if not math.isfinite(found):
-            self._explain()
+            self.problem.explain()
         return found + self.weight_decay * sum(
-            float(value.double().square().sum()) for value in self._point.values
+            float(value.double().square().sum()) for value in self.problem.point.values
         )
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Give what is copied and pickled: all but graphs, which the next product makes again."""
-        return {**self.__dict__, "_made": None}
 
     def release(self) -> None:
         """Give back the memory of kept graphs; the next product makes them again."""
-        if self._made is not None:
-            self._made.release()
-
-    def _ready(self) -> Products:
-        if self._made is None:
-            with self._ranks.together():
-                self._check_same_point()
-                found = self._find_count()
-            found = self._agreed(found)
-            with self._ranks.together():
-                made = Products(
-                    self._point,
-                    self._samples,
-                    self.kind,
-                    self.memory_limit,
-                    self._batch_size,
-                    whole=found is None,
-                )
-                made.expect(self.expected, self._way)
-                if self._samples.count:
-                    self._check_loss(made.size, found)
-            self._made = made
-        return self._made
-
-    def _expect(self, count: int) -> None:
-        """Say how many products are to come, unless the user did."""
-        self._ready().expect(count if self.expected is None else self.expected, self._way)
-
-    def _find_count(self) -> MeanCount | None:
-        """Find what the mean counts, from the samples of this process."""
-        point, samples = self._point, self._samples
-        if not samples.count:
-            return SAMPLES
-        first_call(point, samples)
-        # What is random differs for few samples as well.
-        check_loss(point, samples.head(min(_CHECKED, self._batch_size or _CHECKED), self.dtype, self.device))
-        return mean_count(point, samples, self.weights)
-
-    def _agreed(self, found: MeanCount | None) -> MeanCount | None:
-        """Let all processes count alike, also those whose own samples do not show what is counted."""
-        samples = self._samples
-        names = [name for name in self._ranks.gather(found and found.name) if name != SAMPLES.name]
-        if found is None or None in names:
-            return None
-        if names and found is SAMPLES and samples.count:
-            found = count_named(self._point, samples, str(names[0]))
-        counts = [found.of(chunk) for chunk in samples.chunks]
-        each = {value for one in counts for value in one.tolist()}
-        values = set().union(*self._ranks.gather(each))
-        if values == {0.0}:
-            raise DataError("no target counts in the loss: all are ignored.")
-        if len(values) > 1:
-            counted = sum(self._ranks.gather(float(sum(one.sum() for one in counts))))
-            self._samples = samples.by_count(counts, counted)
-        return found
-
-    def _check_loss(self, size: int | None, counts: MeanCount | None) -> None:
-        point, samples = self._point, self._samples
-        first = next(samples.batches(size, self.dtype, self.device))
-        alone = len(samples.sizes(size)) == 1
-        count = min(_CHECKED, first.count) if alone else first.count
-        if count > 1 and (self.weights is None or callable(self.weights)):
-            low, high = samples.halves(count, count // 2, self.dtype, self.device)
-            whole = samples.head(count, self.dtype, self.device)
-            check_mean(point, whole, low, high, alone=alone)
-        elif counts is None and not alone and self.weights is None:
-            raise CurvatureError(
-                'the loss is no mean over samples: give weights= for what it counts, or weights="batches" for the mean '
-                "over the batches of the data."
-            )
-        self._check_every_loss(size)
-        check_second_derivative(point, samples, self.kind, GRAPHS[self.kind], self.memory_limit)
-
-    def _check_every_loss(self, size: int | None) -> None:
-        """Refuse a loss that is not finite: a derivative may well be, as that of a mean square without its targets."""
-        start = 0
-        with self._setting(), self._point.evaluating():
-            for batch in self._samples.batches(size, self.dtype, self.device):
-                with refusals(self._point, batch):
-                    outputs = self._point.outputs(self._point.values, batch)
-                    loss = float(self._point.loss_of(outputs, batch).detach())
-                if not math.isfinite(loss):
-                    where = f" (samples {start} to {start + batch.count - 1})"
-                    raise CurvatureError(not_finite(loss, outputs).removesuffix(".") + where + ".")
-                start += batch.count
-
-    def _check_same_point(self) -> None:
-        if self._ranks.size > 1:
-            sums = [[float(value.double().sum()) for value in self._point.values], self.n, self.kind]
-            if any(other != sums for other in self._ranks.gather(sums)):
-                raise CurvatureError(
-                    "the processes hold different networks: load the same weights in all, and choose the same layers."
-                )
-
-    def _explain(self) -> NoReturn:
-        """Say why a result is not finite."""
-        self._check_every_loss(self._ready().size)
-        raise CurvatureError(
-            "a derivative of the loss is not finite though the loss is: look for a square root or a norm at zero, or "
-            f"for overflow in {self.dtype} (dtype=torch.float64)."
-        )
-
-    def _batches(self) -> Iterator[Batch]:
-        """Give the samples in the same batches every time, on the device and in the precision of the products."""
-        yield from self._samples.batches(self._ready().size, self.dtype, self.device)
-
-    def _loss_of(self, parameters: dict[str, torch.Tensor], batch: Batch) -> torch.Tensor:
-        """Compute the mean loss of a batch at other values of the chosen parameters, within `_setting()`."""
-        values = dict(zip(self.names, self._point.values, strict=True)) | parameters
-        return self._point.loss(tuple(values[name] for name in self.names), batch)
-
-    def _setting(self) -> AbstractContextManager[None]:
-        """Enter the surroundings in which `_loss_of` may be called; everything is put back."""
-        return self._point.setting()
+        self.problem.release()
 
     @full_precision()
     def matrix(
@@ -451,7 +328,7 @@ class Curvature:
         from eigentrail.curvature.exact import exact_matrix
 
         check = whole("check", check)
-        self._expect(self.n)
+        self.problem.expect(self.n)
         return exact_matrix(self, dtype=dtype, limit=limit, check=check)
 
     def spectrum(
@@ -505,7 +382,7 @@ class Curvature:
             OptionError: an argument is outside what it may be; k is above the number of parameters.
             CurvatureError: the vectors do not fit the memory limit, or a product is not finite or not symmetric.
         """
-        self._expect(_pairs_take(k))
+        self.problem.expect(_pairs_take(k))
         former = isinstance(start, Basis)
         pairs = lanczos(
             self.apply,
@@ -553,7 +430,7 @@ class Curvature:
             OptionError: an argument is outside what it may be.
             CurvatureError: one run does not fit the memory limit, or a product is not finite.
         """
-        self._expect(whole("probes", probes, 2) * whole("depth", depth, 1))
+        self.problem.expect(whole("probes", probes, 2) * whole("depth", depth, 1))
         return stochastic_density(
             self.apply,
             self.n,
@@ -592,7 +469,7 @@ class Curvature:
             OptionError: the method or the number of products does not fit.
             CurvatureError: a product is not finite.
         """
-        self._expect(whole("products", products, 2))
+        self.problem.expect(whole("products", products, 2))
         return stochastic_trace(
             self.apply,
             self.n,
@@ -636,7 +513,7 @@ class Curvature:
             OptionError: there are fewer than two products.
             CurvatureError: a product is not finite.
         """
-        self._expect(min(whole("products", products, 2), self.n))
+        self.problem.expect(min(whole("products", products, 2), self.n))
         return frobenius_norm(self.apply, self.n, products, seed, dtype=self.dtype, device=self.device)
 
     def to_scipy(self) -> LinearOperator:
