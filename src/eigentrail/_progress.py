@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
@@ -29,6 +31,34 @@ def silent(item: str, done: int, total: int) -> None:
         done: ignored.
         total: ignored.
     """
+
+
+class Throttle:
+    """Whether it is time to tell again: a log is read by people.
+
+    Args:
+        seconds: the pause between two reports.
+        first: True where the first report is due at once.
+    """
+
+    #: The pause where none is given, in seconds.
+    PAUSE = 2.0
+
+    def __init__(self, seconds: float | None = None, first: bool = True) -> None:
+        self._seconds = seconds
+        self._last = -math.inf if first else time.monotonic()
+
+    def due(self) -> bool:
+        """Tell whether the pause is over; it begins again where it is.
+
+        Returns:
+            True at most once in each pause.
+        """
+        now = time.monotonic()
+        if now - self._last < (self.PAUSE if self._seconds is None else self._seconds):
+            return False
+        self._last = now
+        return True
 
 
 # A terminal's bar has room for a name; what is longer stands above it.

@@ -6,6 +6,8 @@ the mend; the command line prints exactly that sentence and exits with code 2.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from eigentrail._text import printable
 
 
@@ -52,6 +54,22 @@ class OptionError(EigentrailError):
 
 class RunError(EigentrailError):
     """A recorded run cannot be opened, continued or written."""
+
+
+class DiskError(RunError):
+    """A run cannot be written: the disk is full, the folder read-only, ...
+
+    Args:
+        path: the run's folder.
+        error: what the system answered.
+        more: what else is to be said.
+    """
+
+    def __init__(self, path: Path, error: OSError, more: str = ""):
+        why = error.strerror or str(error)
+        super().__init__(
+            f"{path} cannot be written ({why}): free space or choose another folder for the run{more}"
+        )
 
 
 class DataError(EigentrailError):

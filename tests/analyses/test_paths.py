@@ -18,7 +18,6 @@ from torch import nn
 from typer.testing import CliRunner
 
 from eigentrail.analyses import run_analysis
-from eigentrail.analyses.framework import runner
 from eigentrail.analyses.framework.registry import find_analysis
 from eigentrail.api.analysis import analyze
 from eigentrail.cli.app import app
@@ -281,7 +280,7 @@ def test_unasked_only_what_takes_seconds_is_made(
 
 def test_progress_tells_of_the_walks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[str] = []
-    monkeypatch.setattr(runner, "_PAUSE", -1.0)
+    monkeypatch.setattr("eigentrail._progress.Throttle.PAUSE", 0.0)
     small = record(tmp_path / "run", {"walk": planted()["walk"][:12]})
     made(small, "geodesic", progress=lambda item, done, total: told.append(item))
     assert "walk.weight" in told and any("random walks" in item for item in told)

@@ -222,7 +222,7 @@ def test_how_several_networks_are_trained_is_told_once_and_only_if_asked(
     monkeypatch.setattr(ensemble, "train_apart", lambda *given: apart(*given[:-1], 1))
     monkeypatch.setattr(ensemble, "most_workers", lambda jobs: 2)
     monkeypatch.setattr("eigentrail.training.ensemble_fitness._OPERATIONS", 1e5)
-    monkeypatch.setattr("eigentrail.recipes.framework.experiment._PAUSE", 0.0)
+    monkeypatch.setattr("eigentrail._progress.Throttle.PAUSE", 0.0)
     chosen = recipes()["geodesic"].changed(factors=(1.0,), fewest=1)
     plan = [Trial(f"rate-{number}", seeds=2) for number in (1, 2)]
     object.__setattr__(chosen.plan, "trials", lambda *given: plan)

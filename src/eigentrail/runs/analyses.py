@@ -15,8 +15,7 @@ from typing import Any, TypeAlias
 import pandas as pd
 import xarray as xr
 
-from eigentrail.errors import OptionError, RunError
-from eigentrail.runs.files import DiskError
+from eigentrail.errors import DiskError, OptionError, RunError
 from eigentrail.runs.labelled_store import write_labelled
 from eigentrail.runs.layout import node_name
 from eigentrail.runs.manifest import plain

@@ -13,9 +13,9 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from eigentrail._files import drafted
 from eigentrail.errors import RunError
 from eigentrail.runs import manifest
-from eigentrail.runs.files import draft_of
 from eigentrail.runs.selection import clean_name
 
 FOLDER = "checkpoints"
@@ -76,12 +76,14 @@ def save_state(folder: Path, step: int, model: nn.Module, training: Mapping[str,
     path = path_of(folder, step)
     # The training's state comes first: a full state that can be seen has it.
     if training is not None:
-        goal = training_path_of(folder, step)
-        draft = draft_of(goal)
-        _write(draft, goal, lambda: torch.save(dict(training), draft))
-    draft = draft_of(path)
+        with drafted(training_path_of(folder, step)) as draft:
+            torch.save(dict(training), draft)
+            shutil.copymode(folder / manifest.FILE, draft)
     metadata = {"format": "pt", "step": str(step), "ties": json.dumps(ties)}
-    _write(draft, path, lambda: save_file(tensors, draft, metadata=metadata))
+    with drafted(path) as draft:
+        save_file(tensors, draft, metadata=metadata)
+        # safetensors makes files that only their owner may read; these are to be read like the rest of the run.
+        shutil.copymode(folder / manifest.FILE, draft)
 
 
 def full_state(model: nn.Module) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
@@ -142,14 +144,3 @@ def remove_after(folder: Path, step: int) -> None:
     for later in [s for s in steps_of(folder) if s > step]:
         path_of(folder, later).unlink()
         training_path_of(folder, later).unlink(missing_ok=True)
-
-
-def _write(draft: Path, goal: Path, write: Any) -> None:
-    try:
-        write()
-        # safetensors makes files that only their owner may read; these are to be read like the rest of the run.
-        shutil.copymode(goal.parent.parent / manifest.FILE, draft)
-        draft.replace(goal)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise

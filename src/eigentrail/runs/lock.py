@@ -8,8 +8,7 @@ import platform
 from pathlib import Path
 from typing import Any
 
-from eigentrail.errors import RunError
-from eigentrail.runs.files import DiskError
+from eigentrail.errors import DiskError, RunError
 
 try:
     import fcntl

@@ -19,9 +19,9 @@ import torch
 from pydantic import BaseModel, Field, ValidationError
 from torch import nn
 
+from eigentrail._files import replace_file
 from eigentrail._names import FOREIGN, first_line
 from eigentrail.errors import OptionError, RunError
-from eigentrail.runs.files import replace_file
 from eigentrail.runs.schedules import Schedule
 
 FILE = "run.json"

@@ -21,12 +21,11 @@ from typing import Any, Self
 import torch
 from torch import nn
 
-from eigentrail.errors import OptionError, RunError, RunWarning
+from eigentrail.errors import DiskError, OptionError, RunError, RunWarning
 from eigentrail.runs import checkpoints as states
 from eigentrail.runs import lock, manifest, trajectory
 from eigentrail.runs.data_told import describe_data
 from eigentrail.runs.estimate import estimate, human
-from eigentrail.runs.files import DiskError
 from eigentrail.runs.manifest import BuildSpec, Manifest, ModelSpec, Overhead
 from eigentrail.runs.meter import Meter, Moment, moment
 from eigentrail.runs.monitor import Monitor

@@ -11,9 +11,9 @@ import numpy as np
 from torch import nn
 
 from eigentrail._arrays import to_numpy
+from eigentrail._files import remove_drafts
 from eigentrail.errors import RunError
 from eigentrail.runs import checkpoints, lock, manifest, reserve, trajectory
-from eigentrail.runs.files import remove_drafts
 from eigentrail.runs.manifest import LayerSpec, Manifest, ModelSpec
 from eigentrail.runs.selection import Source
 from eigentrail.runs.trajectory import Commit, read_column, read_commit, read_layer

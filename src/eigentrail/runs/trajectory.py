@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int, Shaped
 
+from eigentrail._files import replace_file
 from eigentrail.errors import RunError
 from eigentrail.runs.columns import Buffer, Column, OpenFiles, read_rows
-from eigentrail.runs.files import replace_file
 from eigentrail.runs.layout import METRICS, VALUES, ArraySpec, NodeText, group_metadata, node_name
 from eigentrail.runs.manifest import LayerSpec
 

@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from eigentrail.errors import RunError, RunWarning
-from eigentrail.runs.files import DiskError
+from eigentrail.errors import DiskError, RunError, RunWarning
 from eigentrail.runs.reserve import Reserve
 from eigentrail.runs.ring import Ring
 from eigentrail.runs.trajectory import TrajectoryWriter

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from eigentrail._files import replace_file
 from eigentrail.errors import RunError
-from eigentrail.runs.files import replace_file
 from eigentrail.runs.lock import identity, is_alive
 
 DONE = "done.json"

@@ -11,9 +11,8 @@ from typing import Any, Literal, TypeAlias
 
 from eigentrail._names import first_line
 from eigentrail._progress import Progress
-from eigentrail.errors import DataError, EigentrailError, RunError
+from eigentrail.errors import DataError, DiskError, EigentrailError, RunError
 from eigentrail.runs import open_run
-from eigentrail.runs.files import DiskError
 from eigentrail.sweeps.folder import VERSION, SweepFolder
 from eigentrail.sweeps.grid import Point, Unit, samples_of, train_unit
 from eigentrail.sweeps.ledger import claim, held, mark_done

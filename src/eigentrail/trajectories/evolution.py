@@ -13,12 +13,11 @@ from jaxtyping import Int64
 
 from eigentrail._numbers import written
 from eigentrail._progress import Progress, shown
-from eigentrail.errors import OptionError, RunError, RunWarning
+from eigentrail.errors import DiskError, OptionError, RunError, RunWarning
 from eigentrail.linalg.threads import threads_for
 from eigentrail.linalg.workers import in_parallel, most_workers
 from eigentrail.metrics.framework.registry import metrics_over_time, versions
 from eigentrail.runs import Run
-from eigentrail.runs.files import DiskError
 from eigentrail.runs.layout import node_name
 from eigentrail.trajectories.assembly import assemble
 from eigentrail.trajectories.computed import Computed, compute, merge

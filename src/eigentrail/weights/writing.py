@@ -17,7 +17,7 @@ from typing import IO, Any
 
 from torch import Tensor
 
-from eigentrail._files import replacing
+from eigentrail._files import drafted, replacing
 from eigentrail.errors import EigentrailError, OptionError, SourceError
 from eigentrail.weights.readers.npz_file import NpzSlot
 from eigentrail.weights.readers.recognise import WEIGHT_ENDINGS, file_kind
@@ -188,8 +188,7 @@ def _write_folder(
     folder = source if source.is_dir() else source.parent
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise OptionError(f"{path} exists already and is not empty; give a new folder.")
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+    with drafted(path) as partial:
         partial.mkdir()
         for file in sorted(folder.iterdir()):
             if file.is_file() and file not in files and not file.name.lower().endswith(WEIGHT_ENDINGS):
@@ -197,8 +196,3 @@ def _write_folder(
         for file, slots in files.items():
             with replacing(partial / file.name) as target:
                 _write_file(target, file, slots, changes, note if any(n in slots for n in changes) else None)
-        if path.exists():
-            path.rmdir()
-        partial.replace(path)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,7 +11,7 @@ from typing import Any
 import pandas as pd
 import xarray as xr
 
-from eigentrail._progress import Progress, shown
+from eigentrail._progress import Progress, Throttle, shown
 from eigentrail.analyses.framework import storing
 from eigentrail.analyses.framework.contract import Analysis
 from eigentrail.analyses.framework.probe import SAMPLES, Probe
@@ -33,8 +32,6 @@ from eigentrail.runs import Run
 BUDGET, A_SUBJECT = 90.0, 25.0
 #: Draws of a null model unless an analysis says otherwise.
 DRAWS = 200
-# Seconds between two reports of work within a subject.
-_PAUSE = 2.0
 
 
 @dataclass(frozen=True)
@@ -288,7 +285,7 @@ class _Telling:
     def __init__(self, report: Progress) -> None:
         self._report = report
         self._lock = threading.Lock()
-        self._last = time.monotonic()
+        self._throttle = Throttle(first=False)
 
     def of(self, subject: str, number: int, subjects: int) -> Progress:
         """Tell that a subject begins; give what is to be told of the work within it."""
@@ -298,8 +295,7 @@ class _Telling:
         def within(item: str, done: int, total: int) -> None:
             with self._lock:
                 # One piece of work of its own is told at once, one of many not too often.
-                if total <= 1 or time.monotonic() - self._last > _PAUSE:
-                    self._last = time.monotonic()
+                if self._throttle.due() or total <= 1:
                     counted = f" {done} of {total}" if total > 1 else ""
                     self._report(f"{subject}: {item}{counted}", number, subjects)
 

@@ -10,10 +10,9 @@ import xarray as xr
 
 from eigentrail.analyses.framework.contract import Analysis
 from eigentrail.analyses.framework.registry import find_analysis
-from eigentrail.errors import RunWarning
+from eigentrail.errors import DiskError, RunWarning
 from eigentrail.findings import Skipped
 from eigentrail.runs import Run
-from eigentrail.runs.files import DiskError
 from eigentrail.runs.layout import node_name
 from eigentrail.runs.manifest import plain
 

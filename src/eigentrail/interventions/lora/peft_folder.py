@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from eigentrail._files import drafted
 from eigentrail.errors import EigentrailError, OptionError
 from eigentrail.weights import open_store, write_weights
 
@@ -88,21 +88,18 @@ def write_adapter(
         # One path is the end of another: every module says its own, the longest first.
         config["rank_pattern"] = {re.escape(module): ranks[module] for module in by_length}
         config["alpha_pattern"] = dict(config["rank_pattern"])
-    partial = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     try:
-        partial.mkdir(parents=True)
-        store = open_store({**tensors, **(others or {})})
-        write_weights(store, partial / "adapter_model.safetensors", {}, provenance)
-        (partial / "adapter_config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-        if folder.exists():
-            folder.rmdir()
-        partial.replace(folder)
+        with drafted(folder) as partial:
+            partial.mkdir(parents=True)
+            store = open_store({**tensors, **(others or {})})
+            write_weights(store, partial / "adapter_model.safetensors", {}, provenance)
+            (partial / "adapter_config.json").write_text(
+                json.dumps(config, indent=2) + "\n", encoding="utf-8"
+            )
     except OSError as error:
         raise EigentrailError(
             f"cannot write {folder}: {error.strerror or error}; give a place that has room"
         ) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def balanced(left: Tensor, values: Tensor, right: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 import warnings
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
@@ -15,7 +14,7 @@ import xarray as xr
 from torch import nn
 
 from eigentrail import data as datasets
-from eigentrail._progress import Progress, shown, silent
+from eigentrail._progress import Progress, Throttle, shown, silent
 from eigentrail.data import Data
 from eigentrail.errors import OptionError, RunError, RunWarning
 from eigentrail.recipes.framework.measurement import Measurement
@@ -29,8 +28,6 @@ from eigentrail.training import DivergenceError, Ensemble, TrainingSettings, tra
 from eigentrail.training.resuming import keep_phases
 
 _BEGINS = "begins"
-# Seconds between two reports of work within a trial.
-_PAUSE = 2.0
 
 
 @dataclass(frozen=True)
@@ -283,17 +280,16 @@ class _Within:
         self._name = trial.name.replace("-", " ")
         self._place, self._count = place, count
         self._tell, self._opened = tell, opened
-        self._last: float | None = None
+        self._throttle = Throttle()
+        self._first = True
 
     def __call__(self, item: str, done: int, total: int) -> None:
-        now = time.monotonic()
-        first, self._last = self._last is None, self._last or now - _PAUSE
+        first, self._first = self._first, False
         if first and item in self._opened:
             return
         if first:
             self._opened.add(item)
-        if now - self._last >= _PAUSE:
-            self._last = now
+        if self._throttle.due():
             so_far = f" ({done} of {total})" if done else ""
             self._tell(f"{self._name}: {item}{so_far}", self._place, self._count)
 
