@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -12,20 +13,23 @@ from eigentrail.checks.framework.wording import percent
 from eigentrail.findings import Chance, Effect, Finding, Verdict
 
 _QUESTION = "Did the layers move by more than rounding?"
-# Cutting digits off, the worst way of rounding, errs twice as much as rounding to the nearest; the rest is spare.
-_WORST_ROUNDING = 2.1
+# Cutting digits off, the worst way of rounding, errs twice as much as rounding to the nearest.
+_WORST_ROUNDING = 2.0
+# The root mean square of n such errors spreads by about 1 / sqrt(n) of itself; so many of these are spare.
+_SPARE = 5.0
 
 
 def has_moved(row: Mapping[str, Any]) -> bool:
     """Tell whether a layer moved.
 
     Args:
-        row: `relative_change` and `rounding`, of the table of `compare`.
+        row: `relative_change`, `rounding`, `rows` and `cols`, of the table of `compare`.
 
     Returns:
         Whether it moved further than rounding of any kind gives.
     """
-    return bool(row["relative_change"] > _WORST_ROUNDING * (row["rounding"] or 0.0))
+    spread = _SPARE / math.sqrt(row["rows"] * row["cols"])
+    return bool(row["relative_change"] > _WORST_ROUNDING * (1.0 + spread) * (row["rounding"] or 0.0))
 
 
 def beyond_rounding(rows: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
