@@ -294,3 +294,21 @@ def test_a_file_is_the_same_source_from_wherever_it_is_named(
         et.inspect("a.pt", out="out", progress=False)
     et.inspect("a.pt", out="out", overwrite=True, progress=False)
     et.inspect(tmp_path / "a.pt", out=tmp_path / "out", progress=False)
+
+
+def test_a_fast_inspection_has_errors_in_every_output(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("eigentrail.metrics.framework.sketched.PAYS", 200)
+    generator = torch.Generator().manual_seed(0)
+    weights = {
+        "large.weight": torch.randn(320, 256, generator=generator),
+        "small.weight": torch.randn(64, 48, generator=generator),
+    }
+    found = et.inspect(weights, fast=True, out=tmp_path, progress=False, jobs=1)
+    errors = json.loads(found.to_json())["layers"][0]["errors"]
+    assert errors["mp_sigma"] > 0 and found["small.weight"]["errors"] is None
+    assert json.loads(pd.read_parquet(tmp_path / "layers.parquet")["errors"][0]) == errors
+    assert found["large.weight"]["null_spikes"] is None
+    with pytest.raises(OptionError, match="bootstrap"):
+        et.inspect(weights, fast=True, bootstrap=10)

@@ -8,6 +8,7 @@ from eigentrail.errors import EigentrailError, NotFiniteError
 from eigentrail.linalg.threads import threads_for
 from eigentrail.metrics.framework.contract import DiagnosisOptions
 from eigentrail.metrics.framework.diagnose import diagnose, diagnose_spectrum
+from eigentrail.metrics.framework.sketched import diagnose_fast
 from eigentrail.spectra.spectrum import Spectrum
 from eigentrail.weights import FactoredMatrix, MatrixSpec, Weights
 
@@ -52,6 +53,8 @@ def inspect_layer(weights: Weights, name: str, options: DiagnosisOptions, device
             matrix = weights[name]
             if isinstance(matrix, FactoredMatrix):
                 found = diagnose_spectrum(factored_spectrum(matrix), options, product=True)
+            elif options.fast:
+                found = diagnose_fast(matrix.to(device), options)
             else:
                 found = diagnose(matrix.to(device), options)
     except EigentrailError as error:
@@ -66,6 +69,7 @@ def inspect_layer(weights: Weights, name: str, options: DiagnosisOptions, device
         **found.row,
         "aliases": list(spec.aliases),
         "note": spec.note or None,
+        "errors": found.errors,
     }
     return InspectedLayer(name, row, found.spectrum)
 

@@ -50,7 +50,8 @@ class Inspection(LayerResult):
     """What `inspect` found.
 
     Attributes:
-        table: one row a weight matrix, columns as in `table_columns`; None where a number cannot be had.
+        table: one row a weight matrix, columns as in `table_columns`; None where a number cannot be had. With `fast`
+            the column `errors` has the standard errors of the sketch by column; what is not in it is exact.
         spectra: the spectrum of each row, by name.
         skipped: tensors that were not analysed, each with its reason.
         summary: means over the layers, layers by phase, and the alerts by layer.
@@ -135,6 +136,7 @@ def inspect(
     level: float = 0.01,
     seed: int = 0,
     null: bool = True,
+    fast: bool = False,
     jobs: int | None = None,
     device: str = "cpu",
     out: str | Path | None = None,
@@ -155,6 +157,8 @@ def inspect(
         level: chance that a pure noise matrix shows a spike.
         seed: seed of the shuffles and draws; the same seed gives the same numbers.
         null: decompose each matrix with shuffled entries too.
+        fast: sketch matrices from order 2048 on, several times faster: the column `errors` holds the standard error of
+            each number that the sketch estimates. Draws no shuffled copies.
         jobs: at most so many processes work on layers in parallel, each with one matrix in memory; -1 or None for one a
             core, None within what OMP_NUM_THREADS allows.
         device: "cpu" or "cuda".
@@ -170,7 +174,7 @@ def inspect(
         SourceError: when the source cannot be read, or not one of its matrices can be analysed.
         OptionError: when an argument is outside what it may be.
     """
-    options = _checked_options(bootstrap, level, seed, null, device)
+    options = _checked_options(bootstrap, level, seed, null, fast, device)
     jobs = most_workers(jobs)
     weights = open_matrices(source, layers, conv, heads=heads, base=base, step=step)
     origin = origin_of_sources("inspect", weights)
@@ -190,7 +194,8 @@ def inspect(
     if not done:
         raise SourceError(_nothing_found(weights, skipped))
     rows = [done[name][0] for name in weights if name in done]
-    table = pd.DataFrame({c: pd.Series([r[c] for r in rows], dtype=object) for c in table_columns()})
+    shown_columns = (*table_columns(), "errors") if fast else table_columns()
+    table = pd.DataFrame({c: pd.Series([r[c] for r in rows], dtype=object) for c in shown_columns})
     found = Inspection(
         table=table,
         spectra={name: done[name][1] for name in weights if name in done},
@@ -209,7 +214,15 @@ def inspect(
     return found
 
 
-def _checked_options(bootstrap: int, level: float, seed: int, null: bool, device: str) -> DiagnosisOptions:
+def _checked_options(
+    bootstrap: int, level: float, seed: int, null: bool, fast: bool, device: str
+) -> DiagnosisOptions:
+    if fast and bootstrap:
+        raise OptionError(
+            "the bootstrap draws from all eigenvalues, a sketch has not: leave bootstrap or fast out"
+        )
+    if fast and device != "cpu":
+        raise OptionError(f"fast sketches on the CPU: leave it out for device {device}")
     if not 0 < level < 1:
         raise OptionError(f"level must lie between 0 and 1, got {level:g}; 0.01 is the usual choice")
     if bootstrap < 0:
@@ -220,7 +233,7 @@ def _checked_options(bootstrap: int, level: float, seed: int, null: bool, device
         raise OptionError(f"device must be cpu or cuda, got {device!r}")
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise OptionError("no CUDA device is available to this torch; use device cpu")
-    return DiagnosisOptions(level=level, bootstrap=bootstrap, seed=seed, null=null)
+    return DiagnosisOptions(level=level, bootstrap=bootstrap, seed=seed, null=null and not fast, fast=fast)
 
 
 def _identity(weights: Weights, options: DiagnosisOptions, device: str) -> str:

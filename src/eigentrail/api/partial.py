@@ -133,6 +133,7 @@ def spectrum_meta(spectrum: Spectrum) -> dict[str, Any]:
         "rows": spectrum.rows,
         "cols": spectrum.cols,
         "matrices": spectrum.matrices,
+        "known_below": spectrum.known_below,
         "null_seed": None if spectrum.null is None else spectrum.null.seed,
         "null_mean_square": None if spectrum.null is None else spectrum.null.mean_square,
         "entries": None if spectrum.entries is None else asdict(spectrum.entries),
@@ -169,4 +170,5 @@ def rebuild_spectrum(meta: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> S
         null=null,
         entries=EntryStatistics(**meta["entries"]) if meta["entries"] else None,
         vectors=VectorStatistics(**vectors) if vectors else None,
+        known_below=meta["known_below"],
     )

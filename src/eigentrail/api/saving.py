@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,8 +30,13 @@ def typed_table(table: pd.DataFrame) -> pd.DataFrame:
         The same table with nullable integer, float and string columns; what is not finite is missing.
     """
     return pd.DataFrame(
-        {c: pd.Series(finite(list(table[c])), dtype=object).convert_dtypes() for c in table.columns}
+        {c: pd.Series(_plain(finite(list(table[c]))), dtype=object).convert_dtypes() for c in table.columns}
     )
+
+
+def _plain(values: list[Any]) -> list[Any]:
+    """Write numbers by name, as the errors of a sketch are, as JSON: their names differ from row to row."""
+    return [json.dumps(one) if isinstance(one, dict) else one for one in values]
 
 
 def flat_table(table: pd.DataFrame) -> pd.DataFrame:
@@ -40,7 +46,7 @@ def flat_table(table: pd.DataFrame) -> pd.DataFrame:
         table: as `Inspection.table`.
 
     Returns:
-        The same rows; shapes as "64x3x3x3", aliases and warnings joined by "; ".
+        The same rows; shapes as "64x3x3x3", aliases and warnings joined by "; ", errors as JSON.
     """
     flat = table.copy()
     for column in flat.columns:
@@ -48,6 +54,8 @@ def flat_table(table: pd.DataFrame) -> pd.DataFrame:
             flat[column] = ["x".join(map(str, s)) for s in flat[column]]
         elif any(isinstance(v, list) for v in flat[column]):
             flat[column] = ["; ".join(map(str, v)) if isinstance(v, list) else v for v in flat[column]]
+        else:
+            flat[column] = _plain(list(flat[column]))
     return flat
 
 

@@ -32,6 +32,10 @@ def inspect(
     no_null: Annotated[
         bool, typer.Option("--no-null", help="Draw no shuffled copies: a third faster for large matrices.")
     ] = False,
+    fast: Annotated[
+        bool,
+        typer.Option("--fast", help="Sketch matrices from order 2048 on, with errors; no shuffled copies."),
+    ] = False,
     level: opt.Level = 0.01,
     seed: opt.Seed = 0,
     fail_on: Annotated[
@@ -60,6 +64,7 @@ def inspect(
         level=level,
         seed=seed,
         null=not no_null,
+        fast=fast,
         jobs=jobs,
         device=device,
         out=out,

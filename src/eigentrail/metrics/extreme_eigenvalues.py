@@ -20,6 +20,7 @@ _MP = "Marchenko & Pastur 1967"
         units=LAMBDA,
         source=_MP,
         chance="Noise: close to the lower edge λ₋.",
+        absent="a sketch (--fast) has not reached the lower end",
     ),
     Column(
         "lambda_max",
@@ -33,14 +34,15 @@ _MP = "Marchenko & Pastur 1967"
     ),
     order=20,
 )
-def extreme_eigenvalues(spectrum: Spectrum) -> dict[str, float]:
+def extreme_eigenvalues(spectrum: Spectrum) -> dict[str, float | None]:
     """Read both ends of the spectrum.
 
     Args:
         spectrum: of the matrix.
 
     Returns:
-        The smallest and the largest eigenvalue.
+        The smallest and the largest eigenvalue; no smallest where a sketch has not reached the lower end.
     """
     values = np.asarray(spectrum.eigenvalues)
-    return {"lambda_min": float(values[0]), "lambda_max": float(values[-1])}
+    reached = spectrum.known_below is None or spectrum.known_below > 0.0
+    return {"lambda_min": float(values[0]) if reached else None, "lambda_max": float(values[-1])}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from eigentrail.errors import SpectrumError
 from eigentrail.metrics.framework.contract import DiagnosisOptions, metric
 from eigentrail.spectra.lower_edge import lower_threshold
 from eigentrail.spectra.spectrum import Spectrum
@@ -30,6 +31,9 @@ def spikes_low(spectrum: Spectrum, options: DiagnosisOptions) -> int:
 
     Returns:
         The count.
+
+    Raises:
+        SpectrumError: most eigenvalues are nearly equal, or a sketch knows too little of the lower end.
     """
     spectrum.require_width()
     law = spectrum.marchenko_pastur(options.level)
@@ -39,4 +43,8 @@ def spikes_low(spectrum: Spectrum, options: DiagnosisOptions) -> int:
     rows, cols = round(law.rows - each), max(round(live - each), 1)
     share = (law.rows - each) / law.rows
     threshold = lower_threshold(rows, cols, law.sigma, options.level, law.matrices) * share
+    if spectrum.known_below is not None and spectrum.known_below < threshold:
+        raise SpectrumError(
+            "spikes_low: the sketch has not reached the lower end; leave --fast out to count there"
+        )
     return int(np.searchsorted(values, threshold, side="left"))

@@ -157,19 +157,31 @@ def decompose_checked(
                 which, short = j, vectors
     vectors_out = None
     if k:
-        vectors_out = _leading(a[which], scale, values[which], short, which)
+        vectors_out = leading_vectors(a[which], scale, values[which], short, which)
     if release is not None:
         release()
     return Decomposition(values * (scale**2 / n), n, m, vectors_out)
 
 
-def _leading(
+def leading_vectors(
     a: Shaped[np.ndarray, "rows cols"],
     scale: float,
-    values: Float64[np.ndarray, " cols"],
+    values: Float64[np.ndarray, " d"],
     short: Float64[np.ndarray, "cols k"],
     which: int,
 ) -> LeadingVectors:
+    """Find the partners of singular vectors of the short side.
+
+    Args:
+        a: [N, M].
+        scale: divisor of the entries.
+        values: eigenvalues of (A / scale)^T (A / scale), ascending; the last k belong to the vectors.
+        short: [M, k] the vectors, those of the largest eigenvalues first.
+        which: the number of the matrix in its pool.
+
+    Returns:
+        The pairs.
+    """
     long = np.concatenate(
         [np.asarray(a[i : i + _CHUNK], dtype=np.float64) @ short / scale for i in range(0, len(a), _CHUNK)]
     )

@@ -21,6 +21,7 @@ from eigentrail.spectra.phases import Phase, classify, collapsed
 from eigentrail.spectra.power_law import PowerLaw, fit_power_law
 from eigentrail.spectra.randomized import ShuffleNull, shuffled_null
 from eigentrail.spectra.ranks import Ranks, ranks
+from eigentrail.spectra.sketch import Sketch
 from eigentrail.spectra.spacings import Spacings, spacings
 from eigentrail.spectra.vector_statistics import VectorStatistics, vector_statistics
 
@@ -90,6 +91,7 @@ class Spectrum:
         self._leading: LeadingVectors | None = None
         self._null: ShuffleNull | None = None
         self._vectors: VectorStatistics | None = None
+        self._known_below: float | None = None
         self._cache: dict[tuple[Any, ...], Any] = {}
 
     @classmethod
@@ -144,6 +146,30 @@ class Spectrum:
         return made
 
     @classmethod
+    def from_sketch(
+        cls,
+        sketch: Sketch,
+        entries: EntryStatistics | None = None,
+        leading: LeadingVectors | None = None,
+        eigenvalues: Any = None,
+    ) -> Spectrum:
+        """Wrap a sketch of a large matrix: exact eigenvalues at the ends, quantiles of the density between.
+
+        Args:
+            sketch: as `sketch.sketch` returned it.
+            entries: statistics of the entries, evidence for the phase.
+            leading: leading singular vectors.
+            eigenvalues: [M] one of its `resampled` ones; None for the sketch's own.
+
+        Returns:
+            The spectrum; it refuses what needs neighbouring eigenvalues.
+        """
+        values = sketch.eigenvalues() if eigenvalues is None else eigenvalues
+        made = cls(values, sketch.rows, sketch.cols)
+        made._leading, made._entries, made._known_below = leading, entries, sketch.known_below
+        return made
+
+    @classmethod
     def restored(
         cls,
         groups: Any,
@@ -154,6 +180,7 @@ class Spectrum:
         null: ShuffleNull | None = None,
         entries: EntryStatistics | None = None,
         vectors: VectorStatistics | None = None,
+        known_below: float | None = None,
     ) -> Spectrum:
         """Rebuild a spectrum from what was stored of it.
 
@@ -165,11 +192,13 @@ class Spectrum:
             null: the spectrum of the shuffled matrix.
             entries: statistics of the entries.
             vectors: statistics of the leading vectors.
+            known_below: of a sketch, up to which value all eigenvalues are exact.
 
         Returns:
             The spectrum.
         """
         made = cls(groups, rows, cols, matrices)
+        made._known_below = known_below
         made._null, made._entries, made._vectors = null, entries, vectors
         return made
 
@@ -318,6 +347,11 @@ class Spectrum:
         self._leading = None
 
     @property
+    def known_below(self) -> float | None:
+        """Of a sketch, up to which value all eigenvalues are exact (0 for none); None where all of them are."""
+        return self._known_below
+
+    @property
     def null(self) -> ShuffleNull | None:
         """The spectrum of the same entries in random places; None unless asked for."""
         return self._null
@@ -380,10 +414,14 @@ class Spectrum:
             See `Spacings`.
 
         Raises:
-            SpectrumError: when a pool was given without telling its matrices apart.
+            SpectrumError: when a pool was given without telling its matrices apart, or of a sketch.
         """
 
         def compute() -> Spacings:
+            if self._known_below is not None:
+                raise SpectrumError(
+                    "a sketch does not tell neighbouring eigenvalues apart: level statistics need all of them"
+                )
             if self._groups is None:
                 msg = "level statistics of a pool need the eigenvalues by matrix: give them as [k, M]"
                 raise SpectrumError(msg)

@@ -35,6 +35,7 @@ class DiagnosisOptions:
         seed: seed of everything random.
         null: decompose the shuffled matrix too.
         leading: pairs of leading singular vectors to keep.
+        fast: sketch large matrices instead of computing all eigenvalues.
     """
 
     level: float = 0.01
@@ -42,6 +43,7 @@ class DiagnosisOptions:
     seed: int = 0
     null: bool = True
     leading: int = 16
+    fast: bool = False
 
 
 @dataclass(frozen=True)

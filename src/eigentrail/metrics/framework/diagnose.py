@@ -31,10 +31,13 @@ class Diagnosis:
     Attributes:
         row: the columns of the metrics, then `warnings` (a list of sentences); plain Python values.
         spectrum: the spectrum that the row was read from.
+        errors: standard errors of a sketch's numbers by column, of `phase` the chance that it is another one; None
+            where all eigenvalues were computed.
     """
 
     row: dict[str, Any]
     spectrum: Spectrum
+    errors: dict[str, float] | None = None
 
 
 def diagnose(w: Any, options: DiagnosisOptions | None = None) -> Diagnosis:
