@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     "acc-k",
     source="S0",
     network="mini-alexnet-s0",
-    data="cifar10",
+    data="digits",
+    source_data="cifar10",
     minutes="20 minutes; full: 2 days",
     disk="1 GB; full: 180 GB",
 )

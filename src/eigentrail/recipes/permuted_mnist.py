@@ -25,7 +25,7 @@ def permuted_mnist() -> ClaimStudy:
 
     return ClaimStudy(
         permutations.run,
-        seeds=3,
+        seeds=5,
         figures=(
             TableFigure(
                 "summary",

@@ -267,6 +267,46 @@ def by_hand(model: nn.Module, fisher: str) -> torch.Tensor:
     return total / len(X)
 
 
+class Branched(nn.Module):
+    """A dense layer seen once, one seen twice, one whose weight is used outside of it too, and a convolution."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.once, self.twice, self.used = nn.Linear(6, 5), nn.Linear(5, 5), nn.Linear(5, 4)
+        self.across, self.beside = nn.Conv1d(1, 1, 3, padding=1), nn.Linear(5, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = torch.tanh(self.once(self.across(x[:, None])[:, 0]))
+        x = self.twice(torch.tanh(self.twice(x)))
+        return self.used(x) + self.beside(x) + x @ self.used.weight.T
+
+
+@pytest.mark.parametrize("fisher", FISHERS)
+def test_fisher_information_of_dense_layers_is_that_of_samples(fisher: str) -> None:
+    torch.manual_seed(3)
+    model = Branched().double()
+    frozen = copy.deepcopy(model).requires_grad_(False)
+    found = {one.name: one.weights for one in fisher_anchor(model, (X, Y), fisher).protected}
+    assert {"once.weight", "twice.weight", "across.weight", "used.bias"} <= set(found)
+    expected = {name: torch.zeros_like(p) for name, p in model.named_parameters() if name in found}
+    kinds = [("exact", None), ("empirical", Y)]
+    for kind, labels in kinds:
+        if kind != fisher:
+            continue
+        for x, y in zip(X, Y, strict=True):
+            p = model(x[None]).softmax(1)[0].detach()
+            for c in range(4) if labels is None else [int(y)]:
+                loss = F.cross_entropy(model(x[None]), torch.tensor([c]))
+                gradients = torch.autograd.grad(loss, [model.get_parameter(name) for name in expected])
+                for name, gradient in zip(expected, gradients, strict=True):
+                    expected[name] += (p[c] if labels is None else 1.0) * gradient.square() / (2 * len(X))
+        for name, weights in found.items():
+            torch.testing.assert_close(weights, expected[name])
+    for one in fisher_anchor(frozen, (X, Y), fisher).protected:
+        torch.testing.assert_close(one.weights, found[one.name])
+    assert all(one.grad is None for one in model.parameters()) and model.training
+
+
 @pytest.mark.parametrize("fisher", ["exact", "empirical"])
 def test_fisher_information_is_that_of_loops(fisher) -> None:
     model = network()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Literal
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -54,30 +56,121 @@ def fisher_anchor(
         raise OptionError(f"fisher is one of {', '.join(FISHERS)}, not {fisher!r}.")
     chosen = {name: p.detach() for name, p in chosen_parameters(model, layers).items()}
     generator = torch.Generator().manual_seed(seed)
-    training = model.training
-    model.eval()
-
-    def log_probability(weights: dict[str, Tensor], x: Tensor, label: Tensor) -> Tensor:
-        logits = functional_call(model, weights, (x[None],))
-        return -F.cross_entropy(logits, label[None])
-
-    per_sample = vmap(grad(log_probability), in_dims=(None, 0, 0))
     sums = {name: torch.zeros_like(p) for name, p in chosen.items()}
     count = 0
+    training = model.training
+    model.eval()
     try:
+        plain = {} if fisher == "batch" else _plain_layers(model, chosen, data[0][:batch], data[1][:batch])
+        of_layers = {name for owned in plain.values() for name in owned}
+        rest = {name: p for name, p in chosen.items() if name not in of_layers}
         for x, y in zip(torch.split(data[0], batch), torch.split(data[1], batch), strict=True):
             for labels, weights in _labels(model, x, y, fisher, generator):
-                gradients = per_sample(chosen, x, labels)
-                for name, gradient in gradients.items():
-                    shape = (-1, *[1] * (gradient.ndim - 1))
-                    if fisher == "batch":
-                        sums[name] += gradient.mean(0).square()
-                    else:
-                        sums[name] += (weights.reshape(shape) * gradient.square()).sum(0)
+                if plain:
+                    _add_layers(model, plain, x, labels, weights, sums)
+                if rest:
+                    _add_samples(model, rest, x, labels, None if fisher == "batch" else weights, sums)
             count += 1 if fisher == "batch" else len(x)
     finally:
         model.train(training)
     return Anchor(model, [Importance(name, total / (2.0 * count)) for name, total in sums.items()], **options)
+
+
+def _plain_layers(
+    model: nn.Module, chosen: Mapping[str, Tensor], x: Tensor, labels: Tensor
+) -> dict[nn.Linear, dict[str, str]]:
+    """Dense layers that see each sample once, with their chosen parameters (name to "weight" or "bias")."""
+    names = {id(p): name for name, p in model.named_parameters() if name in chosen}
+    layers = {
+        layer: {names[id(p)]: kind for kind, p in layer.named_parameters() if id(p) in names}
+        for layer in model.modules()
+        if type(layer) is nn.Linear
+    }
+    values = {name: p.clone().requires_grad_() for name, p in chosen.items()}
+    with (
+        _watched([one for one, own in layers.items() if own]) as (calls, inputs, outputs),
+        torch.enable_grad(),
+    ):
+        loss = F.cross_entropy(functional_call(model, values, (x,)), labels, reduction="sum")
+        once = {one: own for one, own in layers.items() if calls[one] == 1 and inputs[one].ndim == 2}
+        wanted = [*(outputs[one] for one in once), *values.values()]
+        gradients = torch.autograd.grad(loss, wanted, materialize_grads=True)
+    whole = dict(zip(values, gradients[len(once) :], strict=True))
+    found = {}
+    for (layer, own), gradient in zip(once.items(), gradients, strict=False):
+        # Where something else uses the layer's tensors, its own gradient is not all of theirs.
+        parts = {"weight": gradient.T @ inputs[layer], "bias": gradient.sum(0)}
+        if all(torch.allclose(parts[kind], whole[name], rtol=1e-3, atol=1e-5) for name, kind in own.items()):
+            found[layer] = own
+    return found
+
+
+@contextmanager
+def _watched(
+    layers: Iterable[nn.Linear],
+) -> Iterator[tuple[Counter[nn.Linear], dict[nn.Linear, Tensor], dict[nn.Linear, Tensor]]]:
+    """Keep what layers are given and give, and how often they are called."""
+    calls: Counter[nn.Linear] = Counter()
+    inputs: dict[nn.Linear, Tensor] = {}
+    outputs: dict[nn.Linear, Tensor] = {}
+
+    def keep(layer: nn.Module, given: tuple[Tensor, ...], out: Tensor) -> Tensor:
+        one = cast("nn.Linear", layer)
+        calls[one] += 1
+        # Where all before it is frozen, the gradient begins here.
+        inputs[one], outputs[one] = given[0].detach(), out if out.requires_grad else out.requires_grad_()
+        return outputs[one]
+
+    handles = [layer.register_forward_hook(keep) for layer in layers]
+    try:
+        yield calls, inputs, outputs
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _add_layers(
+    model: nn.Module,
+    plain: Mapping[nn.Linear, Mapping[str, str]],
+    x: Tensor,
+    labels: Tensor,
+    weights: Tensor,
+    sums: Mapping[str, Tensor],
+) -> None:
+    """Add squared gradients of dense layers.
+
+    That of a sample is the outer product of the gradient d of its outputs and its inputs a; the weighted sum of the
+    squares is one product of matrices, (w d^2)^T a^2, and no gradient of a sample is ever made.
+    """
+    with _watched(plain) as (_, inputs, outputs), torch.enable_grad():
+        loss = F.cross_entropy(model(x), labels, reduction="sum")
+        gradients = torch.autograd.grad(loss, [outputs[layer] for layer in plain])
+    for (layer, own), gradient in zip(plain.items(), gradients, strict=True):
+        squares = weights[:, None] * gradient.square()
+        for name, kind in own.items():
+            sums[name].add_(squares.T @ inputs[layer].square() if kind == "weight" else squares.sum(0))
+
+
+def _add_samples(
+    model: nn.Module,
+    chosen: Mapping[str, Tensor],
+    x: Tensor,
+    labels: Tensor,
+    weights: Tensor | None,
+    sums: Mapping[str, Tensor],
+) -> None:
+    """Add squared gradients of any parameters, sample by sample; without weights the square of their mean."""
+
+    def log_probability(values: dict[str, Tensor], x: Tensor, label: Tensor) -> Tensor:
+        return -F.cross_entropy(functional_call(model, values, (x[None],)), label[None])
+
+    gradients = vmap(grad(log_probability), in_dims=(None, 0, 0))(dict(chosen), x, labels)
+    for name, gradient in gradients.items():
+        if weights is None:
+            sums[name].add_(gradient.detach().mean(0).square())
+        else:
+            shape = (-1, *[1] * (gradient.ndim - 1))
+            sums[name].add_((weights.reshape(shape) * gradient.detach().square()).sum(0))
 
 
 @torch.no_grad()
