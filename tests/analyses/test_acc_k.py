@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from making_analyses import made, node_of
+from scipy.stats import binom
 from torch import nn
 
 import eigentrail as et
@@ -93,3 +94,18 @@ def test_the_smallest_rank_from_which_no_larger_one_is_worse() -> None:
     # The second is as good, and a larger one is worse again.
     assert smallest_rank(np.array([0, 1, 2, 4, 8]), right, full) == 4
     assert smallest_rank(np.array([0, 1, 2, 4, 8]), np.stack([full] * 5), full) == 0
+
+
+def test_ranks_that_differ_by_chance_alone_are_rarely_called_worse() -> None:
+    """200 draws of eight ranks that are right as often as the full matrix, each for its own samples: 5% at most."""
+    rng = np.random.default_rng(8)
+    counts = np.array([0, 1, 2, 4, 8, 16, 32, 64])
+    beyond = sum(
+        smallest_rank(counts, rng.random((8, 300)) < 0.9, rng.random(300) < 0.9) > 0 for _ in range(200)
+    )
+    assert binom.sf(beyond - 1, 200, 0.05) > 1e-3
+    # A loss of a fifth of the samples is found.
+    full = rng.random(300) < 0.95
+    worse = full & (rng.random((8, 300)) < 0.8)
+    worse[4:] = full
+    assert smallest_rank(counts, worse, full) == 8

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy.stats import binom
 from torch import nn
 
 from eigentrail.data import load
@@ -96,6 +97,21 @@ def test_gains_are_those_of_the_same_seed() -> None:
     assert found["forgetting-more-than-a-rate"] is Verdict.NO
     assert found["forgetting-predicted"] is Verdict.YES
     assert found["s1-forgetting-convolution"] is Verdict.UNDECIDED
+
+
+def test_cases_that_forget_more_as_a_whole_do_not_make_a_prediction() -> None:
+    """Null of the claim about the order: only cases differ; called "holds" in one of twenty at most."""
+    rng = np.random.default_rng(4)
+    held = 0
+    for _ in range(20):
+        rows = [
+            {"case": f"case {case}", "kind": "last", "seed": seed, "way": f"way {way}", "mean": 0.5, "first": 0.5,
+             "epoch": 1, "directions": 1, "predicted": 10 * case + rng.random(), "measured": 10 * case + rng.random()}
+            for seed in range(5) for case in range(3) for way in range(8)
+        ]  # fmt: skip
+        found = {one.claim.id: one for one in claims({"runs": pd.DataFrame(rows)})}
+        held += found["forgetting-predicted"].verdict is Verdict.YES
+    assert binom.sf(held - 1, 20, 0.05) > 1e-3
 
 
 def test_permutations_are_learned_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:

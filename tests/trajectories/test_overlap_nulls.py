@@ -75,6 +75,21 @@ def test_the_first_component_of_a_walk_lies_along_its_end_as_that_of_walks() -> 
     assert grown.observed > 0.95 and grown.compared is not None and grown.compared.beyond
 
 
+@pytest.mark.parametrize("length", [0.1, 1.0])
+def test_the_overlap_of_walks_is_what_their_first_cosine_has_of_the_way(length: float) -> None:
+    """In high dimension: sqrt(8) / pi of the way lies along p_1, and nothing of the first weights does."""
+    rng = np.random.default_rng(7)
+    walk = np.cumsum(rng.standard_normal((60, 3000)), axis=0)
+    walk *= length / np.linalg.norm(walk[-1] - walk[0])
+    start = rng.standard_normal(3000)
+    x = walk - walk[0] + start / np.linalg.norm(start)
+    found = end_null(x @ x.T, 20, 0)
+    expected = np.sqrt(8.0) / np.pi * length / np.linalg.norm(x[-1])
+    # 60 steps are coarser than a Brownian motion, and the first weights have 1/sqrt(3000) of anything.
+    assert np.median(found.null) == pytest.approx(expected, abs=0.02)
+    assert found.observed == pytest.approx(expected, abs=0.04)
+
+
 def test_walks_grow_too_and_growth_is_beside_theirs() -> None:
     rng = np.random.default_rng(5)
     said = []

@@ -27,7 +27,7 @@ def transfer() -> ClaimStudy:
 
     return ClaimStudy(
         transfer.run,
-        seeds=15,
+        seeds=5,
         figures=(
             TableFigure(
                 "sources",
