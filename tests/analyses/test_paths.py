@@ -22,8 +22,8 @@ from eigentrail.analyses.framework.registry import find_analysis
 from eigentrail.api.analysis import analyze
 from eigentrail.cli.app import app
 from eigentrail.figures.sphere import sphere, sphere_data
-from eigentrail.report.packing import unsqueeze
 from eigentrail.runs import Recorder, Run, open_run
+from reading_pages import pieces
 
 STEPS = 40
 NAMES = ["geodesic", "crossings", "subspaces"]
@@ -320,11 +320,6 @@ def test_layers_recorded_late_or_narrow(tmp_path: Path) -> None:
     few = table[(table["name"] == "few.weight") & (table["side"] == "left")].iloc[0]
     assert np.isfinite(few["score"]) and few["sphere_score"] is None  # three entries always lie on a 2-sphere
     assert set(table[table["name"] == "two.weight"]["side"]) == {"right"}
-
-
-def pieces(html: str) -> dict[str, Any]:
-    chunks = re.findall(r'<script type="text/plain" id="chunk-\d+">([^<]*)</script>', html)
-    return {k: v for c in chunks for k, v in json.loads(unsqueeze(c)).items()}
 
 
 def test_the_page_shows_spheres_nulls_crossings_and_angles(found: Any, tmp_path: Path) -> None:

@@ -18,9 +18,9 @@ import pytest
 from diagnosed_network import IMG, SCRIPT, network, planted
 from eigentrail.errors import OptionError
 from eigentrail.report import comparison_page, inspection_page, render, table_html, write_page
-from eigentrail.report.packing import unsqueeze
 from eigentrail.report.sections import Page, Plot, Prose, Section, whole_rows
 from eigentrail.spectra.spectrum import Spectrum
+from reading_pages import pieces
 
 
 class Elements(HTMLParser):
@@ -37,11 +37,6 @@ class Elements(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         self.words.append(data)
-
-
-def pieces(html: str) -> dict[str, Any]:
-    chunks = re.findall(r'<script type="text/plain" id="chunk-\d+">([^<]*)</script>', html)
-    return {k: v for c in chunks for k, v in json.loads(unsqueeze(c)).items()}
 
 
 @pytest.fixture(scope="module")

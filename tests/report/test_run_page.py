@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,18 +17,13 @@ from eigentrail.analyses.framework.registry import find_analysis
 from eigentrail.figures import evolution_density, evolution_phases, evolution_values, sorted_values
 from eigentrail.figures.evolution import Curve, over_steps, thinned
 from eigentrail.report.glossary import GROUPS, lookup
-from eigentrail.report.packing import unsqueeze
 from eigentrail.report.run_page import leading_layer, run_page
 from eigentrail.report.run_story import RunStory, labelled
 from eigentrail.runs import Recorder, Run, open_run
 from eigentrail.spectra.marchenko_pastur import density
 from eigentrail.trajectories import evolution, evolution_table
 from eigentrail.trajectories.narrative import claim_holds, describe_layer, verdict
-
-
-def pieces(html: str) -> dict[str, Any]:
-    chunks = re.findall(r'<script type="text/plain" id="chunk-\d+">([^<]*)</script>', html)
-    return {k: v for c in chunks for k, v in json.loads(unsqueeze(c)).items()}
+from reading_pages import pieces
 
 
 def record(path: Path, seed: int = 0, layers: tuple[str, ...] = ("first", "second"), steps: int = 60) -> Run:

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from tiny_sweeps import TINY, assert_alike
+from tiny_sweeps import TINY, assert_alike, checkpoint_of_three
 
 import eigentrail as et
-from eigentrail.errors import OptionError, RunError
+from eigentrail.errors import EigentrailError, OptionError, RunError
 from eigentrail.sweeps import SweepFolder, carry_out, plan
 from eigentrail.sweeps.folder import rows_of, table_of
 from eigentrail.sweeps.measures import measure
@@ -153,6 +153,26 @@ def test_submitit_gives_the_same_bits(carried_out: SweepFolder, tmp_path: Path) 
     pytest.importorskip("submitit", reason="the extra `slurm` is not installed")
     found = carry_out(plan(TINY, out=tmp_path / "jobs"), cluster="slurm:local", progress=False)
     assert_alike(found, _table_of(carried_out))
+
+
+@pytest.mark.slow
+def test_layers_of_a_checkpoint_are_jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("submitit", reason="the extra `slurm` is not installed")
+    path = checkpoint_of_three(tmp_path / "three.safetensors")
+    monkeypatch.chdir(tmp_path)
+    spread = et.inspect(path, cluster="slurm:local", progress=False)
+    pd.testing.assert_frame_equal(spread.table, et.inspect(path, jobs=1, progress=False).table)
+    # A job that fails says so: the file is gone where it runs.
+    with pytest.raises(EigentrailError, match="three"):
+        weights = et.open_weights(path)
+        path.unlink()
+        et.inspect(weights, cluster="slurm:local", progress=False)
+
+
+def test_an_unknown_cluster_is_one_sentence(tmp_path: Path) -> None:
+    path = checkpoint_of_three(tmp_path / "three.safetensors")
+    with pytest.raises(OptionError, match=r"cannot be reached|needs Ray"):
+        et.inspect(path, cluster="127.0.0.1:9", progress=False)
 
 
 def test_runs_that_diverge_or_fail_are_rows_with_a_reason(tmp_path: Path) -> None:

@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
-from tiny_sweeps import TINY, assert_alike
+from tiny_sweeps import TINY, assert_alike, checkpoint_of_three
 
+import eigentrail as et
 from eigentrail.sweeps import SweepFolder, carry_out, plan
 
 pytestmark = pytest.mark.slow
@@ -54,3 +56,10 @@ def test_a_node_is_killed_in_mid_sweep_and_nothing_is_lost(cluster: Any, tmp_pat
     assert any(len(list(unit.glob("claim.*"))) > 1 for unit in (planned.path / "runs").iterdir())
     alone = carry_out(plan(many, out=tmp_path / "alone"), jobs=1, progress=False)
     assert_alike(found, alone)
+
+
+def test_layers_of_a_checkpoint_are_spread_over_the_nodes(cluster: Any, tmp_path: Path) -> None:
+    cluster.add_node(num_cpus=2)
+    path = checkpoint_of_three(tmp_path / "three.safetensors")
+    spread = et.inspect(path, cluster=cluster.address, progress=False)
+    pd.testing.assert_frame_equal(spread.table, et.inspect(path, jobs=1, progress=False).table)

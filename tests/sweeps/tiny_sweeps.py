@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 import torch
+from safetensors.torch import save_file
 
 from eigentrail import open_run
 from eigentrail.sweeps import SweepFolder
@@ -39,3 +40,10 @@ def assert_alike(one: SweepFolder, other: SweepFolder) -> None:
     assert tables[0]["run"].is_unique
     for name in tables[0]["run"]:
         assert torch.equal(last_weights(one.path / name), last_weights(other.path / name)), name
+
+
+def checkpoint_of_three(path: Path) -> Path:
+    """A file of three matrices."""
+    generator = torch.Generator().manual_seed(0)
+    save_file({f"{name}.weight": torch.randn(60, 30, generator=generator) for name in "abc"}, path)
+    return path

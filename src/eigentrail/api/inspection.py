@@ -138,6 +138,7 @@ def inspect(
     null: bool = True,
     fast: bool = False,
     jobs: int | None = None,
+    cluster: str | None = None,
     device: str = "cpu",
     out: str | Path | None = None,
     overwrite: bool = False,
@@ -161,6 +162,8 @@ def inspect(
             each number that the sketch estimates. Draws no shuffled copies.
         jobs: at most so many processes work on layers in parallel, each with one matrix in memory; -1 or None for one a
             core, None within what OMP_NUM_THREADS allows.
+        cluster: spread the layers over a cluster, as for `sweep`: "auto" or the address of a Ray cluster, or "slurm".
+            Its machines read the source from the same path; what is in memory is sent to them.
         device: "cpu" or "cuda".
         out: a folder to write into; an interrupted inspection with the same folder goes on where it stopped. What was
             written there of another source is not replaced.
@@ -187,10 +190,14 @@ def inspect(
     not_finite: list[str] = []
     todo = [name for name in weights if name not in done]
     if callable(progress):
-        _collect(weights, todo, options, jobs, device, partial, done, skipped, not_finite, progress)
+        _collect(
+            weights, todo, options, (jobs, cluster), device, partial, done, skipped, not_finite, progress
+        )
     else:
         with shown("inspect", progress) as report:
-            _collect(weights, todo, options, jobs, device, partial, done, skipped, not_finite, report)
+            _collect(
+                weights, todo, options, (jobs, cluster), device, partial, done, skipped, not_finite, report
+            )
     if not done:
         raise SourceError(_nothing_found(weights, skipped))
     rows = [done[name][0] for name in weights if name in done]
@@ -255,7 +262,7 @@ def _collect(
     weights: Weights,
     todo: list[str],
     options: DiagnosisOptions,
-    jobs: int,
+    workers: tuple[int, str | None],
     device: str,
     partial: PartialResults | None,
     done: dict[str, tuple[dict[str, Any], Spectrum]],
@@ -264,7 +271,7 @@ def _collect(
     progress: Progress,
 ) -> None:
     total = len(weights)
-    for one in _results(weights, todo, options, jobs, device, progress, total):
+    for one in _results(weights, todo, options, workers, device, progress, total):
         if one.row is None or one.spectrum is None:
             skipped.append(Skipped(one.name, one.reason or "no reason was given"))
             if not one.finite:
@@ -280,7 +287,7 @@ def _results(
     weights: Weights,
     todo: list[str],
     options: DiagnosisOptions,
-    jobs: int,
+    workers: tuple[int, str | None],
     device: str,
     progress: Progress,
     total: int,
@@ -288,7 +295,13 @@ def _results(
     start = total - len(todo)
     tasks = [(weights, name, options, device) for name in todo]
     seconds = sum(seconds_for(weights.specs[name]) for name in todo) * (1 + options.bootstrap)
-    alone = in_parallel(inspect_layer, tasks, jobs, seconds)
+    jobs, cluster = workers
+    if cluster is None:
+        alone = in_parallel(inspect_layer, tasks, jobs, seconds)
+    else:
+        from eigentrail.sweeps.engines import on_cluster
+
+        alone = on_cluster(cluster, inspect_layer, tasks, Path("eigentrail-jobs"))
     for i, name in enumerate(todo):
         # The one that is begun, or waited for.
         progress(name, start + i, total)

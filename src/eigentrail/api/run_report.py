@@ -32,8 +32,9 @@ def report_runs(
     """Write the self-contained page of one run or of several compared; what is not analysed yet is analysed.
 
     Args:
-        runs: runs, folders of runs, or what `analyze` returned. Several share the time that a page of one may take;
-            what is left out is told, and what was made before is there.
+        runs: runs, folders of runs, or what `analyze` returned; or folders of sweeps, which get a page of
+            sweeps. Several share the time that a page of one may take; what is left out is told, and what was made
+            before is there.
         path: the HTML file to write, or a folder for `report.html`. None: `report.html` in the folder of a
             recorded run, in the working directory for several runs and for a folder of checkpoints, in which nothing
             is written. There a page of something else is not replaced.
@@ -57,6 +58,10 @@ def report_runs(
     given: list[Any] = list(runs) if isinstance(runs, (list, tuple)) else [runs]
     if not given:
         raise OptionError("name at least one run to report on")
+    if (sweeps := _folders_of_sweeps(given)) is not None:
+        from eigentrail.api.sweep import compare_sweeps, open_sweep
+
+        return open_sweep(sweeps[0]).report(path) if len(sweeps) == 1 else compare_sweeps(sweeps, path)
     # All of them are opened before the first is analysed: what is no run is told at once.
     opened = [one if isinstance(one, (RunAnalysis, Run)) else open_run(one) for one in given]
     told = [one.run if isinstance(one, RunAnalysis) else one for one in opened]
@@ -86,3 +91,14 @@ def _target(runs: Sequence[Run], path: str | os.PathLike[str] | None) -> Path:
         return target / PAGE if target.is_dir() or not target.suffix else target
     own = len(runs) == 1 and isinstance(runs[0], RecordedRun)
     return (runs[0].path if own else Path()) / PAGE
+
+
+def _folders_of_sweeps(given: Sequence[Any]) -> list[Path] | None:
+    """Give the folders where all are those of sweeps; None where none is."""
+    folders = [Path(one) for one in given if isinstance(one, (str, os.PathLike))]
+    sweeps = [one for one in folders if (one / "sweep.json").is_file()]
+    if not sweeps:
+        return None
+    if len(sweeps) < len(given):
+        raise OptionError(f"{sweeps[0]} is a sweep, and others are not: report on sweeps and runs apart")
+    return sweeps

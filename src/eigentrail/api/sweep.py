@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,15 +15,17 @@ import pandas as pd
 from eigentrail._progress import Progress
 from eigentrail._text import counted
 from eigentrail.api.run_report import PAGE
-from eigentrail.errors import RunError
+from eigentrail.errors import OptionError, RunError
 from eigentrail.findings import Finding
+from eigentrail.report import origin_of, refuse_another
 from eigentrail.report.page import write_page
 from eigentrail.report.sweep_page import sweep_page
+from eigentrail.report.sweeps_compared import ComparedSweep, sweeps_page
 from eigentrail.sweeps.answers import Answers, answer, table_of_effects
 from eigentrail.sweeps.blocks import axes_of
 from eigentrail.sweeps.driving import carry_out, plan
 from eigentrail.sweeps.estimate import Cost, estimate
-from eigentrail.sweeps.folder import rows_of, table_of
+from eigentrail.sweeps.folder import FILE, rows_of, table_of
 
 
 @dataclass(frozen=True)
@@ -135,6 +138,40 @@ def open_sweep(path: str | os.PathLike[str]) -> SweepDone:
     return SweepDone(
         Path(path), table, pd.DataFrame(curves, columns=["run", "measure", "epoch", "value"]), measures
     )
+
+
+def compare_sweeps(
+    paths: Sequence[str | os.PathLike[str]], path: str | os.PathLike[str] | None = None
+) -> Path:
+    """Write the page of several sweeps: what differs between them, and the effects of their axes side by side.
+
+    Args:
+        paths: their folders.
+        path: the page; None for `report.html` in the working directory, where no other page is replaced.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        OptionError: fewer than two are given.
+    """
+    if len(paths) < 2:
+        raise OptionError("name at least two folders of sweeps to compare")
+    folders = [Path(one) for one in paths]
+    names = [one.name for one in folders]
+    called = [n if names.count(n) == 1 else str(one) for n, one in zip(names, folders, strict=True)]
+    sweeps = []
+    for name, folder in zip(called, folders, strict=True):
+        done, given = open_sweep(folder), json.loads((folder / FILE).read_text(encoding="utf-8"))["given"]
+        axes = {axis: list(dict.fromkeys(done.table[axis])) for axis in axes_of(done.table, done.measures)}
+        kept = {key: value for key, value in given.items() if key not in {"axes", "measure", "out"}}
+        finished = int((done.table["status"] == "finished").sum())
+        sweeps.append(ComparedSweep(name, kept, axes, len(done.table), finished, done.answers))
+    target = Path(PAGE) if path is None else Path(path)
+    origin = origin_of("sweeps", *map(str, folders))
+    if path is None:
+        refuse_another(target, origin, "name a file for this one (-o FILE)")
+    return write_page(sweeps_page(sweeps, origin), target)
 
 
 def sweep_cost(

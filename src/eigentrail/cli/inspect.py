@@ -28,6 +28,14 @@ def inspect(
         int | None,
         typer.Option("--jobs", metavar="N", help="At most so many processes; by default one a core."),
     ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            "--cluster",
+            metavar="auto|ADDRESS|slurm",
+            help="Spread the layers over a Ray cluster (auto: the one this machine is in), or Slurm.",
+        ),
+    ] = None,
     device: Annotated[str, typer.Option("--device", help="cpu or cuda.")] = "cpu",
     no_null: Annotated[
         bool, typer.Option("--no-null", help="Draw no shuffled copies: a third faster for large matrices.")
@@ -66,6 +74,7 @@ def inspect(
         null=not no_null,
         fast=fast,
         jobs=jobs,
+        cluster=cluster,
         device=device,
         out=out,
         overwrite=overwrite,

@@ -13,7 +13,8 @@ from eigentrail.cli.analyze import Jobs
 
 def report(
     runs: Annotated[
-        list[str], typer.Argument(metavar="RUN...", help="Folders of runs; several are compared.")
+        list[str],
+        typer.Argument(metavar="RUN...", help="Folders of runs, or of sweeps; several are compared."),
     ],
     output: Annotated[
         Path | None,
@@ -25,7 +26,7 @@ def report(
     jobs: Jobs = None,
     quiet: opt.Quiet = False,
 ) -> int:
-    """Write the page of a recorded training, or of several compared."""
+    """Write the page of a recorded training or of a sweep, or of several compared."""
     from eigentrail.api.run_report import report_runs
 
     page = report_runs(list(runs), output, layers=layers or None, jobs=jobs, progress=not quiet)

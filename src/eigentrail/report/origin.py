@@ -21,7 +21,7 @@ def origin_of(kind: str, *sources: str) -> str:
     """Name what a page is made of.
 
     Args:
-        kind: "inspect", "compare", "runs" or "study".
+        kind: "inspect", "compare", "runs", "sweeps" or "study".
         sources: what it shows; the path of a file or folder counts as the same wherever it is called from.
 
     Returns:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
 from eigentrail.errors import OptionError
 from eigentrail.sweeps.engines.contract import Ended, Engine, Task
 
-__all__ = ["Ended", "Engine", "Task", "engine_for"]
+__all__ = ["Ended", "Engine", "Task", "engine_for", "on_cluster"]
+R = TypeVar("R")
 
 
 def engine_for(cluster: str | None, jobs: int, options: dict[str, object]) -> Engine:
@@ -40,3 +45,24 @@ def engine_for(cluster: str | None, jobs: int, options: dict[str, object]) -> En
     from eigentrail.sweeps.engines.on_ray import OnRay
 
     return OnRay(cluster)
+
+
+def on_cluster(
+    cluster: str, function: Callable[..., R], calls: Sequence[tuple[Any, ...]], logs: Path
+) -> Iterator[R]:
+    """Call a function many times on a cluster.
+
+    Args:
+        cluster: as for `engine_for`, but not None.
+        function: it depends on its arguments alone, so that a lost call can be made again.
+        calls: the arguments of each call.
+        logs: a folder for the logs of Slurm's jobs, which all machines see.
+
+    Yields:
+        The results, in the order of the calls.
+    """
+    engine: Any = engine_for(cluster, 1, {})
+    try:
+        yield from engine.each(function, calls, logs)
+    finally:
+        engine.close()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
 
 from eigentrail._names import first_line
 from eigentrail._progress import Progress
@@ -14,6 +15,9 @@ from eigentrail.sweeps.engines.contract import Ended, Task
 from eigentrail.sweeps.work import State, do_unit
 
 # What a worker must share with whoever began the sweep.
+# How often Ray repeats a call whose worker is lost.
+_AGAIN = 3
+R = TypeVar("R")
 _VARIABLES = ("EIGENTRAIL_DATA", "PYTHONPATH")
 
 
@@ -90,6 +94,44 @@ class OnRay:
         finally:
             for call in calls:
                 ray.cancel(call, force=True)
+
+    def each(self, function: Callable[..., R], calls: Sequence[tuple[Any, ...]], logs: Path) -> Iterator[R]:
+        """Call a function many times; a call whose worker or node is lost is made again.
+
+        Args:
+            function: it depends on its arguments alone.
+            calls: the arguments of each call; what many calls share is sent once.
+            logs: not used.
+
+        Yields:
+            The results, in the order of the calls.
+
+        Raises:
+            EigentrailError: that of a call, or one that says that workers were lost again and again.
+        """
+        del logs
+        ray = self._ray
+        sent: dict[int, Any] = {}
+        for one in (value for call in calls for value in call):
+            if id(one) not in sent:
+                sent[id(one)] = ray.put(one)
+        remote = ray.remote(max_retries=_AGAIN)(function)
+        made = [remote.remote(*(sent[id(one)] for one in call)) for call in calls]
+        try:
+            for one in made:
+                yield ray.get(one)
+        except ray.exceptions.RayTaskError as error:
+            if isinstance(error.cause, EigentrailError):
+                raise error.cause from error
+            raise
+        except ray.exceptions.RayError as error:
+            raise EigentrailError(
+                f"a worker was lost {_AGAIN + 1} times ({type(error).__name__}), perhaps for want of memory: the same "
+                "call goes on with what is missing where it writes into a folder"
+            ) from error
+        finally:
+            for one in made:
+                ray.cancel(one, force=True)
 
     def close(self) -> None:
         """Leave the cluster, which goes on."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from eigentrail._names import first_line
 from eigentrail._progress import Progress
@@ -13,6 +13,7 @@ from eigentrail.errors import EigentrailError, OptionError
 from eigentrail.sweeps.engines.contract import Ended, Task
 from eigentrail.sweeps.work import State, do_unit
 
+R = TypeVar("R")
 _POLL_SECONDS = 1.0
 _LOCAL_POLL_SECONDS = 0.1
 
@@ -84,6 +85,34 @@ class OnSubmitit:
             time.sleep(_POLL_SECONDS if self._kind == "slurm" else _LOCAL_POLL_SECONDS)
         self._jobs = []
 
+    def each(self, function: Callable[..., R], calls: Sequence[tuple[Any, ...]], logs: Path) -> Iterator[R]:
+        """Call a function many times, each call a job of one array.
+
+        Args:
+            function: it depends on its arguments alone.
+            calls: the arguments of each call.
+            logs: a folder for what submitit writes, which all machines see.
+
+        Yields:
+            The results, in the order of the calls.
+
+        Raises:
+            EigentrailError: that of a call, or one that names the job that failed.
+        """
+        executor = self._submitit.AutoExecutor(folder=logs, cluster=self._kind)
+        executor.update_parameters(**({"timeout_min": 24 * 60, "cpus_per_task": 1} | self._options))
+        with executor.batch():
+            self._jobs = [executor.submit(function, *call) for call in calls]
+        for job in self._jobs:
+            while not job.done():
+                time.sleep(_POLL_SECONDS if self._kind == "slurm" else _LOCAL_POLL_SECONDS)
+            error = job.exception()
+            if error is not None:
+                _raise_known(error)
+                raise EigentrailError(f"job {job.job_id} failed ({first_line(error)}): its log is in {logs}")
+            yield job.result()
+        self._jobs = []
+
     def close(self) -> None:
         """End the jobs that still run."""
         for job in self._jobs:
@@ -123,13 +152,17 @@ def _ended(unit: str, job: Any) -> Ended:
     error = job.exception()
     if error is None:
         return Ended(unit, job.result())
+    _raise_known(error)
+    return Ended(unit, "lost", first_line(error))
+
+
+def _raise_known(error: BaseException) -> None:
     # The job's error comes as text, with the worker's traceback before it.
     said = str(error)
     for known in _errors():
         mark = f"{known.__name__}: "
         if f".{mark}" in said:
             raise known(said.rpartition(mark)[2].strip().splitlines()[0])
-    return Ended(unit, "lost", first_line(error))
 
 
 def _errors() -> list[type[EigentrailError]]:
