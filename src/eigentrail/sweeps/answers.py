@@ -112,7 +112,7 @@ def _changes(one: AxisEffect, beside: str) -> Finding:
     if compared is None or not can:
         tail = f"{seeds_needed(len(blocks.levels))} seeds could decide, there {'is' if seeds == 1 else 'are'} {seeds}"
     else:
-        tail = f"exchanged values: p {_p(compared.p)}"
+        tail = f"values exchanged within seeds: p {_p(compared.p)}"
     detail = [
         f"Mean over {seeds} seeds and {blocks.values.shape[1]} other settings at "
         + ", ".join(
@@ -154,8 +154,9 @@ def _monotone(one: AxisEffect) -> list[Finding]:
             subject=f"{blocks.axis} → {blocks.measure}",
             question=_MONOTONE.format(measure=blocks.measure),
             verdict=Verdict.UNDECIDED if told is None else Verdict.YES if told else Verdict.NO,
-            sentence=f"{said}: mean order {trend.observed:.2g} of 1, exchanged values p {_p(trend.p)}.",
-            effect=Effect("mean order", trend.observed, "-1 to 1"),
+            sentence=f"{said}: Page's trend {trend.observed:.2g} of 1; values exchanged within seeds: p "
+            f"{_p(trend.p)}.",
+            effect=Effect("Page's trend", trend.observed, "-1 to 1"),
             chance=Chance(_EXCHANGED, 0.0, trend.draws),
             p=trend.p,
             detail="Neighbouring values differ by "
