@@ -118,8 +118,8 @@ def test_many_tensors_with_one_reason_are_one_row() -> None:
     table, spectra = network(1, 40, 20, hostile=False)
     many = [SimpleNamespace(name=f"b{i}", reason="a vector") for i in range(50)]
     html = inspection_page(table, spectra, many, {}, "x")
-    assert "50 tensors: b0, b1" in html
-    assert html.count("<td>a vector</td>") == 1
+    assert "50 tensors" in html and ": b0, b1" in html
+    assert html.count("<td>a vector: ") == 1
 
 
 def test_missing_numbers_say_why(small: Any) -> None:

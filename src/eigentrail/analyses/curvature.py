@@ -28,7 +28,7 @@ from eigentrail.training.losses import name_of_loss
 #: The largest number of parameters whose Hessian is written out and diagonalised.
 LARGEST_EXACT = 8500
 SAMPLES = 10_000
-_OUTLIERS = "How far do outlying eigenvalues stand above the bulk?"
+_CURVED = "Does the loss curve along some directions?"
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def _findings(row: Row) -> Iterable[Finding]:
         sentence = f"The largest Hessian eigenvalue is {largest:.3g}, the trace {trace}."
     yield Finding(
         subject=row.subject,
-        question=_OUTLIERS,
+        question=_CURVED,
         verdict=Verdict.YES if largest > 0 else Verdict.NO,
         sentence=sentence,
         effect=Effect("largest eigenvalue", largest, "loss per squared weight"),
@@ -107,8 +107,7 @@ def _findings(row: Row) -> Iterable[Finding]:
         better = "updates" if gap > 0 else "weights"
         yield Finding(
             subject=row.subject,
-            question="Which principal components are the better Hessian eigenvectors, of the weights or of the "
-            "updates?",
+            question="Are components of weights and of updates unequally good Hessian eigenvectors?",
             verdict=Verdict.YES if sure else Verdict.UNDECIDED,
             sentence=(
                 f"Components of the {better} lie nearer the Hessian's eigenvectors (difference {gap:+.3f} ± "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Annotated
 
 import typer
@@ -63,10 +64,17 @@ def compare(
     elif format is opt.Format.CSV:
         typer.echo(flat_table(found.table).to_csv(index=False), nl=False)
     else:
-        print_comparison(found)
+        print_comparison(found, _next_steps(source_a, source_b, written=out is not None))
     if out is not None:
         note_written(out)
     return exit_code(condition, found.table.to_dict(orient="records"), found.not_finite)
+
+
+def _next_steps(a: str, b: str, *, written: bool) -> list[str]:
+    named = f"{shlex.quote(a)} {shlex.quote(b)}"
+    page = f"eigentrail compare {named} --out DIR   # a page with the figures of each layer"
+    adapter = f"eigentrail lora extract {named} -o DIR   # the update as an adapter, a rank for each layer"
+    return [adapter] if written else [page, adapter]
 
 
 def _renamed(pairs: list[str] | None) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Annotated
 
 import typer
@@ -85,7 +86,21 @@ def inspect(
     elif format is opt.Format.CSV:
         typer.echo(flat_table(found.table).to_csv(index=False), nl=False)
     else:
-        print_inspection(found)
+        print_inspection(found, _next_steps(source, found.flagged, written=out is not None))
     if out is not None:
         note_written(out)
     return exit_code(condition, found.table.to_dict(orient="records"), found.not_finite)
+
+
+def _next_steps(source: str, flagged: list[str], *, written: bool) -> list[str]:
+    named = shlex.quote(source)
+    steps = (
+        [] if written else [f"eigentrail inspect {named} --out DIR   # a page with the figures of each layer"]
+    )
+    if flagged:
+        steps.append(f"eigentrail compare EARLIER {named}   # since when {flagged[0]} is so")
+    else:
+        steps.append(
+            f"eigentrail edit {named} --spikes -o FILE --dry-run   # the rank that its spikes justify"
+        )
+    return steps

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 import sys
+from collections.abc import Sequence
 from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -117,13 +118,16 @@ _INSPECTION = (
     TableColumn("conf", 5, right=True),
 )
 _MOST_ALERTS, _MOST_OTHERS = 5, 4
+# A table of more rows pushes what stands above it off a screen.
+_LONG = 12
 
 
-def print_inspection(found: Inspection) -> None:
+def print_inspection(found: Inspection, next_steps: Sequence[str] = ()) -> None:
     """Print an inspection: what was found, then a line per matrix, then what was skipped.
 
     Args:
         found: the inspection.
+        next_steps: commands to try.
     """
     out = console()
     _print_findings(out, found)
@@ -154,25 +158,41 @@ def print_inspection(found: Inspection) -> None:
             "alpha: exponent of the eigenvalue density's tail; edge, max: Marchenko-Pastur edge and largest eigenvalue"
             " of W^T W / N; rank: effective rank of how many; spread: variance of the eigenvalues over noise's;"
             " r-ratio: 0.531 for random-matrix level repulsion, 0.386 for independent levels; conf: how sure the"
-            " phase is.",
+            " phase is. A phase is a shape, not a fault.",
             style="dim",
         )
     )
     _print_skipped(out, found.skipped)
+    _print_end(out, _headline(found), len(rows), next_steps)
+
+
+def _print_end(out: Console, headline: str, rows: int, next_steps: Sequence[str]) -> None:
+    """End with the answer where a long table has pushed it off the screen, and with what to do next."""
+    if rows > _LONG or next_steps:
+        out.print()
+    if rows > _LONG:
+        out.print(Text(headline, style="bold"))
+    for step in next_steps:
+        told = f"next: {step}"
+        # A command stays whole on a line where it can; what it is good for stands behind it where there is room.
+        out.print(Text(told if len(told) <= out.width else told.partition("   #")[0]))
+
+
+def _headline(found: Inspection) -> str:
+    alerts, total = found.alerts, len(found.table) + len(found.not_finite)
+    layers = list(dict.fromkeys(one.subject for one in alerts))
+    if not alerts:
+        return f"None of {counted(total, 'layer')} needs a look."
+    if layers[0] == "network":
+        return alerts[0].sentence
+    needs = "needs" if len(layers) == 1 else "need"
+    more = f" and {len(layers) - 1} more" if len(layers) > 1 else ""
+    return f"{len(layers)} of {counted(total, 'layer')} {needs} a look: {layers[0]}{more}."
 
 
 def _print_findings(out: Console, found: Inspection) -> None:
-    alerts, total = found.alerts, len(found.table) + len(found.not_finite)
-    layers = list(dict.fromkeys(one.subject for one in alerts))
-    needs = "needs" if len(layers) == 1 else "need"
-    if alerts and layers[0] == "network":
-        out.print(Text(alerts[0].sentence, style="bold"))
-    elif alerts:
-        said = f"{len(layers)} of {counted(total, 'layer')} {needs} a look: {layers[0]}"
-        more = f" and {len(layers) - 1} more" if len(layers) > 1 else ""
-        out.print(Text(f"{said}{more}.", style="bold"))
-    else:
-        out.print(Text(f"None of {counted(total, 'layer')} needs a look.", style="bold"))
+    alerts = found.alerts
+    out.print(Text(_headline(found), style="bold"))
     for one in alerts[:_MOST_ALERTS]:
         if one is not alerts[0] or one.subject != "network":  # the headline said it
             out.print(Text(f"- {one.sentence}"))
@@ -220,11 +240,12 @@ _COMPARISON = (
 )
 
 
-def print_comparison(found: Comparison) -> None:
+def print_comparison(found: Comparison, next_steps: Sequence[str] = ()) -> None:
     """Print a comparison: what changed, then a line per matrix, the most moved first.
 
     Args:
         found: the comparison.
+        next_steps: commands to try.
     """
     out = console()
     for place, one in enumerate(found.findings):
@@ -251,6 +272,7 @@ def print_comparison(found: Comparison) -> None:
         )
     )
     _print_skipped(out, found.skipped)
+    _print_end(out, found.findings[0].sentence if found.findings else "", len(rows), next_steps)
 
 
 def _comparison_cells(row: dict[str, Any]) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,8 @@ SYMBOLS = (
     "hexagon",
     "triangle-down",
 )
-DEPTH = "matrix, in the order of the network"
+# Names that an axis has room for; the others are told where the pointer is.
+_MOST_NAMES = 12
 
 
 def numbers(table: pd.DataFrame, column: str) -> Float64[np.ndarray, " n"]:
@@ -95,10 +97,27 @@ def depth_points(table: pd.DataFrame, y: Float64[np.ndarray, " n"], what: str) -
     return traces
 
 
+def _named_ticks(names: list[str]) -> dict[str, Any]:
+    """Name the places of the network along an axis, without what all names share."""
+    bare = [name.removesuffix(".weight") for name in names]
+    first, last = (
+        min(bare, default=""),
+        max(bare, default=""),
+    )  # what the ends of the alphabet share, all share
+    same = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), 0)
+    cut = max(first.rfind(".", 0, same), first.rfind("/", 0, same)) + 1
+    places = range(0, len(bare), max(1, math.ceil(len(bare) / _MOST_NAMES)))
+    return {
+        "tickvals": [place + 1 for place in places],
+        "ticktext": [plotly_text(bare[place][cut:], 24) for place in places],
+        "automargin": True,
+    }
+
+
 def _depth_figure(
     table: pd.DataFrame, traces: list[dict[str, Any]], title: str, yaxis: dict[str, Any], **layout: Any
 ) -> go.Figure:
-    xaxis = style.axis(DEPTH, range=[0, len(table) + 1])
+    xaxis = style.axis("", range=[0, len(table) + 1], **_named_ticks(labels(table, "name")))
     return style.build(traces, title=title, xaxis=xaxis, yaxis=yaxis, meta={"opens": "layer"}, **layout)
 
 

@@ -63,7 +63,8 @@ def beside_chance(findings: Sequence[Finding]) -> str:
 
 
 def finding_cards(
-    findings: Sequence[Finding], named: Callable[[Finding], str] = lambda one: one.subject
+    findings: Sequence[Finding],
+    named: Callable[[Finding], str] = lambda one: "" if one.subject in one.sentence else one.subject,
 ) -> list[Card]:
     """Make a card of each question's strongest finding.
 
@@ -74,24 +75,40 @@ def finding_cards(
     Returns:
         At most four cards, what needs a look first.
     """
-    by_question: dict[str, list[Finding]] = {}
-    for one in strongest_first(findings):
-        by_question.setdefault(one.question, []).append(one)
     cards = []
-    for question, asked in list(by_question.items())[:_MOST_CARDS]:
+    for question, asked in _by_question(findings).items():
         first = asked[0]
         same = sum(one.verdict is first.verdict for one in asked)
         verdict = f"{first.verdict} in {same} of {len(asked)}" if len(asked) > 1 else str(first.verdict)
         chance = ""
         if first.chance is not None and first.chance.median is not None:
-            chance = f"{first.chance.null}: {cell(first.chance.median)}"
+            chance = f"by chance {cell(first.chance.median)} ({first.chance.null})"
         if first.p_adjusted is not None:
             chance += f"{'; ' if chance else ''}p = {first.p_adjusted:.2g} for {first.asked} asked"
-        subject = named(first)
+        subject = named(first) if first.subject != "network" else ""
         text = f"{subject}: {first.sentence}" if subject else first.sentence
         tone = "look" if first.needs_look else str(first.verdict)
         cards.append(Card(question, verdict[:1].upper() + verdict[1:], text, chance, tone))
     return cards
+
+
+def on_cards(findings: Sequence[Finding]) -> list[Finding]:
+    """List what `finding_cards` tells in full.
+
+    Args:
+        findings: of any questions.
+
+    Returns:
+        The finding of each card.
+    """
+    return [asked[0] for asked in _by_question(findings).values()]
+
+
+def _by_question(findings: Sequence[Finding]) -> dict[str, list[Finding]]:
+    by_question: dict[str, list[Finding]] = {}
+    for one in strongest_first(findings):
+        by_question.setdefault(one.question, []).append(one)
+    return dict(list(by_question.items())[:_MOST_CARDS])
 
 
 def _layers(stories: Sequence[RunStory], layers: Sequence[tuple[RunStory, str, xr.DataTree]]) -> Grid:

@@ -17,7 +17,7 @@ from eigentrail._untrusted import file_stem
 from eigentrail.figures import block_map, density, ks, levels, overview, tail, vectors
 from eigentrail.figures.overview import PHASE_ORDER
 from eigentrail.findings import Finding
-from eigentrail.report.answers import finding_cards
+from eigentrail.report.answers import finding_cards, on_cards
 from eigentrail.report.glossary import GROUPS, lookup
 from eigentrail.report.packing import curve_points, row_limit
 from eigentrail.report.page import render
@@ -258,7 +258,7 @@ def answers_section(table: pd.DataFrame, rows: list[dict[str, Any]], findings: S
     Returns:
         The section.
     """
-    listed = findings_section(rows, findings)
+    listed = findings_section(rows, findings, on_cards(findings))
     cards = (Cards(tuple(finding_cards(findings))),) if findings else ()
     if block_map.has_blocks(table) and "spread_ratio" in table:
         key = Plot(
@@ -353,12 +353,15 @@ def _spikes(table: pd.DataFrame) -> Plot:
     )
 
 
-def findings_section(rows: list[dict[str, Any]], findings: Sequence[Finding]) -> Section:
+def findings_section(
+    rows: list[dict[str, Any]], findings: Sequence[Finding], told: Sequence[Finding] = ()
+) -> Section:
     """List what was found: what needs a look with what to do about it, then the structures.
 
     Args:
         rows: the table.
         findings: of the checks, those that need a look first.
+        told: those that a card tells already; what needs a look is listed nevertheless, with what to try.
 
     Returns:
         A section; it says so if nothing needs a look.
@@ -375,7 +378,9 @@ def findings_section(rows: list[dict[str, Any]], findings: Sequence[Finding]) ->
     else:
         items.append(Prose(("No matrix needs a look.",)))
     others = tuple(
-        (one.subject, one.sentence, places.get(one.subject)) for one in findings if not one.needs_look
+        (one.subject, one.sentence, places.get(one.subject))
+        for one in findings
+        if not one.needs_look and one not in told
     )
     if others:
         items.append(Listing(("Where", "What else was found"), others[:_WORST]))
@@ -406,12 +411,14 @@ def skipped_section(skipped: Iterable[Any], lead: str = "") -> Section:
         return Section("skipped", "Skipped", (Prose(("Nothing was skipped.",)),))
     counts = Counter(reason for _, reason in found)
     listed: list[tuple[str, str, int | None]] = []
+    folded: set[str] = set()
     for name, why in found:
         if counts[why] <= 3:
             listed.append((name, why, None))
-        elif why not in {r[1] for r in listed}:
+        elif why not in folded:
+            folded.add(why)
             alike = [n for n, w in found if w == why]
-            listed.append((f"{len(alike)} tensors: {', '.join(alike)}", why, None))
+            listed.append((f"{len(alike)} tensors", f"{why}: {', '.join(alike)}", None))
     count = len({name for name, _ in found})
     told = "1 tensor of the source was" if count == 1 else f"{count} tensors of the source were"
     text = lead or f"{told} not analysed."

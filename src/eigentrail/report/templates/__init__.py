@@ -12,6 +12,9 @@ from markupsafe import Markup, escape
 from eigentrail._cells import ABSENT, cell
 from eigentrail._text import printable
 
+#: Characters of a text of a list that paper has room for.
+_PAPER = 600
+
 
 def breakable(name: str) -> Markup:
     """Let a long name break where its parts meet.
@@ -23,6 +26,24 @@ def breakable(name: str) -> Markup:
         The escaped text with an optional break after dots, slashes and underscores.
     """
     return Markup(re.sub(r"([./_:])(?=\w)", r"\1<wbr>", str(escape(printable(name)))))
+
+
+def clipped(told: str) -> Markup:
+    """Let a very long text end early on paper; on the screen it is whole.
+
+    Args:
+        told: any text.
+
+    Returns:
+        The escaped text.
+    """
+    shown = printable(told)
+    if len(shown) <= _PAPER:
+        return escape(shown)
+    head, rest = shown[:_PAPER], shown[_PAPER:]
+    return Markup(
+        '{}<span class="screen">{}</span><span class="paper"> … (all of them on the page)</span>'
+    ).format(head, rest)
 
 
 @cache
@@ -42,6 +63,7 @@ def environment() -> jinja2.Environment:
     made.filters["cell"] = cell
     made.filters["printable"] = printable
     made.filters["breakable"] = breakable
+    made.filters["clipped"] = clipped
     made.globals["ABSENT"] = ABSENT
     return made
 
