@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     network="lenet",
     data="digits",
     source_data="fashion-mnist",
-    minutes="4 minutes; full: 2 hours",
+    minutes="5 minutes; full: 2 hours",
     disk="1 MB",
 )
 def transfer() -> ClaimStudy:

@@ -265,7 +265,7 @@ def claims(tables: dict[str, pd.DataFrame]) -> list[ClaimResult]:
         ),
         correlated(
             "s3-collapse-predicts-transfer-given-source",
-            "The same among source models of equal accuracy on their own data.",
+            "Among sources of equal accuracy more collapse on downstream data goes with better transfer.",
             "partial rank correlation, given the source's accuracy",
             "nc1_downstream",
             "source_accuracy",
@@ -278,7 +278,7 @@ def claims(tables: dict[str, pd.DataFrame]) -> list[ClaimResult]:
         ),
         correlated(
             "s3-source-collapse-predicts-transfer-given-source",
-            "The same among source models of equal accuracy on their own data.",
+            "Among sources of equal accuracy collapse on the source data goes with better transfer.",
             "partial rank correlation of NC1 on source data, given the source's accuracy",
             "nc1_source",
             "source_accuracy",
