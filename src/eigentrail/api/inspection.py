@@ -130,6 +130,7 @@ def inspect(
     conv: str = "flatten",
     *,
     heads: bool = False,
+    products: bool = False,
     base: Any = None,
     step: Step | None = None,
     bootstrap: int = 0,
@@ -152,6 +153,7 @@ def inspect(
         layers: globs over parameter names; a module's name stands for its weight. None: all.
         conv: how convolution kernels become matrices: "flatten", "spatial" or "slices".
         heads: cut queries, keys and values into attention heads where their number is known.
+        products: add the query-key and output-value products of the attention heads, on their low-rank factors.
         base: with an adapter as source, the model that it was trained on: the sum of both is inspected.
         step: which step of a run: a recorded one, -1 or "last"; None for the last.
         bootstrap: draws for the tail's goodness-of-fit p-value and the interval of alpha; 0 for none.
@@ -179,7 +181,7 @@ def inspect(
     """
     options = _checked_options(bootstrap, level, seed, null, fast, device)
     jobs = most_workers(jobs)
-    weights = open_matrices(source, layers, conv, heads=heads, base=base, step=step)
+    weights = open_matrices(source, layers, conv, heads=heads, products=products, base=base, step=step)
     origin = origin_of_sources("inspect", weights)
     partial = None
     if out is not None:

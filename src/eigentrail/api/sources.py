@@ -37,6 +37,7 @@ def open_matrices(
     conv: str = "flatten",
     *,
     heads: bool = False,
+    products: bool = False,
     base: Any = None,
     step: Step | None = None,
 ) -> Weights:
@@ -47,6 +48,7 @@ def open_matrices(
         layers: globs over parameter names; None: all.
         conv: how convolution kernels become matrices.
         heads: cut queries, keys and values into attention heads where their number is known.
+        products: add the products of the attention heads.
         base: with an adapter as source, the model that it was trained on.
         step: of a run or a folder of checkpoints: a recorded step, -1 or "last"; None for the last one of a run.
 
@@ -67,4 +69,4 @@ def open_matrices(
         source = source.store(-1 if step is None else step)
     elif step is not None:
         raise OptionError(f"step={step!r}: a {type(source).__name__} has no steps; give a run or its folder")
-    return open_weights(source, layers=layers, conv=conv, heads=heads, base=base)
+    return open_weights(source, layers=layers, conv=conv, heads=heads, products=products, base=base)

@@ -11,10 +11,18 @@ from eigentrail.cli import options as opt
 
 
 def inspect(
-    source: Annotated[str, typer.Argument(help="Checkpoint, folder, index or archive of weights, or a run.")],
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="Checkpoint, folder, index or archive of weights, hf://org/name[@revision], or a run."
+        ),
+    ],
     layers: opt.Layers = None,
     conv: opt.ConvOption = opt.Conv.FLATTEN,
     heads: opt.Heads = False,
+    products: Annotated[
+        bool, typer.Option("--products", help="Add query-key and output-value products of attention heads.")
+    ] = False,
     base: opt.Base = None,
     step: Annotated[
         int | None, typer.Option("--step", metavar="N", help="Of a run: which step; by default the last.")
@@ -67,6 +75,7 @@ def inspect(
         layers=layers or None,
         conv=conv.value,
         heads=heads,
+        products=products,
         base=base,
         step=step,
         bootstrap=bootstrap,

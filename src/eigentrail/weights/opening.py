@@ -15,6 +15,7 @@ from torch import nn
 from eigentrail.errors import SourceError
 from eigentrail.weights.readers.config import read_config, tied_head
 from eigentrail.weights.readers.folder import list_folder
+from eigentrail.weights.readers.hub import PREFIX, hub_folder
 from eigentrail.weights.readers.memory import open_module, open_state_dict
 from eigentrail.weights.readers.sharded import list_index
 from eigentrail.weights.readers.single import list_file
@@ -32,7 +33,8 @@ def open_store(source: Source) -> TensorStore:
 
     Args:
         source: a path: a file of torch (`.pt .pth .th .bin .ckpt`), safetensors or numpy (`.npz`), GGUF, a
-            `*.index.json`, or a folder (the Hugging Face layout, or with one file of weights); or an
+            `*.index.json`, or a folder (the Hugging Face layout, or with one file of weights); or
+            `hf://org/name[@revision]`, a repository of the Hugging Face hub; or an
             `nn.Module`, a state dict or any mapping of names to tensors or arrays; one tensor or array, called
             "weight", or a list of them, called "0", "1", ...; or a store.
 
@@ -52,8 +54,10 @@ def open_store(source: Source) -> TensorStore:
         return open_state_dict({"weight": source})
     if isinstance(source, (list, tuple)):
         return open_state_dict({str(place): one for place, one in enumerate(source)})
+    if isinstance(source, str) and source.startswith(PREFIX):
+        return _open_path(hub_folder(source), source)
     if isinstance(source, (str, os.PathLike)):
-        return _open_path(Path(source))
+        return _open_path(Path(source), str(source))
     raise SourceError(
         f"weights cannot be opened from a {type(source).__name__}; give a path, an nn.Module or a mapping of "
         f"names to "
@@ -61,7 +65,7 @@ def open_store(source: Source) -> TensorStore:
     )
 
 
-def _open_path(path: Path) -> TensorStore:
+def _open_path(path: Path, called: str) -> TensorStore:
     try:
         there, is_folder = path.exists(), path.is_dir()
     except (OSError, ValueError) as error:
@@ -78,7 +82,7 @@ def _open_path(path: Path) -> TensorStore:
     config = {**listing.config, **config}
     ties = {**tied_head(config, {slot.name for slot in listing.slots}), **listing.ties}
     return SlotStore(
-        str(path),
+        called,
         listing.slots,
         [*listing.skipped, *trouble],
         config,

@@ -13,6 +13,7 @@ from torch import Tensor
 from eigentrail._text import counted
 from eigentrail.errors import SourceError
 from eigentrail.weights.factored import FactoredMatrix
+from eigentrail.weights.head_products import head_products
 from eigentrail.weights.merge import merge_adapter
 from eigentrail.weights.opening import Source, open_store
 from eigentrail.weights.plan import plan_matrices
@@ -133,6 +134,7 @@ def open_weights(
     conv: str = "flatten",
     *,
     heads: bool = False,
+    products: bool = False,
     base: Source | None = None,
 ) -> Weights:
     """Open the weight matrices of a source; the numbers are read one matrix at a time.
@@ -146,6 +148,7 @@ def open_weights(
             out] or
             "slices" (kh kw matrices [out, in]).
         heads: cut queries, keys and values into attention heads where their number is known.
+        products: add the query-key and output-value products of the attention heads, as `FactoredMatrix`.
         base: with an adapter as source, the model that it was trained on: the matrices are then those of the sum.
             None: an adapter's own updates B A.
 
@@ -153,7 +156,7 @@ def open_weights(
         The matrices.
 
     Raises:
-        SourceError: the source cannot be read, or a glob names no weight.
+        SourceError: the source cannot be read, a glob names no weight, or products are asked for and no heads known.
     """
     store = open_store(source)
     if base is not None:
@@ -161,6 +164,15 @@ def open_weights(
     specs, unseen = plan_matrices(
         store.entries, store.config, store.modules, conv=conv, heads=heads, read=store.read
     )
+    if products:
+        by_head, _ = plan_matrices(store.entries, store.config, store.modules, heads=True, read=store.read)
+        found = head_products(by_head, specs if not heads else by_head)
+        if not found:
+            raise SourceError(
+                f"{store.source}: no attention heads are known whose products could be seen; their number stands in "
+                "config.json."
+            )
+        specs += found
     skipped = [*store.skipped, *unseen]
     globs = [layers] if isinstance(layers, str) else list(layers or [])
     if not globs:
