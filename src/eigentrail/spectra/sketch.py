@@ -85,7 +85,7 @@ class Sketch:
         filled = np.sort(
             np.concatenate([self.nodes[: self.low], np.exp(law(wanted)), self.nodes[d - self.high :]])
         )
-        return np.maximum(filled, 0.0)
+        return np.asarray(np.maximum(filled, 0.0))
 
     def _held(self, weights: Float64[np.ndarray, " j"], many: int) -> Float64[np.ndarray, " j"]:
         """Hold the weights between the ends to the exact sums of eigenvalues and squares, by a quadratic factor."""
