@@ -112,6 +112,7 @@ def test_bad_options(model: nn.Module, arguments: dict[str, object], said: str) 
         et.inspect(model, **arguments)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_processes_give_the_same_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("eigentrail.linalg.workers.WORTH_PROCESSES", 0.0)
     path = planted(tmp_path / "w.safetensors")

@@ -207,15 +207,15 @@ def test_compare(checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     assert json.loads(capsys.readouterr().out)["layers"][0]["name"] == "a.weight"
 
 
+def test_the_version_and_what_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("eigentrail ")
+    assert run(["inspect", "/nowhere.pt"]) == 2
+
+
 def test_the_installed_command(checkpoint: Path) -> None:
     command = Path(sys.executable).parent / "eigentrail"
     done = subprocess.run(
         [command, "inspect", checkpoint, "--format", "json"], capture_output=True, text=True, check=True
     )
     assert json.loads(done.stdout)["layers"]
-    assert subprocess.run(
-        [command, "--version"], capture_output=True, text=True, check=True
-    ).stdout.startswith("eigentrail ")
-    assert (
-        subprocess.run([command, "inspect", "/nowhere.pt"], capture_output=True, check=False).returncode == 2
-    )

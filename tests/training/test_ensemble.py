@@ -408,6 +408,7 @@ def ended(child: subprocess.Popen[str]) -> str:
             os.killpg(child.pid, signal.SIGKILL)
 
 
+@pytest.mark.slow
 def test_kill_9_leaves_runs_that_go_on(tmp_path: Path, few: Data) -> None:
     child_until(tmp_path / "many", "mlp50", 2000, signal.SIGKILL)
     before = [open_run(tmp_path / "many" / f"seed{seed}") for seed in range(2)]

@@ -37,6 +37,7 @@ def test_walks_around_a_line_do_not_bend(slope: float, beta: float) -> None:
     assert 0.1 < np.median([one.gain for one in found]) < 0.6
 
 
+@pytest.mark.slow
 def test_without_its_memory_a_walk_with_momentum_seems_to_bend() -> None:
     count, t = 60, np.arange(20.0)
     bent = [bend(t, noisy_line(s, 0.0, 20, 0.9), seed=s).percentile for s in range(count)]

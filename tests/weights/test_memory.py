@@ -69,6 +69,7 @@ def extra_memory(folder: Path, count: int, total: float) -> int:
     return int(after) - int(before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("format", "kind"),
     [("safetensors", torch.bfloat16), pytest.param("bin", torch.float32, marks=pytest.mark.slow)],
