@@ -53,7 +53,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return found
 
 
-def test_analyses_import_what_a_run_names_only_when_told_so(
+def test_nothing_that_a_run_names_is_imported_unasked_and_everything_with_trust(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(folder)
@@ -61,16 +61,24 @@ def test_analyses_import_what_a_run_names_only_when_told_so(
     # What is imported here is forgotten afterwards.
     monkeypatch.setitem(sys.modules, "mine_trusted", sys)
     monkeypatch.delitem(sys.modules, "mine_trusted")
+    found = et.open_run("run")
+    with pytest.raises(RunError, match="names mine_trusted:build to build its network: if you trust that"):
+        found.model(int(found.steps[-1]))
+    with pytest.raises(DataError, match="names mine_trusted:few for its samples: if you trust that"):
+        samples_of(found)
     only = ["analyze", "run", "--only", "add-back", "--layers", "1.weight", "-q"]
     run(only)
+    assert "open the run with trust=True" in " ".join("".join(capsys.readouterr()).split())
     assert not (folder / "imported").exists() and "mine_trusted" not in sys.modules
-    said = "".join(capsys.readouterr())
-    assert "open the run with trust=True" in " ".join(said.split())
+    # With trust, by the command line and in Python.
     assert run([*only, "--trust", "--format", "json"]) == 0
     assert (folder / "imported").exists()
     told = json.loads(capsys.readouterr().out)
     assert len(told["add-back"]) == 1
     assert told["skipped"] == {"add-back": []}
+    trusted = et.open_run("run", trust=True)
+    assert trusted.model(int(trusted.steps[-1]))[1].weight.shape == (12, 64)
+    assert len(samples_of(trusted)[0]) == 60
 
 
 @pytest.mark.parametrize(
@@ -112,17 +120,3 @@ def test_json_says_what_was_left_out(folder: Path, capsys: pytest.CaptureFixture
     assert document["skipped"]["evolution"] == [one.to_dict() for one in found.skipped["evolution"]]
     # Biases have no spectrum.
     assert any(one["name"] == "1.bias" for one in document["skipped"]["evolution"])
-
-
-def test_a_run_that_is_opened_with_trust_builds_its_network(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.syspath_prepend(str(folder))
-    run = et.open_run(folder / "run")
-    with pytest.raises(RunError, match="names mine_trusted:build to build its network: if you trust that"):
-        run.model(int(run.steps[-1]))
-    with pytest.raises(DataError, match="names mine_trusted:few for its samples: if you trust that"):
-        samples_of(run)
-    trusted = et.open_run(folder / "run", trust=True)
-    assert trusted.model(int(trusted.steps[-1]))[1].weight.shape == (12, 64)
-    assert len(samples_of(trusted)[0]) == 60
