@@ -82,6 +82,9 @@ def test_undecided_tells_how_many_seeds_would_decide():
     assert 5 < found.seeds_needed < 40
     json.dumps(found.to_dict(), allow_nan=False)
     assert "seeds would decide" in found.sentence
+    assert _claim(f.greater_than(0.0)).decide([0.9]).seeds_needed == 3
+    # Five seeds without a value: what is lacking is the number, not seeds.
+    assert _claim(f.greater_than(0.0)).decide([float("nan")] * 5).seeds_needed is None
 
 
 def test_a_claim_that_is_false_is_called_true_at_its_level():

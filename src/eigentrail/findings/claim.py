@@ -37,8 +37,8 @@ class ClaimResult:
         p: p-value of the test that the claim holds, one-sided; None with fewer than three seeds.
         p_fails: that of the test that its opposite holds; None with fewer than three seeds.
         seeds: how many there are.
-        seeds_needed: about how many would decide at the observed effect and spread (power .8); None where decided, or
-            where no number below a thousand would.
+        seeds_needed: about how many would decide at the observed effect and spread (power .8); None where decided,
+            where no number below a thousand would, or where too few of the given ones have a value.
         detail: what was found, or why nothing was, in words with numbers.
     """
 
@@ -182,7 +182,8 @@ class Claim:
                 None,
                 None,
                 seeds,
-                FEWEST_SEEDS,
+                # Where seeds have no value, more of them promise none.
+                None if not finite.all() else FEWEST_SEEDS,
                 detail,
             )
         margins = self.rule.margin(x, spread_null)
