@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from eigentrail.recipes import recipes
+from eigentrail.recipes.framework.observation import decided
 from eigentrail.recipes.framework.run_claim import TRAINING
 from eigentrail.recipes.framework.study import study_of
 from eigentrail.recipes.shared.accuracy_claims import accuracy_claim
@@ -20,6 +21,8 @@ def test_the_thesis_s_accuracies_are_confronted() -> None:
         claim.observe({TRAINING: scores.assign(test_accuracy=0.655 + 0.001 * seed)}) for seed in range(3)
     ]
     assert str(claim.claim.decide([one.values[0] for one in found]).verdict) == "yes"
+    # The statistic is named once, with its values behind it.
+    assert decided(found)[0].detail == "seed by seed 0.655, 0.656, 0.657"
     # A training without the number is told, and decides nothing.
     assert np.isnan(claim.observe({}).values[0])
 

@@ -84,5 +84,7 @@ def decided(observations: Iterable[Observation]) -> list[ClaimResult]:
                 given = one.beside or (math.nan,)
                 beside += given * len(one.values) if len(given) == 1 else given
         told = dict.fromkeys(one.found for one in looked_at if one.found)
+        if not told and len(values) > 1:
+            told = {f"seed by seed {', '.join(f'{value:.3g}' for value in values)}": None}
         results.append(looked_at[0].claim.decide(values, beside, detail="; ".join(told)))
     return results

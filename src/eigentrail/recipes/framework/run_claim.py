@@ -51,4 +51,4 @@ class RunClaim:
         except (IndexError, TypeError, ZeroDivisionError):
             why = f"not measured: {self.analysis} has no such number of {self.layer}"
             return Observation(self.claim, (float("nan"),), (), why)
-        return Observation(self.claim, (value,), chance, f"{self.claim.statistic}: {value:.3g}")
+        return Observation(self.claim, (value,), chance)
