@@ -37,6 +37,29 @@ class Called(dict[K, V]):
         return self
 
 
+class CalledNumber(float):
+    """A number that may be called as well: `spectrum.alpha` and `spectrum.alpha()`, as people type both."""
+
+    def __call__(self) -> float:
+        """Give the plain number."""
+        return float(self)
+
+
+def plotted_elsewhere(result: object, name: str, figure: str) -> AttributeError:
+    """Say where a figure of a result is drawn that knows no figures.
+
+    Args:
+        result: which has no such name.
+        name: that was asked for.
+        figure: of the page.
+
+    Returns:
+        The error to raise.
+    """
+    hint = f'; there is inspect(W).plot("W", "{figure}")' if name in ("plot", "figure", "show") else ""
+    return AttributeError(f"a {type(result).__name__} has no {name}{hint}")
+
+
 def look_up(name: str, known: Iterable[str], what: str, error: type[EigentrailError], more: str = "") -> str:
     """Find a known name; capitals, spaces, dashes and underscores do not matter.
 

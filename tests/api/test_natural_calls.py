@@ -41,6 +41,8 @@ et.inspect(P)
 et.inspect(run[-1])
 et.inspect([R])
 s.alpha
+s.alpha()
+s.effective_rank()
 s.spikes
 s.effective_rank
 s.ranks()
@@ -60,6 +62,7 @@ run["fc1.weight"].values
 run["fc1.weight"].to_xarray()
 run["fc1.weight"].to_numpy()
 run["fc1.weight"].at(7)
+run["fc1.weight"][-1].spectrum()
 run["fc1.weight"].sel(step=7)
 run.metrics
 run.metrics["loss"]
@@ -137,6 +140,9 @@ ANSWERED = {
     "et.report(run)": "report_runs",
     "s.plot()": "inspect",
     "s.name": "spectra",
+    "s.power_law().plot()": 'plot."W", "tail"',
+    "s.marchenko_pastur().plot()": 'plot."W", "density"',
+    'run["fc1.weight"].spectrum()': "spectrum.. for the last",
     "run.plot()": "analyze",
     "run.report()": "report_runs",
     "an.crossings": "evolution",

@@ -100,7 +100,7 @@ def print_answers(findings: Sequence[Finding], most: int = MOST_QUESTIONS, lines
             break
         style = "bold red" if first.needs_look else _STYLES[first.verdict]
         out.print(Text.assemble(f"{question} ", (f"{first.verdict}{share}", style)))
-        out.print(Padding(Text(sentence), (0, 0, 0, _INDENT)))
+        out.print(Padding(Text(sentence), (0, 0, 0, _INDENT), expand=False))
         told += 1
     if len(by_question) > told:
         more = counted(len(by_question) - told, "more question")

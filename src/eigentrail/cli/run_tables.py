@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from eigentrail.cli.findings import MOST_LINES, height, print_answers
 from eigentrail.cli.fitting import SENTENCE, TableColumn, print_fitting
 from eigentrail.cli.tables import console, number, print_frame
 from eigentrail.findings import TOLD, ClaimResult, Skipped, strongest_first
+from eigentrail.report.answers import beside_chance
 from eigentrail.report.claims import counted_verdicts
 from eigentrail.report.run_story import headline
 
@@ -51,6 +53,14 @@ def print_analysis(found: RunAnalysis, *, verbose: bool = False) -> None:
     for name, left in found.skipped.items():
         for line in _left_out(left, verbose):
             out.print(Text(f"not analysed ({name}): {line}", style="dim"))
+    # The tables have pushed the answers off the screen: what they amount to, and where they stand together.
+    out.print()
+    if any(one.p is not None for one in found.findings):
+        out.print(Text(beside_chance(found.findings), style="bold"))
+    out.print(
+        Text(f"next: eigentrail report {shlex.quote(str(found.run.path))}   # the page: answers and figures"),
+        soft_wrap=True,
+    )
 
 
 def _left_out(left: Sequence[Skipped], verbose: bool) -> list[str]:

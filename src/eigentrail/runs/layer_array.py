@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
+
+from eigentrail.errors import RunError
+
+if TYPE_CHECKING:
+    from eigentrail.spectra import Spectrum
 
 
 class LayerArray(xr.DataArray):  # type: ignore[no-untyped-call]
@@ -35,6 +40,23 @@ class LayerArray(xr.DataArray):  # type: ignore[no-untyped-call]
             The values of the step, `.sel(step=step)`.
         """
         return self.sel(step=step)
+
+    def spectrum(self) -> Spectrum:
+        """Diagnose the matrix of one step.
+
+        Returns:
+            Its spectrum.
+
+        Raises:
+            RunError: it has steps, or is no matrix.
+        """
+        from eigentrail.spectra import Spectrum
+
+        if "step" in self.dims:
+            raise RunError(f"these are {self.sizes['step']} steps: choose one, [-1].spectrum() for the last")
+        if self.ndim != 2:
+            raise RunError(f"a tensor of shape {list(self.shape)} is no matrix: inspect(run) sees it as one")
+        return Spectrum.from_matrix(self.values)
 
     def to_xarray(self) -> xr.DataArray:
         """Give the plain xarray object.

@@ -11,10 +11,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 from jaxtyping import Float64
 
+from eigentrail._names import plotted_elsewhere
 from eigentrail.errors import SpectrumError
 from eigentrail.spectra import spiked, tracy_widom
 from eigentrail.spectra.marchenko_pastur_law import angle_cdf, angle_quantile, cdf, density, edges, quantile
@@ -72,6 +74,11 @@ class MarchenkoPastur:
     matrices: int
     zeros: int
     rows: int
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> NoReturn:
+            raise plotted_elsewhere(self, name, "density")
 
     def density(self, x: Float64[np.ndarray, "..."]) -> Float64[np.ndarray, "..."]:
         """Give the fitted law's density.

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 from jaxtyping import Float64
 
 from eigentrail._arrays import to_float64
+from eigentrail._names import plotted_elsewhere
 from eigentrail.errors import OptionError, SpectrumError
 from eigentrail.spectra.fewest import too_few
 from eigentrail.spectra.power_law_bootstrap import exponent_draws, goodness_of_fit
@@ -50,6 +51,11 @@ class PowerLaw:
     model: str = "undecided"
     comparisons: dict[str, Comparison] = field(default_factory=dict)
     note: str | None = None
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> NoReturn:
+            raise plotted_elsewhere(self, name, "tail")
 
 
 @dataclass(frozen=True)

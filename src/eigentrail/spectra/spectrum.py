@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from eigentrail._arrays import is_tensor, like, to_float64
+from eigentrail._names import CalledNumber
 from eigentrail.errors import LayerError, SpectrumError
 from eigentrail.spectra import eigenvalues as _eigenvalues
 from eigentrail.spectra.eigenvalues import LeadingVectors
@@ -255,7 +256,7 @@ class Spectrum:
     @property
     def alpha(self) -> float:
         """The exponent of the power-law tail, `power_law().alpha`."""
-        return float(self.power_law().alpha)
+        return CalledNumber(self.power_law().alpha)
 
     @property
     def spikes(self) -> int:
@@ -265,12 +266,12 @@ class Spectrum:
     @property
     def effective_rank(self) -> float:
         """Exp of the entropy of the squared singular values, `ranks().effective`."""
-        return float(self.ranks().effective)
+        return CalledNumber(self.ranks().effective)
 
     @property
     def stable_rank(self) -> float:
         """The squared Frobenius norm over the squared largest singular value, `ranks().stable`."""
-        return float(self.ranks().stable)
+        return CalledNumber(self.ranks().stable)
 
     def summary(self) -> dict[str, Any]:
         """Give the main numbers.
