@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shlex
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from eigentrail.cli import options as opt
 from eigentrail.errors import OptionError
+
+if TYPE_CHECKING:
+    from eigentrail.api.comparison import Comparison
 
 
 def compare(
@@ -64,17 +67,21 @@ def compare(
     elif format is opt.Format.CSV:
         typer.echo(flat_table(found.table).to_csv(index=False), nl=False)
     else:
-        print_comparison(found, _next_steps(source_a, source_b, written=out is not None))
+        print_comparison(found, _next_steps(source_a, source_b, found, written=out is not None))
     if out is not None:
         note_written(out)
     return exit_code(condition, found.table.to_dict(orient="records"), found.not_finite)
 
 
-def _next_steps(a: str, b: str, *, written: bool) -> list[str]:
+def _next_steps(a: str, b: str, found: Comparison, *, written: bool) -> list[str]:
+    from eigentrail.findings import Verdict
+
     named = f"{shlex.quote(a)} {shlex.quote(b)}"
     page = f"eigentrail compare {named} --out DIR   # a page with the figures of each layer"
     adapter = f"eigentrail lora extract {named} -o DIR   # the update as an adapter, a rank for each layer"
-    return [adapter] if written else [page, adapter]
+    low = any("low rank" in one.question and one.verdict is Verdict.YES for one in found.findings)
+    after = adapter if low else f"eigentrail inspect {shlex.quote(b)}   # is anything wrong with B?"
+    return [after] if written else [page, after]
 
 
 def _renamed(pairs: list[str] | None) -> dict[str, str]:

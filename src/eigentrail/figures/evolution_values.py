@@ -66,7 +66,7 @@ def _band(diagnosis: xr.Dataset, rows: int) -> list[dict[str, Any]]:
         for name in ("mp_edge_low", "mp_edge_high", "spike_threshold")
     )
     quiet = {"hoverinfo": "skip", "width": 1}
-    fill = {"fill": "tonexty", "fillcolor": "rgba(207,122,30,0.14)"}
+    fill = {"fill": "tonexty", "fillcolor": "rgba(128,128,128,0.16)"}
     return [
         style.line(x, low, "lower edge", style.NULL, showlegend=False, **quiet),
         style.line(x, high, "Marchenko-Pastur band (null)", style.NULL, **quiet, **fill),

@@ -82,7 +82,7 @@ def finding_cards(
         verdict = f"{first.verdict} in {same} of {len(asked)}" if len(asked) > 1 else str(first.verdict)
         chance = ""
         if first.chance is not None and first.chance.median is not None:
-            chance = f"by chance {cell(first.chance.median)} ({first.chance.null})"
+            chance = f"beside {cell(first.chance.median)} of {first.chance.null}"
         if first.p_adjusted is not None:
             chance += f"{'; ' if chance else ''}p = {first.p_adjusted:.2g} for {first.asked} asked"
         subject = named(first) if first.subject != "network" else ""
