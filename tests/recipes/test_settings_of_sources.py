@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from eigentrail import networks, training
-from eigentrail.data import Data, from_tensors, load
+from eigentrail.data import Data, characters, from_tensors, load
 from eigentrail.errors import DataError, OptionError
 from eigentrail.recipes import Study, find_recipe, recipes, train_recipe
 from eigentrail.training import Constant, Exponential
@@ -47,7 +47,8 @@ def test_the_thesis_settings() -> None:
 def test_every_training_is_whole(name: str) -> None:
     recipe = recipes()[name]
     assert recipe.network in networks.names()
-    assert recipe.source.split()[0] in ("S0", "S1", "S2", "S3", "S4")
+    # A language model is no source's: there is none among their networks.
+    assert recipe.source.split()[0] in ("S0", "S1", "S2", "S3", "S4") or name.startswith("gpt-")
     assert preset(name).chosen
     assert training.Preset.model_validate_json(preset(name).model_dump_json()) == preset(name)
 
@@ -224,7 +225,7 @@ def test_phases_begin_at_the_same_share_of_the_epochs_that_are_asked_for(
     assert "epochs 2 instead of 100" in run.manifest.notes["chosen"][-1]
 
 
-@pytest.mark.parametrize("name", [n for n in TRAININGS if preset(n).two_cores])
+@pytest.mark.parametrize("name", [n for n in TRAININGS if preset(n).two_cores and not n.startswith("gpt-")])
 def test_the_size_for_two_cores_can_be_trained_and_says_what_is_smaller(name: str, digits: Data) -> None:
     own = preset(name)
     full, small = own.settings_for("cifar10"), own.settings_for("cifar10", full=False)
@@ -254,6 +255,16 @@ def test_a_preset_is_trained_at_the_size_for_two_cores(tmp_path: Path, digits: D
     assert run.manifest.notes["training"]["weight_decay"] == 5e-3
     assert run.manifest.notes["chosen"][-1].startswith("for two cores")
     assert len(run["fc5.weight"].step) == 46
+
+
+def test_the_language_model_is_trained_on_sequences(tmp_path: Path) -> None:
+    text = "to be, or not to be: that is the question. " * 40
+    run = train_recipe(
+        "gpt-2-4-64", tmp_path / "run", characters(text, 64), full=False, epochs=1, batch_size=4
+    )
+    assert run["blocks.0.attn.qkv.weight"].sizes["step"] == len(run.steps) == 7
+    assert run.manifest.notes["training"]["optimizer"] == "adamw"
+    assert float(run.metrics["test_loss"].dropna("step")[-1]) < float(run.metrics["test_loss"][0])
 
 
 def test_names_are_found_in_any_spelling_and_near_ones_offered() -> None:

@@ -81,8 +81,9 @@ def test_zarr_reads_what_columns_write(tmp_path: Path, shape: tuple[int, ...], d
 
 
 def test_a_chunk_holds_a_few_megabytes() -> None:
-    assert ArraySpec.of("float32", (64, 128)).chunk_rows == 128
-    assert ArraySpec.of("float32", (256, 3072)).chunk_rows == 1
+    assert ArraySpec.of("float32", (64, 128)).chunk_rows == 512
+    assert ArraySpec.of("float32", (256, 3072)).chunk_rows == 5
+    assert ArraySpec.of("float32", (64, 128), rows=1000).chunk_rows == 128
     assert ArraySpec.of("float64").chunk_rows == 4096
 
 

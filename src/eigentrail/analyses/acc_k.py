@@ -230,7 +230,7 @@ def acc_k(subject: Probed, context: Context) -> xr.DataTree:
     run, name = context.run, subject.name
     parts = subject.probe.parts
     inputs, targets = parts.get("test", parts["train"])
-    if targets.is_floating_point() or targets.ndim != 1:
+    if targets.is_floating_point():
         raise DataError("the rank is judged by the accuracy, and these targets are no class numbers [n]")
     steps = _complete_steps(run)
     if len(steps) < 2:
@@ -259,7 +259,7 @@ def acc_k(subject: Probed, context: Context) -> xr.DataTree:
     if shrunk is not None:
         nodes["/shrunk"] = shrunk
     tree = xr.DataTree.from_dict(nodes)
-    guess = float(targets.bincount().max()) / len(targets)
+    guess = float(targets.flatten().bincount().max()) / targets.numel()
     tree.attrs = _numbers(cut, rows[-1], shrunk, guess) | {"shrunk_at": shrunk_at}
     return tree
 

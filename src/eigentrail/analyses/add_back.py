@@ -148,7 +148,7 @@ def add_back(subject: Probed, context: Context) -> xr.DataTree:
     """
     probe, run, layer = subject.probe, context.run, subject.name
     parts, model = probe.parts, probe.model
-    if any(targets.is_floating_point() or targets.ndim != 1 for _, targets in parts.values()):
+    if any(targets.is_floating_point() for _, targets in parts.values()):
         raise DataError("what is back is judged by the accuracy, and these targets are no class numbers [n]")
     components = components_of(run, layer).basis
     bases: dict[str, Basis] = {"components": components}
@@ -181,7 +181,9 @@ def add_back(subject: Probed, context: Context) -> xr.DataTree:
         float(np.median(alike(model, data, first, names, seed=context.seed, loss=probe.loss)))
         for data in parts.values()
     ]
-    about["guesses"] = [float(targets.bincount().max()) / len(targets) for _, targets in parts.values()]
+    about["guesses"] = [
+        float(targets.flatten().bincount().max()) / targets.numel() for _, targets in parts.values()
+    ]
     tree = xr.DataTree.from_dict(nodes)
     tree.attrs = about
     tree.attrs.update(_numbers(tree))

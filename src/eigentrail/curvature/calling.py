@@ -135,7 +135,7 @@ def _check_classes(point: Point, samples: Samples, outputs: Any) -> None:
                 f"the cross-entropy takes class numbers as torch.int64, and the targets are {_described(targets)}: "
                 "give targets.long()."
             )
-        flat = function is None and logits.ndim == 3 and targets.ndim == 2
+        flat = function is None and logits.ndim == 3 and logits.shape[1:2] == targets.shape[1:]
         classes = logits.shape[-1 if flat else 1]
         wrong = targets[((targets < 0) | (targets >= classes)) & (targets != ignored)]
         if wrong.numel():

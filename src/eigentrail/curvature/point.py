@@ -232,6 +232,6 @@ def _usual(outputs: Any, batch: Batch) -> torch.Tensor:
         raise CurvatureError(
             f"the network gives {type(outputs).__name__} and there is no loss for it: give loss(outputs, targets)."
         )
-    if logits.ndim == 3 and targets.ndim == 2:
+    if logits.ndim == 3 and logits.shape[:2] == targets.shape:
         logits, targets = logits.flatten(0, 1), targets.flatten()
     return F.cross_entropy(logits, targets)

@@ -2,7 +2,7 @@
 
 from eigentrail.data.augmentation import Augmentation, black_of
 from eigentrail.data.cifar import load_cifar10, load_cifar100
-from eigentrail.data.dataset import Data
+from eigentrail.data.dataset import Data, in_precision
 from eigentrail.data.derive import label_noise, select_classes, take
 from eigentrail.data.digits import load_digits
 from eigentrail.data.fetching import fetch
@@ -13,6 +13,7 @@ from eigentrail.data.own import from_tensors
 from eigentrail.data.rebuilding import rebuild
 from eigentrail.data.registry import as_data, load, names, resolve
 from eigentrail.data.svhn import load_svhn
+from eigentrail.data.text import characters, load_tinyshakespeare
 
 __all__ = [
     "Augmentation",
@@ -20,9 +21,11 @@ __all__ = [
     "Normalization",
     "as_data",
     "black_of",
+    "characters",
     "fetch",
     "for_images",
     "from_tensors",
+    "in_precision",
     "label_noise",
     "load",
     "load_cifar10",
@@ -31,6 +34,7 @@ __all__ = [
     "load_fashion_mnist",
     "load_mnist",
     "load_svhn",
+    "load_tinyshakespeare",
     "names",
     "rebuild",
     "resolve",

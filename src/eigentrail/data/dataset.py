@@ -25,10 +25,11 @@ class Data:
 
     Attributes:
         name: what it is called.
-        train_inputs: the training samples, float, [n, *input_shape]; images are [n, channels, height, width].
-        train_targets: their classes, int64, [n].
+        train_inputs: the training samples, float, [n, *input_shape]; images are [n, channels, height, width], sequences
+            numbers of tokens, int64, [n, positions].
+        train_targets: their classes, int64, [n]; for sequences those of each position, [n, positions].
         test_inputs: the held-out samples, [m, *input_shape]; m may be 0.
-        test_targets: their classes, [m].
+        test_targets: their classes, [m] or [m, positions].
         class_names: the name of each class; a target counts into them.
         normalization: what was done to the raw values; None where they were taken as they are.
         about: where the split and the scaling come from, in words.
@@ -56,7 +57,8 @@ class Data:
             where = f"the {part} part of {self.name}"
             check_dense(inputs, f"{where} has inputs that are")
             check_dense(targets, f"{where} has targets that are")
-            if targets.ndim != 1 or targets.dtype != torch.int64:
+            sequences = inputs.dtype == torch.int64 and inputs.ndim == 2 and targets.shape == inputs.shape
+            if targets.dtype != torch.int64 or (targets.ndim != 1 and not sequences):
                 raise DataError(
                     f"{where} has targets of shape {tuple(targets.shape)} and type {targets.dtype}: give "
                     "one class number, an integer, for each sample"
@@ -70,10 +72,13 @@ class Data:
                     f"{where} has {len(inputs)} inputs and {len(targets)} labels: one belongs to each"
                 )
             check_labels(targets, self.classes, where)
+            if sequences:
+                check_labels(inputs, self.classes, f"{where}, sequences of tokens,")
+                continue
             if inputs.dtype not in DTYPES:
                 raise DataError(
                     f"{where} has inputs of type {inputs.dtype}: give floating point numbers of 16, 32 or 64 bits "
-                    "(bfloat16 as float32)"
+                    "(bfloat16 as float32), or numbers of tokens with the next ones as targets, [n, positions] both"
                 )
             # A finite sum, which takes little, leaves nothing to look for.
             if not bool(torch.isfinite(inputs.sum(dtype=torch.float64))) and not bool(
@@ -97,6 +102,26 @@ class Data:
     def input_shape(self) -> tuple[int, ...]:
         """The shape of one sample."""
         return tuple(self.train_inputs.shape[1:])
+
+    @property
+    def by_position(self) -> bool:
+        """Whether samples are sequences of tokens, with a class for each position: the next token."""
+        return self.train_targets.ndim > 1
+
+    def check_by_sample(self, what: str) -> None:
+        """Refuse sequences where each sample has to have one class.
+
+        Args:
+            what: what needs that, for the error.
+
+        Raises:
+            DataError: each position has a class.
+        """
+        if self.by_position:
+            raise DataError(
+                f"{what} need samples of one class each, and {self.name} has sequences of tokens with a class for each "
+                "position: leave them out"
+            )
 
     @property
     def train(self) -> TensorDataset:
@@ -162,7 +187,7 @@ def check_labels(targets: torch.Tensor, classes: int, where: str) -> None:
     """Make sure that labels name classes.
 
     Args:
-        targets: integer labels, [n].
+        targets: integer labels, [n] or [n, positions].
         classes: the number of classes.
         where: what is checked, for the error.
 
@@ -171,8 +196,8 @@ def check_labels(targets: torch.Tensor, classes: int, where: str) -> None:
     """
     wrong = ((targets < 0) | (targets >= classes)).nonzero()
     if len(wrong):
-        first = int(wrong[0])
-        raise DataError(outside(where, first, int(targets[first]), classes, len(wrong)))
+        number = int(targets[tuple(wrong[0])])
+        raise DataError(outside(where, int(wrong[0, 0]), number, classes, len(wrong)))
 
 
 def outside(where: str, place: int, number: int, classes: int, count: int) -> str:
@@ -252,3 +277,16 @@ def check_dense(tensor: torch.Tensor, what: str) -> None:
         raise DataError(
             f"{what} {kind}: give dense tensors of one shape (.to_dense() makes them of sparse ones)"
         )
+
+
+def in_precision(inputs: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """Bring inputs into a network's precision; numbers of tokens stay whole.
+
+    Args:
+        inputs: [n, ...].
+        dtype: the precision.
+
+    Returns:
+        The inputs.
+    """
+    return inputs.to(dtype) if inputs.is_floating_point() else inputs

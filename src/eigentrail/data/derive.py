@@ -29,6 +29,7 @@ def select_classes(data: Data, classes: Sequence[int | str], relabel: bool = Fal
     Raises:
         DataError: there is no such class, one is named twice or has no training sample.
     """
+    data.check_by_sample("chosen classes")
     try:
         given = [] if isinstance(classes, str) else list(classes)
     except TypeError:
@@ -126,6 +127,7 @@ def label_noise(data: Data, share: float, seed: int = 0) -> Data:
         number = float("nan")
     if not 0 <= number <= 1:
         raise DataError(f"label noise {share!r}: give the share of wrong labels, from 0 to 1")
+    data.check_by_sample("wrong labels")
     share, seed = number, seed_of(seed)
     there, places = torch.unique(data.train_targets, return_inverse=True)
     if len(there) < 2:

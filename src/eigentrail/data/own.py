@@ -116,6 +116,8 @@ def from_tensors(
 ) -> Data:
     """Make a data set of what is already there. Inputs are taken as they are, integers and bfloat16 as float32.
 
+    Integers [n, positions] with targets of the same shape are sequences of tokens, each with the next ones.
+
     Args:
         train: a pair of tensors or arrays (inputs [n, ...], targets [n]), or a `torch.utils.data.Dataset` of
             (input, target), which is read once, in order.
@@ -198,7 +200,10 @@ def _tensors(source: Any, where: str) -> tuple[torch.Tensor, torch.Tensor]:
         raise DataError(
             f"{where} has {what} that are one number: give inputs [n, ...] and targets [n], or a Dataset of samples"
         )
-    if inputs.dtype not in DTYPES and not inputs.is_complex():
+    whole = not (inputs.is_floating_point() or inputs.is_complex() or inputs.dtype == torch.bool)
+    if whole and inputs.ndim == targets.ndim == 2 and inputs.shape == targets.shape:
+        inputs = inputs.long()  # tokens, and the next ones
+    elif inputs.dtype not in DTYPES and not inputs.is_complex():
         inputs = inputs.float()
     if not targets.is_floating_point() and targets.dtype != torch.bool and not targets.is_complex():
         targets = _long(targets, where)

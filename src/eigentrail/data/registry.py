@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from eigentrail._names import bare, look_up
-from eigentrail.data import cifar, digits, mnist, orthogonal, separable, svhn
+from eigentrail.data import cifar, digits, mnist, orthogonal, separable, svhn, text
 from eigentrail.data.dataset import Data
 from eigentrail.data.fetching import fetch
 from eigentrail.data.locate import Layout
@@ -44,6 +44,7 @@ ENTRIES: dict[str, Entry] = {
     "orthogonal": Entry(lambda path: orthogonal.load_orthogonal(), (), "orthonormal samples"),
     "separable": Entry(lambda path: separable.load_separable(), (), "linearly separable classes"),
     "svhn": Entry(svhn.load_svhn, svhn.LAYOUTS, "SVHN"),
+    "tinyshakespeare": Entry(text.load_tinyshakespeare, text.LAYOUTS, "Tiny Shakespeare, by its characters"),
 }
 
 

@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float64
 from torch import nn
 from torch.func import functional_call, vmap
 from torch.nn import functional as F
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._pytree import tree_leaves
 from torch.utils.data import DataLoader, Dataset
 
@@ -114,11 +115,13 @@ class Candidates:
     def correct(self, candidates: Iterable[Float64[np.ndarray, " n"]]) -> Bool[np.ndarray, "c samples"]:
         """Tell which samples each candidate classifies rightly, for tests on the same samples.
 
+        Where each position of a sample has its class, positions count as samples.
+
         Args:
             candidates: as for `evaluate`.
 
         Returns:
-            [c, samples].
+            [c, samples], or [c, samples x positions].
 
         Raises:
             DataError: targets are no class numbers, or as for `evaluate`.
@@ -129,7 +132,10 @@ class Candidates:
                 "targets are no class numbers, so that no sample is classified rightly or wrongly."
             )
         found = [right.numpy() for _, right in self._each(candidates)]
-        return np.concatenate(found).astype(bool) if found else np.zeros((0, len(self._inputs)), dtype=bool)
+        if any(np.isnan(right).any() for right in found):
+            raise DataError("the network's outputs are no logits of the targets' classes.")
+        empty = np.zeros((0, self._targets.numel()), dtype=bool)
+        return np.concatenate(found).astype(bool) if found else empty
 
     def _each(
         self, candidates: Iterable[Float64[np.ndarray, " n"]]
@@ -139,7 +145,8 @@ class Candidates:
         modes = [(module, module.training) for module in self._model.modules()]
         self._model.eval()
         try:
-            with torch.no_grad():
+            # Of attention's kernels this one takes many candidates at once.
+            with torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
                 for batch in self._batches(candidates):
                     yield self._evaluate(batch)
         finally:
@@ -255,7 +262,7 @@ class Candidates:
 
         total = torch.zeros(len(batch), dtype=torch.float64)
         # NaN where targets are no class numbers.
-        correct = torch.full((len(batch), len(self._inputs)), torch.nan)
+        correct = torch.full((len(batch), *self._targets.shape), torch.nan)
         classes = not self._targets.is_floating_point()
         _, size = self._sized()
         for start in range(0, len(self._inputs), size):
@@ -264,9 +271,9 @@ class Candidates:
             found = vmap(outputs, in_dims=(0, None))(stacked, inputs)
             for place, one in enumerate(found):
                 total[place] += self._value(one, targets) * len(inputs)
-            if classes and found.ndim == 3:
+            if classes and (*found.shape[:2], *found.shape[3:]) == (len(batch), *targets.shape):
                 correct[:, start : start + size] = (found.argmax(dim=2) == targets).float().cpu()
-        return total / len(self._inputs), correct
+        return total / len(self._inputs), correct.flatten(1)
 
 
 def _pair(data: Any) -> tuple[torch.Tensor, torch.Tensor]:

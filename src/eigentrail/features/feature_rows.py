@@ -134,6 +134,22 @@ def features_last(value: torch.Tensor, module: nn.Module) -> bool:
     return isinstance(module, _FEATURES_LAST) or (value.ndim == 3 and not isinstance(module, _CHANNELS_FIRST))
 
 
+def classes_last(outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Bring logits [batch, classes, positions], as torch's cross-entropy takes them, to [batch, positions, classes].
+
+    Args:
+        outputs: what a network gives.
+        labels: [batch, ...].
+
+    Returns:
+        The same numbers; as they are where they have classes last already, or one label for each sample.
+    """
+    fits = outputs.ndim == labels.ndim + 1 > 2
+    if fits and outputs.shape[:-1] != labels.shape and (outputs.shape[0], *outputs.shape[2:]) == labels.shape:
+        return outputs.movedim(1, -1)
+    return outputs
+
+
 def pooled(value: torch.Tensor, last: bool) -> torch.Tensor:
     """Take the mean over positions.
 

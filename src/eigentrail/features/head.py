@@ -11,7 +11,7 @@ from torch import nn
 from eigentrail.data.random_state import chance_kept, seed_all
 from eigentrail.errors import FeatureError
 from eigentrail.evaluation.repeating import ROUNDING, alike, watched, where_it_differs
-from eigentrail.features.feature_rows import first_tensor
+from eigentrail.features.feature_rows import classes_last, first_tensor
 from eigentrail.features.labelled import Labelled
 from eigentrail.features.points import Point, reading
 from eigentrail.runs.selection import clean_name
@@ -65,6 +65,8 @@ def find_head(model: nn.Module, batch: Labelled, name: str | None = None) -> Hea
 
     with reading(model, [Point(key, one, "output") for key, one in dense.items()], see):
         outputs = first_tensor(batch.call(model))
+    if outputs is not None:
+        outputs = classes_last(outputs, batch.labels)
     if not last or outputs is None or last[0][1].shape != outputs.shape:
         return None
     return Head(last[0][0], dense[last[0][0]])

@@ -10,7 +10,7 @@ from torch import nn
 
 from eigentrail.errors import FeatureError
 from eigentrail.features.class_moments import ClassMoments
-from eigentrail.features.feature_rows import Reading, first_tensor
+from eigentrail.features.feature_rows import Reading, classes_last, first_tensor
 from eigentrail.features.head import Head
 from eigentrail.features.labelled import Labelled, LabelledData
 from eigentrail.features.points import Point, reading
@@ -234,6 +234,7 @@ class Passes:
         self, outputs: torch.Tensor | None, labels: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor] | None:
         """Take the outputs as logits of the labels, where they can be."""
+        outputs = None if outputs is None else classes_last(outputs, labels)
         if outputs is None or outputs.shape[:-1] != labels.shape:
             return None
         return self._how.logits(outputs, labels)

@@ -72,7 +72,7 @@ def _foreign() -> Iterator[Entry]:
 
 @cache
 def _families() -> dict[str, Callable[..., nn.Module]]:
-    """Networks of any depth and width, by the name before these."""
+    """Networks of any sizes, by the name before these."""
     return {name: made for module in _modules() for name, made in vars(module).get("FAMILIES", {}).items()}
 
 
@@ -82,13 +82,20 @@ def _recorded() -> dict[str, Factory]:
     return {name: made for module in _modules() for name, made in vars(module).get("RECORDED", {}).items()}
 
 
+@cache
+def _sizes_of(kind: str) -> tuple[str, ...]:
+    """Name the sizes that a family takes behind the shape of a sample and the number of classes."""
+    return tuple(inspect.signature(_families()[kind]).parameters)[2:]
+
+
 def _sized(name: str) -> str | None:
-    """Read a name with depth and width, such as "MLP-BN-2-40", in any spelling; None for another name."""
-    parts = re.fullmatch(r"(.*?)[\W_]*(\d{1,6})[\W_]+(\d{1,6})", name.strip())
+    """Read a name with sizes, such as "MLP-BN-2-40", in any spelling; None for another name."""
+    parts = re.fullmatch(r"(.*?)[\W_]*(\d{1,6}(?:[\W_]+\d{1,6})+)", name.strip())
     known = {bare(kind): kind for kind in _families()}
     if parts is None or (kind := known.get(bare(parts[1]))) is None:
         return None
-    return f"{kind}-{int(parts[2])}-{int(parts[3])}"
+    numbers = [int(number) for number in re.findall(r"\d+", parts[2])]
+    return "-".join(map(str, (kind, *numbers))) if len(numbers) == len(_sizes_of(kind)) else None
 
 
 def names() -> tuple[str, ...]:
@@ -104,8 +111,8 @@ def resolve(name: str) -> str:
     """Find the network that a name or an import path means.
 
     Args:
-        name: a known name in any spelling ("MLP 50"), MLP-BN-L-H, RES-BN-L-H, MLP-L-H or LINEAR-L-H with any
-            numbers for L and H, or "package.module:factory".
+        name: a known name in any spelling ("MLP 50"), MLP-BN-L-H, RES-BN-L-H, MLP-L-H, LINEAR-L-H or GPT-L-H-D with
+            any numbers for the letters behind, or "package.module:factory".
 
     Returns:
         The known name, or the import path as it is.
@@ -218,8 +225,9 @@ def _factory(known: str) -> Factory:
         return _recorded()[known]
     if known in entries():
         return entries()[known].factory
-    kind, depth, width = known.rsplit("-", 2)
-    return partial(_families()[kind], depth=int(depth), width=int(width))
+    kind, numbers = re.fullmatch(r"(.*?)-([\d-]+)", known).groups()  # type: ignore[union-attr]
+    sizes = dict(zip(_sizes_of(kind), map(int, numbers.split("-")), strict=True))
+    return partial(_families()[kind], **sizes)
 
 
 def _sizes(input_shape: Sequence[int], classes: int) -> tuple[tuple[int, ...], int]:

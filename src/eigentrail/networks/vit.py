@@ -6,79 +6,14 @@ from collections.abc import Sequence
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
+from eigentrail.networks.attention import Layer
 from eigentrail.networks.entry import COLOUR, TORCH, Entry
 from eigentrail.networks.images import image_sides
 
 PATCH, HEADS, LAYERS, DROPOUT = 4, 8, 6, 0.1
 #: S4 gives no width: 32 numbers for each head, and twice as many in the dense part.
 WIDTH, HIDDEN = 256, 512
-
-
-class Attention(nn.Module):
-    """Self-attention with one matrix for queries, keys and values.
-
-    Args:
-        width: of a token.
-        heads: the number of heads.
-    """
-
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.qkv = nn.Linear(width, 3 * width)
-        self.proj = nn.Linear(width, width)
-
-    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
-        """Let the tokens attend to each other.
-
-        Args:
-            tokens: [batch, tokens, width].
-
-        Returns:
-            [batch, tokens, width].
-        """
-        batch, count, width = tokens.shape
-        parts = self.qkv(tokens).view(batch, count, 3, self.heads, width // self.heads)
-        query, key, value = parts.permute(2, 0, 3, 1, 4)
-        mixed = F.scaled_dot_product_attention(query, key, value)
-        out: torch.Tensor = self.proj(mixed.transpose(1, 2).reshape(batch, count, width))
-        return out
-
-
-class Layer(nn.Module):
-    """Attention, then two dense layers with GELU between and dropout behind each; layer norm before either part.
-
-    Args:
-        width: of a token.
-        heads: the number of heads.
-        hidden: the width between the dense layers.
-        dropout: the share that is dropped in training.
-    """
-
-    def __init__(self, width: int, heads: int, hidden: int, dropout: float) -> None:
-        super().__init__()
-        self.norm1 = nn.LayerNorm(width)
-        self.attn = Attention(width, heads)
-        self.norm2 = nn.LayerNorm(width)
-        self.fc1 = nn.Linear(width, hidden)
-        self.fc2 = nn.Linear(hidden, width)
-        self.dropout = nn.Dropout(dropout)
-
-    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
-        """Compute the layer.
-
-        Args:
-            tokens: [batch, tokens, width].
-
-        Returns:
-            [batch, tokens, width].
-        """
-        tokens = tokens + self.attn(self.norm1(tokens))
-        hidden = self.dropout(F.gelu(self.fc1(self.norm2(tokens))))
-        out: torch.Tensor = tokens + self.dropout(self.fc2(hidden))
-        return out
 
 
 class ViT(nn.Module):

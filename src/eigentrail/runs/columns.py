@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -19,6 +19,8 @@ Buffer: TypeAlias = "bytes | memoryview"
 _JOIN_BELOW = 4096
 # As many buffers as every POSIX system takes in one call.
 _IOV = 512
+# A call that brings megabytes makes Linux look for blocks of memory as large, which takes several times longer.
+_CALL_BYTES = 256 * 2**10
 
 
 class OpenFiles:
@@ -159,13 +161,29 @@ class Column:
         os.lseek(descriptor, inside * self.spec.row_bytes, os.SEEK_SET)
         if self.spec.row_bytes < _JOIN_BELOW:
             rows = [b"".join(rows)]
-        for first in range(0, len(rows), _IOV):
-            _write_all(descriptor, rows[first : first + _IOV])
+        for some in _calls(rows):
+            _write_all(descriptor, some)
 
 
-def _write_all(descriptor: int, buffers: Sequence[Buffer]) -> None:
+def _calls(rows: Sequence[Buffer]) -> Iterator[list[memoryview]]:
+    """Divide rows into what one call each takes."""
+    held: list[memoryview] = []
+    size = 0
+    for row in rows:
+        left = memoryview(row).cast("B")
+        while len(left):
+            part, left = left[: _CALL_BYTES - size], left[_CALL_BYTES - size :]
+            held.append(part)
+            size += len(part)
+            if size == _CALL_BYTES or len(held) == _IOV:
+                yield held
+                held, size = [], 0
+    if held:
+        yield held
+
+
+def _write_all(descriptor: int, left: list[memoryview]) -> None:
     """Write buffers one behind the other; a full disk may take a part of them before it refuses the rest."""
-    left = [memoryview(buffer).cast("B") for buffer in buffers]
     while left:
         written = os.writev(descriptor, left) if hasattr(os, "writev") else os.write(descriptor, left[0])
         while left and written >= len(left[0]):

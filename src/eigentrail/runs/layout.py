@@ -21,8 +21,10 @@ import numpy as np
 
 METRICS = "metrics"
 VALUES = "weights"
-# The most that has to be read for one step of one tensor, and the longest run of rows in one file.
+# The most that another reader has to read for one step of one tensor, of few steps and of thousands (where files of
+# 4 MB would cost the recording of a network of megabytes a quarter more CPU), and the longest run of rows in one file.
 CHUNK_BYTES = 4 * 2**20
+LONG_CHUNK_BYTES = 16 * 2**20
 CHUNK_ROWS = 4096
 # No file for fewer rows than these, however few are expected: a training may go on for longer.
 _FEWEST_ROWS = 64
@@ -118,7 +120,8 @@ class ArraySpec:
         """
         row = max(1, int(np.prod(row_shape)) * np.dtype(dtype).itemsize)
         most = CHUNK_ROWS if rows is None else min(CHUNK_ROWS, max(_FEWEST_ROWS, rows))
-        return cls(dtype, row_shape, dims, min(most, max(1, CHUNK_BYTES // row)))
+        size = CHUNK_BYTES if most < CHUNK_ROWS else LONG_CHUNK_BYTES
+        return cls(dtype, row_shape, dims, min(most, max(1, size // row)))
 
     @property
     def row_bytes(self) -> int:

@@ -17,8 +17,8 @@ class Score:
     """How well a network does.
 
     Attributes:
-        loss: the mean loss of a sample.
-        accuracy: the share of samples whose largest output is that of their class, 0 to 1.
+        loss: the mean loss of a sample, or of a position of one.
+        accuracy: the share of samples or positions whose largest output is that of their class, 0 to 1.
     """
 
     loss: float
@@ -44,13 +44,13 @@ def score(
     """Evaluate a network in eval mode; its mode is put back afterwards.
 
     Args:
-        model: gives logits, [batch, classes].
+        model: gives logits, [batch, classes] or [batch, classes, positions].
         inputs: samples, [n, ...], n > 0; brought to the network's device in parts.
-        targets: their classes, [n].
+        targets: their classes, [n] or [n, positions].
         loss: "cross-entropy" or "squared-error", as in `TrainingSettings`.
 
     Returns:
-        Loss and accuracy, means over all samples (the loss accumulated in float64).
+        Loss and accuracy, means over all samples or positions (the loss accumulated in float64).
     """
     training = model.training
     device = next((parameter.device for parameter in model.parameters()), inputs.device)
@@ -65,4 +65,5 @@ def score(
             correct += int((logits.argmax(1) == labels).sum())
     finally:
         model.train(training)
-    return Score(total / len(inputs), correct / len(inputs))
+    count = targets.numel()
+    return Score(total / count, correct / count)

@@ -17,10 +17,10 @@ class Calendar:
 
     Args:
         settings: the settings.
-        targets: the classes of the training samples, [n].
+        targets: the classes of the training samples, [n] or [n, positions].
 
     Raises:
-        DataError: a class of a phase has no training sample.
+        DataError: a class of a phase has no training sample, or samples have a class for each position.
     """
 
     def __init__(self, settings: TrainingSettings, targets: torch.Tensor) -> None:
@@ -29,6 +29,8 @@ class Calendar:
         self._chosen = [
             torch.isin(targets, torch.tensor(phase.classes)).nonzero()[:, 0] for phase in settings.phases
         ]
+        if settings.phases and targets.ndim > 1:
+            raise DataError("phases of classes need samples of one class each, not one for each position")
         for phase in settings.phases:
             lacking = sorted(set(phase.classes) - set(targets.tolist()))
             if lacking:

@@ -10,7 +10,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from eigentrail._names import first_line
-from eigentrail.data import Data
+from eigentrail.data import Data, in_precision
 from eigentrail.training.device import random_state, set_random_state
 from eigentrail.training.ensemble_gradients import gradients_of
 from eigentrail.training.ensemble_stack import Stack
@@ -39,9 +39,11 @@ def why_not_stacked(models: Sequence[nn.Module], data: Data, settings: TrainingS
     Returns:
         None if the stack does what each network does alone; else the reason why it does not, in words.
     """
+    if settings.optimizer != "sgd":
+        return f"its optimizer is {settings.optimizer}, and stacks step by stochastic gradient descent"
     alone, stacked = ([copy.deepcopy(model).train() for model in models] for _ in range(2))
     device = next(models[0].parameters()).device
-    inputs = data.train_inputs[:_SAMPLES].to(device, settings.torch_dtype)
+    inputs = in_precision(data.train_inputs[:_SAMPLES], settings.torch_dtype).to(device)
     targets = data.train_targets[:_SAMPLES].to(device)
     before = random_state(device)
     try:
@@ -85,7 +87,7 @@ def why_not_worth_it(model: nn.Module, data: Data, settings: TrainingSettings, p
     if device.type != "cpu" or processes < 2:
         return None
     model = copy.deepcopy(model).train()
-    inputs = data.train_inputs[:_SAMPLES].to(settings.torch_dtype)
+    inputs = in_precision(data.train_inputs[:_SAMPLES], settings.torch_dtype)
     with FlopCounterMode(display=False) as counter:
         _alone(model, inputs, data.train_targets[:_SAMPLES], settings.loss)
     batch = min(settings.batch_size, len(data.train_inputs))
@@ -116,7 +118,7 @@ def members_at_once(
     if memory is None:
         memory = torch.cuda.mem_get_info(device)[0] // 2 if device.type == "cuda" else MEMORY
     model = copy.deepcopy(model).train()
-    inputs = data.train_inputs[:2].to(device, settings.torch_dtype)
+    inputs = in_precision(data.train_inputs[:2], settings.torch_dtype).to(device)
     own = sum(p.numel() * p.element_size() for p in [*model.parameters(), *model.buffers()])
     seen = {p.untyped_storage().data_ptr() for p in model.parameters()}
     saved = 0

@@ -23,7 +23,8 @@ def loss_of(name: str) -> Loss:
         name: "cross-entropy", or "squared-error", ||f(x) - y||^2 / 2 with y the class in one-hot form (S3).
 
     Returns:
-        A function of outputs [batch, classes] and classes [batch] that gives the mean over the batch.
+        A function of outputs [batch, classes] and classes [batch] that gives the mean over the batch; of [batch,
+        classes, positions] and [batch, positions] that over all positions.
     """
     return F.cross_entropy if name == "cross-entropy" else _mean_squared_error
 
@@ -61,7 +62,7 @@ def losses_of(name: str) -> Loss:
         name: as for `loss_of`.
 
     Returns:
-        A function of outputs [batch, classes] and classes [batch] that gives the loss of each sample, [batch].
+        A function of outputs [batch, classes, ...] and classes [batch, ...] that gives the loss of each, [batch, ...].
     """
     return _cross_entropies if name == "cross-entropy" else _squared_errors
 
@@ -86,7 +87,7 @@ def _cross_entropies(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tens
 
 
 def _squared_errors(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    wanted = F.one_hot(targets, outputs.shape[1]).to(outputs.dtype)
+    wanted = F.one_hot(targets, outputs.shape[1]).movedim(-1, 1).to(outputs.dtype)
     return (outputs - wanted).square().sum(1) / 2
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -9,8 +11,8 @@ from eigentrail.errors import OptionError
 from eigentrail.training.settings import TrainingSettings
 
 
-def make_optimizer(model: nn.Module, settings: TrainingSettings) -> torch.optim.SGD:
-    """Make torch's stochastic gradient descent for a network.
+def make_optimizer(model: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
+    """Make torch's optimizer for a network.
 
     Args:
         model: the network.
@@ -23,9 +25,9 @@ def make_optimizer(model: nn.Module, settings: TrainingSettings) -> torch.optim.
     Raises:
         OptionError: only dense layers shall decay and there is none.
     """
-    momentum, decay = settings.momentum, settings.weight_decay
+    decay = settings.weight_decay
     if settings.decay_on == "all":
-        return torch.optim.SGD(model.parameters(), lr=settings.lr, momentum=momentum, weight_decay=decay)
+        return _of([{"params": list(model.parameters()), "weight_decay": decay}], settings)
     dense = {
         id(parameter)
         for layer in model.modules()
@@ -39,4 +41,10 @@ def make_optimizer(model: nn.Module, settings: TrainingSettings) -> torch.optim.
     groups = [{"params": first, "weight_decay": decay}]
     if rest:
         groups.append({"params": rest, "weight_decay": 0.0})
-    return torch.optim.SGD(groups, lr=settings.lr, momentum=momentum)
+    return _of(groups, settings)
+
+
+def _of(groups: list[dict[str, Any]], settings: TrainingSettings) -> torch.optim.Optimizer:
+    if settings.optimizer == "adamw":
+        return torch.optim.AdamW(groups, lr=settings.lr)
+    return torch.optim.SGD(groups, lr=settings.lr, momentum=settings.momentum)

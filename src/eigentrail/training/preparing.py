@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from eigentrail._names import first_line
-from eigentrail.data import Data
+from eigentrail.data import Data, in_precision
 from eigentrail.errors import DataError, OptionError, RunWarning
 from eigentrail.networks import NetworkSpec
 from eigentrail.runs import Recorder
@@ -203,7 +203,7 @@ def check_fits(model: nn.Module, data: Data, settings: TrainingSettings) -> None
     device = next(model.parameters()).device
     # Two, where all that is evaluated has two: batch norm without running statistics takes no less.
     count = min(smallest_part(len(part)) for part in (data.train_inputs, data.test_inputs) if len(part))
-    samples = data.train_inputs[: min(2, count)].to(device, settings.torch_dtype)
+    samples = in_precision(data.train_inputs[: min(2, count)], settings.torch_dtype).to(device)
     model.eval()
     try:
         outputs = model(samples)
@@ -220,17 +220,24 @@ def check_fits(model: nn.Module, data: Data, settings: TrainingSettings) -> None
 
 def _check_logits(model: nn.Module, outputs: Any, count: int, data: Data, mode: str = "") -> None:
     shape = tuple(outputs.shape) if isinstance(outputs, torch.Tensor) else type(outputs).__name__
-    if not isinstance(shape, tuple) or len(shape) != 2 or shape[0] != count or shape[1] < data.classes:
+    positions = tuple(data.train_targets.shape[1:])
+    if (
+        not isinstance(shape, tuple)
+        or len(shape) < 2
+        or (shape[0], *shape[2:]) != (count, *positions)
+        or shape[1] < data.classes
+    ):
+        wanted = "[batch, classes, positions]" if positions else "[batch, classes]"
         raise DataError(
             f"the network {type(model).__name__} gives {shape} for {count} samples of {data.name}{mode}, which has "
-            f"{data.classes} classes: it must give one logit per class, [batch, classes]"
+            f"{data.classes} classes: it must give one logit per class, {wanted}"
         )
 
 
 def _check_training(model: nn.Module, data: Data, settings: TrainingSettings, device: torch.device) -> None:
     """Try a batch as it is trained on, of a single sample where there is such a batch."""
     count = min(2, Calendar(settings, data.train_targets).smallest_batch)
-    samples = data.train_inputs[:count].to(device, settings.torch_dtype)
+    samples = in_precision(data.train_inputs[:count], settings.torch_dtype).to(device)
     targets = data.train_targets[:count].to(device)
     # A copy: batch norm's statistics move, and gradients are left.
     tried = copy.deepcopy(model).train()

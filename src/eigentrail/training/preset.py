@@ -209,6 +209,7 @@ def other_settings(settings: TrainingSettings, source: TrainingSettings) -> list
 # What a reader wants to know, in this order.
 _WORDS = {
     "loss": "loss",
+    "optimizer": "optimizer",
     "epochs": "epochs",
     "batch_size": "batch size",
     "lr": "rate",
@@ -248,7 +249,7 @@ def _fewer(small: TwoCores | None, samples: Data | None) -> list[str]:
     counts = [
         f"{count:,} {what}" for count, what in ((train, "training"), (test, "test")) if count is not None
     ]
-    return [f"{' and '.join(counts)} images"] if counts else []
+    return [f"{' and '.join(counts)} samples"] if counts else []
 
 
 def _number(value: float | str) -> str:

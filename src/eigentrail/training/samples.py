@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from eigentrail.data import Data, black_of
+from eigentrail.data import Data, black_of, in_precision
 from eigentrail.training.accuracy import Score, score
 from eigentrail.training.phase import ClassPhase
 from eigentrail.training.settings import TrainingSettings
@@ -52,7 +52,7 @@ class Samples:
         device: where the network is.
         home: where the inputs are; numbers of samples that are looked up belong there.
         inputs: the training samples [n, ...], at home.
-        targets: their classes [n], on the device.
+        targets: their classes [n] or [n, positions], on the device.
         test_inputs: the held-out samples [m, ...], at home.
         test_targets: their classes [m], on the device.
     """
@@ -62,9 +62,9 @@ class Samples:
         dtype = settings.torch_dtype
         needed = (data.train_inputs.numel() + data.test_inputs.numel()) * dtype.itemsize
         self.home = device if needed <= _SHARE * _free(device) else torch.device("cpu")
-        self.inputs = data.train_inputs.to(self.home, dtype)
+        self.inputs = in_precision(data.train_inputs, dtype).to(self.home)
         self.targets = data.train_targets.to(device)
-        self.test_inputs = data.test_inputs.to(self.home, dtype)
+        self.test_inputs = in_precision(data.test_inputs, dtype).to(self.home)
         self.test_targets = data.test_targets.to(device)
         self._augmentation = settings.augmentation
         self._loss = settings.loss

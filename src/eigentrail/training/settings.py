@@ -29,9 +29,11 @@ class TrainingSettings(BaseModel):
     source's lambda is `weight_decay = 2 lambda` here. It acts on all parameters, biases too, or on dense layers only.
 
     Attributes:
-        optimizer: "sgd", stochastic gradient descent.
+        optimizer: "sgd", stochastic gradient descent; or "adamw", torch's AdamW with betas .9 and .999, whose weight
+            decay shrinks weights by lr x weight_decay beside the gradient, for networks that plain descent hardly
+            trains (transformers).
         lr: the learning rate in the first epoch.
-        momentum: beta, in [0, 1).
+        momentum: beta, in [0, 1), of "sgd"; "adamw" has its own.
         weight_decay: the factor of w in the gradient: twice the factor of ||w||^2 in the loss.
         decay_on: what decays: "all" parameters, or those of "dense" layers (`nn.Linear`) only, as in S1's miniAlexNet.
         batch_size: the samples in a step. The last batch of an epoch holds what is left.
@@ -60,7 +62,7 @@ class TrainingSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    optimizer: Literal["sgd"] = "sgd"
+    optimizer: Literal["sgd", "adamw"] = "sgd"
     lr: float = Field(default=0.01, gt=0)
     momentum: float = Field(default=0.0, ge=0, lt=1)
     weight_decay: float = Field(default=0.0, ge=0)
@@ -99,6 +101,12 @@ class TrainingSettings(BaseModel):
     def _in_order(cls, phases: tuple[ClassPhase, ...]) -> tuple[ClassPhase, ...]:
         check_order(phases)
         return phases
+
+    @model_validator(mode="after")
+    def _one_momentum(self) -> TrainingSettings:
+        if self.optimizer == "adamw" and self.momentum:
+            raise ValueError('momentum belongs to "sgd", and "adamw" has its own: leave it out')
+        return self
 
     @model_validator(mode="after")
     def _rates_are_numbers(self) -> TrainingSettings:
