@@ -52,3 +52,10 @@ def test_an_archive_of_stable_baselines_says_which_part_to_give(tmp_path):
             archive.writestr(name, b"x")
     with pytest.raises(SourceError, match=r"policy\.pth"):
         open_store(tmp_path / "ppo.zip")
+
+
+def test_an_orbax_folder_is_told_and_what_to_write_instead(tmp_path):
+    (tmp_path / "manifest.ocdbt").write_bytes(b"x")
+    (tmp_path / "_METADATA").write_text("{}")
+    with pytest.raises(SourceError, match=r"Orbax.*safetensors"):
+        open_store(tmp_path)

@@ -1,7 +1,7 @@
 """All eigenvalues of a symmetric matrix and a few leading vectors, at the price of the eigenvalues alone.
 
-The vectors come from the tridiagonal form that the eigenvalues needed anyway, those of large matrices from a filter
-that the eigenvalues make.
+The vectors come from the tridiagonal form that the eigenvalues needed anyway, those of large matrices from block
+Lanczos beside the eigenvalues.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from jaxtyping import Float64
 from scipy.linalg import lapack
 
 from eigentrail.errors import SpectrumError
-from eigentrail.linalg.filtered_vectors import filtered_vectors
+from eigentrail.linalg.leading_of_known import leading_of_known
 from eigentrail.linalg.tridiagonal import tridiagonal, tridiagonal_eigenvalues
 
 #: Up to this order LAPACK's full eigh, also of many matrices at once, beats the separate steps.
@@ -70,7 +70,7 @@ def _in_two_stages(
         raise SpectrumError(_no_convergence(len(g))) from error
     if k == 0:
         return values, np.empty((len(g), 0))
-    return values, filtered_vectors(g, values, k)
+    return values, leading_of_known(g, values, k)
 
 
 def _no_convergence(m: int) -> str:

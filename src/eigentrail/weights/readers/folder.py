@@ -53,6 +53,13 @@ def list_folder(folder: Path) -> tuple[Listing, Path]:
             f"{folder}: this is a checkpoint of DeepSpeed, each file one rank's part; make the whole first: "
             "python zero_to_fp32.py . whole, run in that folder."
         )
+    if any(name in names for name in ("_METADATA", "manifest.ocdbt", "_CHECKPOINT_METADATA")) and not any(
+        name in names for name in _PREFERRED
+    ):
+        raise SourceError(
+            f"{folder}: this is a checkpoint of Orbax, which only its own package restores; write the restored tree "
+            "with safetensors.flax.save_file or flax.serialization.msgpack_serialize."
+        )
     if "model_index.json" in names:
         return _pipeline(folder), folder / "model_index.json"
     for name in _PREFERRED:
