@@ -11,16 +11,19 @@ import torch
 from scipy.stats import binom
 from torch import nn
 
+from eigentrail import networks
 from eigentrail.data import load
 from eigentrail.figures.of_table import draw
 from eigentrail.findings import Verdict
+from eigentrail.interventions.anchors import Anchor
+from eigentrail.interventions.anchors.protected import Importance
 from eigentrail.recipes import recipes
 from eigentrail.recipes.experiments.forgetting import permutations, two_tasks
 from eigentrail.recipes.experiments.forgetting.claims import claims
 from eigentrail.recipes.experiments.forgetting.learning import accuracy, features_before, learn
 from eigentrail.recipes.experiments.forgetting.summary import summary
 from eigentrail.recipes.experiments.forgetting.tasks import class_tasks, joined, permuted_tasks
-from eigentrail.recipes.experiments.forgetting.ways import WAYS
+from eigentrail.recipes.experiments.forgetting.ways import WAYS, Learned, Way
 
 
 def test_tasks_share_no_class_and_keep_a_part_for_choosing() -> None:
@@ -77,6 +80,26 @@ def test_every_way_is_gone_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len({one.claim.id for one in results}) == len(results) == 11
     for figure in recipes()["forgetting"].plan.figures:
         assert len(draw(figure, tables[figure.table]).data)
+
+
+def test_weights_that_run_away_unseen_are_not_taken() -> None:
+    """A penalty too stiff for the rate triples, each step, what a unit has moved that hardly any output depends on."""
+    data = load("digits")
+    case = two_tasks.Case("mlp-2-16", ("fc2",), "single")
+    plan = replace(two_tasks.SIZES["small"], cases=(case,), first=2, second=3, directions=3)
+    model = networks.build("mlp-2-16", data.input_shape, 10, seed=0)
+    with torch.no_grad():
+        model.get_parameter("fc3.weight")[:, 0] *= 1e-4
+    one = two_tasks._Sequence(plan, case, model, class_tasks(data, two_tasks.HALVES, 0.2, 0), 0)
+
+    def stiff(learned: Learned, strength: float) -> Anchor:
+        weights = torch.zeros_like(learned.model.get_parameter("fc2.weight"))
+        weights[0] = 1.0
+        return Anchor(learned.model, [Importance("fc2.weight", weights)], strength=strength)
+
+    # w - rate * 2 * strength * (w - w_1): a factor of -3 for the distance.
+    [row] = one.ways([Way("stiff", (2.0 / (plan.rate * plan.factor),), anchor=stiff)])
+    assert row["epoch"] == 1  # 12 steps; behind the second epoch it is some 3^24 1e-7 away
 
 
 def test_gains_are_those_of_the_same_seed() -> None:

@@ -25,6 +25,8 @@ from eigentrail.recipes.experiments.forgetting.summary import summary
 from eigentrail.recipes.experiments.forgetting.tasks import Samples, Task, class_tasks, joined
 from eigentrail.recipes.experiments.forgetting.ways import SINGULAR, WAYS, Learned, Way
 
+#: A weight that moved so many times the largest one ran away.
+_RUN_AWAY = 100.0
 HALVES = (tuple(range(5)), tuple(range(5, 10)))
 
 
@@ -243,7 +245,7 @@ class _Sequence:
 
         def see(epoch: int) -> bool:
             held = float(np.mean([accuracy(self.model, task.held) for task in self.tasks]))
-            finite = all(bool(torch.isfinite(value).all()) for value in self.model.parameters())
+            finite = self._stayed(names)
             if finite and held > best[0]:
                 state = {name: value.detach().clone() for name, value in self.model.named_parameters()}
                 best[:] = [held, epoch, state]
@@ -268,6 +270,13 @@ class _Sequence:
             }, best[2]  # fmt: skip
         self._put(self.start)
         return found
+
+    @torch.no_grad()
+    def _stayed(self, names: Sequence[str]) -> bool:
+        """Whether no weight ran away, as entries do whose penalty is too stiff for the rate; outputs need not tell."""
+        named = dict(self.model.named_parameters())
+        far = _RUN_AWAY * max(float(value.abs().max()) for value in self.start.values())
+        return all(bool(((named[name] - self.start[name]).abs() < far).all()) for name in names)
 
     @torch.no_grad()
     def _put(self, state: dict[str, Tensor]) -> None:
