@@ -5,6 +5,8 @@ The vectors of a matrix of order 4096 take a tenth of the time of its eigenvalue
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import scipy.linalg
 from jaxtyping import Float, Float64
@@ -44,7 +46,7 @@ def leading_of_known(
         low = _rest(g, values, found)
         start = rng.standard_normal((m, min(max(_WIDTH, together - done), m - done)), dtype=np.float32)
         for depth in range(_DEPTH, _DEPTH * (_DEEPER + 1), _DEPTH):
-            rule = block_lanczos(lambda x, low=low: low @ x, start, depth, together - done)
+            rule = block_lanczos(partial(np.matmul, low), start, depth, together - done)
             wanted = rule.residuals[::-1][: together - done]
             gap = max(
                 float(largest[together - 1] - largest[min(together, m - 1)]), 1e-6 * float(largest[done])
