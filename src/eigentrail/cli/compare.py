@@ -73,13 +73,16 @@ def compare(
     return exit_code(condition, found.table.to_dict(orient="records"), found.not_finite)
 
 
-def _next_steps(a: str, b: str, found: Comparison, *, written: bool) -> list[str]:
-    from eigentrail.findings import Verdict
+# An adapter is worth while where so few of the directions hold 90% of the update.
+_LOW = 0.25
 
+
+def _next_steps(a: str, b: str, found: Comparison, *, written: bool) -> list[str]:
     named = f"{shlex.quote(a)} {shlex.quote(b)}"
     page = f"eigentrail compare {named} --out DIR   # a page with the figures of each layer"
     adapter = f"eigentrail lora extract {named} -o DIR   # the update as an adapter, a rank for each layer"
-    low = any("low rank" in one.question and one.verdict is Verdict.YES for one in found.findings)
+    share = (found.table["update_energy_90"] / found.table["cols"]).dropna().astype(float)
+    low = len(share) > 0 and float(share.median()) <= _LOW
     after = adapter if low else f"eigentrail inspect {shlex.quote(b)}   # is anything wrong with B?"
     return [after] if written else [page, after]
 

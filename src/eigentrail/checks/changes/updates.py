@@ -11,7 +11,7 @@ from eigentrail.chance import LEVEL
 from eigentrail.checks.changes.moved import has_moved
 from eigentrail.findings import Chance, Effect, Finding, Verdict
 
-_QUESTION = "Are the updates of low rank?"
+_QUESTION = "Are the updates closer to low rank than random ones?"
 # A rank is what is said where the update has no more than this share of all directions.
 _LOW = 0.25
 _NULL = "random updates of equal norm"
