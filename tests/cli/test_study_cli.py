@@ -231,3 +231,42 @@ def test_mlp_256_on_real_cifar(data_root: Path, tmp_path: Path, monkeypatch) -> 
     made = open_run(folder)
     assert len(made.layers["fc3.weight"].steps) == 101 and len(made.layers["fc1.weight"].steps) == 3
     assert (folder / "report.html").stat().st_size < 8e6
+
+
+TOLD: list[tuple[str, int]] = []
+
+
+def tell(numbers: dict[str, float], step: int) -> None:
+    TOLD.extend((name, step) for name in numbers)
+
+
+def test_several_trainings_are_shown_each_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    arguments = [
+        "study",
+        "--epochs",
+        "1",
+        "--seeds",
+        "2",
+        "--budget",
+        "0",
+        "-q",
+        "--out",
+        str(tmp_path / "runs"),
+    ]
+    TOLD.clear()
+    sys.modules.setdefault("test_study_cli", sys.modules[__name__])
+    assert run([*arguments, "--log-to", "test_study_cli:tell"]) == 0
+    told = {name for name, _ in TOLD}
+    assert {name.removesuffix("/train_loss") for name in told if name.endswith("/train_loss")} == {
+        "seeds/seed0", "seeds/seed1",
+    }, sorted(told)[:9]  # fmt: skip
+    assert any(name.endswith("/fc1.weight/spectral_norm") for name in told), sorted(told)[:5]
+    assert {step for name, step in TOLD if name.endswith("/loss")} >= {1, 45}
+
+
+def test_a_study_without_runs_shows_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["study", "completion", "--log-to", "tensorboard:x", "--out", str(tmp_path)]) == 2
+    assert "records no runs" in capsys.readouterr().err

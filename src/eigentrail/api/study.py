@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -43,8 +43,9 @@ from eigentrail.report.experiments import experiment_sections
 from eigentrail.report.origin import origin_of, refuse_another
 from eigentrail.report.page import write_page
 from eigentrail.runs import Run
-from eigentrail.runs.loggers import opened_logger
+from eigentrail.runs.loggers import LOGGERS, opened_logger
 from eigentrail.runs.manifest import FILE
+from eigentrail.runs.showing import show_run
 
 
 @dataclass(frozen=True)
@@ -124,12 +125,13 @@ class _Call:
     jobs: int
     budget: float | None
     progress: bool | None
+    log_to: str | None
 
     def trials(
         self, out: str | os.PathLike[str] | None, seed: int, seeds: int = 1
     ) -> tuple[Path, list[Trained]]:
         """Carry the trainings out for a seed, or for several at once."""
-        return run_trials(
+        folder, trained = run_trials(
             self.recipe,
             out,
             self.data,
@@ -141,6 +143,9 @@ class _Call:
             jobs=self.jobs,
             progress=self.progress,
         )
+        if self.log_to is not None:
+            _show(folder, trained, self.log_to)
+        return folder, trained
 
 
 def study(
@@ -169,8 +174,9 @@ def study(
         full: True for the source's own data and size, False for a size that two cores carry in minutes.
         out: the run's folder; None for `runs/STUDY-DATA-sSEED`. An interrupted study in it is gone on with.
         device: where to train: "cpu", "cuda", "cuda:1", or "auto" for a GPU where there is one.
-        log_to: where norms, ranks, spikes and phases of the weights are shown as it trains, of a study of one training:
-            see `eigentrail.runs.loggers.opened_logger`; None for nowhere.
+        log_to: where norms, ranks, spikes and phases of the weights are shown: as a single training goes on, of several
+            when they are trained, each as a run of its own. See `eigentrail.runs.loggers.opened_logger`; None for
+            nowhere.
         jobs: workers that share the analyses, see `analyze`, and trainings that are not stacked.
         budget: seconds that each analysis may take on one core which the study does not name; None for a minute and a
             half.
@@ -190,10 +196,23 @@ def study(
     plan = recipe.plan
     own = plan.seeds if isinstance(plan, ClaimStudy) else plan.seeds[0 if full else 1]
     call = _Call(
-        recipe, data, epochs, seed, own if seeds is None else seeds, full, out, device, jobs, budget, progress
+        recipe,
+        data,
+        epochs,
+        seed,
+        own if seeds is None else seeds,
+        full,
+        out,
+        device,
+        jobs,
+        budget,
+        progress,
+        log_to,
     )
-    if log_to is not None and (isinstance(plan, (ClaimStudy, Experiment)) or call.seeds > 1):
-        raise OptionError(f"study {recipe.name} is of several trainings, and log_to shows one")
+    if log_to is not None and isinstance(plan, ClaimStudy):
+        raise OptionError(
+            f"study {recipe.name} records no runs, of which log_to could show the weights: leave it out"
+        )
     if out is not None and (isinstance(plan, (ClaimStudy, Experiment)) or call.seeds > 1):
         _refuse_another(Path(out), recipe)
     if isinstance(plan, ClaimStudy):
@@ -221,6 +240,15 @@ def study(
     analysis = _analysis(call, plan, run)
     claims = decided(_observed(plan, analysis))
     return StudyResult(recipe, analysis, analysis.report(), claims)
+
+
+def _show(folder: Path, trained: Sequence[Trained], log_to: str) -> None:
+    """Show several runs in a logger, each as a run of its own; in a logger of one's own by what names begin with."""
+    named = log_to.partition(":")[0] in LOGGERS
+    for run in (run for one in trained for run in one.runs):
+        name = run.path.absolute().relative_to(folder.absolute()).as_posix()
+        with opened_logger(log_to, name if named else None) as logger:
+            show_run(run, logger, prefix="" if named else f"{name}/")
 
 
 def _refuse_another(folder: Path, recipe: Recipe) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from eigentrail._names import FOREIGN, first_line, import_object
@@ -21,12 +22,13 @@ _PROJECT = "eigentrail"
 
 
 @contextmanager
-def opened_logger(name: str) -> Iterator[Any]:
+def opened_logger(name: str, run: str | None = None) -> Iterator[Any]:
     """Open a logger for as long as numbers are sent to it.
 
     Args:
         name: "tensorboard", "mlflow", "wandb" or "trackio", with ":" and its folder, store or project behind it where
             the usual one will not do; or an import path "package.module:name" of a logger.
+        run: what a run is called there, of several that are shown one after the other.
 
     Yields:
         What `eigentrail.runs.sinks.as_sink` takes.
@@ -38,7 +40,8 @@ def opened_logger(name: str) -> Iterator[Any]:
     if kind == "tensorboard":
         package = _package("torch.utils.tensorboard", "tensorboard")
         with _opening(name):
-            writer = package.SummaryWriter(where or None)
+            folder = str(Path(where or "runs") / run) if run else where or None
+            writer = package.SummaryWriter(folder)
         with writer:
             yield writer
     elif kind == "mlflow":
@@ -46,15 +49,15 @@ def opened_logger(name: str) -> Iterator[Any]:
         with _opening(name):
             if where:
                 mlflow.set_tracking_uri(where)
-            run = mlflow.start_run()
-        with run:
+            begun = mlflow.start_run(run_name=run)
+        with begun:
             yield mlflow
     elif kind in {"wandb", "trackio"}:
         package = _package(kind, kind)
         with _opening(name):
-            run = package.init(project=where or _PROJECT)
+            begun = package.init(project=where or _PROJECT, name=run)
         try:
-            yield run if kind == "wandb" else package
+            yield begun if kind == "wandb" else package
         finally:
             package.finish()
     elif where:

@@ -15,7 +15,7 @@ from eigentrail.runs.sinks import as_sink
 
 
 def show_run(
-    run: Run, logger: Any, layers: str | Sequence[str] | None = None, points: int = 200
+    run: Run, logger: Any, layers: str | Sequence[str] | None = None, points: int = 200, prefix: str = ""
 ) -> np.ndarray[Any, Any]:
     """Send a run's metrics, and the norms, ranks, spikes and phases of its weight matrices, to a logger.
 
@@ -27,6 +27,7 @@ def show_run(
         logger: see `eigentrail.runs.sinks.as_sink`.
         layers: globs over names; None for all matrices.
         points: at most so many evenly spread steps of each layer; metrics are sent at every step.
+        prefix: what every name begins with, such as "seed1/" for one of several runs in one logger.
 
     Returns:
         The steps at which something was sent, ascending.
@@ -50,5 +51,5 @@ def show_run(
             row.update({f"{name}/{key}": value for key, value in numbers.items()})
     steps = sorted(at)
     for step in steps:
-        sink(at[step], step)
+        sink({f"{prefix}{name}": value for name, value in at[step].items()}, step)
     return np.array(steps, dtype=np.int64)
