@@ -150,7 +150,7 @@ def test_a_recorded_run_imports_nobodys_code_by_itself(own: str) -> None:
     [
         ("mlp5", "did you mean mlp50"),
         ("MLP 265", "mlp256"),
-        ("transformer", "there are deep-linear, lenet"),
+        ("transformer", "there are deep-linear, gpt-2-4-64, lenet"),
         ("my_networks:gone", "has no attribute 'gone'"),
         ("no_such_module:f", "No module named 'no_such_module'"),
         (":f", "cannot be imported"),
