@@ -98,3 +98,15 @@ def test_a_path_from_a_spike_is_told_under_names_of_its_own() -> None:
     assert row == {f"{SPIKE}{key}": value for key, value in path_row(path, path).items()}
     assert row["spike_right_2_score"] == float(path["score"].sel(side="right", dims=2))
     assert 0 <= row["spike_left_1_percentile"] <= 100
+
+
+@pytest.mark.parametrize(("line", "verdict"), [(0.97, "no"), (0.85, "yes")])
+def test_slow_paths_follow_geodesics_only_beyond_straight_lines(line: float, verdict: str) -> None:
+    # Far above the walks in both cases.
+    scores = [0.94, 0.945, 0.95, 0.942, 0.948]
+    rows = table(0.7, scores).assign(
+        right_2_score=scores, right_2_null=0.7, right_2_line=line, train_accuracy=0.9
+    )
+    rows = pd.concat([rows, rows.assign(trial="rate-2", lr=2.0, train_accuracy=1.0)])
+    claims = {one.claim.id: one for one in decided(geodesic_claims(rows, {}, {}, "rate-1"))}
+    assert str(claims["s0-geodesic-slow"].verdict) == verdict

@@ -10,6 +10,7 @@ from typing import Any
 from eigentrail._progress import Progress
 from eigentrail.api.analysis import RunAnalysis, analyze
 from eigentrail.errors import OptionError
+from eigentrail.linalg.workers import most_workers
 from eigentrail.report.sections import Section
 from eigentrail.runs import RecordedRun, Run, open_run
 
@@ -55,6 +56,7 @@ def report_runs(
     from eigentrail.report.run_page import run_page
     from eigentrail.report.run_story import RunStory
 
+    most_workers(jobs)
     given: list[Any] = list(runs) if isinstance(runs, (list, tuple)) else [runs]
     if not given:
         raise OptionError("name at least one run to report on")

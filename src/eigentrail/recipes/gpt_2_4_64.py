@@ -30,7 +30,7 @@ def gpt_2_4_64() -> Study:
                 optimizer="adamw", lr=3e-3, batch_size=32, epochs=10, schedule=Cosine(), weight_decay=0.0
             ),
             layers={"blocks.0.attn.qkv.weight": 1, "*": 10},
-            two_cores=small(1000, 500, epochs=12, why="a Hessian product goes through all sequences"),
+            two_cores=small(1000, 500, epochs=8, why="a Hessian product goes through all sequences"),
             chosen=(
                 "characters instead of subwords, and a width, depth and context that two cores train in minutes",
                 "no weight decay and no dropout",
