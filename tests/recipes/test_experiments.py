@@ -258,7 +258,7 @@ def test_seeds_one_after_the_other_decide_together() -> None:
 def test_the_page_counts_the_verdicts_and_shows_chance() -> None:
     claims = decided(seen(value, chance=0.25) for value in (0.5, 0.51, 0.52))
     [section] = experiment_sections("none", Measurement(pd.DataFrame({"a": [1]})), claims)
-    assert "Of 1 claims 1 holds." in section.items[0].paragraphs[0]
+    assert "Of 1 claim 1 holds." in section.items[0].paragraphs[0]
     assert "1 of the 1 decided ones stay decided" in section.items[0].paragraphs[0]
     assert claims_table(claims)["p_adjusted"].tolist() == pytest.approx([2.0 * claims[0].p])
     assert "S1 6.3: It moves. Holds (share: 0.51" in section.items[1].rows[0][1]

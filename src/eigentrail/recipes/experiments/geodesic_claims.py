@@ -156,9 +156,9 @@ def _slow(rows: pd.DataFrame) -> Observation:
         "S0 slide 20",
         "Leading vectors follow geodesics where the rate is so small that the weights do not converge within the run.",
         greater_than_chance(),
-        "score of the path on the great 2-sphere at the smallest rate, where no training has learned all samples, against "
-        "the median of random walks with the same steps or that of straight lines with the same progress, whichever is "
-        "larger",
+        "score of the path on the great 2-sphere at the smallest rate, where no training has learned all samples, "
+        "against the median of random walks with the same steps or that of straight lines with the same progress, "
+        "whichever is larger",
         slowest["right_2_score"] if slow else None,
         np.fmax(slowest["right_2_null"], lines) if slow else None,
         "; ".join(said),
