@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     network="mini-alexnet-s0",
     data="digits",
     source_data="cifar10",
-    minutes="6 minutes, 40 on CIFAR-10; full: 17 days",
+    minutes="15 minutes, 40 on CIFAR-10; full: 17 days",
     disk="1.2 GB, 3 GB on CIFAR-10; full: 21 GB",
 )
 def geodesic() -> GeodesicStudy:
