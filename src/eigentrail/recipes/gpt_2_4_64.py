@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     source="Radford et al. 2019",
     network="gpt-2-4-64",
     data="tinyshakespeare",
-    minutes="10 minutes; full: 2 hours",
-    disk="45 MB; full: 0.5 GB",
+    minutes="15 minutes; full: 6 hours",
+    disk="45 MB; full: 1.5 GB",
 )
 def gpt_2_4_64() -> Study:
     """A character-level GPT: spikes, drift, Hessian and next-token collapse of its attention and dense layers."""
@@ -27,10 +27,10 @@ def gpt_2_4_64() -> Study:
     return Study(
         Preset(
             settings=TrainingSettings(
-                optimizer="adamw", lr=3e-3, batch_size=32, epochs=10, schedule=Cosine(), weight_decay=0.0
+                optimizer="adamw", lr=3e-3, batch_size=32, epochs=30, schedule=Cosine(), weight_decay=0.0
             ),
             layers={"blocks.0.attn.qkv.weight": 1, "*": 10},
-            two_cores=small(1000, 500, epochs=8, why="a Hessian product goes through all sequences"),
+            two_cores=small(300, 200, epochs=25, why="a Hessian product goes through all sequences"),
             chosen=(
                 "characters instead of subwords, and a width, depth and context that two cores train in minutes",
                 "no weight decay and no dropout",
