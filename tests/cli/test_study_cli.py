@@ -270,3 +270,12 @@ def test_several_trainings_are_shown_each_by_its_name(
 def test_a_study_without_runs_shows_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["study", "completion", "--log-to", "tensorboard:x", "--out", str(tmp_path)]) == 2
     assert "records no runs" in capsys.readouterr().err
+
+
+def test_a_logger_that_is_not_there_is_told_before_the_trainings(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, said in (("nothing", "there is no logger"), ("no_such_module:f", "no_such_module")):
+        assert run(["study", "geodesic", "--log-to", name, "--out", str(tmp_path / "runs")]) == 2
+        assert said in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()

@@ -102,5 +102,8 @@ def _folders_of_sweeps(given: Sequence[Any]) -> list[Path] | None:
     if not sweeps:
         return None
     if len(sweeps) < len(given):
-        raise OptionError(f"{sweeps[0]} is a sweep, and others are not: report on sweeps and runs apart")
+        other = next(
+            one for one in given if not isinstance(one, (str, os.PathLike)) or Path(one) not in sweeps
+        )
+        raise OptionError(f"{sweeps[0]} is a sweep, and {other} is none: report on sweeps and runs apart")
     return sweeps

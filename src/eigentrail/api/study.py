@@ -43,7 +43,7 @@ from eigentrail.report.experiments import experiment_sections
 from eigentrail.report.origin import origin_of, refuse_another
 from eigentrail.report.page import write_page
 from eigentrail.runs import Run
-from eigentrail.runs.loggers import LOGGERS, opened_logger
+from eigentrail.runs.loggers import LOGGERS, check_logger, opened_logger
 from eigentrail.runs.manifest import FILE
 from eigentrail.runs.showing import show_run
 
@@ -213,6 +213,8 @@ def study(
         raise OptionError(
             f"study {recipe.name} records no runs, of which log_to could show the weights: leave it out"
         )
+    if log_to is not None:
+        check_logger(log_to)
     if out is not None and (isinstance(plan, (ClaimStudy, Experiment)) or call.seeds > 1):
         _refuse_another(Path(out), recipe)
     if isinstance(plan, ClaimStudy):

@@ -51,14 +51,7 @@ def sweep_page(
     sections = [_answers(table, answers)]
     lines = [_line(one.blocks.axis, one.blocks.measure, one) for one in answers.effects]
     if lines:
-        sections.append(
-            Section(
-                "axes",
-                "Along each axis",
-                tuple(lines),
-                "Means over seeds and other axes, with 95% intervals.",
-            )
-        )
+        sections.append(along_axes(lines))
     maps = [
         made
         for measure in measures
@@ -77,6 +70,20 @@ def sweep_page(
         sections.append(Section("epochs", "Over the training", tuple(over), nav="Epochs"))
     sections.append(_runs(table))
     return render(Page(title, source, tuple(sections), ()))
+
+
+def along_axes(lines: Sequence[Plot]) -> Section:
+    """Put the lines of measures along axes into their section, of one sweep or of several.
+
+    Args:
+        lines: a figure for each measure and axis.
+
+    Returns:
+        The section.
+    """
+    return Section(
+        "axes", "Along each axis", tuple(lines), "Means over seeds and other axes, with 95% intervals."
+    )
 
 
 def _answers(table: pd.DataFrame, answers: Answers) -> Section:

@@ -14,6 +14,7 @@ from eigentrail.figures.of_table import TableFigure, draw
 from eigentrail.findings import strongest_first
 from eigentrail.report.page import render
 from eigentrail.report.sections import Grid, Page, Plot, Prose, Section
+from eigentrail.report.sweep_page import along_axes
 from eigentrail.sweeps.answers import Answers, levels_table, table_of_effects
 
 
@@ -50,14 +51,7 @@ def sweeps_page(sweeps: Sequence[ComparedSweep], origin: str = "") -> str:
     """
     sections = [_about(sweeps), _effects(sweeps)]
     if lines := _lines(sweeps):
-        sections.append(
-            Section(
-                "axes",
-                "Along each axis",
-                tuple(lines),
-                "Means over seeds and other axes, with 95% intervals.",
-            )
-        )
+        sections.append(along_axes(lines))
     title = f"{counted(len(sweeps), 'sweep')} compared"
     return render(Page(title, ", ".join(one.name for one in sweeps), tuple(sections), (), origin=origin))
 

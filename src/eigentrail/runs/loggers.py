@@ -63,8 +63,32 @@ def opened_logger(name: str, run: str | None = None) -> Iterator[Any]:
     elif where:
         yield import_object(name, "logger", OptionError)
     else:
-        known = ", ".join(f"{one}[:{what}]" for one, what in LOGGERS.items())
-        raise OptionError(f'there is no logger "{name}": give {known}, or "package.module:name"')
+        raise OptionError(_unknown(name))
+
+
+def check_logger(name: str) -> None:
+    """Refuse a logger that is not there before hours of work whose numbers it is to show.
+
+    Args:
+        name: as for `opened_logger`.
+
+    Raises:
+        OptionError: there is no such logger, or its package is not installed.
+    """
+    kind, _, where = name.partition(":")
+    if kind == "tensorboard":
+        _package("torch.utils.tensorboard", "tensorboard")
+    elif kind in LOGGERS:
+        _package(kind, kind)
+    elif where:
+        import_object(name, "logger", OptionError)
+    else:
+        raise OptionError(_unknown(name))
+
+
+def _unknown(name: str) -> str:
+    known = ", ".join(f"{one}[:{what}]" for one, what in LOGGERS.items())
+    return f'there is no logger "{name}": give {known}, or "package.module:name"'
 
 
 @contextmanager
