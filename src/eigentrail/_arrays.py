@@ -74,6 +74,18 @@ def to_float64(x: Any) -> NDArray[Any]:
     return a.astype(np.float64, copy=False)
 
 
+def kind_of(x: Any) -> Any:
+    """Keep what `like` needs of an array, without its numbers.
+
+    Args:
+        x: an array of any kind.
+
+    Returns:
+        An empty tensor on the device of `x` if that is a tensor, else None.
+    """
+    return x.detach()[:0] if is_tensor(x) else None
+
+
 def like(result: NDArray[Any], given: Any) -> Any:
     """Hand a numpy result back in the kind of array that the caller gave.
 

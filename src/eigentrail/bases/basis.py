@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from eigentrail._arrays import is_tensor, like, to_float64, to_numpy
+from eigentrail._arrays import kind_of, like, to_float64, to_numpy
 from eigentrail.errors import BasisError, OptionError
 from eigentrail.spectra.vectors import (
     Concentration,
@@ -34,12 +34,13 @@ class Basis:
         directions: [k, n] rows of unit length.
         values: [k] numbers, in any order; the directions are sorted with them, largest first. Without them every
             value is 1 and the order stays.
+        kind: an array or tensor of the kind, device included, in which results come out; None for that of `directions`.
 
     Raises:
         BasisError: the shapes do not fit, a direction is not finite or not of unit length, or a value is not finite.
     """
 
-    def __init__(self, directions: Any, values: Any = None) -> None:
+    def __init__(self, directions: Any, values: Any = None, *, kind: Any = None) -> None:
         rows = to_numpy(directions)
         if rows.ndim != 2 or 0 in rows.shape:
             raise BasisError(
@@ -48,7 +49,7 @@ class Basis:
         rows = check_unit_rows(to_float64(rows), "direction")
         self._values, order = sorted_values(values, len(rows))
         self._rows = rows if order is None else rows[order]
-        self._given = directions[:0] if is_tensor(directions) else None
+        self._kind = kind_of(directions if kind is None else kind)
 
     def __len__(self) -> int:
         return len(self._values)
@@ -69,7 +70,7 @@ class Basis:
     @property
     def values(self) -> Any:
         """The value of each direction [k], largest first."""
-        return like(self._values, self._given)
+        return like(self._values, self._kind)
 
     def directions(self, limit: int = MEMORY_LIMIT) -> Any:
         """Give the directions.
@@ -81,7 +82,7 @@ class Basis:
             [k, n] unit rows, float64.
         """
         del limit
-        return like(self._rows, self._given)
+        return like(self._rows, self._kind)
 
     def rows(self, start: int, stop: int) -> Float64[np.ndarray, "b n"]:
         """Give some of the directions, so that work in blocks never needs all of them at once.
@@ -107,9 +108,7 @@ class Basis:
         return self._taken(np.arange(check_count(k, self.k)))
 
     def _taken(self, places: Int64[np.ndarray, " j"]) -> Basis:
-        taken = Basis(self._rows[places], self._values[places])
-        taken._given = self._given
-        return taken
+        return Basis(self._rows[places], self._values[places], kind=self._kind)
 
     def order(self, by: Order = "value") -> Int64[np.ndarray, " k"]:
         """Give the order in which directions are added.
@@ -185,8 +184,27 @@ class Basis:
             raise BasisError(f"a partial sum is that of one vector of {self.n} numbers, not of {len(flat)}.")
         count = self.k if k is None else check_count(k, self.k, fewest=0)
         places = self.order(by)[:count]
-        found = self._combined(self._products(flat)[0], places) if count else np.zeros(self.n)
+        found = self.combine(self._products(flat)[0][places], places)
         return like(found.reshape(np.shape(w)), w)
+
+    def combine(
+        self, weights: Float64[np.ndarray, " j"], places: Int64[np.ndarray, " j"]
+    ) -> Float64[np.ndarray, " n"]:
+        """Combine some of the directions linearly.
+
+        Args:
+            weights: what each of them is multiplied by [j].
+            places: which directions [j], each at most once; none give zeros.
+
+        Returns:
+            sum_j weights_j b_(places_j), [n].
+        """
+        if len(places) == self.k:
+            # All of them: no copy of the rows.
+            full = np.empty(self.k)
+            full[places] = weights
+            return np.asarray(full @ self._rows)
+        return np.asarray(weights @ self._rows[places])
 
     def participation(self) -> Participation:
         """Compute the inverse participation ratio of each direction, beside that of a random one.
@@ -236,13 +254,6 @@ class Basis:
 
     def _products(self, flat: Float64[np.ndarray, "t n"]) -> Float64[np.ndarray, "t k"]:
         return np.asarray(flat @ self._rows.T)
-
-    def _combined(
-        self, weights: Float64[np.ndarray, " k"], places: Int64[np.ndarray, " j"]
-    ) -> Float64[np.ndarray, " n"]:
-        if len(places) == self.k:
-            return np.asarray(weights @ self._rows)
-        return np.asarray(weights[places] @ self._rows[places])
 
 
 def check_basis(value: Any, what: str) -> Basis:

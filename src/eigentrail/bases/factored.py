@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 from scipy.special import xlogy
 
-from eigentrail._arrays import is_tensor, like, to_float64
+from eigentrail._arrays import kind_of, like, to_float64
 from eigentrail.bases.basis import MEMORY_LIMIT, Basis, check_unit_rows, sorted_values
 from eigentrail.errors import BasisError, OptionError
 from eigentrail.spectra.vectors import Concentration, Participation, participation, porter_thomas
@@ -26,12 +26,13 @@ class FactoredBasis(Basis):
         left: [k, rows] unit rows u_j.
         right: [k, cols] unit rows v_j.
         values: [k] numbers; the directions are sorted with them, largest first.
+        kind: an array or tensor of the kind, device included, in which results come out; None for that of `left`.
 
     Raises:
         BasisError: the shapes do not fit, or a vector is not finite or not of unit length.
     """
 
-    def __init__(self, left: Any, right: Any, values: Any = None) -> None:
+    def __init__(self, left: Any, right: Any, values: Any = None, *, kind: Any = None) -> None:
         u, v = to_float64(left), to_float64(right)
         if u.ndim != 2 or v.ndim != 2 or len(u) != len(v) or 0 in (*u.shape, *v.shape):
             raise BasisError(f"factors are [k, rows] and [k, cols], not of shapes {u.shape} and {v.shape}.")
@@ -39,7 +40,7 @@ class FactoredBasis(Basis):
         self._values, order = sorted_values(values, len(u))
         self._left: np.ndarray[Any, Any] = u if order is None else u[order]
         self._right: np.ndarray[Any, Any] = v if order is None else v[order]
-        self._given = left[:0] if is_tensor(left) else None
+        self._kind = kind_of(left if kind is None else kind)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -54,12 +55,12 @@ class FactoredBasis(Basis):
     @property
     def left(self) -> Any:
         """The left vectors [k, rows]."""
-        return like(self._left, self._given)
+        return like(self._left, self._kind)
 
     @property
     def right(self) -> Any:
         """The right vectors [k, cols]."""
-        return like(self._right, self._given)
+        return like(self._right, self._kind)
 
     def directions(self, limit: int = MEMORY_LIMIT) -> Any:
         """Write the directions out, if that fits into memory.
@@ -79,7 +80,7 @@ class FactoredBasis(Basis):
                 f"{self.k} directions of {self.n} entries would take {need:,} bytes and the limit is {limit:,}: "
                 "work with the factors `.left` and `.right`, keep fewer with `.leading(k)`, or raise the limit."
             )
-        return like(self.rows(0, self.k), self._given)
+        return like(self.rows(0, self.k), self._kind)
 
     def rows(self, start: int, stop: int) -> Float64[np.ndarray, "b n"]:
         """Write some of the directions out.
@@ -94,10 +95,23 @@ class FactoredBasis(Basis):
         u, v = self._left[start:stop], self._right[start:stop]
         return np.asarray((u[:, :, None] * v[:, None, :]).reshape(len(u), self.n))
 
+    def combine(
+        self, weights: Float64[np.ndarray, " j"], places: Int64[np.ndarray, " j"]
+    ) -> Float64[np.ndarray, " n"]:
+        """Combine some of the directions linearly, without writing one out.
+
+        Args:
+            weights: what each of them is multiplied by [j].
+            places: which directions [j], each at most once; none give zeros.
+
+        Returns:
+            sum_j weights_j vec(u_j v_j^T) over the places, [n].
+        """
+        scaled = self._left[places] * weights[:, None]
+        return np.asarray(scaled.T @ self._right[places]).reshape(self.n)
+
     def _taken(self, places: Int64[np.ndarray, " j"]) -> FactoredBasis:
-        taken = FactoredBasis(self._left[places], self._right[places], self._values[places])
-        taken._given = self._given
-        return taken
+        return FactoredBasis(self._left[places], self._right[places], self._values[places], kind=self._kind)
 
     def participation(self) -> Participation:
         """Compute the inverse participation ratio of each direction, that of u times that of v.
@@ -109,9 +123,9 @@ class FactoredBasis(Basis):
         inverse = left.inverse * right.inverse
         chance = left.chance * right.chance
         return Participation(
-            inverse=like(inverse, self._given),
-            count=like(1.0 / inverse, self._given),
-            share=like(1.0 / (self.n * inverse), self._given),
+            inverse=like(inverse, self._kind),
+            count=like(1.0 / inverse, self._kind),
+            share=like(1.0 / (self.n * inverse), self._kind),
             chance=chance,
             chance_share=1.0 / (self.n * chance),
         )
@@ -135,12 +149,12 @@ class FactoredBasis(Basis):
             raise OptionError(f'side is "both", "left" or "right", not {side!r}.')
         if side != "both":
             vectors = self._left if side == "left" else self._right
-            return like(porter_thomas(vectors, neighbours=neighbours), self._given)
+            return like(porter_thomas(vectors, neighbours=neighbours), self._kind)
         q = porter_thomas(self._left) * porter_thomas(self._right)
         p = q - xlogy(q, q)
         if neighbours:
             p = _windowed_mean(p, neighbours)
-        return like(np.asarray(p), self._given)
+        return like(np.asarray(p), self._kind)
 
     def concentration(self, slices: Mapping[str, slice] | Sequence[slice]) -> Concentration:
         """Compute which share of each direction lies in each part of the row-major entries.
@@ -174,9 +188,9 @@ class FactoredBasis(Basis):
         chance = sizes / self.n
         return Concentration(
             names=tuple(parts),
-            shares=like(shares, self._given),
-            chance=like(chance, self._given),
-            chance_error=like(np.sqrt(chance * (1.0 - chance) * 2.0 / (self.n + 2.0)), self._given),
+            shares=like(shares, self._kind),
+            chance=like(chance, self._kind),
+            chance_error=like(np.sqrt(chance * (1.0 - chance) * 2.0 / (self.n + 2.0)), self._kind),
         )
 
     def _products(self, flat: Float64[np.ndarray, "t n"]) -> Float64[np.ndarray, "t k"]:
@@ -184,12 +198,6 @@ class FactoredBasis(Basis):
 
     def _products_of_one(self, matrix: Float64[np.ndarray, "rows cols"]) -> Float64[np.ndarray, " k"]:
         return np.asarray(np.einsum("kc,kc->k", self._left @ matrix, self._right))
-
-    def _combined(
-        self, weights: Float64[np.ndarray, " k"], places: Int64[np.ndarray, " j"]
-    ) -> Float64[np.ndarray, " n"]:
-        scaled = self._left[places] * weights[places, None]
-        return np.asarray(scaled.T @ self._right[places]).reshape(self.n)
 
 
 def _windowed_mean(p: Float64[np.ndarray, " k"], neighbours: int) -> Float64[np.ndarray, " k"]:

@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float64
 
+from eigentrail._arrays import to_float64
 from eigentrail.bases.basis import Basis, check_basis
 from eigentrail.bases.factored import FactoredBasis
 from eigentrail.chance.random_overlaps import largest_overlap, mean_overlap
@@ -55,10 +56,11 @@ def overlap(a: Basis, b: Basis, *, part: slice | None = None, signed: bool = Fal
             raise BasisError(
                 f"the bases are of {a.shape} and {b.shape} matrices: overlaps need matrices of one shape."
             )
-        found = a._left @ b._left.T
+        found = to_float64(a.left) @ to_float64(b.left).T
+        right, other = to_float64(a.right), to_float64(b.right).T
         step = max(1, _BLOCK // b.k)
         for first in range(0, a.k, step):
-            found[first : first + step] *= a._right[first : first + step] @ b._right.T
+            found[first : first + step] *= right[first : first + step] @ other
     else:
         found = _blocked(a, b, part)
     if not signed:
@@ -70,8 +72,8 @@ def overlap(a: Basis, b: Basis, *, part: slice | None = None, signed: bool = Fal
         coords={
             "i": np.arange(a.k),
             "j": np.arange(b.k),
-            "value_i": ("i", a._values),
-            "value_j": ("j", b._values),
+            "value_i": ("i", to_float64(a.values)),
+            "value_j": ("j", to_float64(b.values)),
         },
         name="overlap",
         attrs={
@@ -88,12 +90,12 @@ def _blocked(a: Basis, b: Basis, part: slice | None) -> Float64[np.ndarray, "i j
     if isinstance(b, FactoredBasis) and not isinstance(a, FactoredBasis) and part is None:
         step = max(1, _BLOCK // b.n)
         for first in range(0, a.k, step):
-            found[first : first + step] = b._products(a.rows(first, min(first + step, a.k)))
+            found[first : first + step] = b.coordinates(a.rows(first, min(first + step, a.k)))
         return found
     step = max(1, _BLOCK // b.n)
     for first in range(0, b.k, step):
         rows = b.rows(first, min(first + step, b.k))
         if part is not None:
             rows = rows[:, part]
-        found[:, first : first + step] = a._products(rows).T
+        found[:, first : first + step] = np.atleast_2d(a.coordinates(rows)).T
     return found

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from eigentrail._arrays import is_tensor, to_float64
+from eigentrail._arrays import to_float64
 from eigentrail.bases.basis import check_count
 from eigentrail.bases.factored import FactoredBasis
 from eigentrail.errors import BasisError
@@ -39,6 +39,4 @@ def singular(W: Any, k: int | None = None) -> FactoredBasis:
     scale = power_of_two_scale(w)
     u, s, v = leading_svd(w / scale, count)
     sign = np.where(v[np.arange(count), np.abs(v).argmax(axis=1)] < 0.0, -1.0, 1.0)[:, None]
-    found = FactoredBasis(u * sign, v * sign, s * scale)
-    found._given = W[:0] if is_tensor(W) else None
-    return found
+    return FactoredBasis(u * sign, v * sign, s * scale, kind=W)

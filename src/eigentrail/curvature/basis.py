@@ -22,15 +22,23 @@ class CurvatureBasis(Basis):
         residuals: [k] ||H v - l v|| / |l| by direction, in the order of `values`.
         products: applications of the curvature in all, residual checks included.
         risk: bound on the probability that a pair which belongs to these was missed.
+        kind: an array or tensor of the kind, device included, in which results come out; None for that of `directions`.
 
     Raises:
         BasisError: the shapes do not fit, or a number is not finite.
     """
 
     def __init__(
-        self, directions: Any, values: Any, residuals: Any, products: int, *, risk: float = 1.0
+        self,
+        directions: Any,
+        values: Any,
+        residuals: Any,
+        products: int,
+        *,
+        risk: float = 1.0,
+        kind: Any = None,
     ) -> None:
-        super().__init__(directions, values)
+        super().__init__(directions, values, kind=kind)
         given = to_float64(values)
         found = to_float64(residuals)
         if found.shape != given.shape or not np.isfinite(found).all():
@@ -66,11 +74,14 @@ class CurvatureBasis(Basis):
     @property
     def residuals(self) -> Any:
         """The residual ||H v - l v|| / |l| of each direction [k], from products; see `Curvature.top`."""
-        return like(self._residuals, self._given)
+        return like(self._residuals, self._kind)
 
     def _taken(self, places: Int64[np.ndarray, " j"]) -> CurvatureBasis:
-        taken = CurvatureBasis(
-            self._rows[places], self._values[places], self._residuals[places], self.products, risk=self.risk
+        return CurvatureBasis(
+            self._rows[places],
+            self._values[places],
+            self._residuals[places],
+            self.products,
+            risk=self.risk,
+            kind=self._kind,
         )
-        taken._given = self._given
-        return taken

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 
-from eigentrail._arrays import is_tensor, to_float64
+from eigentrail._arrays import to_float64
 from eigentrail.bases import Basis
 from eigentrail.errors import CurvatureError
 
@@ -46,6 +46,4 @@ def eigenbasis(matrix: Any) -> Basis:
         )
     # The lower triangle is what is read.
     values, vectors = scipy.linalg.eigh(h, driver="evd", check_finite=False)
-    found = Basis(np.ascontiguousarray(vectors.T[::-1]), values[::-1].copy())
-    found._given = matrix[:0] if is_tensor(matrix) else None
-    return found
+    return Basis(np.ascontiguousarray(vectors.T[::-1]), values[::-1].copy(), kind=matrix)

@@ -142,6 +142,6 @@ def _partial_sums(
     total, done = np.zeros(basis.n), 0
     for count in counts:
         if count > done:
-            total = total + basis._combined(coordinates, places[done:count])
+            total = total + basis.combine(coordinates[places[done:count]], places[done:count])
             done = int(count)
         yield total
