@@ -46,7 +46,7 @@ def parts(folder: Path) -> dict[str, float]:
     run = timed("training", lambda: module.run_study(study, folder, progress=False))
     for one in module.choose_analyses(None):
         timed(one.name, lambda name=one.name: module.analyze(run, name, progress=False))
-    found = module.analyze(run, also=study.analyses, progress=False)
+    found = module.analyze(run, also=study.plan.analyses, progress=False)
     timed("report", found.report)
     return spent
 

@@ -99,7 +99,7 @@ def test_the_walks_are_followed_as_the_weights_are() -> None:
         for t in range(40)
     ]
     tracks = follow(found)
-    ranks = follow_ranks(u.astype(np.float32), v.astype(np.float32))
+    ranks = follow_ranks(u[None].astype(np.float32), v[None].astype(np.float32))[0]
     assert np.array_equal(ranks, tracks.ranks)
     events = [event for event in tracks.events if event.kind == "crossing"]
     among = [event for event in events if tracks.ranks[event.place, event.track] < 3]
@@ -108,6 +108,19 @@ def test_the_walks_are_followed_as_the_weights_are() -> None:
         int((np.diff((ranks == 0).argmax(axis=1)) != 0).sum()),
     )
     assert 0 < len(among) <= len(events)
+
+
+def test_many_walks_are_followed_as_each_by_itself() -> None:
+    walks = np.stack(
+        [weight_walk((12, 9), 30, step, seed) for seed, step in enumerate((0.02, 0.1, 0.5, 2.0))]
+    )
+    u, _, v = leading_triples(walks.reshape(-1, 12, 9), 5)
+    left = u.reshape(4, 30, 5, 12).astype(np.float32)
+    right = v.reshape(4, 30, 5, 9).astype(np.float32)
+    together = follow_ranks(left, right)
+    assert len({ranks.shape for ranks in together}) > 1
+    for one, ranks in enumerate(together):
+        assert np.array_equal(ranks, follow_ranks(left[one : one + 1], right[one : one + 1])[0])
 
 
 def test_observed_path_and_walks_are_compared_at_the_same_steps() -> None:

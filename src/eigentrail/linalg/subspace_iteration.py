@@ -8,7 +8,8 @@ import numpy as np
 from jaxtyping import Float32, Float64
 
 # Directions that are carried along beside those asked for; the filter separates what is asked for from the rest.
-_GUARDS = 8
+# Eigenvalues of small matrices lie farther apart, and there the decompositions of the block are what takes the time.
+_GUARDS, _GUARDS_SMALL, _SMALL = 8, 4, 64
 # Higher degrees lose the guards to rounding.
 _DEGREE = 9
 # The filter grows as (4 x eigenvalue / cut) to its degree: above this share of the trace it stays below 1e30.
@@ -48,9 +49,10 @@ class SubspaceIteration:
         Returns:
             Unit vectors, largest eigenvalue first.
         """
-        width = min(k + _GUARDS, grams.shape[1])
+        m = grams.shape[1]
+        width = min(k + (_GUARDS_SMALL if m <= _SMALL else _GUARDS), m)
         traces = np.einsum("bmm->b", grams).astype(np.float64)
-        if self._block is None or self._block.shape != (len(grams), width, grams.shape[1]):
+        if self._block is None or self._block.shape != (len(grams), width, m):
             values, block = self._full(grams, width)
         else:
             values, block = self._iterate(grams, k, self._block, self._lowest * traces / self._traces)

@@ -163,14 +163,12 @@ def count_crossings(ranks: Int64[np.ndarray, "t d"], k: int) -> tuple[int, int]:
         How many pairs are, from one step to the next, the other way round, the upper one then among the first k; and
         at how many steps another direction leads.
     """
-    both = (ranks[:-1] >= 0) & (ranks[1:] >= 0)
-    exchanges = 0
-    for old, new, there in zip(ranks[:-1], ranks[1:], both, strict=True):
-        before, now = old[there], new[there]
-        risen = (before[:, None] > before[None, :]) & (now[:, None] < now[None, :])
-        exchanges += int(risen[now < k].sum())
+    before, now = ranks[:-1], ranks[1:]
+    both = (before >= 0) & (now >= 0)
+    risen = (before[:, :, None] > before[:, None, :]) & (now[:, :, None] < now[:, None, :])
+    risen &= (both & (now < k))[:, :, None] & both[:, None, :]
     leading = (ranks == 0).argmax(axis=1)
-    return exchanges, int((np.diff(leading) != 0).sum())
+    return int(risen.sum()), int((np.diff(leading) != 0).sum())
 
 
 def walk_crossings(
@@ -194,7 +192,7 @@ def walk_crossings(
     def counts(numbers: range) -> list[tuple[int, int]]:
         progress("crossings of random walks", numbers.start, draws)
         left, right = _followed(motions.drawn(numbers), kept)
-        return [count_crossings(follow_ranks(u, v, minimum), k) for u, v in zip(left, right, strict=True)]
+        return [count_crossings(ranks, k) for ranks in follow_ranks(left, right, minimum)]
 
     nbytes = 4 * (4 * shape[0] * shape[1] + motions.steps * kept * sum(shape))
     found = shared(counts, [(numbers,) for numbers in blocks_of(draws, nbytes)])

@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import TypeAlias
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int64
-from scipy.optimize import linear_sum_assignment
+from jaxtyping import Bool, Float32, Float64, Int64
 
+from eigentrail.trajectories.assigning import Assigned, assign, first_appearances
 from eigentrail.trajectories.directions import Directions, concatenate
 from eigentrail.trajectories.leading_vectors import Follow
 
-#: Overlaps of earlier appearances with all directions of a step: [h, s]. Appearances are numbered through all steps.
-_Overlaps: TypeAlias = Callable[[Int64[np.ndarray, " h"], int], Float64[np.ndarray, "h s"]]
-
 #: The smallest overlap |u_i . u_j| |v_i . v_j| at which two spikes are taken for the same one.
 MINIMUM_OVERLAP = 0.3
-#: How many analysed steps a spike may be gone and still be the same when it comes back, and how far back a spike is
-#: looked for.
-PATIENCE = 4
-#: Over how many of its last appearances the overlaps of a spike are averaged when all are assigned. Where two spikes of
-#: nearly equal strength pass each other their vectors mix and exchange, and only the time before tells who is who.
-MEMORY = 8
 
 
 @dataclass(frozen=True)
@@ -63,12 +53,6 @@ class Tracks:
     events: tuple[Event, ...]
 
 
-@dataclass
-class _Track:
-    places: list[tuple[int, int]] = field(default_factory=list)
-    missed: list[int] = field(default_factory=list)
-
-
 def follow(
     found: Sequence[Directions | None], minimum: float = MINIMUM_OVERLAP, by: Follow = "overlap"
 ) -> Tracks:
@@ -86,42 +70,59 @@ def follow(
         The followed spikes, in the order of their births and ranks.
     """
     counts = [None if one is None else len(one) for one in found]
-    starts = _starts(counts)
+    starts = first_appearances(counts)
 
-    def overlaps(history: Int64[np.ndarray, " h"], now: int) -> Float64[np.ndarray, "h s"]:
+    def overlaps(
+        seen: Int64[np.ndarray, "b a h"], known: Bool[np.ndarray, "b a h"], now: int
+    ) -> Float64[np.ndarray, "b a h s"]:
+        history = seen[known]
         places = np.searchsorted(starts, history, side="right") - 1
         ranks = history - starts[places]
+        along = np.zeros((*seen.shape, counts[now] or 0))
         if by == "rank":
-            return np.asarray(ranks[:, None] == np.arange(counts[now] or 0), dtype=np.float64)
-        before = concatenate([_one(found[place], rank) for place, rank in zip(places, ranks, strict=True)])
-        return before.overlaps(_known(found[now]))
+            along[known] = ranks[:, None] == np.arange(along.shape[-1])
+        elif len(history):
+            pairs = zip(places.tolist(), ranks.tolist(), strict=True)
+            along[known] = concatenate([_one(found[place], rank) for place, rank in pairs]).overlaps(
+                _known(found[now])
+            )
+        return along
 
-    tracks, deaths = _assigned(counts, overlaps, minimum)
-    return _collect(found, tracks, deaths)
+    return _collect(found, assign(counts, overlaps, minimum))
 
 
 def follow_ranks(
-    left: Float32[np.ndarray, "t k n"], right: Float32[np.ndarray, "t k m"], minimum: float = MINIMUM_OVERLAP
-) -> Int64[np.ndarray, "t d"]:
-    """Follow singular directions as `follow` does, of one matrix with equally many at each step.
+    left: Float32[np.ndarray, "b t k n"],
+    right: Float32[np.ndarray, "b t k m"],
+    minimum: float = MINIMUM_OVERLAP,
+) -> list[Int64[np.ndarray, "t d"]]:
+    """Follow singular directions as `follow` does, of many matrices with equally many at each step.
 
     Args:
-        left: [T, k, rows] unit vectors u, the largest singular value first.
-        right: [T, k, cols] unit vectors v.
+        left: [b, T, k, rows] unit vectors u, the largest singular value first.
+        right: [b, T, k, cols] unit vectors v.
         minimum: the smallest overlap of a pair.
 
     Returns:
-        [T, D] the place of each direction among the singular values, 0 the largest; -1 where it is not among the k.
+        Of each of the b matrices [T, D], the place of each direction among the singular values, 0 the largest; -1 where
+        it is not among the k.
     """
-    count, k, _ = left.shape
-    lefts, rights = left.reshape(count * k, -1), right.reshape(count * k, -1)
+    b, steps, k, _ = left.shape
+    lefts, rights = left.reshape(b, steps * k, -1), right.reshape(b, steps * k, -1)
+    each = np.arange(b)[:, None]
 
-    def overlaps(history: Int64[np.ndarray, " h"], now: int) -> Float64[np.ndarray, "h s"]:
-        along = (lefts[history] @ left[now].T) * (rights[history] @ right[now].T)
-        return np.asarray(np.abs(along), dtype=np.float64)
+    def overlaps(
+        seen: Int64[np.ndarray, "b a h"], known: Bool[np.ndarray, "b a h"], now: int
+    ) -> Float64[np.ndarray, "b a h s"]:
+        places = np.where(known, seen, 0).reshape(b, -1)
+        along = lefts[each, places] @ left[:, now].swapaxes(1, 2)
+        along *= rights[each, places] @ right[:, now].swapaxes(1, 2)
+        found = np.abs(along).astype(np.float64).reshape(*seen.shape, k)
+        found[~known] = 0.0
+        return np.asarray(found)
 
-    tracks, _ = _assigned([left.shape[1]] * len(left), overlaps, minimum)
-    return _ranks(len(left), tracks)
+    found = assign([k] * steps, overlaps, minimum, b)
+    return [found.ranks(one) for one in range(b)]
 
 
 def _one(found: Directions | None, rank: int) -> Directions:
@@ -134,95 +135,15 @@ def _known(found: Directions | None) -> Directions:
     return found
 
 
-def _assigned(
-    counts: Sequence[int | None], overlaps: _Overlaps, minimum: float
-) -> tuple[list[_Track], dict[int, int]]:
-    """Assign the directions of each step, `counts` of them, to those before; give the tracks and their deaths."""
-    starts = _starts(counts)
-    tracks: list[_Track] = []
-    # Of each direction that is still followed: its number, and its last appearances, the latest in the last column.
-    active: list[int] = []
-    seen = np.empty((0, MEMORY), dtype=np.int64)
-    deaths: dict[int, int] = {}
-    for place, count in enumerate(counts):
-        if count is None:
-            continue
-        taken = np.full(count, -1)
-        if active and count:
-            score = _scores(seen, place, overlaps, minimum)
-            rows, columns = linear_sum_assignment(score, maximize=True)
-            matched = score[rows, columns] > 0
-            taken[columns[matched]] = rows[matched]
-        born = np.flatnonzero(taken < 0)
-        if len(born):
-            taken[born] = len(active) + np.arange(len(born))
-            active += range(len(tracks), len(tracks) + len(born))
-            tracks += [_Track() for _ in born]
-            seen = np.concatenate([seen, np.full((len(born), MEMORY), -1)])
-        seen[taken, :-1] = seen[taken, 1:]
-        seen[taken, -1] = starts[place] + np.arange(count)
-        for rank, row in enumerate(taken.tolist()):
-            track = tracks[active[row]]
-            track.places.append((place, rank))
-            if track.missed:
-                track.missed.clear()
-        if count == len(active):
-            continue
-        alive = np.zeros(len(active), dtype=bool)
-        alive[taken] = True
-        for row in np.flatnonzero(~alive):
-            track = tracks[active[row]]
-            track.missed.append(place)
-            if len(track.missed) >= PATIENCE:
-                deaths[active[row]] = track.missed[0]
-            else:
-                alive[row] = True
-        if not alive.all():
-            active = [number for number, there in zip(active, alive, strict=True) if there]
-            seen = seen[alive]
-    for number in active:
-        if tracks[number].missed:
-            deaths[number] = tracks[number].missed[0]
-    return tracks, deaths
-
-
-def _starts(counts: Sequence[int | None]) -> Int64[np.ndarray, " t"]:
-    """Give the number of the first appearance at each step, counted through all steps."""
-    known = np.array([0 if one is None else one for one in counts], dtype=np.int64)
-    return np.cumsum(known) - known
-
-
-def _scores(
-    seen: Int64[np.ndarray, "a m"], now: int, overlaps: _Overlaps, minimum: float
-) -> Float64[np.ndarray, "a s"]:
-    known = seen >= 0
-    found = overlaps(seen[known], now)
-    if known.all():
-        each = found.reshape(*seen.shape, -1)
-    else:
-        each = np.zeros((*seen.shape, found.shape[1]))
-        each[known] = found
-    mean = each.sum(axis=1) / known.sum(axis=1)[:, None]
-    best = each[:, -PATIENCE:].max(axis=1)
-    return np.where(best >= minimum, mean, 0.0)
-
-
-def _ranks(steps: int, tracks: list[_Track]) -> Int64[np.ndarray, "t k"]:
-    ranks = np.full((steps, len(tracks)), -1, dtype=np.int64)
-    for number, track in enumerate(tracks):
-        for place, rank in track.places:
-            ranks[place, number] = rank
-    return ranks
-
-
-def _collect(found: Sequence[Directions | None], tracks: list[_Track], deaths: dict[int, int]) -> Tracks:
-    values = np.full((len(found), len(tracks)), np.nan)
-    ranks = _ranks(len(found), tracks)
-    for number, track in enumerate(tracks):
-        for place, rank in track.places:
-            values[place, number] = _known(found[place]).values[rank]
-    births = np.array([track.places[0][0] for track in tracks], dtype=np.int64)
-    ends = np.array([deaths.get(number, -1) for number in range(len(tracks))], dtype=np.int64)
+def _collect(found: Sequence[Directions | None], same: Assigned) -> Tracks:
+    ranks = same.ranks(0)
+    values = np.full(ranks.shape, np.nan)
+    for place, step in enumerate(found):
+        if step is not None:
+            there = ranks[place] >= 0
+            values[place, there] = step.values[ranks[place, there]]
+    births = np.array([np.flatnonzero(column >= 0)[0] for column in ranks.T], dtype=np.int64)
+    ends = np.array([same.deaths[0].get(number, -1) for number in range(ranks.shape[1])], dtype=np.int64)
     analysed = [place for place, step in enumerate(found) if step is not None]
     events = _events(ranks, births, ends, analysed)
     return Tracks(values, ranks, births, ends, tuple(events))
