@@ -185,14 +185,14 @@ def watched(weights: Weights) -> set[str]:
     return {keys[row["longname"]] for _, row in details.iterrows() if row["warning"]}
 
 
-def planted(network: str, weights: Weights, every: int) -> Iterator[dict[str, Any]]:
+def planted(network: str, weights: Weights, every: int, seed: int) -> Iterator[dict[str, Any]]:
     """Plant each fault at each place, and count."""
     layers = looked_at(weights)
     names = [layer.name for layer in layers]
     before, theirs = alerts(layers), watched(weights)
     yield _row(network, HEALTHY, len(names), 1, None, len(set(before)), None, len(theirs), "")
     places = list(range(0, len(names), every))
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     for fault in (*FAULTS, COPY):
         found, false, beside, missed = 0, [], 0, []
         asked = 0
@@ -292,6 +292,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", help="networks")
     parser.add_argument("--every", type=int, default=1, help="plant in every n-th layer")
     parser.add_argument("--draws", type=int, default=3, help="fresh networks")
+    parser.add_argument("--seed", type=int, default=0, help="of what is planted, and where from")
     parser.add_argument("--page", action="store_true", help="only the table of docs/checks.md anew")
     asked = parser.parse_args()
     known = pd.read_csv(TABLE) if TABLE.exists() else pd.DataFrame(columns=["network"])
@@ -300,9 +301,9 @@ def main() -> None:
             continue
         weights = make()
         rows = (
-            [*planted(network, weights, asked.every), untrained(network, asked.draws)]
+            [*planted(network, weights, asked.every, asked.seed), untrained(network, asked.draws)]
             if network in PLANTED
-            else [next(planted(network, weights, 1))]
+            else [next(planted(network, weights, 1, asked.seed))]
         )
         known = pd.concat([known[known["network"] != network], pd.DataFrame(rows)], ignore_index=True)
         order = list(TRAINED)

@@ -12,6 +12,9 @@ import torch
 from planted_networks import Weights, trained_like, untrained
 
 from eigentrail.api.inspection import Inspection, inspect
+from eigentrail.checks import Checkpoint, Layer, judge
+from eigentrail.metrics.spread import spread
+from eigentrail.spectra.spectrum import Spectrum
 
 DATA = os.environ.get("EIGENTRAIL_DATA")
 LAYER = "h.2.attn.v.weight"
@@ -153,3 +156,70 @@ def test_real_healthy_networks_have_at_most_one_mark(name: str) -> None:
         pytest.skip("EIGENTRAIL_DATA names no folder with the real checkpoints")
     found = inspect(Path(DATA) / "checkpoints" / name, progress=False)
     assert len(found.alerts) <= 1, marks(found)
+
+
+@pytest.fixture(scope="session")
+def embedded(gpt: Weights) -> Weights:
+    """The small transformer with tables of symbols and of positions, and a head."""
+    names = {"wte.weight": 90, "wpe.weight": 64, "head.weight": 24}
+    tables = {
+        name: trained_like(1, 64, seed=5 + place)["h.0.mlp.c_fc.weight"][:rows].clone()
+        for place, (name, rows) in enumerate(names.items())
+    }
+    return {**tables, **gpt}
+
+
+def briefly(weights: Weights) -> Inspection:
+    return inspect(weights, progress=False, null=False)
+
+
+def test_a_layer_without_siblings_stands_beside_all_others(embedded: Weights) -> None:
+    found = briefly({**embedded, "wte.weight": reinitialised(embedded["wte.weight"])})
+    assert [one.subject for one in found.alerts] == ["wte.weight"]
+    assert "that of the other layers" in found.alerts[0].sentence
+
+
+def test_a_head_whose_rows_sum_to_zero_is_trained(embedded: Weights) -> None:
+    """As the softmax leaves it: equal directions, and none along the sum of the classes."""
+    head = torch.randn(24, 64, generator=torch.Generator().manual_seed(2))
+    found = briefly({**embedded, "head.weight": head})
+    assert [one.subject for one in found.alerts] == ["head.weight"]
+    assert not briefly({**embedded, "head.weight": head - head.mean(dim=0)}).alerts
+
+
+def test_rows_of_zeros_in_a_table_are_a_fault_unless_they_pad_it(
+    embedded: Weights
+) -> None:
+    padded = embedded["wte.weight"].clone()
+    padded[[1, -2, -1]] = 0.0  # the symbol that pads sequences, and the end of the table
+    assert not briefly({**embedded, "wte.weight": padded}).alerts
+    holes = embedded["wte.weight"].clone()
+    holes[[7, 30, 31]] = 0.0
+    said = briefly({**embedded, "wte.weight": holes}).alerts
+    assert [one.subject for one in said] == ["wte.weight"]
+    assert "3 zero rows of 90" in said[0].sentence and "symbols without a vector" in said[0].sentence
+
+
+def test_a_layer_of_a_block_that_was_copied_into_an_embedding_is_no_tie(
+    embedded: Weights
+) -> None:
+    found = briefly({**embedded, "wpe.weight": embedded["h.1.attn.q.weight"].clone()})
+    assert {one.subject for one in found.alerts} & {"wpe.weight", "h.1.attn.q.weight"}
+    assert "is an exact copy of" in marks(found)[0]
+
+
+def test_a_layer_drawn_anew_is_missed_once_in_thousands(gpt: Weights) -> None:
+    """The noise's own fluctuations, 2 in 100 beyond the usual level, do not hide it beside siblings far above."""
+    found = inspect(gpt, progress=False, null=False)
+    rows = found.table.to_dict(orient="records")
+    layers = [Layer(row["name"], row, found.spectra[row["name"]]) for row in rows]
+    place = next(i for i, one in enumerate(layers) if one.name == LAYER)
+    rng = np.random.default_rng(1)
+    missed = 0
+    for _ in range(60):
+        spectrum = Spectrum.from_matrix(rng.standard_normal((64, 64)))
+        row = {**layers[place].row, **spread(spectrum), "spikes": spectrum.spikes}
+        alone = Layer(LAYER, row, spectrum)
+        said = judge(Checkpoint("network", (*layers[:place], alone, *layers[place + 1 :])))
+        missed += LAYER not in {one.subject for one in said if one.needs_look}
+    assert missed == 0

@@ -9,11 +9,16 @@ from eigentrail.checks.framework.wording import plural, shown
 from eigentrail.findings import Chance, Effect, Finding, Verdict
 
 _QUESTION = "Does a layer have dead units?"
+# One row of zeros inside a table of symbols is the symbol that pads sequences.
+_PADDING = 1
 
 
 @check(question=_QUESTION, order=50)
 def dead_units(checkpoint: Checkpoint) -> Iterator[Finding]:
-    """Look for layers with rows or columns of zeros; rows of an embedding are symbols, not units.
+    """Look for layers with rows or columns of zeros.
+
+    The rows of an embedding are symbols, and a few of them are zero in a healthy network: the one that pads sequences,
+    and those at the end that pad the table. What else is zero there are symbols without a vector.
 
     Args:
         checkpoint: the layers.
@@ -21,10 +26,12 @@ def dead_units(checkpoint: Checkpoint) -> Iterator[Finding]:
     Yields:
         A finding for each.
     """
-    asked = [one for one in checkpoint.dense if one.kind != "embedding"]
-    for layer in asked:
+    for layer in checkpoint.dense:
         rows, cols = int(layer.number("zero_rows") or 0), int(layer.number("zero_cols") or 0)
+        symbols = layer.kind == "embedding"
         if not rows and not cols:
+            continue
+        if symbols and (layer.number("zero_lines_inside") or 0) <= _PADDING:
             continue
         n, m = int(layer.row["rows"]), int(layer.row["cols"])
         counted = [
@@ -36,13 +43,16 @@ def dead_units(checkpoint: Checkpoint) -> Iterator[Finding]:
             subject=layer.name,
             question=_QUESTION,
             verdict=Verdict.YES,
-            sentence=f"{shown(layer.name)} has {' and '.join(counted)} ({n} x {m}): dead units.",
+            sentence=f"{shown(layer.name)} has {' and '.join(counted)} ({n} x {m}): "
+            f"{'symbols without a vector' if symbols else 'dead units'}.",
             effect=Effect("zero rows and columns", float(rows + cols)),
             chance=Chance("independent entries", 0.0),
-            asked=len(asked),
+            asked=len(checkpoint.dense),
             needs_look=True,
             detail="A row or column counts whose norm is below a millionth of the others'. Causes: units that never "
             "fire while weight decay shrinks them, pruning, or inputs that are always zero.",
-            advice="Leave the units out (the network computes the same without), or train with less weight decay or "
+            advice="See whether these symbols occur in the data at all, and load the table again if they do."
+            if symbols
+            else "Leave the units out (the network computes the same without), or train with less weight decay or "
             "a lower learning rate at the start.",
         )

@@ -9,6 +9,7 @@ import numpy as np
 from eigentrail.checks.framework.contract import Checkpoint, Layer, check
 from eigentrail.checks.framework.wording import shown
 from eigentrail.findings import Finding, Verdict
+from eigentrail.weights.naming import block
 
 _QUESTION = "Is a layer a copy of another?"
 
@@ -21,7 +22,7 @@ def duplicates(checkpoint: Checkpoint) -> Iterator[Finding]:
         checkpoint: the layers.
 
     Yields:
-        A finding for each later copy. An embedding and the head that shares it are no fault.
+        A finding for each later copy. Embeddings that are shared, with each other or with the head, are no fault.
     """
     seen: dict[object, list[Layer]] = {}
     for layer in checkpoint.dense:
@@ -31,7 +32,7 @@ def duplicates(checkpoint: Checkpoint) -> Iterator[Finding]:
         seen.setdefault(key, []).append(layer)
         if first is None:
             continue
-        tied = "embedding" in {first.kind, layer.kind}
+        tied = "embedding" in {first.kind, layer.kind} and _outside(first) and _outside(layer)
         yield Finding(
             subject=layer.name,
             question=_QUESTION,
@@ -44,6 +45,11 @@ def duplicates(checkpoint: Checkpoint) -> Iterator[Finding]:
             "or blocks that were copied to make the network deeper.",
             advice="" if tied else "See whether the copy was meant; load the layer again, or train on.",
         )
+
+
+def _outside(layer: Layer) -> bool:
+    """Tell whether it may be tied to an embedding: another embedding, or a head, which stands in no block."""
+    return layer.kind == "embedding" or not block(layer.name)
 
 
 def _same(a: Layer, b: Layer) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Bool, Float64
 
 from eigentrail.metrics.framework.contract import Column, metric_group
 
@@ -37,6 +37,17 @@ _BLOCK = 256
         absent="the entries of the matrix are not there",
         sort="count",
     ),
+    Column(
+        "zero_lines_inside",
+        label="Zero lines inside",
+        meaning="Of the zero rows and columns, those with others on both sides: an embedding is padded at its ends.",
+        group="Entries",
+        units="count, 0 to N + M",
+        chance="Noise: 0.",
+        absent="the entries of the matrix are not there",
+        sort="count",
+    ),
+    version=2,
     order=170,
 )
 def zero_lines(matrix: Any) -> dict[str, int]:
@@ -46,9 +57,9 @@ def zero_lines(matrix: Any) -> dict[str, int]:
         matrix: [k, N, M] the entries.
 
     Returns:
-        Both counts.
+        The counts.
     """
-    rows, cols = 0, 0
+    rows = cols = inside = 0
     for one in matrix:
         scale = max(float(one.max()), -float(one.min())) or 1.0
         along_cols = np.zeros(one.shape[1])
@@ -57,10 +68,13 @@ def zero_lines(matrix: Any) -> dict[str, int]:
             squares = np.square(np.divide(one[start : start + _BLOCK], scale, dtype=np.float64))
             along_cols += squares.sum(axis=0)
             along_rows[start : start + _BLOCK] = squares.sum(axis=1)
-        rows += _zeros(along_rows)
-        cols += _zeros(along_cols)
-    return {"zero_rows": rows, "zero_cols": cols}
+        for zero in (_zeros(along_rows), _zeros(along_cols)):
+            used = np.flatnonzero(~zero)
+            inside += int(zero[used[0] : used[-1]].sum()) if len(used) else 0
+        rows += int(_zeros(along_rows).sum())
+        cols += int(_zeros(along_cols).sum())
+    return {"zero_rows": rows, "zero_cols": cols, "zero_lines_inside": inside}
 
 
-def _zeros(squares: Float64[np.ndarray, " n"]) -> int:
-    return int((squares <= _ZERO**2 * squares.mean()).sum())
+def _zeros(squares: Float64[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
+    return np.asarray(squares <= _ZERO**2 * squares.mean())
