@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 
 from eigentrail.analyses.add_back import needed
-from eigentrail.api.study import SweepResult, study
+from eigentrail.api.study import TrainingsResult, study
 from eigentrail.cli.app import run as main
 from eigentrail.errors import OptionError, RunError
 from eigentrail.findings import Claim, greater_than_chance
@@ -20,7 +20,6 @@ from eigentrail.recipes.framework.observation import decided
 from eigentrail.report.claims import claims_table
 from eigentrail.report.experiments import experiment_sections
 from eigentrail.training import ensemble
-from eigentrail.trajectories import evolution
 
 STUDIES = recipes()
 
@@ -39,7 +38,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(recipes(), name, recipes()[name].changed(**changes))
 
 
-def check_claims(done: SweepResult) -> None:
+def check_claims(done: TrainingsResult) -> None:
     rows = claims_table(done.claims)
     assert set(rows["verdict"]) <= VERDICTS and rows["id"].is_unique
     assert rows["detail"].str.len().min() > 20
@@ -134,18 +133,6 @@ def test_a_study_of_swapped_classes_goes_on_with_more_epochs(tmp_path: Path) -> 
     with pytest.raises(OptionError, match="epochs=1: this training has 2 phases of classes"):
         run_trials(chosen, tmp_path / "short", "digits", epochs=1, progress=False)
     assert not (tmp_path / "short").exists()
-
-
-def test_what_a_sweep_tells_of_the_end_is_of_the_last_step(tmp_path: Path) -> None:
-    # The layer is recorded every third epoch; this is the first one.
-    chosen = recipes()["batch-size"].changed(values=(500, 100))
-    _, trained = run_trials(chosen, tmp_path / "runs", "digits", epochs=1, progress=False)
-    results = {
-        one.trial.name: {"evolution": evolution(one.runs[0], layers="fc1.weight", progress=False)}
-        for one in trained
-    }
-    table = chosen.plan.measure(trained, results, lambda *told: None).table
-    assert table["spectrum_step"].tolist() == table["steps"].tolist() == [2, 10]
 
 
 def test_a_stretch_that_began_elsewhere_is_refused(tmp_path: Path) -> None:
@@ -272,7 +259,7 @@ def test_claims_of_one_training_are_decided_by_three_seeds(tmp_path: Path) -> No
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(recipes(), "mlp50", chosen)
         done = study("mlp50", epochs=15, seeds=3, out=tmp_path / "runs", budget=1.0, progress=False)
-    assert isinstance(done, SweepResult) and done.table["seed"].tolist() == [0, 1, 2]
+    assert isinstance(done, TrainingsResult) and done.table["seed"].tolist() == [0, 1, 2]
     verdicts = {one.claim.id: (str(one.verdict), one.seeds) for one in done.claims}
     assert verdicts["mlp50-spikes-fc1.weight"] == ("yes", 3)
     # What was not analysed is not measured, and says so.

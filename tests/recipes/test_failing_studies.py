@@ -19,45 +19,24 @@ STUDIES = recipes()
 STILL = {"changes": {"digits": {"lr": 1e-30}}, "only": ("evolution",)}
 
 
-def rates(monkeypatch: pytest.MonkeyPatch, *values: float) -> None:
-    """Let the study of batch sizes be one of rates."""
-    monkeypatch.setitem(recipes(), "batch-size", recipes()["batch-size"].changed(setting="lr", values=values))
-
-
 def call(name: str, out: Path, epochs: int = 2) -> list[str]:
     return ["study", name, "--data", "digits", "--epochs", str(epochs), "--out", str(out), "-q"]
-
-
-def test_a_trial_that_diverges_is_told_and_the_others_are_measured(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    rates(monkeypatch, 1e9, 0.01)
-    out = tmp_path / "runs"
-    # A second call of the same study ends alike.
-    for _ in range(2):
-        assert main(call("batch-size", out)) == 0
-        told = capsys.readouterr()
-        [line] = told.err.splitlines()
-        assert line.startswith("note: lr-1000000000.0: the loss became") and line.endswith("the others go on")
-        assert told.out.strip().endswith("report.html")
-    table = pd.read_csv(out / "comparison.csv")
-    assert table["status"].tolist() == ["diverged", "finished"]
-    assert table["train_accuracy"].isna().tolist() == table["phase"].isna().tolist() == [True, False]
-    page = (out / "report.html").read_text(encoding="utf-8")
-    assert "What could not be measured" in page and "lr-1000000000.0" in page
 
 
 def test_where_all_diverge_one_sentence_names_trial_folder_and_mend(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rates(monkeypatch, 1e9, 1e10)
+    chosen = recipes()["drift"].changed(factors=())
+    plan = [Trial("wild", {"lr": 1e9}), Trial("wilder", {"lr": 1e10})]
+    object.__setattr__(chosen.plan, "trials", lambda *given: plan)
+    monkeypatch.setitem(recipes(), "drift", chosen)
     out = tmp_path / "runs"
-    assert main(call("batch-size", out)) == 1
+    assert main(call("drift", out)) == 1
     *notes, last = capsys.readouterr().err.splitlines()
-    assert len(notes) == 2 and all(line.startswith("note: lr-") for line in notes)
-    assert "all trainings diverged; lr-1000000000.0: the loss became" in last
-    assert str(out / "lr-1000000000.0") in last and "smaller learning rate, or inputs of mean 0" in last
-    assert open_run(out / "lr-10000000000.0").status == "interrupted"
+    assert len(notes) == 2 and all(line.startswith("note: wild") for line in notes)
+    assert "all trainings diverged; wild: the loss became" in last
+    assert str(out / "wild") in last and "smaller learning rate, or inputs of mean 0" in last
+    assert open_run(out / "wilder").status == "interrupted"
 
 
 def test_what_begins_with_the_weights_of_a_diverged_trial_is_not_trained(tmp_path: Path) -> None:

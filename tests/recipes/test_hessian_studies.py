@@ -17,7 +17,7 @@ from torch.nn import functional as F
 import eigentrail as et
 from eigentrail.analyses.framework.registry import analyses
 from eigentrail.analyses.hessian.place import WHOLE
-from eigentrail.api.study import SweepResult
+from eigentrail.api.study import TrainingsResult
 from eigentrail.curvature import Curvature, hessian_spacings
 from eigentrail.curvature.weight_decay_shift import WeightDecayShift
 from eigentrail.recipes import recipes
@@ -43,7 +43,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(recipes(), name, recipes()[name].changed(studied=LAYER, only=only, seeds=(1, 1)))
 
 
-def check_claims(done: SweepResult, table: pd.DataFrame) -> pd.DataFrame:
+def check_claims(done: TrainingsResult, table: pd.DataFrame) -> pd.DataFrame:
     """What is told, stored and on the page is the same."""
     folder = done.page.parent
     claims = pd.read_csv(folder / "claims.csv")
@@ -63,7 +63,7 @@ def check_claims(done: SweepResult, table: pd.DataFrame) -> pd.DataFrame:
 def test_the_hessian_study_from_the_trainings_to_the_page(small: None, tmp_path: Path) -> None:
     assert isinstance(recipes()["hessian"].plan, HessianStudy)
     done = et.study("hessian", "digits", epochs=2, out=tmp_path / "runs", progress=False)
-    assert isinstance(done, SweepResult)
+    assert isinstance(done, TrainingsResult)
     table = pd.read_csv(tmp_path / "runs" / "comparison.csv")
     claims = check_claims(done, table)
     assert {"name", "n", "exact", "largest", "trace", "training", "train_accuracy", "test_accuracy"} <= set(
@@ -97,7 +97,7 @@ def test_the_hessian_study_from_the_trainings_to_the_page(small: None, tmp_path:
 def test_the_spacings_study_from_the_training_to_the_page(small: None, tmp_path: Path) -> None:
     assert isinstance(recipes()["hessian-spacings"].plan, SpacingsStudy)
     done = et.study("hessian-spacings", "digits", epochs=2, out=tmp_path / "runs", progress=False)
-    assert isinstance(done, SweepResult)
+    assert isinstance(done, TrainingsResult)
     table = pd.read_csv(tmp_path / "runs" / "comparison.csv")
     claims = check_claims(done, table)
     assert list(table)[:7] == ["hessian", "samples", "n", "null", "levels", "negative", "largest"]

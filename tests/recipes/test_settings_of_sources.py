@@ -15,7 +15,9 @@ import torch
 from eigentrail import networks, training
 from eigentrail.data import Data, characters, from_tensors, load
 from eigentrail.errors import DataError, OptionError
-from eigentrail.recipes import Study, find_recipe, recipes, train_recipe
+from eigentrail.recipes import Study, SweptStudy, find_recipe, recipes, train_recipe
+from eigentrail.sweeps.driving import plan as plan_sweep
+from eigentrail.sweeps.grid import points_of, recorded
 from eigentrail.training import Constant, Exponential
 from eigentrail.training.disk import bytes_of_states, bytes_of_training
 
@@ -155,7 +157,7 @@ def test_what_is_not_recorded_would_take_what_is_said(images: Data) -> None:
         number, unit = said.split()
         every_fifty = taken(name, full, {"*": 50}, images)
         assert every_fifty == pytest.approx(float(number) * {"GB": 1e9, "TB": 1e12}[unit], rel=0.03)
-    sizes = recipes()["batch-size"].plan.values
+    sizes = plan_sweep(recipes()["batch-size"].plan.sweep).spec.axes["batch_size"]
     for full, said in ((True, 690e9), (False, 2.1e9)):
         net = sum(taken("batch-size", full, {"*": 50}, images, size) for size in sizes)
         assert net == pytest.approx(said, rel=0.03)
@@ -194,6 +196,14 @@ def test_the_list_of_studies_says_what_the_source_s_size_takes(images: Data, nam
     settings = own.settings_for("cifar10")
     model = networks.build(recipe.network, images.input_shape, images.classes)
     plan = recipe.plan
+    if isinstance(plan, SweptStudy):
+        spec = plan_sweep(plan.sweep, full=True).spec
+        needed = sum(
+            bytes_of_training(model, images, one.settings, recorded(spec.record)) for one in points_of(spec)
+        )
+        found = re.search(r"full: ([\d.]+) GB$", recipe.disk)
+        assert found is not None and float(found[1]) * 1e9 == pytest.approx(needed, rel=0.1)
+        return
     trials = plan.trials(settings, True, plan.seeds[0]) if hasattr(plan, "trials") else []
     of_each = [(trial.seeds, settings.changed(**trial.changes)) for trial in trials] or [(1, settings)]
     needed = sum(

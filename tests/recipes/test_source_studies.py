@@ -1,4 +1,4 @@
-"""The studies of the sources' larger networks and the sweep over batch sizes, on the digits."""
+"""The studies of the sources' larger networks, on the digits."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from eigentrail.api.study import SweepResult, study
 from eigentrail.cli.app import run as main
-from eigentrail.recipes import Recipe, Study, recipes, run_study
+from eigentrail.recipes import Study, recipes, run_study
 from eigentrail.recipes.framework.experiment import run_trials
 
 STUDIES = recipes()
@@ -69,52 +68,6 @@ def test_the_full_size_is_the_sources_network_and_layers(tmp_path: Path) -> None
     assert not any(text.startswith("for two cores") for text in run.manifest.notes["chosen"])
     assert any(text.startswith("for two cores") for text in small.manifest.notes["chosen"])
     assert len(run["conv1.weight"].step) == 24
-
-
-@pytest.fixture
-def sweep(monkeypatch: pytest.MonkeyPatch) -> Recipe:
-    short = recipes()["batch-size"].changed(values=(240, 48))
-    monkeypatch.setitem(recipes(), "batch-size", short)
-    return short
-
-
-def test_batch_sizes_side_by_side(sweep: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    done = study("batch size", "digits", epochs=3, out=tmp_path / "runs", progress=False)
-    assert isinstance(done, SweepResult)
-    assert done.table.batch_size.tolist() == [240, 48]
-    # 1000 of the digits: five and 21 steps in an epoch.
-    assert done.table.steps.tolist() == [15, 63]
-    for row, found in zip(done.table.to_dict(orient="records"), done.analyses, strict=True):
-        accuracy = {
-            n: float(found.run.metrics[n].dropna("step")[-1]) for n in ("train_accuracy", "test_accuracy")
-        }
-        assert row["gap"] == pytest.approx(accuracy["train_accuracy"] - accuracy["test_accuracy"])
-        assert row["phase"]
-        assert row["effective_rank"] > 1
-        # All begin with the same weights.
-        first = done.analyses[0].run["fc1.weight"].values[0]
-        assert (found.run["fc1.weight"].values[0] == first).all()
-    assert done.page == tmp_path / "runs" / "report.html"
-    assert "batch-size-240" in done.page.read_text(encoding="utf-8")
-    assert (tmp_path / "runs" / "comparison.csv").is_file()
-    # What is trained is not trained again.
-    before = (tmp_path / "runs" / "batch-size-48" / "run.json").stat().st_mtime_ns
-    again = study("batch size", "digits", epochs=3, out=tmp_path / "runs", progress=False)
-    assert again.table.equals(done.table)
-    assert (tmp_path / "runs" / "batch-size-48" / "run.json").stat().st_mtime_ns == before
-
-
-def test_the_command_line_prints_the_table_and_the_page(
-    sweep: Recipe, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    out = tmp_path / "runs"
-    assert (
-        main(["study", "batch-size", "--data", "digits", "--epochs", "1", "--out", str(out), "--quiet"]) == 0
-    )
-    said = capsys.readouterr().out
-    assert "batch" in said
-    assert said.strip().endswith("report.html")
 
 
 def test_the_list_tells_of_both_sizes(

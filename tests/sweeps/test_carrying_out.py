@@ -14,13 +14,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from tiny_sweeps import TINY, assert_alike, checkpoint_of_three
 
 import eigentrail as et
 from eigentrail.errors import EigentrailError, OptionError, RunError
+from eigentrail.evaluation.of_run import samples_of
 from eigentrail.sweeps import SweepFolder, carry_out, plan
 from eigentrail.sweeps.folder import rows_of, table_of
-from eigentrail.sweeps.measures import measure
+from eigentrail.sweeps.measures import check_measures, measure
+from eigentrail.sweeps.work import do_unit
+
+#: Each run a unit of its own.
+APART = TINY | {"stack": 1, "epochs": 6}
 
 
 def _in_child(call: Callable[[], Any]) -> int:
@@ -81,6 +87,23 @@ def test_measures_are_those_of_the_run(carried_out: SweepFolder) -> None:
     )
 
 
+def test_numbers_of_analyses_and_of_the_hessian_are_measures(carried_out: SweepFolder) -> None:
+    row = carried_out.rows()[0]
+    run = et.open_run(carried_out.path / "runs" / row["unit"] / row["name"])
+    found = measure(run, ["hessian_top", "hessian_top@fc3", "crossings.crossings@fc2", "crossings.shape@fc2"])
+    # The first samples of the digits, which the sweep took, are those of the run.
+    x, y = (torch.as_tensor(one) for one in samples_of(run))
+    model = run.model(int(run.steps[-1])).double().eval()
+    whole = et.Curvature(model, None, (x.double(), y)).top(1).values[0]
+    assert found.values["hessian_top"] == pytest.approx(float(whole), rel=1e-2)
+    assert 0 < (found.values["hessian_top@fc3"] or 0) <= 1.01 * float(whole)
+    crossings = et.analyze(run, ["crossings"], layers="fc2", progress=False).tables["crossings"]
+    assert found.values["crossings.crossings@fc2"] == crossings["crossings"][0]
+    assert found.values["crossings.shape@fc2"] is None and "no number" in found.why["crossings.shape@fc2"]
+    with pytest.raises(OptionError, match="quantity of crossings"):
+        check_measures(["crossings.crosings"])
+
+
 def test_started_again_nothing_is_done_twice(carried_out: SweepFolder, tmp_path: Path) -> None:
     path = shutil.copytree(carried_out.path, tmp_path / "again")
 
@@ -132,6 +155,70 @@ def _table_of(folder: SweepFolder) -> SweepFolder:
     return folder
 
 
+def _workers(path: Path) -> list[int]:
+    """The processes that have claimed units and not released them."""
+    found = []
+    for one in path.glob("runs/*/claim.*"):
+        told = json.loads(one.read_text(encoding="utf-8"))
+        if not told.get("released") and not (one.parent / "done.json").is_file():
+            found.append(int(told["pid"]))
+    return found
+
+
+def _workers_killed(path: Path, chance: random.Random, most: int) -> int:
+    """Carry the tiny sweep out in processes, some of which are killed; how many were."""
+    planned = plan(APART, out=path)
+    child = _in_child(lambda: carry_out(planned, jobs=2, progress=False))
+    killed = 0
+    while not os.waitpid(child, os.WNOHANG)[0]:
+        time.sleep(chance.uniform(0.0, 0.2))
+        if killed < most and (living := [pid for pid in _workers(path) if pid != child]):
+            try:
+                os.kill(chance.choice(living), signal.SIGKILL)
+                killed += 1
+            except ProcessLookupError:
+                continue
+    return killed
+
+
+@pytest.fixture(scope="module")
+def apart(tmp_path_factory: pytest.TempPathFactory) -> SweepFolder:
+    planned = plan(APART, out=tmp_path_factory.mktemp("apart") / "whole")
+    return _table_of(carry_out(planned, jobs=1, progress=False))
+
+
+def _work(path: Path, units: list[str]) -> None:
+    for unit in units:
+        do_unit(str(path), unit, ("rank", "train_accuracy"))
+
+
+def test_workers_are_killed_at_random_and_nothing_is_lost_or_counted_twice(
+    apart: SweepFolder, tmp_path: Path
+) -> None:
+    # Forked, so that the workers do nothing but units: what an engine's processes do when they are there.
+    planned = plan(APART, out=tmp_path / "forked")
+    folder = SweepFolder.begin(planned.path, planned.spec, planned.given)
+    chance = random.Random(0)
+    for _ in range(5):
+        units = [name for name in folder.units if not folder.is_done(name, planned.spec.measure)]
+        child = _in_child(lambda units=units: _work(folder.path, units))  # type: ignore[misc]
+        time.sleep(chance.uniform(0.02, 0.4))
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    # Some unit was claimed by a worker that is gone, and claimed again.
+    assert_alike(_table_of(carry_out(planned, jobs=1, progress=False)), apart)
+    assert any(len(list(unit.glob("claim.*"))) > 1 for unit in (planned.path / "runs").iterdir())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("turn", range(4))
+def test_processes_of_joblib_are_killed_many_times(apart: SweepFolder, tmp_path: Path, turn: int) -> None:
+    path = tmp_path / "killed"
+    assert _workers_killed(path, random.Random(turn), most=8) > 0
+    # A driver that gave up after many losses is started again.
+    assert_alike(_table_of(carry_out(plan(APART, out=path), jobs=1, progress=False)), apart)
+
+
 def test_two_drivers_at_once_share_the_units(carried_out: SweepFolder, tmp_path: Path) -> None:
     planned = plan(TINY, out=tmp_path / "two")
     children = [_in_child(lambda: carry_out(planned, jobs=1, progress=False)) for _ in range(2)]
@@ -142,6 +229,7 @@ def test_two_drivers_at_once_share_the_units(carried_out: SweepFolder, tmp_path:
     assert all(len(list(unit.glob("claim.*"))) == 1 for unit in (planned.path / "runs").iterdir())
 
 
+@pytest.mark.slow
 def test_processes_of_joblib_give_the_same_bits(carried_out: SweepFolder, tmp_path: Path) -> None:
     assert_alike(
         carry_out(plan(TINY, out=tmp_path / "joblib"), jobs=2, progress=False), _table_of(carried_out)

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from tiny_sweeps import TINY
 
 from eigentrail.errors import EigentrailError, OptionError, RunError
 from eigentrail.sweeps import SweepFolder, SweepSpec, carry_out, plan
+from eigentrail.sweeps.files import about, file_of, sweep_names
 from eigentrail.sweeps.grid import points_of, recorded, units_of
 from eigentrail.sweeps.measures import check_measures
 
@@ -130,17 +133,47 @@ def test_another_sweep_in_the_folder_is_refused(carried_out: SweepFolder) -> Non
     assert (carried_out.path / "sweep.json").read_bytes() == before
 
 
+def test_a_sweep_is_called_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert file_of("Batch Size") == file_of("batch-size") != file_of("batch-size-steps")
+    with pytest.raises(OptionError, match="did you mean"):
+        file_of("batch-sise")
+    # A file of one's own goes before one that comes along, and a path is taken as one.
+    monkeypatch.chdir(tmp_path)
+    Path("decay").write_text("")
+    assert file_of("decay") == Path("decay") and file_of("x/decay.toml") == Path("x/decay.toml")
+
+
+def test_a_sweep_grows_by_seeds_and_by_values(carried_out: SweepFolder, tmp_path: Path) -> None:
+    path = shutil.copytree(carried_out.path, tmp_path / "grown")
+    marks = {mark: mark.stat().st_mtime_ns for mark in path.glob("runs/*/done.json")}
+    more = TINY | {"seeds": 3, "axes": {"weight_decay": [0.0, 0.02, 0.05], "batch_size": [20, 30]}}
+    for _ in range(2):
+        grown = carry_out(plan(more, out=path), jobs=1, progress=False)
+    assert {mark: mark.stat().st_mtime_ns for mark in marks} == marks
+    table = pd.read_parquet(path / "table.parquet")
+    assert len(table) == 18 == grown.spec.runs and table["status"].eq("finished").all()
+    assert not table[["weight_decay", "batch_size", "seed"]].duplicated().any()
+    assert not (path / "sweep.3.json").exists()
+    # The runs that were added are those that a sweep of their own would have made, and what is smaller is another one.
+    assert SweepFolder.open(path).spec.seeds == (0, 1, 2)
+    for less, said in ((TINY, "8 of its runs|10 of its runs"), (more | {"epochs": 3}, "epochs differ")):
+        with pytest.raises(OptionError, match=said):
+            carry_out(plan(less, out=path), jobs=1, progress=False)
+    other = TINY | {"axes": {"weight_decay": [0.0, 0.05], "lr": [0.1]}, "lr": None, "batch_size": 20}
+    with pytest.raises(OptionError, match="axes differ"):
+        carry_out(plan(other, out=path), jobs=1, progress=False)
+
+
 def test_another_version_is_refused(carried_out: SweepFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("eigentrail.sweeps.folder.VERSION", "99")
     with pytest.raises(RunError, match="and this is 99"):
         SweepFolder.open(carried_out.path)
 
 
-@pytest.mark.parametrize(
-    "file", sorted((Path(__file__).parents[2] / "examples" / "sweeps").glob("*.toml")), ids=lambda f: f.stem
-)
-def test_the_files_that_come_along_can_be_planned(file: Path) -> None:
-    planned = plan(file)
+@pytest.mark.parametrize("name", sweep_names())
+def test_the_sweeps_that_come_along_can_be_planned(name: str) -> None:
+    planned = plan(name)
+    assert planned.spec.name == name and about(name).endswith((".", "?"))
     if "steps" in planned.spec.settings:
         pytest.skip("it counts the samples of a data set that may not be here")
     points = points_of(planned.spec)

@@ -52,7 +52,7 @@ def _findings(row: Row) -> Iterable[Finding]:
     "crossings",
     question="Do leading singular values cross?",
     about="where the leading singular directions change places, beside random walks of the weights",
-    version=5,
+    version=6,
     unit="matrix",
     order=60,
     cost=_seconds,
@@ -76,6 +76,14 @@ def _findings(row: Row) -> Iterable[Finding]:
             "count",
             shown=True,
         ),
+        **{
+            f"crossings_at_{place}": Quantity(
+                f"At place {place}",
+                f"How many of those above the noise are between place {place} and a later one.",
+                "count",
+            )
+            for place in range(1, _LEADING + 1)
+        },
         "leading_changes": Quantity(
             "Changes of the leading direction",
             "Steps at which another direction becomes the leading one.",
@@ -182,6 +190,12 @@ def crossings(matrix: Trajectory, context: Context) -> xr.DataTree:
         "steps": tracks.sizes["step"],
         "crossings": events.sizes["event"],
         "above_noise": int(events["above_noise"].sum()),
+        **{
+            f"crossings_at_{place}": int(
+                (events["above_noise"].values[events["rank"].values == place - 1]).sum()
+            )
+            for place in range(1, k + 1)
+        },
         "leading_changes": [int(step) for step in tracks["step"].values[changed]],
         "compared_steps": chance.steps,
         "exchanges": chance.exchanges,

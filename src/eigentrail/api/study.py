@@ -12,12 +12,14 @@ from pathlib import Path
 import pandas as pd
 import xarray as xr
 
+from eigentrail import data as datasets
 from eigentrail._progress import Progress, shown
 from eigentrail._untrusted import file_stem
 from eigentrail.analyses import AnalysisResult
 from eigentrail.analyses.framework.registry import choose_analyses
 from eigentrail.api.analysis import RunAnalysis, analyze
 from eigentrail.api.run_report import PAGE, report_runs
+from eigentrail.api.sweep import SweepDone, open_sweep
 from eigentrail.errors import EigentrailError, OptionError, RunError, RunWarning
 from eigentrail.findings import ClaimResult
 from eigentrail.linalg.workers import most_workers
@@ -28,6 +30,7 @@ from eigentrail.recipes import (
     Observation,
     Recipe,
     Study,
+    SweptStudy,
     Trained,
     find_recipe,
     run_study,
@@ -38,14 +41,17 @@ from eigentrail.recipes.framework.observation import decided
 from eigentrail.recipes.framework.run_claim import TRAINING
 from eigentrail.recipes.framework.running import default_folder
 from eigentrail.report.claim_page import claim_page
-from eigentrail.report.claims import claims_table
+from eigentrail.report.claims import claims_section, claims_table
 from eigentrail.report.experiments import experiment_sections
 from eigentrail.report.origin import origin_of, refuse_another
 from eigentrail.report.page import write_page
-from eigentrail.runs import Run
+from eigentrail.runs import Run, open_run
 from eigentrail.runs.loggers import LOGGERS, check_logger, opened_logger
 from eigentrail.runs.manifest import FILE
 from eigentrail.runs.showing import show_run
+from eigentrail.sweeps.blocks import axes_of, blocks_of
+from eigentrail.sweeps.driving import carry_out
+from eigentrail.sweeps.driving import plan as plan_sweep
 
 
 @dataclass(frozen=True)
@@ -71,7 +77,7 @@ class StudyResult:
 
 
 @dataclass(frozen=True)
-class SweepResult:
+class TrainingsResult:
     """A study of several trainings, or seeds, that was carried out.
 
     Attributes:
@@ -88,6 +94,25 @@ class SweepResult:
     trained: list[Trained]
     analyses: list[RunAnalysis]
     table: pd.DataFrame
+    claims: list[ClaimResult]
+    page: Path
+    missing: str = ""
+
+
+@dataclass(frozen=True)
+class SweptResult:
+    """A study that is a sweep, which was carried out.
+
+    Attributes:
+        recipe: what it is.
+        sweep: its table, effects and findings.
+        claims: the source's claims that the sweep decides.
+        page: the path of the page; claims.csv and table.parquet lie beside it.
+        missing: why nothing can be said; empty where something can.
+    """
+
+    recipe: Recipe
+    sweep: SweepDone
     claims: list[ClaimResult]
     page: Path
     missing: str = ""
@@ -162,7 +187,7 @@ def study(
     jobs: int | None = None,
     budget: float | None = None,
     progress: bool | None = None,
-) -> StudyResult | SweepResult | ClaimStudyResult:
+) -> StudyResult | TrainingsResult | SweptResult | ClaimStudyResult:
     """Train, record, analyse, and write the page. With no argument it needs no files and no network.
 
     Args:
@@ -215,7 +240,7 @@ def study(
         )
     if log_to is not None:
         check_logger(log_to)
-    if out is not None and (isinstance(plan, (ClaimStudy, Experiment)) or call.seeds > 1):
+    if out is not None and (isinstance(plan, (ClaimStudy, Experiment, SweptStudy)) or call.seeds > 1):
         _refuse_another(Path(out), recipe)
     if isinstance(plan, ClaimStudy):
         if data is not None or epochs is not None or device != "cpu":
@@ -223,6 +248,12 @@ def study(
                 f"study {recipe.name} measures claims by itself: it takes no data, epochs or device"
             )
         return _claims_measured(call, plan)
+    if isinstance(plan, SweptStudy):
+        if budget is not None:
+            raise OptionError(
+                f"study {recipe.name} is a sweep, which makes no analyses beside its measures: leave out the budget"
+            )
+        return _swept(call, plan, seeds)
     if isinstance(plan, Experiment):
         return _experiment(call, plan)
     if call.seeds > 1:
@@ -245,12 +276,17 @@ def study(
 
 
 def _show(folder: Path, trained: Sequence[Trained], log_to: str) -> None:
+    runs = [run for one in trained for run in one.runs]
+    named = [(run.path.absolute().relative_to(folder.absolute()).as_posix(), run) for run in runs]
+    _show_all(named, log_to)
+
+
+def _show_all(runs: Sequence[tuple[str, Run]], log_to: str) -> None:
     """Show several runs in a logger, each as a run of its own; in a logger of one's own by what names begin with."""
-    named = log_to.partition(":")[0] in LOGGERS
-    for run in (run for one in trained for run in one.runs):
-        name = run.path.absolute().relative_to(folder.absolute()).as_posix()
-        with opened_logger(log_to, name if named else None) as logger:
-            show_run(run, logger, prefix="" if named else f"{name}/")
+    own_runs = log_to.partition(":")[0] in LOGGERS
+    for name, run in runs:
+        with opened_logger(log_to, name if own_runs else None) as logger:
+            show_run(run, logger, prefix="" if own_runs else f"{name}/")
 
 
 def _refuse_another(folder: Path, recipe: Recipe) -> None:
@@ -279,7 +315,7 @@ def _observed(plan: Study, analysis: RunAnalysis) -> list[Observation]:
     return [claim.observe(tables) for claim in plan.claims]
 
 
-def _several_seeds(call: _Call, plan: Study) -> SweepResult:
+def _several_seeds(call: _Call, plan: Study) -> TrainingsResult:
     """Carry the training of a study out for several seeds, which decide the claims about one of them."""
     folder, trained = call.trials(call.out, call.seed, call.seeds)
     found: dict[str, RunAnalysis] = {}
@@ -302,7 +338,7 @@ def _several_seeds(call: _Call, plan: Study) -> SweepResult:
     return _compared(call, folder, trained, found, measured)
 
 
-def _experiment(call: _Call, plan: Experiment) -> SweepResult:
+def _experiment(call: _Call, plan: Experiment) -> TrainingsResult:
     """Carry out a study of several trainings, for one seed after the other where it does not train them together."""
     numbers = [call.seed] if plan.together else [*range(call.seed, call.seed + call.seeds)]
     folder: Path | None = None
@@ -349,7 +385,7 @@ def _compared(
     trained: list[Trained],
     found: dict[str, RunAnalysis],
     measured: Measurement,
-) -> SweepResult:
+) -> TrainingsResult:
     """Decide the claims, and write tables and page."""
     claims = decided(measured.observations)
     measured.table.to_csv(folder / "comparison.csv", index=False)
@@ -362,9 +398,50 @@ def _compared(
         first=experiment_sections(call.recipe.name, measured, claims),
         origin=origin_of("study", call.recipe.name),
     )
-    return SweepResult(
+    return TrainingsResult(
         call.recipe, trained, list(found.values()), measured.table, claims, page, measured.missing
     )
+
+
+def _swept(call: _Call, plan: SweptStudy, seeds: int | None) -> SweptResult:
+    """Carry out the sweep of a study, decide its claims, and write the page."""
+    recipe = call.recipe
+    which, _ = datasets.resolve(call.data, recipe.source_data if call.full else recipe.data)
+    folder = (
+        Path(call.out) if call.out is not None else default_folder(recipe.name, which, call.seed, call.full)
+    )
+    count = len(plan_sweep(plan.sweep).spec.seeds) if seeds is None else seeds
+    planned = plan_sweep(
+        plan.sweep,
+        out=folder,
+        seeds=range(call.seed, call.seed + count),
+        data=call.data,
+        epochs=call.epochs,
+        full=call.full,
+        device=None if call.device == "cpu" else call.device,
+    )
+    carry_out(planned, jobs=call.jobs, progress=call.progress)
+    done = replace(open_sweep(folder), spectra=planned.spec.spectra)
+    table, axes = done.table, axes_of(done.table, done.measures)
+    finished = table[table["status"] == "finished"]
+    missing = "" if len(finished) else f"no training finished, the first because {table['reason'].iloc[0]}"
+    if call.log_to is not None:
+        _show_all([(name, open_run(folder / name)) for name in finished["run"]], call.log_to)
+    observed = []
+    for one in plan.answers:
+        if one.axis not in axes or one.measure not in done.measures:
+            continue  # a variant with a file of its own
+        blocks = blocks_of(table, axes, one.axis, one.measure)
+        observed.append(one.observe(blocks.by_seed, blocks.levels))
+    claims = decided(observed)
+    if claims:
+        claims_table(claims).to_csv(folder / "claims.csv", index=False)
+    page = done.report(
+        title=f"{recipe.name}: {recipe.shows}",
+        first=[claims_section(claims)] if claims else [],
+        origin=origin_of("study", recipe.name),
+    )
+    return SweptResult(recipe, done, claims, page, missing)
 
 
 def _claims_measured(call: _Call, plan: ClaimStudy) -> ClaimStudyResult:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,13 +18,16 @@ from eigentrail.errors import OptionError, RunError
 from eigentrail.findings import Finding
 from eigentrail.report import origin_of, refuse_another
 from eigentrail.report.page import write_page
+from eigentrail.report.sections import Section
 from eigentrail.report.sweep_page import sweep_page
+from eigentrail.report.sweep_spectra import spectra_section
 from eigentrail.report.sweeps_compared import ComparedSweep, sweeps_page
 from eigentrail.sweeps.answers import Answers, answer, table_of_effects
 from eigentrail.sweeps.blocks import axes_of
 from eigentrail.sweeps.driving import carry_out, plan
 from eigentrail.sweeps.estimate import Cost, estimate
-from eigentrail.sweeps.folder import FILE, rows_of, table_of
+from eigentrail.sweeps.folder import FILE, given_of, rows_of, table_of
+from eigentrail.sweeps.spectra_of import axis_spectra
 
 
 @dataclass(frozen=True)
@@ -37,12 +39,14 @@ class SweepDone:
         table: a row for each run: axes, seed, status, reason, steps, epochs, measures, and the run's folder.
         curves: scores and ranks over epochs: `run`, `measure`, `epoch`, `value`.
         measures: what is measured.
+        spectra: globs over the layers whose spectra the page shows.
     """
 
     path: Path
     table: pd.DataFrame
     curves: pd.DataFrame
     measures: tuple[str, ...]
+    spectra: tuple[str, ...] = ()
 
     @cached_property
     def answers(self) -> Answers:
@@ -59,19 +63,40 @@ class SweepDone:
         """The answers in numbers: a row for each axis and measure."""
         return table_of_effects(self.answers.effects)
 
-    def report(self, path: str | os.PathLike[str] | None = None) -> Path:
+    def report(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        title: str = "",
+        first: Sequence[Section] = (),
+        origin: str = "",
+    ) -> Path:
         """Write the page.
 
         Args:
             path: where; None for `report.html` in the folder.
+            title: its title; empty for the folder's name.
+            first: sections to show before all others.
+            origin: what the page is made of, see `Page`.
 
         Returns:
             The path.
         """
         axes = axes_of(self.table, self.measures)
         how = f"{counted(len(self.table), 'run')} over {', '.join(axes)}"
+        more = []
+        if self.spectra:
+            found, why = axis_spectra(self.path, self.table, axes, self.spectra)
+            more.append(spectra_section(found, why))
         html = sweep_page(
-            f"Sweep {self.path.name}", how, self.table, self.curves, self.measures, self.answers
+            title or f"Sweep {self.path.name}",
+            how,
+            self.table,
+            self.curves,
+            self.measures,
+            self.answers,
+            first=first,
+            more=more,
+            origin=origin,
         )
         return write_page(html, self.path / PAGE if path is None else path)
 
@@ -92,7 +117,8 @@ def sweep(
     claimed by one of them. Results do not depend on who does a unit, to the last bit on machines of one kind.
 
     Args:
-        source: a TOML file, or a mapping of its keys; None where all keys are given as arguments.
+        source: a TOML file, the name of one that comes along, or a mapping of its keys; None where all keys are given
+            as arguments.
         out: the sweep's folder; None for the file's `out`, or `runs/NAME`.
         jobs: processes on this machine; None for one a core.
         cluster: None for this machine; "auto" or an address of a Ray cluster; "slurm", or "slurm:local" for a try
@@ -107,7 +133,8 @@ def sweep(
     given = {} if source is None else source if isinstance(source, Mapping) else Path(source)
     planned = plan(given, out=None if out is None else Path(out), yes=yes, **keys)
     carry_out(planned, cluster=cluster, jobs=jobs, progress=progress)
-    done = open_sweep(planned.path)
+    # The file may show other spectra than when the sweep was begun.
+    done = replace(open_sweep(planned.path), spectra=planned.spec.spectra)
     done.report()
     return done
 
@@ -136,8 +163,20 @@ def open_sweep(path: str | os.PathLike[str]) -> SweepDone:
         for epoch, value in zip(epochs, values, strict=True)
     ]
     return SweepDone(
-        Path(path), table, pd.DataFrame(curves, columns=["run", "measure", "epoch", "value"]), measures
+        Path(path),
+        table,
+        pd.DataFrame(curves, columns=["run", "measure", "epoch", "value"]),
+        measures,
+        _spectra_of(Path(path)),
     )
+
+
+def _spectra_of(path: Path) -> tuple[str, ...]:
+    # The table needs the folders of the runs alone, and so it is there where the sweep's own file is not.
+    if not (path / FILE).is_file():
+        return ()
+    shown = given_of(path).get("spectra", ())
+    return (shown,) if isinstance(shown, str) else tuple(shown)
 
 
 def compare_sweeps(
@@ -162,9 +201,11 @@ def compare_sweeps(
     called = [n if names.count(n) == 1 else str(one) for n, one in zip(names, folders, strict=True)]
     sweeps = []
     for name, folder in zip(called, folders, strict=True):
-        done, given = open_sweep(folder), json.loads((folder / FILE).read_text(encoding="utf-8"))["given"]
+        done, given = open_sweep(folder), given_of(folder)
         axes = {axis: list(dict.fromkeys(done.table[axis])) for axis in axes_of(done.table, done.measures)}
-        kept = {key: value for key, value in given.items() if key not in {"axes", "measure", "out"}}
+        kept = {
+            key: value for key, value in given.items() if key not in {"axes", "measure", "out", "spectra"}
+        }
         finished = int((done.table["status"] == "finished").sum())
         sweeps.append(ComparedSweep(name, kept, axes, len(done.table), finished, done.answers))
     target = Path(PAGE) if path is None else Path(path)

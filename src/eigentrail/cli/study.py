@@ -62,11 +62,12 @@ def study(
             raise OptionError(f'--list describes all studies: leave out "{name}"')
         print_recipes()
         return 0
-    from eigentrail.api.study import ClaimStudyResult, SweepResult
+    from eigentrail.api.study import ClaimStudyResult, SweptResult, TrainingsResult
     from eigentrail.api.study import study as run_study
     from eigentrail.cli.findings import print_summary
     from eigentrail.cli.run_tables import print_analysis, print_claim_results
     from eigentrail.cli.tables import note, print_frame
+    from eigentrail.report.claims import counted_verdicts
     from eigentrail.training import DivergenceError
 
     if any(one is not None and ":" in one for one in (data, log_to)):
@@ -95,7 +96,17 @@ def study(
     if isinstance(done, ClaimStudyResult):
         print_claim_results(done.claims, done.page, verbose=verbose)
         return 0
-    if isinstance(done, SweepResult):
+    if isinstance(done, SweptResult):
+        from eigentrail.cli.sweep import print_sweep
+
+        if done.missing:
+            note(f"study {done.recipe.name}: nothing can be said, because {done.missing.rstrip('.')}")
+            typer.echo(str(done.page))
+            return 1
+        if done.claims:
+            typer.echo(counted_verdicts(done.claims))
+        return print_sweep(done.sweep)
+    if isinstance(done, TrainingsResult):
         if done.missing:
             why = done.missing.rstrip(".")
             note(

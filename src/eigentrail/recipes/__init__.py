@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from eigentrail.recipes.framework.run_claim import RunClaim as RunClaim
     from eigentrail.recipes.framework.running import run_study as run_study
     from eigentrail.recipes.framework.study import Study as Study
-    from eigentrail.recipes.framework.sweep import Sweep as Sweep
+    from eigentrail.recipes.framework.swept import SweptStudy as SweptStudy
     from eigentrail.recipes.framework.training import train_recipe as train_recipe
     from eigentrail.recipes.framework.trial import Trial as Trial
 
@@ -35,7 +35,7 @@ _LATER = {
     "Observation": "observation",
     "RunClaim": "run_claim",
     "Study": "study",
-    "Sweep": "sweep",
+    "SweptStudy": "swept",
     "Trained": "experiment",
     "Trial": "trial",
     "run_study": "running",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from eigentrail.recipes.framework.recipe import recipe
 
 if TYPE_CHECKING:
-    from eigentrail.recipes.framework.sweep import Sweep
+    from eigentrail.recipes.framework.swept import SweptStudy
 
 
 @recipe(
@@ -15,17 +15,18 @@ if TYPE_CHECKING:
     source="S2",
     network="mini-alexnet-s0",
     data="cifar10",
-    minutes="15 minutes; full: 3 days",
-    disk="1.5 GB; full: 45 GB",
+    minutes="30 minutes; full: 6 days",
+    disk="3.8 GB; full: 90 GB",
 )
-def batch_size() -> Sweep:
+def batch_size() -> SweptStudy:
     """Smaller batches, further phases: the spectrum of FC1 and the generalisation gap at batch sizes 500 to 2."""
-    from eigentrail.recipes.framework.sweep import Sweep
+    from eigentrail.findings import Claim, greater_than
+    from eigentrail.recipes.framework.swept import SweptClaim, SweptStudy
     from eigentrail.recipes.shared.choices import LAST, SCALING
     from eigentrail.recipes.shared.sizes import small
     from eigentrail.training import Preset, TrainingSettings
 
-    return Sweep(
+    return SweptStudy(
         Preset(
             settings=TrainingSettings(lr=0.01, batch_size=32, epochs=100),
             layers={"fc3.weight": 1, "*": "epoch"},
@@ -41,8 +42,30 @@ def batch_size() -> Sweep:
                 LAST,
             ),
         ),
-        setting="batch_size",
-        values=(500, 250, 100, 32, 16, 8, 4, 2),
-        only=("evolution",),
-        studied="fc1.weight",
+        sweep="batch-size",
+        answers=(
+            SweptClaim(
+                Claim(
+                    "batch-size-alpha",
+                    "S2",
+                    "Smaller batches give FC1 a heavier tail.",
+                    "alpha of fc1 at batch size 500 minus that at 2",
+                    greater_than(0.0),
+                    needs=("alpha",),
+                ),
+                "batch_size",
+                "alpha@fc1.weight",
+            ),
+            SweptClaim(
+                Claim(
+                    "batch-size-gap",
+                    "S2",
+                    "Smaller batches close the generalisation gap.",
+                    "training minus test accuracy at batch size 500 minus that at 2",
+                    greater_than(0.0),
+                ),
+                "batch_size",
+                "gap",
+            ),
+        ),
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from eigentrail.recipes.framework.recipe import recipe
 
 if TYPE_CHECKING:
-    from eigentrail.recipes.framework.study import Study
+    from eigentrail.recipes.framework.swept import SweptStudy
 
 
 @recipe(
@@ -15,16 +15,17 @@ if TYPE_CHECKING:
     source="S4 B",
     network="vgg16",
     data="cifar10",
-    minutes="5 minutes; full: 14 days",
-    disk="820 MB; full: 18 GB",
+    minutes="10 minutes; full: 4 months",
+    disk="2.2 GB; full: 39 GB",
 )
-def vgg16() -> Study:
-    """The first steps of VGG-16; full: how weight decay lowers its ranks."""
-    from eigentrail.recipes.framework.study import Study
+def vgg16() -> SweptStudy:
+    """The first steps of VGG-16 with and without weight decay; full: how decay lowers its ranks."""
+    from eigentrail.recipes.framework.swept import SweptStudy
     from eigentrail.recipes.shared import rank_paper
+    from eigentrail.recipes.shared.claims import decay_lowers_ranks
     from eigentrail.recipes.shared.sizes import small
 
-    return Study(
+    return SweptStudy(
         rank_paper.preset(
             rank_paper.at_ends("features.0.weight", 5),
             small(
@@ -37,5 +38,7 @@ def vgg16() -> Study:
             rank_paper.rarer("the first convolution", "1.8 TB"),
             lr=5e-3,
             batch_size=16,
-        )
+        ),
+        sweep="vgg16",
+        answers=(decay_lowers_ranks("vgg16"),),
     )

@@ -19,6 +19,7 @@ from eigentrail.report.page import render
 from eigentrail.report.sections import Cards, Grid, Item, Listing, Page, Plot, Prose, Section
 from eigentrail.sweeps.answers import Answers, levels_table, table_of_effects
 from eigentrail.sweeps.blocks import axes_of
+from eigentrail.sweeps.by_value import by_value
 from eigentrail.sweeps.effects import difference
 
 _MOST_ROWS = 200
@@ -33,6 +34,9 @@ def sweep_page(
     curves: pd.DataFrame,
     measures: Sequence[str],
     answers: Answers,
+    first: Sequence[Section] = (),
+    more: Sequence[Section] = (),
+    origin: str = "",
 ) -> str:
     """Write the page.
 
@@ -43,12 +47,19 @@ def sweep_page(
         curves: scores and ranks over epochs.
         measures: the measures.
         answers: what each axis does to each measure.
+        first: sections to show before all others.
+        more: sections to show before the curves over epochs.
+        origin: what the page is made of, see `Page`.
 
     Returns:
         One self-contained HTML document.
     """
     axes = axes_of(table, measures)
-    sections = [_answers(table, answers)]
+    sections = [*first, _answers(table, answers)]
+    if several := [axis for axis in axes if table[axis].astype(str).nunique() > 1]:
+        tables = tuple(_grid(by_value(table, axis, measures)) for axis in several)
+        told = "Means over seeds and other axes, with 95% intervals over seeds."
+        sections.append(Section("values", "Value by value", tables, told, nav="Values"))
     lines = [_line(one.blocks.axis, one.blocks.measure, one) for one in answers.effects]
     if lines:
         sections.append(along_axes(lines))
@@ -66,10 +77,11 @@ def sweep_page(
         )
     if beside := _accuracy_beside(table, measures, axes):
         sections.append(Section("beside", "Accuracy beside rank", tuple(beside), nav="Accuracy"))
+    sections += more
     if over := _over_epochs(table, curves, axes):
         sections.append(Section("epochs", "Over the training", tuple(over), nav="Epochs"))
     sections.append(_runs(table))
-    return render(Page(title, source, tuple(sections), ()))
+    return render(Page(title, source, tuple(sections), (), origin=origin))
 
 
 def along_axes(lines: Sequence[Plot]) -> Section:

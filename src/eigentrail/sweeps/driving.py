@@ -15,6 +15,7 @@ from eigentrail._text import counted
 from eigentrail.errors import OptionError, RunError, RunWarning
 from eigentrail.linalg.workers import most_workers
 from eigentrail.sweeps.engines import Engine, Task, engine_for
+from eigentrail.sweeps.files import file_of
 from eigentrail.sweeps.folder import SweepFolder
 from eigentrail.sweeps.spec import MANY, SweepSpec, read_file
 
@@ -51,7 +52,7 @@ def plan(
     """Read a sweep and check it.
 
     Args:
-        source: a TOML file, or what one would hold.
+        source: a TOML file, the name of one that comes along, or what one would hold.
         out: the folder; None for the file's own, or `runs/NAME`.
         yes: True to begin even where the grid is very large.
         changes: keys to take instead of the file's; None leaves one as it is.
@@ -66,7 +67,8 @@ def plan(
     if isinstance(source, Mapping):
         given: dict[str, Any] = dict(source)
     else:
-        given, name = read_file(Path(source)), Path(source).stem
+        file = file_of(source)
+        given, name = read_file(file), file.stem
     given |= {key: value for key, value in changes.items() if value is not None}
     given = {key: _as_data(value) for key, value in given.items()}
     if "data" in given:

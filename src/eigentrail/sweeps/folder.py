@@ -1,4 +1,8 @@
-"""The folder of a sweep: what it is, its units, and the table that is rebuilt from them alone."""
+"""The folder of a sweep: what it is, its units, and the table that is rebuilt from them alone.
+
+`sweep.json` says what the sweep is. A sweep that has grown, by seeds or by values of its axes, has `sweep.2.json` and
+so on beside it, each with the units that came with it: nothing that is there is written again.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +21,7 @@ import pandas as pd
 from eigentrail._files import write_bytes
 from eigentrail.errors import OptionError, RunError
 from eigentrail.runs.manifest import FILE as RUN_FILE
-from eigentrail.sweeps.grid import Unit, points_of, samples_of, units_of
+from eigentrail.sweeps.grid import Point, Unit, points_of, samples_of, units_of
 from eigentrail.sweeps.ledger import read_done
 from eigentrail.sweeps.spec import SweepSpec
 
@@ -83,42 +87,24 @@ class SweepFolder:
             The folder.
 
         Raises:
-            OptionError: the folder holds another sweep.
+            OptionError: the folder holds another sweep; one with more seeds, or more values of the same axes, is the
+                same that has grown.
             RunError: it holds a run, or a sweep of another version; or it cannot be written.
         """
         if (path / RUN_FILE).is_file():
             raise RunError(f"{path} is a run itself: give the sweep another folder with out")
         if not (path / FILE).is_file():
-            points = points_of(spec)
-            names = Counter(one.name for one in points)
-            twice, times = names.most_common(1)[0]
-            if times > 1:
-                raise OptionError(
-                    f"two points of the grid are called {twice}: their values are too much alike"
-                )
-            place = {one.key: number for number, one in enumerate(points)}
-            told = {
-                "name": spec.name,
-                "version": VERSION,
-                "given": dict(given),
-                "identity": spec.identity,
-                "fingerprints": {
-                    str(data): samples_of(spec, data).fingerprint
-                    for data in dict.fromkeys(one.data for one in points)
-                },
-                "units": {
-                    unit.name: [place[one.key] for one in unit.points] for unit in units_of(spec, points)
-                },
-            }
-            _write_once(path / FILE, json.dumps(told, indent=1, default=str))
-        found = cls.open(path)
-        # As JSON keeps it.
-        if json.loads(json.dumps(spec.identity, default=str)) != _read(path)["identity"]:
-            raise OptionError(
-                f"{path} holds another sweep ({found.spec.name}, {found.spec.runs} runs): give this one another folder "
-                "with out"
-            )
-        return found
+            _write_once(path / FILE, _told(spec, given, points_of(spec)))
+        while True:
+            found = cls.open(path)
+            generations = _read(path)
+            # As JSON keeps it.
+            mine = json.loads(json.dumps(spec.identity, default=str))
+            if mine == generations[-1]["identity"]:
+                return found
+            added = _added(path, found, generations[-1]["identity"], mine, points_of(spec))
+            # Of two drivers that let it grow at once the first one's file stays, and the other looks again.
+            _write_once(path / _file(len(generations) + 1), _told(spec, given, added))
 
     @classmethod
     def open(cls, path: Path) -> SweepFolder:
@@ -133,13 +119,14 @@ class SweepFolder:
         Raises:
             RunError: there is none, or one of another version of this package.
         """
-        told = _read(path)
-        if told["version"] != VERSION:
-            raise RunError(
-                f"{path} was begun by eigentrail {told['version']}, and this is {VERSION}: go on with that "
-                "version, or give the sweep another folder"
-            )
-        return _opened(path.absolute(), json.dumps(told))
+        generations = _read(path)
+        for told in generations:
+            if told["version"] != VERSION:
+                raise RunError(
+                    f"{path} was begun by eigentrail {told['version']}, and this is {VERSION}: go on with that "
+                    "version, or give the sweep another folder"
+                )
+        return _opened(path.absolute(), json.dumps(generations))
 
     def rows(self) -> list[dict[str, Any]]:
         """Read what the units that are done have left.
@@ -234,29 +221,97 @@ def _shown(value: Any) -> Any:
     return value
 
 
-def _read(path: Path) -> dict[str, Any]:
+def given_of(path: Path) -> dict[str, Any]:
+    """Read the keys of a sweep's file.
+
+    Args:
+        path: the sweep's folder.
+
+    Returns:
+        What the sweep was read from, when it grew last.
+    """
+    found: dict[str, Any] = _read(path)[-1]["given"]
+    return found
+
+
+def _file(generation: int) -> str:
+    return FILE if generation == 1 else FILE.replace(".", f".{generation}.")
+
+
+def _told(spec: SweepSpec, given: Mapping[str, Any], points: Sequence[Point]) -> str:
+    """What a file of the folder says of the sweep and of those of its points that come with it."""
+    every = points_of(spec)
+    twice, times = Counter(one.name for one in every).most_common(1)[0]
+    if times > 1:
+        raise OptionError(f"two points of the grid are called {twice}: their values are too much alike")
+    place = {one.key: number for number, one in enumerate(every)}
+    told = {
+        "name": spec.name,
+        "version": VERSION,
+        "given": dict(given),
+        "identity": spec.identity,
+        "fingerprints": {
+            str(data): samples_of(spec, data).fingerprint
+            for data in dict.fromkeys(one.data for one in points)
+        },
+        "units": {unit.name: [place[one.key] for one in unit.points] for unit in units_of(spec, points)},
+    }
+    return json.dumps(told, indent=1, default=str)
+
+
+def _added(
+    path: Path, there: SweepFolder, before: Mapping[str, Any], now: Mapping[str, Any], points: Sequence[Point]
+) -> list[Point]:
+    """The points by which a sweep grows; it is another one where anything else differs."""
+    known = {one.key for unit in there.units.values() for one in unit.points}
+    mine, theirs = ({**one, **one["settings"]} for one in (now, before))
+    differs = [
+        key
+        for key in dict.fromkeys([*mine, *theirs])
+        if key not in {"axes", "seeds", "settings"} and mine.get(key) != theirs.get(key)
+    ]
+    if list(now["axes"]) != list(before["axes"]):
+        differs.append("axes")
+    lacking = known - {one.key for one in points}
+    if differs or lacking:
+        why = f"{', '.join(differs)} differ" if differs else f"{len(lacking)} of its runs are not among these"
+        raise OptionError(
+            f"{path} holds another sweep ({there.spec.name}, {there.spec.runs} runs; {why}): give this one another "
+            "folder with out; a sweep grows by seeds and by values of its axes"
+        )
+    return [one for one in points if one.key not in known]
+
+
+def _read(path: Path) -> list[dict[str, Any]]:
+    """What the files of the folder say, the first one first."""
     import platform
 
+    found: list[dict[str, Any]] = []
     try:
-        told: dict[str, Any] = json.loads((path / FILE).read_text(encoding="utf-8"))
-        return told
+        while not found or (path / _file(len(found) + 1)).is_file():
+            found.append(json.loads((path / _file(len(found) + 1)).read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise RunError(
             f"{path} holds no sweep as {platform.node()} sees it: all machines of a sweep must share its folder"
         ) from None
     except (OSError, ValueError) as error:
-        raise RunError(f"{path / FILE} cannot be read: {error}") from error
+        raise RunError(f"{path / _file(len(found) + 1)} cannot be read: {error}") from error
+    return found
 
 
 @lru_cache(maxsize=4)
 def _opened(path: Path, told: str) -> SweepFolder:
-    content = json.loads(told)
-    spec = SweepSpec.from_dict(content["given"], content["name"])
-    points = points_of(spec)
-    units = [
-        Unit(name, tuple(points[number] for number in numbers)) for name, numbers in content["units"].items()
-    ]
-    return SweepFolder(path, spec, units, content["fingerprints"])
+    units: list[Unit] = []
+    fingerprints: dict[str, str] = {}
+    for content in json.loads(told):
+        spec = SweepSpec.from_dict(content["given"], content["name"])
+        points = points_of(spec)
+        units += [
+            Unit(name, tuple(points[number] for number in numbers))
+            for name, numbers in content["units"].items()
+        ]
+        fingerprints |= content["fingerprints"]
+    return SweepFolder(path, spec, units, fingerprints)
 
 
 def _write_once(path: Path, content: str) -> None:

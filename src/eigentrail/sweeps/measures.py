@@ -1,4 +1,4 @@
-"""What is measured of each run of a sweep: scores, ranks as the paper on ranks (S4) counts them, and any metric."""
+"""What is measured of each run of a sweep: scores, ranks as S4 counts them, any metric, any analysis."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from eigentrail.metrics.framework.registry import metrics
 from eigentrail.runs import Run
 from eigentrail.runs.selection import match
 from eigentrail.spectra import Spectrum
+from eigentrail.sweeps.analysed import HESSIAN_TOP, analysed, hessian_top, of_analysis
 from eigentrail.trajectories.average_rank import rank_counts, spectra_over_steps
 from eigentrail.trajectories.series import MatrixSeries, matrix_series
 
@@ -89,8 +90,8 @@ def check_measures(given: Any) -> tuple[str, ...]:
     """Make sure that all can be measured.
 
     Args:
-        given: names: a score, `gap`, `steps`, a rank, or a numeric column of `inspect`, which is a mean over the weight
-            matrices; with `@GLOB` behind it over those layers.
+        given: names: a score, `gap`, `hessian_top`, a rank, a numeric column of `inspect`, or a quantity of an analysis
+            ("crossings.leading_changes"), as means over the weight matrices; with `@GLOB` behind it over those layers.
 
     Returns:
         The names.
@@ -101,10 +102,10 @@ def check_measures(given: Any) -> tuple[str, ...]:
     names = [given] if isinstance(given, str) else given
     if not isinstance(names, Sequence) or not names or not all(isinstance(one, str) for one in names):
         raise OptionError(f"measure = {given!r}: give a list of names, such as {list(DEFAULT)}")
-    known = (*SCORES, "gap", "rank", "rank_1e-2", "rank_spectral", *_numbers())
+    known = (*SCORES, "gap", HESSIAN_TOP, "rank", "rank_1e-2", "rank_spectral", *_numbers())
     for name in names:
         what, _ = split(name)
-        if what not in known and rank_measure(what) is None:
+        if what not in known and rank_measure(what) is None and analysed(what) is None:
             raise OptionError(none_such(what, known, "measure"))
     return tuple(dict.fromkeys(names))
 
@@ -123,7 +124,7 @@ def measure(run: Run, names: Sequence[str]) -> Measured:
     scores = {name: _score_curve(run, name) for name in SCORES}
     series: list[MatrixSeries] = []
     why = ""
-    if any(split(name)[0] not in (*SCORES, "gap") for name in names):
+    if any(_is_of_matrices(split(name)[0]) for name in names):
         try:
             series, _ = matrix_series(run)
         except EigentrailError as error:
@@ -137,6 +138,13 @@ def measure(run: Run, names: Sequence[str]) -> Measured:
         elif what == "gap":
             ends = [_last(scores[one][1]) for one in ("train_accuracy", "test_accuracy")]
             found.values[name] = None if None in ends else float(ends[0] - ends[1])  # type: ignore[operator]
+        elif not _is_of_matrices(what):
+            try:
+                found.values[name], told = _computed(run, what, glob)
+            except EigentrailError as error:
+                found.values[name], told = None, str(error)
+            if told:
+                found.why[name] = told
         else:
             chosen = spectra.matching(glob)
             if not chosen:
@@ -153,6 +161,18 @@ def measure(run: Run, names: Sequence[str]) -> Measured:
         if found.values[name] is None:
             found.why.setdefault(name, "it was not recorded")
     return found
+
+
+def _is_of_matrices(what: str) -> bool:
+    return what not in (*SCORES, "gap", HESSIAN_TOP) and analysed(what) is None
+
+
+def _computed(run: Run, what: str, glob: str | None) -> tuple[float | None, str]:
+    if what == HESSIAN_TOP:
+        return hessian_top(run, glob), ""
+    asked = analysed(what)
+    assert asked is not None
+    return of_analysis(run, asked, glob)
 
 
 class _Spectra:

@@ -21,8 +21,8 @@ OTHER_AXES = ("network", "data", "augmentation", "steps", "effective_lr")
 # `seed` is an axis of its own, `seeds`.
 _SETTINGS = tuple(name for name in TrainingSettings.model_fields if name != "seed")
 _KEYS = (
-    "preset", "network", "data", "full", "epochs", "steps", "effective_lr", "seeds", "out", "measure", "record",
-    "train_samples", "test_samples", "stack", "axes", "slurm",
+    "preset", "network", "data", "full", "epochs", "steps", "effective_lr", "seeds", "out", "measure", "spectra",
+    "record", "train_samples", "test_samples", "stack", "axes", "slurm",
 )  # fmt: skip
 _MOST_STACKED = 8
 
@@ -42,6 +42,7 @@ class SweepSpec:
         axes: the values of each axis, in the file's order.
         seeds: the seeds; every point of the grid is trained for each.
         measure: what is measured of each run.
+        spectra: globs over the layers whose spectra the page shows for each value of an axis.
         record: when the weights are recorded.
         train_samples: how many training samples are taken; None for all.
         test_samples: how many held-out samples; None for all.
@@ -59,6 +60,7 @@ class SweepSpec:
     axes: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     seeds: tuple[int, ...] = (0,)
     measure: tuple[str, ...] = DEFAULT
+    spectra: tuple[str, ...] = ()
     record: str | Mapping[str, Any] = "epoch"
     train_samples: int | None = None
     test_samples: int | None = None
@@ -76,7 +78,7 @@ class SweepSpec:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What two sweeps in one folder must share, as plain data; what is measured may change."""
+        """What two sweeps in one folder must share, as plain data; what is measured and shown may change."""
         return {
             "preset": self.preset,
             "network": self.network,
@@ -135,6 +137,7 @@ class SweepSpec:
             axes=axes,
             seeds=_seeds(given.get("seeds", 1)),
             measure=measure,
+            spectra=_globs(given.get("spectra", ())),
             record=record,
             train_samples=_count(given, "train_samples"),
             test_samples=_count(given, "test_samples"),
@@ -209,6 +212,13 @@ def _seeds(given: Any) -> tuple[int, ...]:
         if all(isinstance(value, int) and not isinstance(value, bool) and value >= 0 for value in values):
             return values
     raise OptionError(f"seeds = {given!r}: give a number of seeds, or a list of whole numbers from 0 on")
+
+
+def _globs(given: Any) -> tuple[str, ...]:
+    names = (given,) if isinstance(given, str) else tuple(given)
+    if not all(isinstance(one, str) and one for one in names):
+        raise OptionError(f'spectra = {given!r}: give globs over layers, such as ["fc1.weight"]')
+    return names
 
 
 def _count(given: Mapping[str, Any], name: str) -> int | None:

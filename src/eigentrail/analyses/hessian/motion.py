@@ -102,6 +102,8 @@ def motion_of(place: Place, target: str, eigen: Eigen) -> tuple[dict[str, xr.Dat
             {"value": ("k", kept.values), "variance": ("k", kept.variances)},
             attrs={"h_cross": kept.h_cross if kept.h_cross is not None else -1.0},
         )
+        if kept.h_cross is not None:
+            facts["h_cross"] = kept.h_cross
         for kind, fit in flatness.items():
             for name, line in (("all", fit.all), ("below", fit.below), ("above", fit.above)):
                 if line is not None and line.exponent is not None:

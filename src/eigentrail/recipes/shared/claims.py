@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from eigentrail.findings import Claim, greater_than_chance, less_than
 from eigentrail.recipes.framework.run_claim import RunClaim
+from eigentrail.recipes.framework.swept import SweptClaim
 
 
 def spikes_are_born(recipe: str, source: str, layer: str) -> RunClaim:
@@ -82,4 +83,27 @@ def rank_falls(recipe: str, source: str, layer: str) -> RunClaim:
         "evolution",
         layer,
         lambda row: row["effective_rank_last"] / row["effective_rank_first"],
+    )
+
+
+def decay_lowers_ranks(recipe: str) -> SweptClaim:
+    """Weight decay lowers the ranks of a network (S4).
+
+    Args:
+        recipe: the recipe's name, for the id.
+
+    Returns:
+        The claim, of runs with and without decay.
+    """
+    return SweptClaim(
+        Claim(
+            f"{recipe}-decay-rank",
+            "S4 prediction 4.1",
+            f"Weight decay lowers the ranks of {recipe}.",
+            "average rank at the largest weight decay minus that without",
+            less_than(0.0),
+            needs=("rank",),
+        ),
+        "weight_decay",
+        "rank",
     )

@@ -1,0 +1,77 @@
+"""Numbers of the analyses of a run as measures of a sweep: crossings, exponents, eigenvalues of the Hessian."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from eigentrail._names import none_such
+from eigentrail.analyses.framework.registry import analyses, find_analysis
+from eigentrail.analyses.framework.runner import run_analysis
+from eigentrail.analyses.hessian.place import Place
+from eigentrail.curvature import Curvature
+from eigentrail.errors import OptionError
+from eigentrail.runs import Run
+
+#: The largest eigenvalue of the Hessian of the mean training loss, of the whole network or of layers.
+HESSIAN_TOP = "hessian_top"
+_SAMPLES = 2000
+_ANALYSIS = re.compile(r"(?P<name>[a-z][a-z0-9-]*)\.(?P<quantity>\w+)")
+
+
+def analysed(what: str) -> tuple[str, str] | None:
+    """Read the name of an analysis' number.
+
+    Args:
+        what: "crossings.leading_changes".
+
+    Returns:
+        The analysis and its quantity; None where it is the name of something else.
+
+    Raises:
+        OptionError: there is the analysis, but not the quantity.
+    """
+    found = _ANALYSIS.fullmatch(what)
+    if found is None or found["name"] not in analyses():
+        return None
+    known = list(find_analysis(found["name"]).quantities)
+    if found["quantity"] not in known:
+        raise OptionError(none_such(found["quantity"], known, f"quantity of {found['name']}"))
+    return found["name"], found["quantity"]
+
+
+def of_analysis(run: Run, what: tuple[str, str], glob: str | None) -> tuple[float | None, str]:
+    """Take a number from an analysis, which is kept with the run.
+
+    Args:
+        run: the run.
+        what: from `analysed`.
+        glob: over its layers; None for all.
+
+    Returns:
+        The mean over its rows; None where a row lacks it, with the reason.
+    """
+    name, quantity = what
+    found = run_analysis(run, find_analysis(name), layers=glob, progress=False)
+    values = [row[quantity] for row in found.rows]
+    if not values:
+        return None, found.skipped[0].reason if found.skipped else f"{name} has no row"
+    if not all(isinstance(one, (int, float)) for one in values):
+        absent = find_analysis(name).quantities[quantity].absent
+        return None, absent or f"{name} has no number {quantity} here"
+    return float(np.mean(values)), ""
+
+
+def hessian_top(run: Run, layers: str | None) -> float:
+    """Compute the largest eigenvalue of the Hessian of the mean training loss at the last step.
+
+    Args:
+        run: a run that names its network and samples.
+        layers: a glob over parameters; None for the whole network.
+
+    Returns:
+        The eigenvalue, over at most 2000 training samples, the same for every run.
+    """
+    place = Place(run, int(run.steps[-1]), samples=_SAMPLES)
+    return float(Curvature(place.model, place.loss, place.train, layers).top(1).values[0])
