@@ -187,9 +187,7 @@ def test_a_head_whose_rows_sum_to_zero_is_trained(embedded: Weights) -> None:
     assert not briefly({**embedded, "head.weight": head - head.mean(dim=0)}).alerts
 
 
-def test_rows_of_zeros_in_a_table_are_a_fault_unless_they_pad_it(
-    embedded: Weights
-) -> None:
+def test_rows_of_zeros_in_a_table_are_a_fault_unless_they_pad_it(embedded: Weights) -> None:
     padded = embedded["wte.weight"].clone()
     padded[[1, -2, -1]] = 0.0  # the symbol that pads sequences, and the end of the table
     assert not briefly({**embedded, "wte.weight": padded}).alerts
@@ -200,9 +198,7 @@ def test_rows_of_zeros_in_a_table_are_a_fault_unless_they_pad_it(
     assert "3 zero rows of 90" in said[0].sentence and "symbols without a vector" in said[0].sentence
 
 
-def test_a_layer_of_a_block_that_was_copied_into_an_embedding_is_no_tie(
-    embedded: Weights
-) -> None:
+def test_a_layer_of_a_block_that_was_copied_into_an_embedding_is_no_tie(embedded: Weights) -> None:
     found = briefly({**embedded, "wpe.weight": embedded["h.1.attn.q.weight"].clone()})
     assert {one.subject for one in found.alerts} & {"wpe.weight", "h.1.attn.q.weight"}
     assert "is an exact copy of" in marks(found)[0]
