@@ -71,3 +71,27 @@ def test_threads_are_given_back_after_errors_too(fails):
         except ValueError:
             pass
         assert [one.num_threads for one in threads._libraries()] == before
+
+
+def test_what_a_user_calls_decomposes_small_matrices_with_one_thread():
+    code = f"""
+import numpy as np, scipy.linalg
+import eigentrail as et
+threadpool_limits(4)
+w, seen = np.random.default_rng(0).standard_normal((300, 200)), []
+def watch(module, name):
+    inner = getattr(module, name)
+    def watched(*args, **settings):
+        seen.append({_COUNT})
+        return inner(*args, **settings)
+    setattr(module, name, watched)
+watch(scipy.linalg, "eigh")
+watch(scipy.linalg, "svd")
+et.spectra.Spectrum.from_matrix(w, null=True)
+et.bases.singular(w, 5)
+et.bases.singular(w)
+et.curvature.eigenbasis(w[:200] + w[:200].T)
+print(len(seen), *set(seen), {_COUNT})
+"""
+    count, *threads_seen = run(code, OPENBLAS_NUM_THREADS="4")
+    assert int(count) >= 4 and threads_seen == ["1", "4"]

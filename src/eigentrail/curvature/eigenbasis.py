@@ -10,6 +10,7 @@ import scipy.linalg
 from eigentrail._arrays import to_float64
 from eigentrail.bases import Basis
 from eigentrail.errors import CurvatureError
+from eigentrail.linalg.threads import threads_for
 
 _SYMMETRIC = 1e-5
 _BLOCK = 2**22
@@ -45,5 +46,6 @@ def eigenbasis(matrix: Any) -> Basis:
             f"the matrix differs by {gap:.2g} from its transpose and has no orthogonal eigenvectors: give H itself."
         )
     # The lower triangle is what is read.
-    values, vectors = scipy.linalg.eigh(h, driver="evd", check_finite=False)
+    with threads_for(len(h)):
+        values, vectors = scipy.linalg.eigh(h, driver="evd", check_finite=False)
     return Basis(np.ascontiguousarray(vectors.T[::-1]), values[::-1].copy(), kind=matrix)

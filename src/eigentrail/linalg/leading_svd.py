@@ -6,6 +6,8 @@ import numpy as np
 import scipy.linalg
 from jaxtyping import Float64
 
+from eigentrail.linalg.threads import threads_for
+
 # The Gram matrix loses the vectors of singular values below this share of the largest one.
 _GRAM_LIMIT = 1e-5
 
@@ -25,6 +27,13 @@ def leading_svd(
     Returns:
         Left vectors [k, rows], singular values [k], largest first, right vectors [k, cols].
     """
+    with threads_for(min(w.shape)):
+        return _decomposed(w, k)
+
+
+def _decomposed(
+    w: Float64[np.ndarray, "rows cols"], k: int
+) -> tuple[Float64[np.ndarray, "k rows"], Float64[np.ndarray, " k"], Float64[np.ndarray, "k cols"]]:
     rows, cols = w.shape
     m = min(rows, cols)
     if 8 * k <= m:

@@ -20,6 +20,7 @@ from eigentrail.errors import LayerError, NotFiniteError
 from eigentrail.linalg.gram import power_of_two_scale
 from eigentrail.linalg.singular_values import GRAM_LIMIT, squared_of_pool, squared_singular_values
 from eigentrail.linalg.symmetric import SMALL
+from eigentrail.linalg.threads import threads_for
 
 # Rows converted to float64 at a time, so that a float32 matrix is never held twice.
 _CHUNK = 512
@@ -141,6 +142,13 @@ def decompose_checked(
     Returns:
         See `decompose`.
     """
+    with threads_for(a.shape[2]):
+        return _decomposed(a, leading, release)
+
+
+def _decomposed(
+    a: Shaped[np.ndarray, "k rows cols"], leading: int, release: Callable[[], None] | None
+) -> Decomposition:
     count, n, m = a.shape
     scale = power_of_two_scale(a)
     k = min(leading, m)

@@ -18,6 +18,7 @@ from eigentrail.errors import SpectrumError
 from eigentrail.linalg.gram import power_of_two_scale
 from eigentrail.linalg.gram_quadrature import gram_quadrature
 from eigentrail.linalg.symmetric import SMALL
+from eigentrail.linalg.threads import threads_for
 from eigentrail.spectra import tracy_widom
 from eigentrail.spectra.marchenko_pastur import MarchenkoPastur, cdf, fit_marchenko_pastur, quantile
 
@@ -167,12 +168,13 @@ def shuffled_null(
     """
     mixed, scale = shuffled(a, seed), power_of_two_scale(a)
     mixed = _scaled(mixed, scale)
-    if a.shape[2] >= LARGE and not complete:
-        end = _upper_end(mixed, scale, seed)
-        # More than a few: entries with heavy tails, whose upper end is most of their spectrum.
-        if end.spikes() <= _COUNTED:
-            return end
-    return _all(mixed, scale, seed)
+    with threads_for(a.shape[2]):
+        if a.shape[2] >= LARGE and not complete:
+            end = _upper_end(mixed, scale, seed)
+            # More than a few: entries with heavy tails, whose upper end is most of their spectrum.
+            if end.spikes() <= _COUNTED:
+                return end
+        return _all(mixed, scale, seed)
 
 
 def signed_null(a: Shaped[np.ndarray, "k rows cols"], seed: int = 0, *, complete: bool = True) -> ShuffleNull:
@@ -190,9 +192,10 @@ def signed_null(a: Shaped[np.ndarray, "k rows cols"], seed: int = 0, *, complete
     """
     scale = power_of_two_scale(a)
     mixed = _scaled(signed(a, seed), scale)
-    if a.shape[2] >= LARGE and not complete:
-        return _upper_end(mixed, scale, seed)
-    return _all(mixed, scale, seed)
+    with threads_for(a.shape[2]):
+        if a.shape[2] >= LARGE and not complete:
+            return _upper_end(mixed, scale, seed)
+        return _all(mixed, scale, seed)
 
 
 def _scaled(mixed: Shaped[np.ndarray, "k rows cols"], scale: float) -> Float32[np.ndarray, "k rows cols"]:
