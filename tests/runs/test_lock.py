@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -26,41 +30,58 @@ def test_one_at_a_time(tmp_path: Path) -> None:
     WriterLock(tmp_path).release()
 
 
+_HOLDER = """
+import os, signal, sys
+from pathlib import Path
+from eigentrail.runs.lock import WriterLock
+held = WriterLock(Path(sys.argv[1]))
+child = os.fork()
+if child == 0:
+    signal.pause()
+print(child, flush=True)
+signal.pause()
+"""
+
+
 def test_a_forked_worker_does_not_keep_it(tmp_path: Path) -> None:
-    held = WriterLock(tmp_path)
-    from_child, to_parent = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.write(to_parent, b"x")
-        signal.pause()
-        os._exit(0)
+    holder = subprocess.Popen(
+        [sys.executable, "-c", _HOLDER, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
+    child = None
     try:
-        # What a fork does in the child is done when the child can speak.
-        assert os.read(from_child, 1) == b"x"
-        with pytest.raises(RunError):
+        assert holder.stdout is not None
+        child = int(holder.stdout.readline())
+        with pytest.raises(RunError, match=f"process {holder.pid} "):
             WriterLock(tmp_path)
-        # As when the holder is killed: its file is closed, nothing else is done.
-        lock._HELD.remove(held._descriptor)
-        os.close(held._descriptor)
+        holder.kill()
+        holder.wait()
+        os.kill(child, 0)
         WriterLock(tmp_path).release()
     finally:
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-        os.close(from_child)
-        os.close(to_parent)
+        holder.kill()
+        if child is not None:
+            # It holds the pipe open.
+            os.kill(child, signal.SIGKILL)
+        holder.communicate()
 
 
-def test_where_the_file_system_has_no_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.EOPNOTSUPP])
+def test_where_the_file_system_has_no_locks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
     def refuse(descriptor: int, how: int) -> None:
-        raise OSError("no locks here")
+        raise OSError(code, "no locks here")
 
-    monkeypatch.setattr(lock.fcntl, "flock", refuse)
+    monkeypatch.setattr(fcntl, "flock", refuse)
     parent = lock.identity(os.getppid())
     (tmp_path / lock.FILE).write_text(json.dumps(parent))
     with pytest.raises(RunError, match=f"process {os.getppid()} "):
         WriterLock(tmp_path)
     (tmp_path / lock.FILE).write_text(json.dumps(parent | {"start": 1}))
-    WriterLock(tmp_path).release()
+    held = WriterLock(tmp_path)
+    assert is_being_written(tmp_path)
+    held.release()
+    assert not is_being_written(tmp_path)
 
 
 def test_who_is_alive() -> None:

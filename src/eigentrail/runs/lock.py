@@ -2,34 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import platform
 from pathlib import Path
 from typing import Any
 
+import filelock
+
 from eigentrail.errors import DiskError, RunError
 
-try:
-    import fcntl
-except ImportError:  # no POSIX locks: the process id in the file has to do
-    fcntl = None  # type: ignore[assignment]
-
 FILE = ".writer"
-
-# The lock belongs to the open file, which a forked process (a worker that loads data) shares: there it would
-# outlive us.
-_HELD: set[int] = set()
-
-
-def _let_go_in_child() -> None:
-    # Closing the child's copy leaves the lock with the parent.
-    while _HELD:
-        os.close(_HELD.pop())
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_let_go_in_child)
+#: What is locked: a file of its own, since a locked file cannot be read on every system.
+LOCK = ".writer.lock"
+_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL}
 
 
 class WriterLock:
@@ -46,53 +33,42 @@ class WriterLock:
     """
 
     def __init__(self, folder: Path):
-        self._path = folder / FILE
-        try:
-            self._descriptor = os.open(
-                self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666
-            )
-        except OSError as error:
-            raise DiskError(folder, error) from error
-        try:
-            self._lock(folder)
-            os.ftruncate(self._descriptor, 0)
-            os.pwrite(self._descriptor, json.dumps(identity(os.getpid())).encode(), 0)
-        except RunError:
-            os.close(self._descriptor)
-            raise
-        except OSError as error:
-            os.close(self._descriptor)
-            raise DiskError(folder, error) from error
-        _HELD.add(self._descriptor)
-
-    def _lock(self, folder: Path) -> None:
+        self._path, self._held = folder / FILE, True
+        # Whichever thread closes the recorder may give it back.
+        self._lock = filelock.FileLock(folder / LOCK, timeout=0, thread_local=False)
         holder = _holder(self._path)
-        busy = holder is not None and is_alive(holder) and holder["pid"] != os.getpid()
-        if fcntl is not None:
-            try:
-                fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                busy = False
-            except BlockingIOError:
-                busy = True
-            except OSError:
-                pass  # a file system without locks: the process id decides
-        if busy:
-            if holder is not None and holder == identity(os.getpid()):
-                raise RunError(
-                    f"{folder} is being recorded by this process ({os.getpid()}), in a recorder that was not closed: "
-                    "close it, or pass takeover=True to end it and begin here"
-                )
-            who = f"process {holder['pid']} on {holder['host']}" if holder else "another process"
-            raise RunError(
-                f"{folder} is being recorded by {who}: end it first, or record into another folder"
-            )
+        try:
+            self._lock.acquire()
+        except filelock.Timeout as error:
+            raise RunError(_refusal(folder, holder)) from error
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise DiskError(folder, error) from error
+            # A file system without locks: the process id decides.
+            if holder is not None and is_alive(holder):
+                raise RunError(_refusal(folder, holder)) from error
+        try:
+            self._path.write_text(json.dumps(identity(os.getpid())), encoding="utf-8")
+        except OSError as error:
+            self._lock.release()
+            raise DiskError(folder, error) from error
 
     def release(self) -> None:
         """Let others write."""
-        if self._descriptor in _HELD:
-            _HELD.remove(self._descriptor)
-            os.ftruncate(self._descriptor, 0)
-            os.close(self._descriptor)
+        if self._held:
+            self._held = False
+            os.truncate(self._path, 0)
+            self._lock.release()
+
+
+def _refusal(folder: Path, holder: dict[str, Any] | None) -> str:
+    if holder is not None and holder == identity(os.getpid()):
+        return (
+            f"{folder} is being recorded by this process ({os.getpid()}), in a recorder that was not closed: "
+            "close it, or pass takeover=True to end it and begin here"
+        )
+    who = f"process {holder['pid']} on {holder['host']}" if holder else "another process"
+    return f"{folder} is being recorded by {who}: end it first, or record into another folder"
 
 
 def is_being_written(folder: Path) -> bool:

@@ -41,7 +41,9 @@ def find_existing(path: Path, resume: bool | int, overwrite: bool) -> tuple[Mani
     for folder in (path, path / trajectory.FOLDER, path / checkpoints.FOLDER):
         remove_drafts(folder)
     if not (path / manifest.FILE).exists():
-        others = sorted(entry.name for entry in path.iterdir() if entry.name not in (lock.FILE, reserve.FILE))
+        others = sorted(
+            entry.name for entry in path.iterdir() if entry.name not in (lock.FILE, lock.LOCK, reserve.FILE)
+        )
         if others:
             raise RunError(f"{path} holds other files ({others[0]}, ...) and no run: choose a new folder")
         _refuse_step(path, resume)
