@@ -108,3 +108,12 @@ def test_a_layer_that_was_zero_moved_most_and_nan_stands_first() -> None:
     assert [one.subject for one in found.alerts] == ["h.0.mlp.up.weight"]
     assert "NaN" in found.alerts[0].sentence
     assert found.report  # the page is made elsewhere
+
+
+def test_a_layer_that_was_replaced_among_moved_ones_is_named() -> None:
+    before = network(0)
+    after = moved(before, {"": 0.1}, rank=2)
+    after["h.1.attn.k.weight"] = network(7)["h.1.attn.k.weight"]
+    found = et.compare(before, after, progress=False)
+    assert [one.subject for one in found.alerts] == ["h.1.attn.k.weight"]
+    assert found.findings[0].sentence.startswith("h.1.attn.k.weight was replaced")

@@ -77,7 +77,7 @@ def test_list_says_source_what_time_and_disk(monkeypatch, capsys) -> None:
     told = (
         "mlp50",
         "mlp256-decay",
-        "S1 5.2",
+        "Haink 2023, 5.2",
         "cifar10",
         "time on 2 cores",
         "disk",

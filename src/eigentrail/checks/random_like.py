@@ -64,7 +64,8 @@ def random_like(checkpoint: Checkpoint) -> Iterator[Finding]:
             chance=Chance("independent entries of the same kurtosis", 1.0),
             asked=len(dense),
             needs_look=True,
-            detail=f"{len(trained)} of {beside} ({len(siblings)}) carry structure beyond noise; "
+            detail=f"{len(trained)} of {plural(len(siblings), beside.split(' ', 1)[1].rstrip('s'))} carry structure "
+            "beyond noise; "
             f"in this layer there is no more than chance shows (p = {p[layer.name]:.2g}, corrected for "
             f"{plural(len(dense), 'layer')}). Causes: it was re-initialised or replaced, it was frozen, or no gradient "
             "reaches it.",

@@ -32,7 +32,7 @@ def unequal_variances(checkpoint: Checkpoint) -> Iterator[Finding]:
     yield Finding(
         subject="network",
         question=_QUESTION,
-        verdict=Verdict.YES,
+        verdict=Verdict.YES if 2 * len(explained) > len(asked) else Verdict.NO,
         sentence=f"Unequal variances alone explain the spikes of {len(explained)} of {len(asked)} layers: random "
         "signs of the entries keep as many.",
         effect=Effect("layers whose spikes random signs keep", float(len(explained))),

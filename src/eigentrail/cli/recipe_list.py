@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from rich.text import Text
+
+from eigentrail._citations import citations, cited
 from eigentrail.cli.fitting import SENTENCE, TableColumn, print_fitting
 from eigentrail.cli.tables import console
 from eigentrail.recipes.framework.registry import recipes
@@ -20,7 +23,11 @@ _COLUMNS = (
 def print_recipes() -> None:
     """Describe the recipes: source, network, data, what each shows, its time and its disk."""
     rows = [
-        (one.name, one.source, one.network or "-", one.data, one.shows, one.minutes, one.disk)
+        (one.name, cited(one.source), one.network or "-", one.data, one.shows, one.minutes, one.disk)
         for one in recipes().values()
     ]
-    print_fitting(console(), _COLUMNS, rows, elsewhere="a pipe")
+    out = console()
+    print_fitting(out, _COLUMNS, rows, elsewhere="a pipe")
+    out.print()
+    for one in citations(" ".join(cited(row.source) for row in recipes().values())):
+        out.print(Text(one))

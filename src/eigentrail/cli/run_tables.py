@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 from rich.text import Text
 
+from eigentrail._citations import cited
 from eigentrail._text import counted
 from eigentrail.analyses.framework.registry import analyses
 from eigentrail.api.analysis import RunAnalysis
@@ -136,7 +137,7 @@ def print_claim_results(
     order = list(TOLD)
     first, rows = counted_verdicts(claims), []
     for one in sorted(claims, key=lambda one: order.index(one.verdict)):
-        where = f"{one.claim.source}: " if verbose else ""
+        where = f"{cited(one.claim.source)}: " if verbose else ""
         rows.append((TOLD[one.verdict], f"{where}{one.claim.statement.rstrip('.')} ({one.measured})"))
     out.print(Text(first, style="bold"))
     room = MOST_LINES - 2 - height(first, out.width) - sum(height(note, out.width) for note in notes)

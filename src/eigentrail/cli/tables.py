@@ -203,7 +203,7 @@ def _print_findings(out: Console, found: Inspection) -> None:
     for one in others[:_MOST_OTHERS]:
         out.print(Text(f"  {one.sentence}"))
     if len(others) > _MOST_OTHERS:
-        out.print(Text(f"  and {len(others) - _MOST_OTHERS} more findings; --format json has all"))
+        out.print(Text(f"  and {counted(len(others) - _MOST_OTHERS, 'more finding')}; --format json has all"))
 
 
 def _inspection_cells(row: dict[str, Any], alerts: set[str]) -> tuple[str, ...]:

@@ -64,7 +64,7 @@ def block_map(table: pd.DataFrame, column: str, title: str, label: str, *, scale
         "colorbar": {
             "title": {"text": label, "side": "right"},
             "tickvals": ticks,
-            "ticktext": [f"{10**tick:.2g}" for tick in ticks],
+            "ticktext": [f"{float(f'{10**tick:.2g}'):.12g}" for tick in ticks],
             "thickness": 12,
             "outlinewidth": 0,
         },

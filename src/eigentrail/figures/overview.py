@@ -156,10 +156,7 @@ def alpha_by_depth(table: pd.DataFrame) -> go.Figure:
         "Tail exponent α",
         style.axis("α (density of eigenvalues)", range=[0.8, top]),
         shapes=[{**band, "fillcolor": style.OTHER, "opacity": 0.1}],
-        annotations=[
-            style.note("2 to 6: the usual range (a convention)", y=6, yref="y", x=0.995, yanchor="top"),
-            *([style.note(f"{above} above the axis", yanchor="top")] if above else []),
-        ],
+        annotations=[style.note(f"{above} above the axis", yanchor="top")] if above else [],
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import xarray as xr
 
 from eigentrail._cells import cell
-from eigentrail.chance import LEVEL
+from eigentrail.chance import LEVEL, p_text
 from eigentrail.findings import Finding, Verdict, strongest_first
 from eigentrail.report.run_story import RunStory
 from eigentrail.report.sections import Card, Cards, Grid, Item, Prose, Section
@@ -65,12 +65,15 @@ def beside_chance(findings: Sequence[Finding]) -> str:
 def finding_cards(
     findings: Sequence[Finding],
     named: Callable[[Finding], str] = lambda one: "" if one.subject in one.sentence else one.subject,
+    *,
+    found_only: bool = False,
 ) -> list[Card]:
     """Make a card of each question's strongest finding.
 
     Args:
         findings: of any questions.
         named: says what a finding is about; empty where its sentence says it.
+        found_only: whether layers of which nothing was found have no finding, as the checks of a checkpoint do.
 
     Returns:
         At most four cards, what needs a look first.
@@ -79,17 +82,28 @@ def finding_cards(
     for question, asked in _by_question(findings).items():
         first = asked[0]
         same = sum(one.verdict is first.verdict for one in asked)
-        verdict = f"{first.verdict} in {same} of {len(asked)}" if len(asked) > 1 else str(first.verdict)
-        chance = ""
-        if first.chance is not None and first.chance.median is not None:
-            chance = f"beside {cell(first.chance.median)} of {first.chance.null}"
-        if first.p_adjusted is not None:
-            chance += f"{'; ' if chance else ''}p = {first.p_adjusted:.2g} for {first.asked} asked"
+        many = first.asked if found_only and first.subject != "network" else len(asked)
+        verdict = f"{first.verdict} in {same} of {many}" if many > 1 else str(first.verdict)
         subject = named(first) if first.subject != "network" else ""
         text = f"{subject}: {first.sentence}" if subject else first.sentence
         tone = "look" if first.needs_look else str(first.verdict)
-        cards.append(Card(question, verdict[:1].upper() + verdict[1:], text, chance, tone))
+        cards.append(Card(question, verdict[:1].upper() + verdict[1:], text, _chance(first), tone))
     return cards
+
+
+def _chance(finding: Finding) -> str:
+    """Put the effect beside what chance gives, and the p-value behind."""
+    words = []
+    if finding.chance is not None and finding.chance.median is not None:
+        effect = finding.effect
+        if effect is not None and effect.value is not None:
+            words.append(f"{effect.name}: {cell(effect.value)}")
+        words.append(f"{finding.chance.null}: {cell(finding.chance.median)}")
+    if finding.p_adjusted is not None:
+        family = f" for {finding.asked} asked" if finding.asked > 1 else ""
+        p = p_text(finding.p_adjusted)
+        words.append(f"p {'' if p[0] == '<' else '= '}{p}{family}")
+    return "; ".join(words)
 
 
 def on_cards(findings: Sequence[Finding]) -> list[Finding]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from eigentrail._cells import cell
+from eigentrail._citations import cited
 from eigentrail.figures.of_table import TableFigure, draw
 from eigentrail.findings import TOLD, ClaimResult
 from eigentrail.report.claims import claims_section
@@ -42,7 +43,7 @@ def claim_page(
             one.claim.statement,
             TOLD[one.verdict].capitalize(),
             f"{one.measured[0].upper()}{one.measured[1:]}.",
-            one.claim.source,
+            cited(one.claim.source),
             str(one.verdict),
         )
         for one in sorted(claims, key=lambda one: list(TOLD).index(one.verdict))[:4]

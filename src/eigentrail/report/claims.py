@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from eigentrail._citations import cited
 from eigentrail._text import counted
 from eigentrail.chance import LEVEL
 from eigentrail.figures.verdicts import verdict_bars
@@ -92,4 +93,4 @@ def claims_section(claims: Sequence[ClaimResult]) -> Section:
 def _text(one: ClaimResult) -> str:
     found = f" {one.detail[0].upper()}{one.detail[1:].rstrip('.')}." if one.detail else ""
     statement = f"{one.claim.statement[0].upper()}{one.claim.statement[1:].rstrip('.')}."
-    return f"{one.claim.source}: {statement} {one.measured[0].upper()}{one.measured[1:]}.{found}"
+    return f"{cited(one.claim.source)}: {statement} {one.measured[0].upper()}{one.measured[1:]}.{found}"

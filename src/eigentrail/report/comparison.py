@@ -121,6 +121,9 @@ def comparison_page(
 def _title(findings: Sequence[Finding], source_b: str) -> str:
     moved = next((one for one in findings if not one.needs_look or one.subject == "network"), None)
     name = source_b.rstrip("/").rpartition("/")[2]
+    look = len({one.subject for one in findings if one.needs_look and one.subject != "network"})
+    if look:
+        return f"{name}: {counted(look, 'layer needs', 'layers need')} a look"
     return "Comparison of two checkpoints" if moved is None else f"{name}: {moved.sentence.rstrip('.')}"
 
 
@@ -141,7 +144,7 @@ def answers(findings: Sequence[Finding]) -> tuple[Item, ...]:
     if not findings:
         return ()
     look = [f"{one.sentence} {one.detail} {one.advice}" for one in findings if one.needs_look]
-    cards = finding_cards(findings, lambda one: "")
+    cards = finding_cards(findings, lambda one: "", found_only=True)
     return (Cards(tuple(cards)), *([Prose(tuple(look[:8]))] if look else []))
 
 

@@ -259,7 +259,7 @@ def answers_section(table: pd.DataFrame, rows: list[dict[str, Any]], findings: S
         The section.
     """
     listed = findings_section(rows, findings, on_cards(findings))
-    cards = (Cards(tuple(finding_cards(findings))),) if findings else ()
+    cards = (Cards(tuple(finding_cards(findings, found_only=True))),) if findings else ()
     if block_map.has_blocks(table) and "spread_ratio" in table:
         key = Plot(
             block_map.block_map(table, "spread_ratio", "Structure by block and role", "spread over noise's"),
@@ -294,7 +294,7 @@ def question_sections(table: pd.DataFrame) -> Iterator[Section]:
         Plot(
             overview.alpha_by_depth(table),
             by_depth(table, "alpha", "alpha_error"),
-            "Bars are standard errors. A click on a point opens its matrix. Small matrices give uncertain exponents.",
+            "Bars: standard errors. Shaded: the usual range of 2 to 6, a convention. A click on a point opens its matrix.",
             "alpha-by-depth",
         ),
         Plot(

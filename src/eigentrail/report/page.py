@@ -13,6 +13,7 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from eigentrail._cells import ABSENT, cell
+from eigentrail._citations import citations, cited
 from eigentrail._files import write_bytes
 from eigentrail._untrusted import csv_text, json_for_script
 from eigentrail.errors import OptionError
@@ -44,12 +45,13 @@ def render(page: Page) -> str:
         for number in range(len(deck.names)):
             _entry(deck, number, packer)
     packer.close()
+    explained = {term: _explain(term) for term in page.terms}
     script, plotly = text("page.js"), get_plotlyjs()
     facts = {
         "where": packer.where,
         "entries": sum(len(d.names) for d in decks),
         "templates": {"light": _template(dark=False), "dark": _template(dark=True)},
-        "glossary": {term: _explain(term) for term in page.terms},
+        "glossary": explained,
     }
     return (
         environment()
@@ -58,7 +60,8 @@ def render(page: Page) -> str:
             page=page,
             sections=sections,
             groups=GROUPS,
-            glossary=[(term, lookup(term)) for term in page.terms if lookup(term).definition],
+            glossary=[(term, explained[term]) for term in page.terms if lookup(term).definition],
+            citations=citations(f"{sections} {explained}"),
             names=decks[0].names if decks else (),
             policy=_policy(script, plotly),
             css=Markup(text("page.css")),
@@ -112,7 +115,7 @@ def _explain(term: str) -> dict[str, str]:
         "label": entry.label,
         "definition": entry.definition,
         "units": entry.units,
-        "source": entry.source,
+        "source": cited(entry.source),
         "chance": entry.chance,
         "absent": entry.absent,
     }

@@ -11,6 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from eigentrail._cells import cell
+from eigentrail._citations import cited
 from eigentrail._text import counted
 from eigentrail.analyses import AnalysisResult
 from eigentrail.findings import Skipped
@@ -211,7 +212,10 @@ def training_facts(run: Run) -> list[Fact]:
         }
         facts += [(label, settings[key]) for key, label in names.items() if key in settings]
         facts += unusual_settings(settings)
-        facts += [("Seed", manifest.seed), ("Source", notes.get("source"))]
+        facts += [
+            ("Seed", manifest.seed),
+            ("Source", cited(str(notes["source"])) if notes.get("source") else None),
+        ]
         cost = manifest.overhead
         facts.append(("Recording's share of a step", None if cost is None else _percent(cost.fraction)))
     for name in ("train_loss", "train_accuracy", "test_loss", "test_accuracy", "loss"):

@@ -58,8 +58,8 @@ def beyond_noise(layers: Sequence[Layer]) -> dict[str, bool]:
 def like_noise(layer: Layer, among: int) -> bool:
     """Tell whether nothing in a layer's eigenvalues is beyond what noise shows now and then among so many layers.
 
-    Asked are the spread, the largest eigenvalues and the smallest, each at a thousandth over the number of layers: where
-    siblings carry far more, chance in the noise must not save a layer that was drawn anew.
+    Asked are the spread, the largest eigenvalues and the smallest, each at a thousandth over the number of layers:
+    where siblings carry far more, chance in the noise must not save a layer that was drawn anew.
 
     Args:
         layer: one with a spread.
