@@ -165,6 +165,7 @@ def test_s0_s_null_is_of_independent_vectors() -> None:
     found = geodesic(x, null_model="independent", null=100, null_shape=(3, 4096))
     assert found.null_model == "independent" and len(found.null_scores) == 100
     assert np.median(found.null_scores) == pytest.approx(0.54, abs=0.01) and 1 < found.percentile < 99
+    assert np.median(found.null_rss) == pytest.approx(199.0, abs=1.0) and not found.rss_compared.beyond
     with pytest.raises(OptionError, match="null_model is one of"):
         geodesic(x, null_model="shuffle")
 
@@ -370,8 +371,10 @@ def test_scores_of_many_paths_are_those_of_their_circles() -> None:
     few = score_paths(paths[:, :7], (0,), (1, 2), tolerance=1e-12)  # fewer vectors than entries
     for dims in (1, 2):
         for place, first in enumerate((0, 8)):
-            true = fit_great_circles(paths[:, first:], dims).score
-            np.testing.assert_allclose(scores[dims - 1, place], true, atol=1e-9)
-        np.testing.assert_allclose(few[dims - 1, 0], fit_great_circles(paths[:, :7], dims).score, atol=1e-9)
+            true = fit_great_circles(paths[:, first:], dims)
+            np.testing.assert_allclose(scores.score[dims - 1, place], true.score, atol=1e-9)
+            np.testing.assert_allclose(scores.rss[dims - 1, place], true.rss, atol=1e-9)
+        few_true = fit_great_circles(paths[:, :7], dims).score
+        np.testing.assert_allclose(few.score[dims - 1, 0], few_true, atol=1e-9)
     still = np.repeat(paths[:, :1], 30, axis=1)
-    assert np.isnan(score_paths(still, (0,), (1, 2))).all()
+    assert np.isnan(score_paths(still, (0,), (1, 2)).score).all()

@@ -7,7 +7,7 @@ import pytest
 from planting_paths import frame, on_circle
 
 from eigentrail.errors import OptionError, TrajectoryError
-from eigentrail.trajectories import jumps
+from eigentrail.trajectories import crossings, jumps
 
 
 def crossing_path(crossings: int, count: int = 60, turning: float = 0.5, noise: float = 1e-4) -> np.ndarray:
@@ -29,6 +29,26 @@ def test_every_jump_of_crossing_values_is_a_crossing() -> None:
     # C(59, 4) ways to place four jumps, one of them onto the four crossings.
     assert found.p_value == pytest.approx(1.0 / 455126, rel=1e-6) and found.often_enough
     assert jumps(crossing_path(4), side="left").counts.tolist() == [[4, 0], [0, 55]]
+
+
+@pytest.mark.parametrize("follow", ["overlap", "rank"])
+def test_both_ways_of_following_find_clean_crossings(follow: str) -> None:
+    found = crossings(crossing_path(4), 2, null=0, follow=follow)
+    assert found.leading_changes.tolist() == jumps(crossing_path(4)).table.query("crossing")["step"].tolist()
+    assert found.chance.leading_changes == 4 and found.chance.exchanges == 4
+
+
+def test_vectors_that_exchange_little_by_little_cross_without_a_jump_of_the_rank() -> None:
+    # Two of nearly equal strength turn into each other by 30 degrees a step: each step alone looks like a small turn.
+    w = crossing_path(0, turning=0.0)
+    u, s, vt = np.linalg.svd(w[29])
+    for place in range(30, 60):
+        angle = np.radians(30.0 * min(3, place - 29))
+        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        w[place] = (u[:, :2] @ turn * s[:2]) @ (turn.T @ vt[:2])
+    by_rank, by_overlap = (crossings(w, 2, null=0, follow=follow).chance for follow in ("rank", "overlap"))
+    assert (by_rank.leading_changes, by_overlap.leading_changes) == (0, 1)
+    assert (by_rank.exchanges, by_overlap.exchanges) == (0, 1)
 
 
 def test_a_slow_turn_has_no_jumps() -> None:

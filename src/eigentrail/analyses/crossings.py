@@ -10,15 +10,19 @@ import xarray as xr
 
 from eigentrail.analyses import Context, Figure, Needs, Quantity, Row, Size, Trajectory, analysis
 from eigentrail.analyses.framework.wording import finding
+from eigentrail.chance import LEVEL
 from eigentrail.figures.crossings import crossing_data, crossing_timeline
-from eigentrail.findings import Finding
+from eigentrail.findings import Chance, Effect, Finding, Verdict
 from eigentrail.spectra import Spectrum
 from eigentrail.trajectories.crossing_null import crossing_seconds
 from eigentrail.trajectories.crossings import crossings as crossings_of
 from eigentrail.trajectories.geodesic import MOST_STEPS, thinned
+from eigentrail.trajectories.jumps import jumps as jumps_of
 
 _LEADING = 4
 _STEPS = 200
+# The first steps, all of them, at which turns of the leading rank's vector are looked at.
+_TURNS = 1000
 _KEPT = 24
 _LISTED = 8
 _DRAWS = 100
@@ -27,7 +31,7 @@ _WALKS = "walks of the same updates with random signs"
 
 def _seconds(size: Size) -> float:
     n, m = size.rows, size.cols
-    own = min(size.steps, _STEPS) * (1e-3 + 1e-10 * n * m * m + 5e-10 * m**3)
+    own = (min(size.steps, _STEPS) + min(size.steps, _TURNS)) * (1e-3 + 1e-10 * n * m * m + 5e-10 * m**3)
     return own + crossing_seconds((n, m), min(size.steps, MOST_STEPS), _DRAWS)
 
 
@@ -45,6 +49,21 @@ def _findings(row: Row) -> Iterable[Finding]:
         yes=f"The leading direction changes {times}; walks of the same updates {beside.median:g} times.",
         no=f"The leading direction {changed}; walks of the same updates change as often ({beside.median:g} times).",
         detail=row["events_told"] or "",
+    )
+    jumps, p = row["jumps"], row["jumps_p"]
+    if not jumps:
+        return
+    both, crossed = row["jumps_at_crossings"], row["crossed_steps"]
+    yield Finding(
+        subject=row.subject,
+        question="Does the leading vector jump where singular values cross?",
+        verdict=Verdict.UNDECIDED if p is None else Verdict.YES if p <= LEVEL else Verdict.NO,
+        sentence=f"{both:.0f} of {jumps:.0f} jumps of the leading rank's vector come where another direction takes the "
+        f"lead, as it does at {crossed:.0f} of {row['turns']:.0f} steps.",
+        effect=Effect("jumps at crossings", both, "count"),
+        chance=Chance("jumps at any steps alike", jumps * crossed / row["turns"]),
+        p=p,
+        detail=row["jumps_told"],
     )
 
 
@@ -107,6 +126,32 @@ def _findings(row: Row) -> Iterable[Finding]:
             side="greater",
             shown=True,
         ),
+        "turns": Quantity(
+            "Steps for jumps",
+            "Steps at which the leading rank's vector and the one before are compared.",
+            "count",
+        ),
+        "jumps": Quantity(
+            "Jumps",
+            "Turns of the leading rank's vector of more than 30 degrees from one step to the next.",
+            "count",
+            source="S0 slide 31",
+            absent="recorded too seldom to find directions again",
+        ),
+        "jumps_at_crossings": Quantity(
+            "Jumps at crossings", "Those where another direction takes the lead.", "count"
+        ),
+        "crossed_steps": Quantity(
+            "Steps with a crossing", "All steps at which another direction takes the lead.", "count"
+        ),
+        "jumps_p": Quantity(
+            "p, jumps at crossings",
+            "Fisher's exact test: probability of so many jumps at crossings were both independent.",
+            "0 to 1",
+            shown=True,
+            absent="there is no jump, no crossing, or too few recorded steps",
+        ),
+        "jumps_told": Quantity("Jumps told", "The same in words."),
         "events_told": Quantity("Events", "Which directions above the noise change places, and when."),
     },
     figures=(
@@ -135,7 +180,8 @@ def crossings(matrix: Trajectory, context: Context) -> xr.DataTree:
         `tracks` [step, direction]: `value` and `rank` of the directions that are ever among the first (NaN and -1 where
         they are not among those looked at), `leading` [step]; and `events` [event]: `step`, `up` and `down`, the
         directions, `rank`, the better of the places, and `above_noise`, 1 where both values lie above the threshold of
-        Marchenko-Pastur spikes at that step. The node itself has the table's numbers and those of random walks [draw].
+        Marchenko-Pastur spikes at that step. The node itself has the table's numbers and those of random walks [draw];
+        turns of the leading rank's vector are those of the first 1000 recorded steps.
     """
     x, memory = matrix.weights, matrix.memory
     if x.sizes["step"] > _STEPS:
@@ -201,8 +247,19 @@ def crossings(matrix: Trajectory, context: Context) -> xr.DataTree:
         "exchanges": chance.exchanges,
         "leading_count": chance.leading_changes,
         "events_told": _told(events),
+        **_jumps(matrix),
     }
     return tree
+
+
+def _jumps(matrix: Trajectory) -> dict[str, Any]:
+    # Thinned steps would say less: from one to the next too much happens to know who is who.
+    found = jumps_of(matrix.weights[:_TURNS])
+    told = {"jumps_told": found.verdict, "turns": int(found.counts.sum()), "jumps_p": found.p_value}
+    if not found.often_enough:
+        return {**told, "jumps": None, "jumps_at_crossings": None, "crossed_steps": None}
+    (both, alone), (quiet, _) = found.counts.tolist()
+    return {**told, "jumps": both + alone, "jumps_at_crossings": both, "crossed_steps": both + quiet}
 
 
 def _threshold(w: np.ndarray[Any, Any]) -> float:

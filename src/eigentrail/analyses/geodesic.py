@@ -65,8 +65,16 @@ def _findings(row: Row) -> Iterable[Finding]:
         f"{circle.median:.2f} in the median, lines less too.",
         no=no,
         also=beyond_lines,
-        detail=f"From {since}, {row['steps']:.0f} steps.",
+        detail=f"From {since}, {row['steps']:.0f} steps.{_rss_told(row)}",
     )
+
+
+def _rss_told(row: Row) -> str:
+    rss = row.compared("rss")
+    if rss is None:
+        return ""
+    # S0 counts a path's residuals against those of independent unit vectors; walks are far nearer to a circle.
+    return f" RSS {rss.observed:.3g} rad²; walks have {rss.median:.3g} in the median."
 
 
 def _child(node: xr.DataTree) -> xr.Dataset:
@@ -162,7 +170,7 @@ def _table(nodes: Sequence[tuple[str, xr.DataTree]]) -> pd.DataFrame:
     question=_QUESTION,
     about="great circles through the leading singular vectors, beside walks of the same updates and straight "
     "lines; segments",
-    version=10,
+    version=11,
     unit="matrix",
     order=50,
     rows=("side",),
@@ -191,7 +199,15 @@ def _table(nodes: Sequence[tuple[str, xr.DataTree]]) -> pd.DataFrame:
             chance=".5 for independent vectors, .7 to .98 for a random walk of the weights.",
         ),
         "rss": Quantity(
-            "RSS", "Sum of squared distances from the great circle.", "radians²", source="S0 slide 17"
+            "RSS",
+            "Sum of squared distances from the great circle.",
+            "radians²",
+            source="S0 slide 17",
+            null="rss_null",
+            null_name=_WALKS,
+            side="less",
+            shown=True,
+            chance="About two for each step where the vectors are independent, S0's own null.",
         ),
         "arc": Quantity("Arc", "Length of the path along the circle.", "degrees"),
         "sphere_score": Quantity(
@@ -323,8 +339,8 @@ def _numbers(nodes: dict[str, Any], start: str) -> xr.Dataset:
     def by_side(values: Any) -> tuple[str, Any]:
         return "side", np.asarray(values, dtype=np.float64)
 
-    def null(of: xr.Dataset, dims: int) -> Any:
-        return of["null_scores"].sel(dims=dims, side=list(SIDES)).transpose("draw", "side").values
+    def null(of: xr.Dataset, dims: int, what: str = "null_scores") -> Any:
+        return of[what].sel(dims=dims, side=list(SIDES)).transpose("draw", "side").values
 
     known = path.sel(side=list(SIDES))
     return xr.Dataset(
@@ -342,6 +358,7 @@ def _numbers(nodes: dict[str, Any], start: str) -> xr.Dataset:
             "start": by_side([int(path["step"][0])] * len(SIDES)),
             "steps": by_side([path.sizes["step"]] * len(SIDES)),
             "circle_null": (("walk", "side"), null(path, 1)),
+            "rss_null": (("walk", "side"), null(path, 1, "null_rss")),
             "sphere_null": (("walk", "side"), null(path, 2)),
             "first_null": (("first_walk", "side"), null(first, 1)),
         },

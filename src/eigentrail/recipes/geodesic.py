@@ -32,11 +32,12 @@ def geodesic() -> GeodesicStudy:
             "`mini-alexnet-s0` is would take 2 TB (eighteen for two cores 9 GB)",
         )
     )
-    recorded = {"fc2.weight": "epoch", "*": EveryEpochs(every=50)}
+    recorded = {"fc1.weight": "epoch", "fc2.weight": "epoch", "*": EveryEpochs(every=50)}
     return GeodesicStudy(
         own.model_copy(
             update={"layers": recorded, "two_cores": small(1000, 500, epochs=50, layers=recorded)}
         ),
         only=("evolution", "geodesic", "crossings", "subspaces"),
         studied="fc2.weight",
+        beside=("fc1.weight",),
     )

@@ -68,7 +68,13 @@ def first_appearances(counts: Sequence[int | None]) -> Int64[np.ndarray, " t"]:
     return np.cumsum(known) - known
 
 
-def assign(counts: Sequence[int | None], overlaps: Overlaps, minimum: float, sequences: int = 1) -> Assigned:
+def assign(
+    counts: Sequence[int | None],
+    overlaps: Overlaps,
+    minimum: float,
+    sequences: int = 1,
+    memory: int = MEMORY,
+) -> Assigned:
     """Assign the directions of each step to those before.
 
     At each step all are assigned at once so that the sum of the overlaps with the followed ones, each averaged over its
@@ -79,12 +85,13 @@ def assign(counts: Sequence[int | None], overlaps: Overlaps, minimum: float, seq
         overlaps: gives the overlaps of earlier appearances.
         minimum: the smallest overlap of a pair.
         sequences: b.
+        memory: how many of its last appearances a direction is known by; with 1 it is gone once it is missed.
 
     Returns:
         Which are the same.
     """
     starts = first_appearances(counts)
-    followed = _Followed(sequences)
+    followed = _Followed(sequences, memory)
     numbers: list[Int64[np.ndarray, "b s"] | None] = []
     for place, count in enumerate(counts):
         if count is None:
@@ -98,11 +105,12 @@ def assign(counts: Sequence[int | None], overlaps: Overlaps, minimum: float, seq
 class _Followed:
     """The directions that are still followed, of each sequence in the first `active` rows, in the order of birth."""
 
-    def __init__(self, sequences: int) -> None:
+    def __init__(self, sequences: int, memory: int) -> None:
+        self._patience = min(PATIENCE, memory)
         self.active = np.zeros(sequences, dtype=np.int64)
         self.born = np.zeros(sequences, dtype=np.int64)
         # The last appearances of each, the latest in the last column; -1 where there were fewer.
-        self.seen = np.empty((sequences, 0, MEMORY), dtype=np.int64)
+        self.seen = np.empty((sequences, 0, memory), dtype=np.int64)
         self._number = np.empty((sequences, 0), dtype=np.int64)
         # At how many steps in a row it has been missed, and since which.
         self._missed = np.empty((sequences, 0), dtype=np.int64)
@@ -123,7 +131,7 @@ class _Followed:
         if gone.any():
             self._since[gone & (self._missed == 0)] = place
             self._missed[gone] += 1
-            dead = gone & (self._missed >= PATIENCE)
+            dead = gone & (self._missed >= self._patience)
             for one in np.flatnonzero(dead.any(axis=1)):
                 self._end(int(one), dead[one])
         return np.asarray(numbers)

@@ -13,6 +13,7 @@ from eigentrail.chance import LEVEL, Compared, compare, compare_drawn, percentil
 from eigentrail.linalg.sharing import shared
 from eigentrail.linalg.singular_triples import leading_triples
 from eigentrail.linalg.subspace_iteration import SubspaceIteration
+from eigentrail.trajectories.assigning import MEMORY
 from eigentrail.trajectories.following import follow_ranks
 from eigentrail.trajectories.geodesic_null import null_seconds
 from eigentrail.trajectories.path_walks import Motions, blocks_of
@@ -172,7 +173,7 @@ def count_crossings(ranks: Int64[np.ndarray, "t d"], k: int) -> tuple[int, int]:
 
 
 def walk_crossings(
-    motions: Motions, k: int, draws: int, minimum: float, progress: Progress = silent
+    motions: Motions, k: int, draws: int, minimum: float, progress: Progress = silent, memory: int = MEMORY
 ) -> Float64[np.ndarray, "2 d"]:
     """Let weights walk, follow their leading directions, and count how often they change places.
 
@@ -182,6 +183,7 @@ def walk_crossings(
         draws: how many walks.
         minimum: the smallest overlap of a direction with itself one step later.
         progress: is told of the walks done.
+        memory: how many of its last appearances a direction is known by, as of the observed path.
 
     Returns:
         [2, draws] exchanges among the first k places, and changes of the leading direction.
@@ -192,7 +194,7 @@ def walk_crossings(
     def counts(numbers: range) -> list[tuple[int, int]]:
         progress("crossings of random walks", numbers.start, draws)
         left, right = _followed(motions.drawn(numbers), kept)
-        return [count_crossings(ranks, k) for ranks in follow_ranks(left, right, minimum)]
+        return [count_crossings(ranks, k) for ranks in follow_ranks(left, right, minimum, memory)]
 
     nbytes = 4 * (4 * shape[0] * shape[1] + motions.steps * kept * sum(shape))
     found = shared(counts, [(numbers,) for numbers in blocks_of(draws, nbytes)])

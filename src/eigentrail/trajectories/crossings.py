@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from eigentrail._numbers import real, seed_of, whole
+from eigentrail._numbers import real, seed_of, whole, written
 from eigentrail._progress import Progress, silent
 from eigentrail.chance import requested
 from eigentrail.chance.optimizer_memory import Memory
@@ -22,8 +22,11 @@ from eigentrail.trajectories.crossing_null import (
     walk_crossings,
 )
 from eigentrail.trajectories.directions import Directions
-from eigentrail.trajectories.following import MINIMUM_OVERLAP, follow
+from eigentrail.trajectories.assigning import MEMORY
+from eigentrail.trajectories.following import MINIMUM_OVERLAP
+from eigentrail.trajectories.following import follow as follow_directions
 from eigentrail.trajectories.geodesic import MOST_STEPS, as_matrices, thinned
+from eigentrail.trajectories.leading_vectors import FOLLOWED, Follow
 from eigentrail.trajectories.null_motions import null_motions
 from eigentrail.trajectories.path_walks import NullModel
 from eigentrail.trajectories.rows import open_rows
@@ -68,6 +71,7 @@ def crossings(
     null: int | Any = requested.ENOUGH,
     seed: int = 0,
     null_model: NullModel = "signs",
+    follow: Follow = "overlap",
     steps: int = MOST_STEPS,
     momentum: float = 0.0,
     nesterov: bool = False,
@@ -90,6 +94,10 @@ def crossings(
             64 x 50, 13 s for 256 x 128 weights, and grow as the number of weights times the smaller side.
         seed: seed of the walks.
         null_model: "signs", or "walks" for Gaussian matrices with the norms of the observed start and steps.
+        follow: "overlap" for directions that are known by their last 8 appearances, through the steps at which two of
+            nearly equal strength mix; "rank" for what the vector of a rank sees, as S0 follows it: only the step before
+            tells who takes the rank, and each jump of the rank's vector to another direction counts. Walks are followed
+            alike.
         steps: how many steps are compared, 3 to 100.
         momentum: of the optimizer (Adam's beta_1), per unit of the steps' labels; 0 to below 1. Its walks remember.
         nesterov: whether it is Nesterov's.
@@ -118,6 +126,9 @@ def crossings(
     draws, walks = requested.given(null, "counts [2, draws]", kinds=2)
     if null_model not in {"signs", "walks"}:
         raise OptionError(f'null_model is "signs" or "walks" here, not {null_model!r}.')
+    if follow not in FOLLOWED:
+        raise OptionError(f'follow is "overlap" or "rank", not {written(follow)}.')
+    known_by = MEMORY if follow == "overlap" else 1
     seed, steps = seed_of(seed), whole("steps", steps, 3, MOST_STEPS)
     memory = Memory(momentum, nesterov, weight_decay)
     found: list[Directions | None] = []
@@ -131,7 +142,7 @@ def crossings(
                 s[0], np.zeros(len(s[0]), dtype=np.int64), u[0].astype(np.float32), v[0].astype(np.float32)
             )
         )
-    tracks = follow(found, minimum)
+    tracks = follow_directions(found, minimum, memory=known_by)
     events = [
         {
             "step": rows.steps[event.place],
@@ -143,12 +154,14 @@ def crossings(
         if event.kind == "crossing" and tracks.ranks[event.place, event.track] < k
     ]
     places = thinned(len(rows), steps)
-    compared = tracks if len(places) == len(rows) else follow([found[place] for place in places], minimum)
+    compared = tracks
+    if len(places) < len(rows):
+        compared = follow_directions([found[place] for place in places], minimum, memory=known_by)
     if walks is None:
         walks = np.zeros((2, 0))
         if draws:
             motions = null_motions(rows, places, seed, memory, model=null_model)
-            walks = walk_crossings(motions, k, draws, minimum, progress)
+            walks = walk_crossings(motions, k, draws, minimum, progress, known_by)
     table = pd.DataFrame(events, columns=["step", "up", "down", "rank"])
     coordinates = {**rows.coordinates, "direction": np.arange(tracks.ranks.shape[1])}
     dims = ("step", "direction")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
 
-from eigentrail.trajectories.assigning import Assigned, assign, first_appearances
+from eigentrail.trajectories.assigning import MEMORY, Assigned, assign, first_appearances
 from eigentrail.trajectories.directions import Directions, concatenate
 from eigentrail.trajectories.leading_vectors import Follow
 
@@ -54,7 +54,10 @@ class Tracks:
 
 
 def follow(
-    found: Sequence[Directions | None], minimum: float = MINIMUM_OVERLAP, by: Follow = "overlap"
+    found: Sequence[Directions | None],
+    minimum: float = MINIMUM_OVERLAP,
+    by: Follow = "overlap",
+    memory: int = MEMORY,
 ) -> Tracks:
     """Follow spikes from step to step, by the overlap of their singular vectors unless ranks are asked for.
 
@@ -65,6 +68,7 @@ def follow(
         found: the spikes of each analysed step; None for a step that could not be analysed, which ends nothing.
         minimum: the smallest overlap of a pair.
         by: "overlap"; "rank" for the spike of a rank at each step, of which none ever crosses another.
+        memory: how many of its last appearances a spike is known by; with 1 only the step before tells who is who.
 
     Returns:
         The followed spikes, in the order of their births and ranks.
@@ -88,13 +92,14 @@ def follow(
             )
         return along
 
-    return _collect(found, assign(counts, overlaps, minimum))
+    return _collect(found, assign(counts, overlaps, minimum, memory=memory))
 
 
 def follow_ranks(
     left: Float32[np.ndarray, "b t k n"],
     right: Float32[np.ndarray, "b t k m"],
     minimum: float = MINIMUM_OVERLAP,
+    memory: int = MEMORY,
 ) -> list[Int64[np.ndarray, "t d"]]:
     """Follow singular directions as `follow` does, of many matrices with equally many at each step.
 
@@ -102,6 +107,7 @@ def follow_ranks(
         left: [b, T, k, rows] unit vectors u, the largest singular value first.
         right: [b, T, k, cols] unit vectors v.
         minimum: the smallest overlap of a pair.
+        memory: as of `follow`.
 
     Returns:
         Of each of the b matrices [T, D], the place of each direction among the singular values, 0 the largest; -1 where
@@ -121,7 +127,7 @@ def follow_ranks(
         found[~known] = 0.0
         return np.asarray(found)
 
-    found = assign([k] * steps, overlaps, minimum, b)
+    found = assign([k] * steps, overlaps, minimum, b, memory)
     return [found.ranks(one) for one in range(b)]
 
 

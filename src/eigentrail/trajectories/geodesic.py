@@ -55,6 +55,7 @@ class Geodesic:
         score: 1 - rss / (rss + sum of squared angles between the projected vectors and the Frechet mean); 1 is
             exactly on the circle. It means nothing without its null.
         null_scores: [draws] the scores of what the null model makes; empty without a null.
+        null_rss: [draws] their sums of squared angles, as `rss`; empty without a null, and for scores that were given.
         null_model: "signs" (walks of the observed updates with random signs), "walks" (Gaussian walks with the observed
             norms), "independent" (unit vectors, S0's own); "given" for scores that were given.
         line_scores: [2, draws] the scores of straight lines in random directions of weight space with the observed
@@ -75,6 +76,7 @@ class Geodesic:
     rss: float
     score: float
     null_scores: Float64[np.ndarray, " d"]
+    null_rss: Float64[np.ndarray, " d"]
     null_model: str
     line_scores: Float64[np.ndarray, "2 l"]
     plane: Float64[np.ndarray, "d n"]
@@ -101,6 +103,11 @@ class Geodesic:
     def p_value(self) -> float | None:
         """Probability of so large a score by chance; None without a null."""
         return p_of(self.compared)
+
+    @property
+    def rss_compared(self) -> Compared | None:
+        """The RSS beside that of the null model, against so small ones; None where none is known."""
+        return compare_drawn(self.rss, self.null_rss, "less")
 
     @property
     def lines_compared(self) -> Compared | None:
@@ -279,7 +286,7 @@ def geodesic(
         _check_known_shape(null_shape, shape)
         vectors, ranks, overlaps = followed.side(side)[0], followed.ranks[0], followed.overlaps[0]
         check_path(vectors, dims)
-    drawn, line_scores = np.zeros(0), np.zeros((2, 0))
+    drawn, drawn_rss, line_scores = np.zeros(0), np.zeros(0), np.zeros((2, 0))
     if pool is not None:
         drawn, model = pool, "given"
     elif shape is not None and draws:
@@ -289,12 +296,13 @@ def geodesic(
             notes.append("the updates take too much memory for walks of their own: the walks are Gaussian")
             model = "walks"
         if model == "independent":
-            drawn = independent_scores(shape, len(places), draws, seed).scores[at]
+            found = independent_scores(shape, len(places), draws, seed)
         elif model == "signs" and motion is not None:
-            drawn = path_scores(motion, draws, which, follow=follow).scores[at]
+            found = path_scores(motion, draws, which, follow=follow)
         else:
             walks = GaussianWalks(shape, first, norms, seed, colour, kept)
-            drawn = path_scores(walks, draws, which, follow=follow).scores[at]
+            found = path_scores(walks, draws, which, follow=follow)
+        drawn, drawn_rss = found.scores[at], found.rss[at]
         if lines and motion is not None and model != "independent":
             both = [motion.lines(walk) for walk in (False, True)]
             line_scores = np.array(
@@ -314,6 +322,7 @@ def geodesic(
         rss=float(fit.rss[0]),
         score=score,
         null_scores=drawn,
+        null_rss=drawn_rss,
         null_model=model,
         line_scores=line_scores,
         plane=fit.planes[0],
@@ -352,8 +361,8 @@ def geodesics(paths: Mapping[str, Any], **options: Any) -> pd.DataFrame:
         **options: as of `geodesic`.
 
     Returns:
-        A row for each: score, rss, arc, length, percentile, p_value, null_median, line_percentile (among straight lines
-        with a walk on top), claimed (beyond both), rank_changes, note.
+        A row for each: score, rss, arc, length, percentile, p_value, null_median, null_rss_median, line_percentile (among
+        straight lines with a walk on top), claimed (beyond both), rank_changes, note.
 
     Raises:
         OptionError: `paths` have no names, or an option is outside what it may be.
@@ -374,6 +383,7 @@ def geodesics(paths: Mapping[str, Any], **options: Any) -> pd.DataFrame:
                 "percentile": found.percentile,
                 "p_value": found.p_value,
                 "null_median": float(np.median(found.null_scores)) if len(found.null_scores) else None,
+                "null_rss_median": float(np.median(found.null_rss)) if len(found.null_rss) else None,
                 "line_percentile": percentile_of(found.lines_compared),
                 "claimed": found.claimed,
                 "rank_changes": int((np.diff(found.ranks) != 0).sum()),

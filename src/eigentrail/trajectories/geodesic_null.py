@@ -29,10 +29,12 @@ class NullScores:
     Attributes:
         scores: [side, dims, start, draw] with the sides in the order right, left, great circles before great
             2-spheres, and the number of steps that are left out at the beginning; NaN where a side is too small.
+        rss: [side, dims, start, draw] their sums of squared residuals in radians^2.
         starts: those numbers.
     """
 
     scores: Float64[np.ndarray, "2 2 k d"]
+    rss: Float64[np.ndarray, "2 2 k d"]
     starts: tuple[int, ...]
 
 
@@ -58,13 +60,13 @@ def path_scores(
         The scores.
     """
 
-    def scores(numbers: range) -> Float64[np.ndarray, "2 2 k b"]:
+    def scores(numbers: range) -> Float64[np.ndarray, "2 2 2 k b"]:
         progress("random walks", numbers.start, draws)
         walks = followed_motions(motions, numbers, which, follow)
         return _block_scores({side: walks.side(side) for side in SIDES}, starts)
 
     found = shared(scores, [(numbers,) for numbers in motion_blocks(motions, draws)])
-    return NullScores(np.concatenate([np.zeros((2, 2, len(starts), 0)), *found], axis=3), tuple(starts))
+    return _joined(found, starts)
 
 
 def independent_scores(
@@ -83,7 +85,7 @@ def independent_scores(
         The scores.
     """
     size = max(1, _MEMORY // (8 * 3 * count * sum(shape)))
-    parts = [np.zeros((2, 2, len(starts), 0))]
+    parts = []
     for first in range(0, draws, size):
         numbers = range(first, min(first + size, draws))
         entries = {"left": shape[0], "right": shape[1]}
@@ -92,17 +94,24 @@ def independent_scores(
             for place, side in enumerate(SIDES)
         }
         parts.append(_block_scores(paths, starts))
-    return NullScores(np.concatenate(parts, axis=3), tuple(starts))
+    return _joined(parts, starts)
+
+
+def _joined(blocks: Sequence[Float64[np.ndarray, "2 2 2 k b"]], starts: Sequence[int]) -> NullScores:
+    scores, rss = np.concatenate([np.zeros((2, 2, 2, len(starts), 0)), *blocks], axis=4)
+    return NullScores(scores, rss, tuple(starts))
 
 
 def _block_scores(
     paths: Mapping[Side, Float64[np.ndarray, "b t n"]], starts: Sequence[int]
-) -> Float64[np.ndarray, "2 2 k b"]:
-    block = np.full((2, 2, len(starts), len(paths["right"])), np.nan)
+) -> Float64[np.ndarray, "2 2 2 k b"]:
+    """Score the circles of both sides: [score or rss, side, dims, start, path]."""
+    block = np.full((2, 2, 2, len(starts), len(paths["right"])), np.nan)
     for number, side in enumerate(SIDES):
         x = paths[side]
         wanted = [dims for dims in (1, 2) if x.shape[2] > dims + 1]
-        block[number, : len(wanted)] = score_paths(x, starts, wanted, _TOLERANCE)
+        found = score_paths(x, starts, wanted, _TOLERANCE)
+        block[:, number, : len(wanted)] = found.score, found.rss
     return block
 
 

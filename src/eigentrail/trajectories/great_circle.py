@@ -40,6 +40,19 @@ class GreatCircles:
     score: Float64[np.ndarray, " b"]
 
 
+@dataclass(frozen=True)
+class CircleScores:
+    """What fits of many paths come to, without their circles.
+
+    Attributes:
+        score: [kinds of circle, first vectors, b] the scores, NaN for a path that does not move.
+        rss: [kinds of circle, first vectors, b] the sums of the squared residuals in radians^2.
+    """
+
+    score: Float64[np.ndarray, "k s b"]
+    rss: Float64[np.ndarray, "k s b"]
+
+
 def fit_great_circles(x: Float64[np.ndarray, "b t n"], dims: int, tolerance: float = 1e-12) -> GreatCircles:
     """Fit a great circle (dims = 1) or great 2-sphere (dims = 2) to each of b paths.
 
@@ -73,7 +86,7 @@ def fit_great_circles(x: Float64[np.ndarray, "b t n"], dims: int, tolerance: flo
 
 def score_paths(
     x: Float64[np.ndarray, "b t n"], starts: Sequence[int], dims: Sequence[int], tolerance: float = 1e-6
-) -> Float64[np.ndarray, "k s b"]:
+) -> CircleScores:
     """Score the circles through many paths, each from several first vectors on, without the circles themselves.
 
     A score depends on the inner products of the vectors alone: the plane comes from whichever of them and of the second
@@ -86,9 +99,9 @@ def score_paths(
         tolerance: length of the Frechet mean's last correction in radians.
 
     Returns:
-        [len(dims), len(starts), b] scores as of `fit_great_circles`, NaN for a path that does not move.
+        Scores and sums of squared residuals as of `fit_great_circles`, [len(dims), len(starts), b].
     """
-    out = np.full((len(dims), len(starts), len(x)), np.nan)
+    out = CircleScores(*(np.full((len(dims), len(starts), len(x)), np.nan) for _ in range(2)))
     if not dims:
         return out
     products = x @ x.swapaxes(1, 2)
@@ -97,7 +110,8 @@ def score_paths(
         weights = _mean_weights(products[:, first:, first:], tolerance)
         mean = np.einsum("bt,btd->bd", weights, inside)
         for number, one in enumerate(dims):
-            out[number, place] = _scores(inside[:, :, : one + 1], mean[:, : one + 1])
+            at = number, place
+            out.score[at], out.rss[at] = _scores(inside[:, :, : one + 1], mean[:, : one + 1])
     return out
 
 
@@ -158,8 +172,8 @@ def _mean_weights(products: Float64[np.ndarray, "b t t"], tolerance: float) -> F
 
 def _scores(
     inside: Float64[np.ndarray, "b t d"], mean: Float64[np.ndarray, "b d"]
-) -> Float64[np.ndarray, " b"]:
-    """Score paths of which the coordinates in the plane are known, and those of their means."""
+) -> tuple[Float64[np.ndarray, " b"], Float64[np.ndarray, " b"]]:
+    """Score paths of which the coordinates in the plane are known, and those of their means; with their RSS."""
     along = np.sqrt(np.einsum("btd,btd->bt", inside, inside))
     residuals = np.arccos(np.minimum(along, 1.0))
     cosines = np.einsum("btd,bd->bt", inside, mean) / np.maximum(along, _TINY)
@@ -167,7 +181,7 @@ def _scores(
     rss = np.einsum("bt,bt->b", residuals, residuals)
     varied = rss + np.einsum("bt,bt->b", spread, spread)
     moved = varied > _STILL * inside.shape[1]
-    return np.where(moved, 1.0 - rss / np.where(moved, varied, 1.0), np.nan)
+    return np.where(moved, 1.0 - rss / np.where(moved, varied, 1.0), np.nan), rss
 
 
 def _project(z: Float64[np.ndarray, "b t r"], mean: Float64[np.ndarray, "b r"], dims: int) -> tuple[Any, ...]:

@@ -69,7 +69,7 @@ def singular_path(
     Returns:
         Dataset over `side` ("right" for v, "left" for u), `dims` (1: great circle, 2: great 2-sphere) and `step`:
 
-        - `score`, `rss`, `percentile`, `p_value`, `arc` [side, dims] and `null_scores` [side, dims, draw];
+        - `score`, `rss`, `percentile`, `p_value`, `arc` [side, dims] and `null_scores`, `null_rss` [side, dims, draw];
         - `line_percentile`, `line_p_value` [side, dims, line]: the score among straight lines with the observed
           progress, "alone" and "with walk" on top (NaN where none are drawn): a geodesic is one beyond walks and the
           latter;
@@ -120,15 +120,15 @@ def singular_path(
         if motions is None:
             motions = GaussianWalks(shape, first_norm, norms, seed, colour, kept)
         begins = tuple(int(s) for s in starts)
-        drawn = path_scores(motions, draws, which, begins, progress, follow).scores
+        found = path_scores(motions, draws, which, begins, progress, follow)
         if lines and isinstance(motions, ObservedMotion):
             out["line_scores"] = _draw_lines(motions, min(draws, MOST_LINES), which, follow, out)
-        out["null_scores"] = drawn[:, :, 0]
-        _compare(drawn, rows.steps[places][starts], out)
+        out["null_scores"], out["null_rss"] = found.scores[:, :, 0], found.rss[:, :, 0]
+        _compare(found.scores, rows.steps[places][starts], out)
     dims: dict[str, tuple[str, ...]] = {
         **dict.fromkeys(_NUMBERS, ("side", "dims")),
         **dict.fromkeys(_LINES, ("side", "dims", "line")),
-        "null_scores": ("side", "dims", "draw"),
+        **dict.fromkeys(("null_scores", "null_rss"), ("side", "dims", "draw")),
         "line_scores": ("side", "dims", "line_draw"),
         "path": ("side", "dims", "step", "axis"),
         "mean": ("side", "dims", "axis"),
@@ -168,7 +168,7 @@ def _empty(count: int, starts: int, draws: int) -> dict[str, Float64[np.ndarray,
     shapes: dict[str, tuple[int, ...]] = {
         **dict.fromkeys(_NUMBERS, (2, 2)),
         **dict.fromkeys(_LINES, (2, 2, 2)),
-        "null_scores": (2, 2, draws),
+        **dict.fromkeys(("null_scores", "null_rss"), (2, 2, draws)),
         "line_scores": (2, 2, 0),
         "path": (2, 2, count, 3),
         "mean": (2, 2, 3),

@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from eigentrail.chance import percentile_text, requested
-from eigentrail.findings import equals, greater_than_chance, greater_than_rival
+from eigentrail.findings import equals, greater_than_chance, greater_than_rival, less_than_chance
 from eigentrail.recipes.framework.observation import Observation, observe
 
 #: S0's score of a random walk.
@@ -17,6 +17,7 @@ WALK = 0.55
 _LEARNED = 0.999
 #: What the columns of paths that begin at the first spike have before their names.
 SPIKE = "spike_"
+_SINCE = {"": "from the first step on", SPIKE: "from its first spike on"}
 
 
 def geodesic_claims(
@@ -24,6 +25,7 @@ def geodesic_claims(
     first: Mapping[str, xr.Dataset],
     starts: Mapping[str, Sequence[xr.DataArray]],
     usual: str,
+    beside: Sequence[str] = (),
 ) -> Iterator[Observation]:
     """Measure what each claim is about.
 
@@ -32,36 +34,80 @@ def geodesic_claims(
         first: the path of the first seed at each rate, with its walks.
         starts: the scores by the chosen start, of all seeds at each rate.
         usual: the trial at the study's own rate.
+        beside: other layers whose right vectors are asked the same, by the columns that begin with their names.
 
     Yields:
         An observation of all seeds for each claim, in the order of the slides.
     """
     rows = table[table["trial"] == usual]
     rows = rows[rows["status"] != "diverged"]
-    for begins, since in (("", "from the first step on"), (SPIKE, "from its first spike on")):
+    for begins, since in _SINCE.items():
         for side, dims in (("right", 1), ("right", 2), ("left", 1), ("left", 2)):
-            name = f"{begins}{side}_{dims}"
-            if f"{name}_score" not in rows or not rows[f"{name}_score"].notna().any():
-                continue
-            percentiles = rows[f"{name}_percentile"].dropna()
-            lines = rows.get(f"{name}_line", rows[f"{name}_null"])
-            yield observe(
-                f"s0-geodesic-{name}".replace("_", "-"),
-                "S0 slides 20-27",
-                f"The leading {side} singular vector tends to follow a great {'circle' if dims == 1 else '2-sphere'}, "
-                f"{since}.",
-                greater_than_chance(),
-                "score of the path, against the median of random walks with the same steps or that of straight lines "
-                "with the same progress, whichever is larger",
-                rows[f"{name}_score"],
-                np.fmax(rows[f"{name}_null"], lines),
-                f"scores {_range(rows[f'{name}_score'])}, walks {rows[f'{name}_null'].median():.3f}, straight lines "
-                f"{lines.median():.3f}; percentiles among walks "
-                f"{', '.join(percentile_text(one, requested.ENOUGH) for one in percentiles)}",
-            )
+            yield from _follows(rows, begins, side, dims, "", since)
+    for layer in beside:
+        for begins, since in _SINCE.items():
+            for dims in (1, 2):
+                of = f" of {layer}"
+                yield from _follows(rows, f"{layer_prefix(layer)}{begins}", "right", dims, of, since)
     yield _walk(rows)
+    yield from _residuals(rows)
     yield from _start(first, starts, usual)
     yield from _rates(table)
+
+
+def layer_prefix(layer: str) -> str:
+    """Give what the columns of another layer's path begin with.
+
+    Args:
+        layer: its weight's name.
+
+    Returns:
+        The name of its module and an underscore.
+    """
+    return f"{layer.removesuffix('.weight')}_"
+
+
+def _follows(
+    rows: pd.DataFrame, begins: str, side: str, dims: int, of: str, since: str
+) -> Iterator[Observation]:
+    name = f"{begins}{side}_{dims}"
+    if f"{name}_score" not in rows or not rows[f"{name}_score"].notna().any():
+        return
+    percentiles = rows[f"{name}_percentile"].dropna()
+    lines = rows.get(f"{name}_line", rows[f"{name}_null"])
+    yield observe(
+        f"s0-geodesic-{name}".replace("_", "-"),
+        "S0 slides 20-27",
+        f"The leading {side} singular vector{of} tends to follow a great {'circle' if dims == 1 else '2-sphere'}, "
+        f"{since}.",
+        greater_than_chance(),
+        "score of the path, against the median of random walks with the same steps or that of straight lines "
+        "with the same progress, whichever is larger",
+        rows[f"{name}_score"],
+        np.fmax(rows[f"{name}_null"], lines),
+        f"scores {_range(rows[f'{name}_score'])}, walks {rows[f'{name}_null'].median():.3f}, straight lines "
+        f"{lines.median():.3f}; percentiles among walks "
+        f"{', '.join(percentile_text(one, requested.ENOUGH) for one in percentiles)}",
+    )
+
+
+def _residuals(rows: pd.DataFrame) -> Iterator[Observation]:
+    # S0's walks have an RSS of about 200, its paths one of about 3; the former is that of independent unit vectors.
+    if "right_2_rss_null" not in rows:
+        return
+    yield observe(
+        "s0-geodesic-rss",
+        "S0 slides 23-25",
+        "The RSS of a path is smaller than that of a random walk.",
+        less_than_chance(),
+        "RSS of the path beside its great 2-sphere in radians^2, against the median of random walks with the same "
+        "steps",
+        rows["right_2_rss"],
+        rows["right_2_rss_null"],
+        f"RSS {rows['right_2_rss'].min():.3g} to {rows['right_2_rss'].max():.3g}, walks "
+        f"{rows['right_2_rss_null'].median():.3g}, independent unit vectors "
+        f"{rows['right_2_rss_independent'].median():.3g}",
+    )
 
 
 def _range(values: pd.Series) -> str:

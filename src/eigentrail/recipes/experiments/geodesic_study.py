@@ -16,13 +16,15 @@ from eigentrail.analyses.framework.memory import memory_of
 from eigentrail.chance import compare, requested
 from eigentrail.chance.optimizer_memory import Memory
 from eigentrail.errors import EigentrailError, TrajectoryError
-from eigentrail.recipes.experiments.geodesic_claims import SPIKE, geodesic_claims
+from eigentrail.recipes.experiments.geodesic_claims import SPIKE, geodesic_claims, layer_prefix
 from eigentrail.recipes.framework.experiment import Experiment, Trained, called, why_lacking
 from eigentrail.recipes.framework.measurement import Measurement, last_scores
 from eigentrail.recipes.framework.trial import Trial
 from eigentrail.training import TrainingSettings
 from eigentrail.trajectories import crossings, jumps, segments
 from eigentrail.trajectories.geodesic import first_spike
+from eigentrail.trajectories.geodesic_null import independent_scores
+from eigentrail.trajectories.leading_vectors import SIDES
 from eigentrail.trajectories.rows import open_rows
 from eigentrail.trajectories.segments import walk_counts
 from eigentrail.trajectories.singular_path import singular_path
@@ -38,8 +40,10 @@ class GeodesicStudy(Experiment):
 
     Attributes:
         factors: the rates in units of the study's, ascending; 1 is among them.
+        beside: other layers whose paths stand beside that of the studied one.
     """
 
+    beside: tuple[str, ...] = ()
     factors: tuple[float, ...] = (0.1, 1.0, 5.0)
     seeds: tuple[int, int] = (20, 6)
     together: bool = True
@@ -77,7 +81,7 @@ class GeodesicStudy(Experiment):
         del results
         rows: list[dict[str, Any]] = []
         first: dict[str, xr.Dataset] = {}
-        from_spike: dict[tuple[str, int], xr.Dataset] = {}
+        pools: dict[tuple[str, ...], xr.Dataset] = {}
         kinked: dict[str, KinkWalks] = {}
         left_out: list[tuple[str, str]] = []
         starts: dict[str, list[xr.DataArray]] = {}
@@ -111,9 +115,13 @@ class GeodesicStudy(Experiment):
                 starts.setdefault(one.trial.name, []).append(path["score_from"])
                 spike = spike_step(x)
                 row |= {**path_row(path, pool), **kinks, "spike_step": spike}
+                row["right_2_rss_independent"] = _independent_rss(path)
                 if np.isfinite(spike):
                     tell(f"paths from the first spike at {one.trial.name}", place, len(trained))
-                    row |= _from_spike(x, one.trial.name, int(spike), from_spike, memory)
+                    row |= _path_from(x, (self.studied, one.trial.name), int(spike), pools, memory, SPIKE)
+                for layer in self.beside:
+                    tell(f"paths of {layer} at {one.trial.name}", place, len(trained))
+                    row |= _other_layer(run[layer], layer, one.trial.name, pools, memory)
         tell("paths fitted", len(trained), len(trained))
         table = pd.DataFrame(rows)
         names = [one.trial.name for one in trained if one.trial.name in first]
@@ -125,7 +133,7 @@ class GeodesicStudy(Experiment):
         known = pd.DataFrame([row for row in rows if "segments" in row])
         return Measurement(
             table,
-            tuple(geodesic_claims(known, first, starts, usual)),
+            tuple(geodesic_claims(known, first, starts, usual, self.beside)),
             {
                 name: xr.Dataset(
                     {
@@ -140,17 +148,40 @@ class GeodesicStudy(Experiment):
         )
 
 
-def _from_spike(
-    x: xr.DataArray, trial: str, spike: int, pools: dict[tuple[str, int], xr.Dataset], memory: Memory
+def _path_from(
+    x: xr.DataArray,
+    of: tuple[str, str],
+    start: int,
+    pools: dict[tuple[str, ...], xr.Dataset],
+    memory: Memory,
+    begins: str,
 ) -> dict[str, Any]:
     # S0 begins a path where the first spike is; the walks begin there with it.
-    pool = pools.get((trial, spike))
+    key = (*of, str(start))
+    pool = pools.get(key)
     try:
         draws = requested.ENOUGH if pool is None else 0
-        path = singular_path(x, null=draws, start=spike, shares=(0.0,), **asdict(memory))
-    except TrajectoryError:  # too little is left behind the spike
+        path = singular_path(x, null=draws, start=start, shares=(0.0,), **asdict(memory))
+    except TrajectoryError:  # too little is left behind the spike, or the layer does not move
         return {}
-    return path_row(path, pools.setdefault((trial, spike), path), SPIKE)
+    return path_row(path, pools.setdefault(key, path), begins)
+
+
+def _other_layer(
+    x: xr.DataArray, layer: str, trial: str, pools: dict[tuple[str, ...], xr.Dataset], memory: Memory
+) -> dict[str, Any]:
+    name, spike = layer_prefix(layer), spike_step(x)
+    row = {f"{name}spike_step": spike}
+    row |= _path_from(x, (layer, trial), int(x["step"].values[0]), pools, memory, name)
+    if np.isfinite(spike):
+        row |= _path_from(x, (layer, trial), int(spike), pools, memory, f"{name}{SPIKE}")
+    return row
+
+
+def _independent_rss(path: xr.Dataset) -> float:
+    """Find the RSS of independent unit vectors beside their great 2-sphere, S0's own null, in the median of 20."""
+    shape, count = (path.attrs["rows"], path.attrs["cols"]), path.sizes["step"]
+    return float(np.median(independent_scores(shape, count, 20, 0).rss[SIDES.index("right"), 1, 0]))
 
 
 def path_row(path: xr.Dataset, pool: xr.Dataset, begins: str = "") -> dict[str, Any]:
@@ -164,14 +195,16 @@ def path_row(path: xr.Dataset, pool: xr.Dataset, begins: str = "") -> dict[str, 
     Returns:
         For each side and kind of circle `score`, `null` (the walks' median), `line` (that of straight lines with the
         observed progress and a walk on top) and `percentile` among the walks, with the prefix `right_1_` and so on;
-        `rss` of each, and `arc` of the great circles.
+        `rss` of each with `rss_null` (the walks' median), and `arc` of the great circles.
     """
     row: dict[str, Any] = {}
     for side, dims in FITS:
         of = {"side": side, "dims": dims}
         score = float(path["score"].sel(of))
-        drawn, lines = (pool[name].sel(of).values for name in ("null_scores", "line_scores"))
-        known, straight = drawn[np.isfinite(drawn)], lines[np.isfinite(lines)]
+        known, straight, walked = (
+            one[np.isfinite(one)]
+            for one in (pool[name].sel(of).values for name in ("null_scores", "line_scores", "null_rss"))
+        )
         prefix = f"{begins}{side}_{dims}"
         row |= {
             f"{prefix}_score": score,
@@ -181,6 +214,7 @@ def path_row(path: xr.Dataset, pool: xr.Dataset, begins: str = "") -> dict[str, 
             if len(known) and np.isfinite(score)
             else float("nan"),
             f"{prefix}_rss": float(path["rss"].sel(of)),
+            f"{prefix}_rss_null": float(np.median(walked)) if len(walked) else float("nan"),
         }
         if dims == 1:
             row[f"{begins}{side}_arc"] = float(path["arc"].sel(of))
