@@ -55,6 +55,10 @@ def test_partial_sums_run_from_zeros_to_the_weights() -> None:
     np.testing.assert_allclose(complete.partial_sum(w, 54), w, atol=1e-12)
     by_size = Basis(np.eye(3), [1.0, 0.0, -2.0]).partial_sum(np.array([4.0, 5.0, 6.0]), 1, by="magnitude")
     assert by_size.tolist() == [0.0, 0.0, 6.0]
+    by_product = Basis(np.eye(3), [1.0, 0.0, -2.0]).partial_sum(np.array([4.0, -5.0, 3.0]), 1, by="product")
+    assert by_product.tolist() == [0.0, -5.0, 0.0]
+    with pytest.raises(et.EigentrailError, match="needs w"):
+        basis.order("product")
 
 
 def test_coordinates_of_a_path_and_the_weight_product() -> None:

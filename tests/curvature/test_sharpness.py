@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from eigentrail.bases import Basis, overlap, random
-from eigentrail.curvature.sharpness import compare_sharpness, diagonal_sharpness
+from eigentrail.curvature.sharpness import block_shares, compare_sharpness, diagonal_sharpness
 from eigentrail.errors import OptionError
 
 
@@ -29,6 +29,23 @@ def test_the_same_basis_is_sharp_and_the_signs_do_not_matter() -> None:
     found = diagonal_sharpness(overlap(Basis(rows), Basis(-rows)), band=0)
     assert found.sharpness == pytest.approx(1.0, abs=1e-12)
     assert found.distance == pytest.approx(0.0, abs=1e-12)
+
+
+def test_parts_of_two_bases_are_alike_up_to_mixtures_within_them() -> None:
+    rows = orthonormal(40, 1)
+    other = rows.copy()
+    # Mixed within the first and the last tenth, and exchanged between the two in the middle.
+    other[:4], other[-4:] = orthonormal(4, 2) @ rows[:4], orthonormal(4, 3) @ rows[-4:]
+    other[16:20], other[20:24] = rows[20:24], rows[16:20]
+    shares = block_shares(rows @ other.T)
+    np.testing.assert_allclose(shares, [1, 1, 1, 1, 0, 0, 1, 1, 1, 1], atol=1e-12)
+    random_shares = block_shares(orthonormal(200, 4) @ orthonormal(200, 5).T)
+    # Each is a mean of 20 x 20 squares of mean 1 / 200: .1, within 5 standard deviations.
+    assert np.abs(random_shares - 0.1).max() < 5 * 0.1 * np.sqrt(2.0 / 400)
+    with pytest.raises(OptionError, match="square"):
+        block_shares(np.ones((3, 4)))
+    with pytest.raises(OptionError, match="parts are 1 to 3"):
+        block_shares(np.eye(3), 4)
 
 
 def test_share_of_a_band_by_hand() -> None:

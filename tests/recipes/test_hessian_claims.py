@@ -105,6 +105,48 @@ def test_a_handful_of_levels_measures_nothing(count):
     assert np.isnan([one.values for one in spacings_study._claims(table)]).all()
 
 
+@pytest.mark.parametrize(("gain", "expected"), [(0.5, "yes"), (0.0, "undecided"), (-0.5, "no")])
+def test_singular_matrices_beside_the_weights_and_products_beside_values(gain, expected):
+    seeds = []
+    for off in (-0.1, 0.03, 0.1):
+        node = node_of(
+            np.ones(5), spikes=2, outliers_in_leading=0.5 + gain / 2 + off, weights_in_leading=0.5 - gain / 2,
+            signs_in_leading=0.4, in_leading_chance=0.1, few=25, few_by_product=0.5 + gain / 2 + off,
+            few_by_value=0.5 - gain / 2,
+        )  # fmt: skip
+        told = {
+            f"{kind}_share_{part}": 0.4 for kind in ("weights", "updates") for part in ("steepest", "middle")
+        }
+        told |= {f"{kind}_share_flattest": 0.4 * (1.0 + gain + off) for kind in ("weights", "updates")}
+        ends = node_of(
+            np.ones(5), parts=10, **{**told, "weights_share_steepest": 0.9, "updates_share_steepest": 0.9}
+        )
+        seeds.append(
+            [
+                claims._overlap_weights(node),
+                claims._few_product(node),
+                claims._ends(ends, "weights", "l"),
+                claims._ends(ends, "updates", "l"),
+                claims._bulk_removed(0.9, 0.85 + gain * 0.12 + off / 100, 2),
+            ]
+        )
+    found = verdicts(*seeds)
+    bulk = {"yes": "yes", "undecided": "no", "no": "no"}[expected]
+    assert found == {**dict.fromkeys(("overlap-weights", "few-product", "ends-weights", "ends-updates"), expected),
+                     "bulk-removed": bulk}  # fmt: skip
+
+
+def test_what_could_not_be_measured_of_them_decides_nothing():
+    bare = node_of(np.ones(5))
+    for one in (
+        claims._overlap_weights(bare),
+        claims._few_product(bare),
+        claims._ends(bare, "weights", "fc3.weight"),
+        claims._bulk_removed(0.9, 0.1, 0),
+    ):
+        assert np.isnan(one.values).all() and one.found.startswith("not measured")
+
+
 def test_weights_that_cost_no_accuracy_measure_nothing():
     node = node_of(np.ones(5), enough_by_value=0, enough_by_magnitude=0, accuracy=0.5, accuracy_without=0.5)
     for one in (claims._enough(node), claims._negative(node)):

@@ -264,6 +264,18 @@ _PER_WEIGHT = "loss per squared weight"
         "in_leading_chance": Quantity(
             "Random directions in the leading eigenvectors", "The same of random directions.", "0 to 1"
         ),
+        "weights_in_leading": Quantity(
+            "Weights in the leading eigenvectors",
+            "Share of the layer's weights, as one vector, in the span of the leading eigenvectors.",
+            "0 to 1",
+            source="S1 9",
+            chance="Random directions have their number ÷ n.",
+        ),
+        "signs_in_leading": Quantity(
+            "Weights with random signs in the leading eigenvectors",
+            "The same of the sum of the singular matrices with random signs, on average.",
+            "0 to 1",
+        ),
         "weights_sharpness": Quantity(
             "Sharpness, weights",
             "How near the components of the weights lie to eigenvectors of the same order.",
@@ -320,6 +332,52 @@ _PER_WEIGHT = "loss per squared weight"
             "The same, largest magnitude first.",
             "count",
             source="S1 7.2",
+        ),
+        "enough_by_product": Quantity(
+            "Eigenvectors needed, by weight product",
+            "The same, largest product with the weights first.",
+            "count",
+            source="S1 7.2",
+        ),
+        "few": Quantity(
+            "A few", "How many eigenvectors are a few: 25, or all where there are fewer.", "count"
+        ),
+        "few_by_value": Quantity(
+            "Accuracy of a few, by value",
+            "Share of the accuracy that zeros lose which the first 25 bring back, largest value first.",
+            "0 to 1",
+            source="S1 7.2",
+        ),
+        "few_by_product": Quantity(
+            "Accuracy of a few, by weight product",
+            "The same, largest product with the weights first.",
+            "0 to 1",
+            source="S1 7.2",
+        ),
+        "weights_share_steepest": Quantity(
+            "Likeness at the steep end, weights",
+            "Share of the steepest tenth of the eigenvectors in as many leading components of the weights.",
+            "0 to 1",
+            source="S1 7.1",
+            chance="0.1 for random bases.",
+            absent="fewer recorded steps than parameters",
+        ),
+        "weights_share_middle": Quantity(
+            "Likeness in the middle, weights", "The same of the tenths between, on average.", "0 to 1"
+        ),
+        "weights_share_flattest": Quantity(
+            "Likeness at the flat end, weights",
+            "The same of the flattest tenth, directions without curvature left out.",
+            "0 to 1",
+        ),
+        "updates_share_steepest": Quantity(
+            "Likeness at the steep end, updates", "The same with components of the updates.", "0 to 1"
+        ),
+        "updates_share_middle": Quantity(
+            "Likeness in the middle, updates", "The same of the tenths between, on average.", "0 to 1"
+        ),
+        "updates_share_flattest": Quantity(
+            "Likeness at the flat end, updates", "The same of the flattest tenth.", "0 to 1"
         ),
         "spacing_ratio": Quantity(
             "Spacing ratio",

@@ -310,7 +310,9 @@ def _analysis(call: _Call, plan: Study, run: Run) -> RunAnalysis:
 
 
 def _observed(plan: Study, analysis: RunAnalysis) -> list[Observation]:
-    scores = pd.DataFrame([{"name": "network", **last_scores(analysis.run)}])
+    manifest = analysis.run.manifest
+    data = (manifest.data or {}).get("name") if manifest is not None else None
+    scores = pd.DataFrame([{"name": "network", "data": data, **last_scores(analysis.run)}])
     tables = {**analysis.tables, TRAINING: scores}
     return [claim.observe(tables) for claim in plan.claims]
 

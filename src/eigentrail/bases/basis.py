@@ -20,7 +20,7 @@ from eigentrail.spectra.vectors import (
 
 #: Bytes that the directions of a factored basis may take when they are written out.
 MEMORY_LIMIT = 2**30
-Order: TypeAlias = Literal["value", "magnitude"]
+Order: TypeAlias = Literal["value", "magnitude", "product"]
 _UNIT = 1e-5
 
 
@@ -110,23 +110,33 @@ class Basis:
     def _taken(self, places: Int64[np.ndarray, " j"]) -> Basis:
         return Basis(self._rows[places], self._values[places], kind=self._kind)
 
-    def order(self, by: Order = "value") -> Int64[np.ndarray, " k"]:
+    def order(self, by: Order = "value", w: Any = None) -> Int64[np.ndarray, " k"]:
         """Give the order in which directions are added.
 
         Args:
-            by: "value" for the largest value first, "magnitude" for the largest absolute value first.
+            by: "value" for the largest value first, "magnitude" for the largest absolute value first, "product" for the
+                largest weight product |w . b_j| first.
+            w: n numbers in any shape; needed for "product".
 
         Returns:
             [k] places of the directions.
 
         Raises:
-            OptionError: `by` is neither.
+            OptionError: `by` is none of them, or "product" without `w`.
+            BasisError: `w` does not fit the space.
         """
         if by == "value":
             return np.arange(self.k, dtype=np.int64)
         if by == "magnitude":
             return np.argsort(-np.abs(self._values), kind="stable").astype(np.int64)
-        raise OptionError(f'by is "value" or "magnitude", not {by!r}.')
+        if by == "product":
+            if w is None:
+                raise OptionError(
+                    'by="product" needs w, the weights whose products with the directions count.'
+                )
+            products = np.abs(self._products(self._vectors(w)[0])[0])
+            return np.argsort(-products, kind="stable").astype(np.int64)
+        raise OptionError(f'by is "value", "magnitude" or "product", not {by!r}.')
 
     def coordinates(self, w: Any) -> Any:
         """Compute the coordinates w . b_j.
@@ -183,7 +193,7 @@ class Basis:
         if batched:
             raise BasisError(f"a partial sum is that of one vector of {self.n} numbers, not of {len(flat)}.")
         count = self.k if k is None else check_count(k, self.k, fewest=0)
-        places = self.order(by)[:count]
+        places = self.order(by, w)[:count]
         found = self.combine(self._products(flat)[0][places], places)
         return like(found.reshape(np.shape(w)), w)
 

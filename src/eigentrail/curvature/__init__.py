@@ -13,6 +13,7 @@ from eigentrail.curvature.meeting import meet as meet
 from eigentrail.curvature.model_loss import ModelLoss as ModelLoss
 from eigentrail.curvature.operator import Curvature as Curvature
 from eigentrail.curvature.run_weights import run_weights as run_weights
+from eigentrail.curvature.sharpness import block_shares as block_shares
 from eigentrail.curvature.sharpness import compare_sharpness as compare_sharpness
 from eigentrail.curvature.sharpness import diagonal_sharpness as diagonal_sharpness
 from eigentrail.curvature.singular_meeting import singular_meeting as singular_meeting

@@ -128,6 +128,34 @@ def diagonal_sharpness(overlaps: Any, band: int | None = None, *, n: int | None 
     )
 
 
+def block_shares(overlaps: Any, blocks: int = 10) -> Float64[np.ndarray, " b"]:
+    """Measure how alike two complete bases are in each part of their ranks.
+
+    Inside a part the directions of one basis may be any mixture of the other's, as within eigenvalues that hardly
+    differ: what counts is the share of a part of one that lies in the span of the same part of the other. For two
+    random bases it is 1 / blocks.
+
+    Args:
+        overlaps: [n, n] of two complete bases of one space, both sorted.
+        blocks: how many parts.
+
+    Returns:
+        [blocks] the shares, 0 to 1, from the first ranks to the last.
+
+    Raises:
+        OptionError: the overlaps are not square or not finite, or there are fewer directions than parts.
+    """
+    o = to_float64(overlaps.values if isinstance(overlaps, xr.DataArray) else overlaps)
+    if o.ndim != 2 or o.shape[0] != o.shape[1] or not np.isfinite(o).all():
+        raise OptionError(
+            f"overlaps of two complete bases are a finite square matrix, not of shape {o.shape}."
+        )
+    if not 1 <= blocks <= len(o):
+        raise OptionError(f"parts are 1 to {len(o)} here, not {blocks}.")
+    parts = np.array_split(np.arange(len(o)), blocks)
+    return np.array([float((o[np.ix_(part, part)] ** 2).sum()) / len(part) for part in parts])
+
+
 def compare_sharpness(first: Any, second: Any, band: int | None = None) -> SharpnessDifference:
     """Tell which of two bases is sharper in a third one, such as components of weights and of updates.
 

@@ -35,7 +35,8 @@ def add_back(
         basis: directions in the space of those layers.
         layers: globs over parameter names; None for the whole network.
         counts: numbers k of directions; None for every k from 0 (zeros) to all.
-        by: the order in which directions are added: largest value first, or largest absolute value.
+        by: the order in which directions are added: largest value, largest absolute value ("magnitude"), or largest
+            weight product |w . b_j| ("product") first.
         loss: loss(outputs, targets), a mean over samples; None for the cross-entropy.
 
     Returns:
@@ -138,7 +139,7 @@ def _partial_sums(
     basis: Basis, w: Float64[np.ndarray, " n"], counts: Int64[np.ndarray, " c"], by: Order
 ) -> Iterator[Float64[np.ndarray, " n"]]:
     coordinates = np.asarray(basis.coordinates(w))
-    places = basis.order(by)
+    places = basis.order(by, w)
     total, done = np.zeros(basis.n), 0
     for count in counts:
         if count > done:

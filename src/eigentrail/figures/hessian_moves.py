@@ -15,6 +15,7 @@ from eigentrail.figures.loss_words import told_as
 _ORDERS = {
     "value": "largest eigenvalue first",
     "magnitude": "largest magnitude first",
+    "product": "largest weight product first",
     "random": "random directions",
 }
 
@@ -40,7 +41,7 @@ def add_back(curves: xr.Dataset, what: str) -> go.Figure:
         y = curves[what].sel(order=order).values
         there = np.isfinite(y)
         name = _ORDERS.get(order, order)
-        colour = style.NULL if order == "random" else (style.DATA, style.FIT)[number % 2]
+        colour = style.NULL if order == "random" else (style.DATA, style.FIT, style.OTHER)[number % 3]
         traces.append(
             style.line(
                 k[there] + 1.0,

@@ -32,5 +32,6 @@ def hessian() -> HessianStudy:
         analyses=("curvature",),
         analysed=("*",),
         studied="fc2.weight",
+        complete="fc3.weight",
         seeds=(1, 3),
     )

@@ -23,6 +23,7 @@ def mlp50_plain() -> Study:
     """MLP 50 at the source's own rate 0.01 without weight decay: what 4500 slow steps can and cannot move."""
     from eigentrail.recipes import mlp50
     from eigentrail.recipes.framework.study import OTHER, Study
+    from eigentrail.recipes.shared.accuracy_claims import accuracy_claim
     from eigentrail.recipes.shared.claims import bulk_stays, spikes_are_born
 
     return Study(
@@ -32,9 +33,12 @@ def mlp50_plain() -> Study:
             "digits": "100 epochs on the digits, whose epochs have 45 steps instead of MNIST's 1875",
             OTHER: mlp50.WHY_SHORT,
         },
-        claims=tuple(
-            made("mlp50-plain", "S0", layer)
-            for layer in ("fc1.weight", "fc2.weight")
-            for made in (spikes_are_born, bulk_stays)
+        claims=(
+            accuracy_claim("mlp50-plain"),
+            *(
+                made("mlp50-plain", "S0", layer)
+                for layer in ("fc1.weight", "fc2.weight")
+                for made in (spikes_are_born, bulk_stays)
+            ),
         ),
     )

@@ -13,6 +13,7 @@ from eigentrail.analyses.hessian.eigen import Eigen
 from eigentrail.analyses.hessian.place import WHOLE, Place
 from eigentrail.bases import overlap
 from eigentrail.curvature import (
+    block_shares,
     compare_sharpness,
     crossing_curvature,
     diagonal_sharpness,
@@ -27,6 +28,8 @@ COMPONENTS = 200
 _CELLS = 64
 # Directions flatter than this share of the largest curvature relax in no recorded time: they have no law to follow.
 _FLAT = 1e-4
+# Tenths of the ranks; up to so many parameters all components are computed.
+_PARTS, _LARGEST_COMPLETE = 10, 3000
 _KINDS: tuple[Literal["weights", "updates"], ...] = ("weights", "updates")
 
 
@@ -87,6 +90,7 @@ def motion_of(place: Place, target: str, eigen: Eigen) -> tuple[dict[str, xr.Dat
                 f"{of}_share_chance": sharp.chance,
                 "band": sharp.band,
             }
+        facts |= _ends(path, eigen)
         if count > 2:
             told = compare_sharpness(overlaps["weights"], overlaps["updates"])
             facts |= {"sharper_by": told.difference, "sharper_error": told.error}
@@ -114,6 +118,26 @@ def motion_of(place: Place, target: str, eigen: Eigen) -> tuple[dict[str, xr.Dat
     except EigentrailError as error:
         facts["no_flatness"] = str(error)
     return parts, facts
+
+
+def _ends(path: xr.DataArray, eigen: Eigen) -> dict[str, Any]:
+    """Compare both ends of the spectrum with its middle (S1 7.1): needs as many steps as there are directions."""
+    values = to_float64(eigen.basis.values)
+    n = eigen.basis.n
+    # Directions without curvature have no gradient, hence no motion: that both agree there is no finding.
+    curved = np.flatnonzero(np.abs(values) > n * np.finfo(np.float64).eps * np.abs(values).max())
+    if not eigen.exact or n > _LARGEST_COMPLETE or len(path) - 2 < n or len(curved) < 4 * _PARTS:
+        return {}
+    told: dict[str, Any] = {"parts": _PARTS}
+    for of in _KINDS:
+        found = overlap(eigen.basis, pca(path, n, of).basis).values
+        shares = block_shares(found[np.ix_(curved, np.arange(len(curved)))], _PARTS)
+        told |= {
+            f"{of}_share_steepest": float(shares[0]),
+            f"{of}_share_middle": float(shares[1:-1].mean()),
+            f"{of}_share_flattest": float(shares[-1]),
+        }
+    return told
 
 
 def _crossing(place: Place) -> float | None:
@@ -159,6 +183,7 @@ def singular_of(place: Place, target: str, eigen: Eigen) -> tuple[dict[str, xr.D
     if found.attrs["spikes"]:
         outlier = found["outlier"].values
         facts |= {
+            **_weights_in_leading(place, target, name, eigen, found),
             "outliers_in_leading": float(found["in_leading"].values[outlier].mean()),
             "bulk_in_leading": float(found["in_leading"].values[~outlier].mean())
             if (~outlier).any()
@@ -167,6 +192,24 @@ def singular_of(place: Place, target: str, eigen: Eigen) -> tuple[dict[str, xr.D
             "leading": int(found.attrs["leading"]),
         }
     return {"singular": pooled(found["overlap"], float(found.attrs["overlap_chance"]))}, facts
+
+
+def _weights_in_leading(
+    place: Place, target: str, name: str, eigen: Eigen, found: xr.Dataset
+) -> dict[str, float]:
+    """Give the share of the weights that lies in the leading eigenvectors, and with random signs of singular values."""
+    w = place.weights(name)
+    if target == WHOLE:
+        padded = np.zeros(eigen.basis.n)
+        padded[eigen.slices[name]] = w
+        w = padded
+    along = to_float64(eigen.basis.coordinates(w))[: int(found.attrs["leading"])]
+    # w = sum of nu_j s_j; what the signs of the sum add to the shares of its parts is no property of its size.
+    strength = to_float64(found["value_j"].values) ** 2
+    return {
+        "weights_in_leading": float(along @ along / (w @ w)),
+        "signs_in_leading": float(strength @ found["in_leading"].values / strength.sum()),
+    }
 
 
 def log_ranks(size: int, count: int = 60) -> Int64[np.ndarray, " c"]:

@@ -81,6 +81,11 @@ def _singular(told: Mapping[str, Any]) -> str:
     return (
         f"Of the {many} of {of} {told['outliers_in_leading']:.1%} lies in the span of the leading {told['leading']} "
         f"eigenvectors{beside}, random ones {told['in_leading_chance']:.1%}."
+        + (
+            f" Of the weights themselves {told['weights_in_leading']:.1%}."
+            if "weights_in_leading" in told
+            else ""
+        )
     )
 
 
@@ -93,7 +98,13 @@ def _added(told: Mapping[str, Any]) -> str:
     text = f"{told['enough_by_value']:,} eigenvectors ({told['enough_by_value'] / n:.0%}) added from the largest value"
     if told.get("enough_by_magnitude") is not None:
         text += f", {told['enough_by_magnitude']:,} from the largest magnitude,"
-    return f"{text} bring back 95% of the accuracy that zeros lose."
+    text += " bring back 95% of the accuracy that zeros lose."
+    if "few_by_product" in told:
+        text += (
+            f" The {told['few']} with the largest weight products bring back {told['few_by_product']:.0%} of it, the "
+            f"{told['few']} of largest value {told['few_by_value']:.0%}."
+        )
+    return text
 
 
 def _levels(told: Mapping[str, Any]) -> str:

@@ -19,6 +19,7 @@ from eigentrail.findings import (
     equals,
     greater_than,
     greater_than_chance,
+    greater_than_rival,
     less_than,
     less_than_chance,
 )
@@ -70,6 +71,38 @@ _CLAIMS: dict[str, tuple[str, str, str, Rule]] = {
         "singular matrices outside of the Marchenko-Pastur bulk lie in the leading eigenvectors",
         "part of them in the leading tenth of the eigenvectors",
         greater_than(0.5),
+    ),
+    "overlap-weights": (
+        "S1 9",
+        "leading eigenvectors overlap more with the singular matrices of large singular values than with the weights",
+        "part of the outlying singular matrices in the leading tenth of the eigenvectors",
+        greater_than_rival("the weights as one vector"),
+    ),
+    "few-product": (
+        "S1 7.2",
+        "the eigenvectors with the largest weight products bring the accuracy back, not those of the largest values",
+        "part of the lost accuracy that 25 eigenvectors of the largest weight products bring back",
+        greater_than_rival("25 of the largest eigenvalues"),
+    ),
+    "ends-weights": (
+        "S1 7.1",
+        "eigenvectors of the largest and of the smallest eigenvalues are like components of the weights, more than "
+        "those between",
+        "share in the same tenth of the components, the smaller of both ends over the middle",
+        greater_than(1.0),
+    ),
+    "ends-updates": (
+        "S1 7.1",
+        "eigenvectors of the largest and of the smallest eigenvalues are like components of the updates, more than "
+        "those between",
+        "share in the same tenth of the components, the smaller of both ends over the middle",
+        greater_than(1.0),
+    ),
+    "bulk-removed": (
+        "S1 4",
+        "removing the singular values inside the bulk costs no accuracy",
+        "test accuracy lost without the bulk of the layer",
+        less_than(0.01),
     ),
     "near-zero": (
         "S1 7.4",
@@ -161,6 +194,8 @@ def hessian_claims(
     layer: str,
     meeting: xr.Dataset | None = None,
     shift: WeightDecayShift | None = None,
+    complete: str | None = None,
+    without_bulk: tuple[float, float] | None = None,
 ) -> tuple[Observation, ...]:
     """Measure what the claims are about in a training without and one with weight decay.
 
@@ -169,6 +204,8 @@ def hessian_claims(
         layer: the layer that the source looks at.
         meeting: the layer's leading eigenvectors against the whole network's, see `layer_meeting`.
         shift: how far the decay of the second training moves the leading eigenvalues at the same weights.
+        complete: a layer that is recorded at more steps than it has parameters, for the ends of the spectrum.
+        without_bulk: the test accuracy of the plain training, and the same with the layer cut to its spikes.
 
     Returns:
         The observations of one seed; one that needs what a tree does not have has no number, and says why.
@@ -182,6 +219,8 @@ def hessian_claims(
         _gaussian(plain),
         _enough(plain),
         _outliers(plain),
+        _overlap_weights(plain),
+        _few_product(plain),
         _near_zero(plain),
         _spectrum(whole if whole.attrs["exact"] else plain),
         _wigner(plain),
@@ -194,6 +233,10 @@ def hessian_claims(
     if whole.attrs["exact"]:
         claims += [_few_negative(whole), _negative(whole)]
     claims += [_later(whole)]
+    if complete is not None:
+        claims += [_ends(_node(trees["plain"], complete), kind, complete) for kind in ("weights", "updates")]
+    if without_bulk is not None:
+        claims.append(_bulk_removed(*without_bulk, int(plain.attrs.get("spikes") or 0)))
     if meeting is not None:
         claims += _similar(meeting)
     if shift is not None:
@@ -312,6 +355,61 @@ def _outliers(node: xr.DataTree) -> Observation:
         f"{found:.1%} of the {told['spikes']} outlying ones"
         + (f", {bulk:.1%} of those in the bulk" if bulk is not None else "")
         + f", {told['in_leading_chance']:.1%} of random ones",
+    )
+
+
+def _overlap_weights(node: xr.DataTree) -> Observation:
+    told = node.attrs
+    if "weights_in_leading" not in told:
+        return _missing("overlap-weights", "no singular value is outside of the bulk")
+    outliers, weights = told["outliers_in_leading"], told["weights_in_leading"]
+    return _seen(
+        "overlap-weights",
+        outliers,
+        weights,
+        f"{outliers:.1%} of the {told['spikes']} outlying singular matrices, {weights:.1%} of the weights, "
+        f"{told['signs_in_leading']:.1%} of the weights with random signs of their singular values, "
+        f"{told['in_leading_chance']:.1%} of random directions",
+    )
+
+
+def _few_product(node: xr.DataTree) -> Observation:
+    told = node.attrs
+    if "few_by_product" not in told:
+        return _missing("few-product", _NO_LOSS)
+    by_product, by_value = told["few_by_product"], told["few_by_value"]
+    return _seen(
+        "few-product",
+        by_product,
+        by_value,
+        f"{told['few']} of the largest weight products bring back {by_product:.0%}, {told['few']} of the largest "
+        f"eigenvalues {by_value:.0%}, of {told['n']:,} eigenvectors",
+    )
+
+
+def _ends(node: xr.DataTree, kind: str, layer: str) -> Observation:
+    told = node.attrs
+    if f"{kind}_share_steepest" not in told:
+        return _missing(f"ends-{kind}", f"{layer} has fewer recorded steps than parameters")
+    steep, middle, flat = (told[f"{kind}_share_{part}"] for part in ("steepest", "middle", "flattest"))
+    return _seen(
+        f"ends-{kind}",
+        min(steep, flat) / middle,
+        None,
+        f"{layer}: {steep:.0%} of the steepest tenth of the eigenvectors lies in the leading tenth of the components "
+        f"of the {kind}, {flat:.0%} of the flattest in the last, between {middle:.0%} (random bases "
+        f"{1 / told['parts']:.0%}); directions without curvature left out",
+    )
+
+
+def _bulk_removed(full: float, spikes_alone: float, spikes: int) -> Observation:
+    if not spikes:
+        return _missing("bulk-removed", "no singular value is outside of the bulk")
+    return _seen(
+        "bulk-removed",
+        full - spikes_alone,
+        None,
+        f"test accuracy {full:.1%}, with the {spikes} singular values outside of the bulk alone {spikes_alone:.1%}",
     )
 
 

@@ -9,17 +9,22 @@ from typing import Any
 import pandas as pd
 import xarray as xr
 
+from eigentrail._arrays import to_float64
 from eigentrail._progress import Progress
 from eigentrail.analyses.framework.registry import find_analysis
 from eigentrail.analyses.framework.rows import table_of
 from eigentrail.analyses.hessian.place import WHOLE, Place
+from eigentrail.bases import singular
 from eigentrail.curvature import Curvature, layer_meeting
 from eigentrail.curvature.weight_decay_shift import WeightDecayShift
+from eigentrail.errors import SpectrumError
+from eigentrail.evaluation import add_back
 from eigentrail.recipes.experiments.decay_shift import decay_shift
 from eigentrail.recipes.experiments.hessian_claims import hessian_claims
 from eigentrail.recipes.framework.experiment import Experiment, Trained
 from eigentrail.recipes.framework.measurement import Measurement, last_scores
 from eigentrail.recipes.framework.trial import Trial
+from eigentrail.spectra import Spectrum
 from eigentrail.training import TrainingSettings
 
 #: The two kinds of training that are compared.
@@ -34,9 +39,11 @@ class HessianStudy(Experiment):
 
     Attributes:
         decay: the weight decay of the second training, torch's.
+        complete: a small layer that is recorded at every step too, so that its components of motion span all of it.
     """
 
     decay: float = 1e-3
+    complete: str | None = None
 
     def trials(self, settings: TrainingSettings, full: bool, seeds: int = 1) -> list[Trial]:
         """Plan the two trainings.
@@ -50,8 +57,9 @@ class HessianStudy(Experiment):
             The trials.
         """
         del settings, full, seeds
+        every = {name: 1 for name in (self.studied, self.complete) if name is not None}
         return [
-            Trial(kind, {"weight_decay": decay}, layers={self.studied: 1, "*": 50})
+            Trial(kind, {"weight_decay": decay}, layers={**every, "*": 50})
             for kind, decay in zip(KINDS, (0.0, self.decay), strict=True)
         ]
 
@@ -81,7 +89,9 @@ class HessianStudy(Experiment):
         tell("done", 2, 2)
         return Measurement(
             pd.concat(tables, ignore_index=True),
-            hessian_claims(trees, self.studied, meeting, shift),
+            hessian_claims(
+                trees, self.studied, meeting, shift, self.complete, _without_bulk(trained[0], self.studied)
+            ),
             {"meeting": meeting},
         )
 
@@ -99,6 +109,20 @@ def _meeting(trained: Trained, layer: str) -> xr.Dataset:
         slices[target] = dict(curvature.slices)
     found = layer_meeting(bases[layer], bases[WHOLE], slices[layer], slices[WHOLE])
     return found.assign_attrs({"layer": layer})
+
+
+def _without_bulk(trained: Trained, layer: str) -> tuple[float, float] | None:
+    """Measure the test accuracy, and that with a layer cut to the singular values outside of its bulk (S1 4)."""
+    run = trained.runs[0]
+    place = Place(run, int(run.steps[-1]))
+    w = to_float64(dict(place.model.named_parameters())[layer])
+    try:
+        spikes = int(Spectrum.from_matrix(w, leading=0).marchenko_pastur().spikes)
+    except SpectrumError:  # a layer too small for a bulk
+        return None
+    cut = singular(w, max(1, spikes))
+    found = add_back(place.model, place.test, cut, [layer], counts=[cut.k], loss=place.loss)
+    return float(found.attrs["accuracy_full"]), float(found["accuracy"][0])
 
 
 def _shift(trained: Trained, layer: str) -> WeightDecayShift:

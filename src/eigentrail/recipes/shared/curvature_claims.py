@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from eigentrail.findings import Claim, Rule, greater_than, greater_than_chance, less_than
+from eigentrail.findings import Claim, Rule, greater_than, greater_than_chance, greater_than_rival, less_than
 from eigentrail.recipes.framework.run_claim import RunClaim
 from eigentrail.spectra.spacing_laws import GOE_RATIO, POISSON_RATIO
 
@@ -43,6 +43,25 @@ def curvature_claims(recipe: str, layer: str) -> tuple[RunClaim, ...]:
             greater_than_chance(),
             lambda row: row["outliers_in_leading"],
             lambda row: row["in_leading_chance"],
+        ),
+        claim(
+            "overlap-weights",
+            "S1 9",
+            "Leading eigenvectors overlap more with the singular matrices of large singular values than with the "
+            "weights",
+            "part of the outlying singular matrices in the leading tenth of the eigenvectors",
+            greater_than_rival("the weights as one vector"),
+            lambda row: row["outliers_in_leading"],
+            lambda row: row["weights_in_leading"],
+        ),
+        claim(
+            "few-product",
+            "S1 7.2",
+            "Eigenvectors with the largest weight products bring the accuracy back, not those of the largest values",
+            "part of the lost accuracy that 25 eigenvectors of the largest weight products bring back",
+            greater_than_rival("25 of the largest eigenvalues"),
+            lambda row: row["few_by_product"],
+            lambda row: row["few_by_value"],
         ),
         claim(
             "sharper",

@@ -45,7 +45,7 @@ def rank_claims(layer: str) -> list[RunClaim]:
         ),
         claim(
             "spikes",
-            "S0 slide 6",
+            "S0 slide 6, S1 4",
             f"The spikes of {layer} alone keep the accuracy.",
             f"accuracy lost with the spikes of {layer} alone",
             less_than(TOLERANCE),
