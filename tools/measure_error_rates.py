@@ -518,7 +518,14 @@ def _shared(make: Callable[[int], np.ndarray], seed: int) -> bool:
 def _singular(make: Callable[[int], np.ndarray], seed: int) -> bool:
     from eigentrail.trajectories.overlap_nulls import singular_null
 
-    compared = singular_null(make(seed)[::2], NULL, seed).compared
+    compared = singular_null(make(seed)[::2], NULL, seed)[0].compared
+    return compared is not None and compared.beyond
+
+
+def _low(make: Callable[[int], np.ndarray], seed: int) -> bool:
+    from eigentrail.trajectories.overlap_nulls import singular_null
+
+    compared = singular_null(make(seed)[::2], NULL, seed)[1].compared
     return compared is not None and compared.beyond
 
 

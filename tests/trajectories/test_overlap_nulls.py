@@ -33,25 +33,35 @@ def test_walks_of_noise_that_prefers_directions_are_no_finding() -> None:
 
 
 def test_the_first_component_of_a_walk_meets_the_last_weights_without_any_training() -> None:
-    percentiles = []
+    percentiles, low_percentiles = [], []
     for seed in range(12):
         rng = np.random.default_rng(seed)
         x = np.cumsum(rng.standard_normal((20, 24, 16)), axis=0)
-        found = singular_null(x, 40, seed)
+        found, low = singular_null(x, 40, seed)
+        five = overlap(pca(x, 5).basis, singular(x[-1], 5)).values
+        assert low.observed == pytest.approx(float((five**2).sum() / 5), rel=1e-9)
+        low_percentiles.append(low.percentile)
         first = pca(x, 1).basis
         assert found.observed == pytest.approx(float(overlap(first, singular(x[-1])).max()), rel=1e-9)
         assert found.observed > 3 * np.sqrt(
             2 / np.pi / x[0].size
         )  # far above a random direction all the same
         percentiles.append(found.percentile)
-    assert sum(p <= 97.5 for p in percentiles) >= 10
+    assert sum(p <= 97.5 for p in percentiles) >= 10 and sum(p <= 97.5 for p in low_percentiles) >= 10
     # Growth along one singular matrix is more than a walk gives.
     rng = np.random.default_rng(0)
     u, v = rng.standard_normal(24), rng.standard_normal(16)
     grown = np.cumsum(0.1 * rng.standard_normal((20, 24, 16)), axis=0) + np.einsum(
         "t,i,j->tij", np.arange(20.0), u, v
     )
-    assert singular_null(grown, 40, 0).percentile == 100.0
+    assert singular_null(grown, 40, 0)[0].percentile == 100.0
+    # Five singular matrices that grow one after the other hold the first five components.
+    left, right = (np.linalg.qr(rng.standard_normal((size, 5)))[0] for size in (24, 16))
+    begun = np.clip(np.arange(20.0)[:, None] - 4.0 * np.arange(5), 0.0, 4.0) * np.arange(6.0, 1.0, -1.0)
+    grown = 0.05 * grown + 4.0 * np.einsum("tk,ik,jk->tij", begun, left, right)
+    low = singular_null(grown, 40, 0)[1]
+    # Walks of such updates lie in the same five, in less steady proportions.
+    assert low.observed > 0.95 and low.percentile > 90.0 and np.median(low.null) < 0.9
 
 
 def test_the_first_component_of_a_walk_lies_along_its_end_as_that_of_walks() -> None:

@@ -23,7 +23,7 @@ from eigentrail.figures.overlap_maps import overlap_map, overlap_rows
 from eigentrail.findings import Finding
 from eigentrail.spectra import Spectrum
 from eigentrail.trajectories.gram import gram, walk_origin
-from eigentrail.trajectories.overlap_nulls import OverlapNull, singular_null, updates_null
+from eigentrail.trajectories.overlap_nulls import LEADING_BOTH, singular_null, updates_null
 from eigentrail.trajectories.rows import open_rows
 
 #: Singular matrices that are looked at, the largest first.
@@ -47,6 +47,17 @@ def _findings(row: Row) -> Iterable[Finding]:
             f"{largest.median:.2f} in the median.",
             no=f"The first component overlaps a singular matrix by {largest.observed:.2f}, as {_SIGNS} do "
             f"({largest.median:.2f}).",
+        )
+    low = row.compared("low_share")
+    if low is not None:
+        seen, median = percent(low.observed), percent(low.median)
+        of = f"{LEADING_BOTH} largest singular matrices"
+        yield finding(
+            row,
+            "Do leading components lie in leading singular matrices more than in a random walk?",
+            "low_share",
+            yes=f"{seen} of the first {LEADING_BOTH} components lies in the {of}; {_SIGNS} have {median}.",
+            no=f"{seen} of the first {LEADING_BOTH} components lies in the {of}; {_SIGNS} have as much ({median}).",
         )
     share = row.compared("walk_updates_share")
     if share is not None:
@@ -73,7 +84,7 @@ def _walks(node: xr.DataTree, key: str, null: str, title: str, axis: str, what: 
     "overlap",
     question="How do the directions relate to each other?",
     about="components of the weights beside singular matrices and components of the updates",
-    version=5,
+    version=6,
     unit="layer",
     order=40,
     cost=seconds,
@@ -100,6 +111,16 @@ def _walks(node: xr.DataTree, key: str, null: str, title: str, axis: str, what: 
             "0 to 1",
             source="S1 eq. 6.2",
             null="first_largest_null_draws",
+            null_name=_SIGNS,
+            shown=True,
+        ),
+        "low_share": Quantity(
+            "Leading in leading",
+            f"Share of the first {LEADING_BOTH} components in the {LEADING_BOTH} largest singular matrices, at the steps "
+            "of the walks.",
+            "0 to 1",
+            source="S1 6.1",
+            null="low_share_null_draws",
             null_name=_SIGNS,
             shown=True,
         ),
@@ -275,11 +296,11 @@ def _with_singular(
         return data, about
     thinned = _matrix(motion.thinned(_WALK_STEPS))
     steps, memory = open_rows(motion.thinned(_WALK_STEPS)).steps, motion.memory
-    beside: OverlapNull = singular_null(
-        thinned, draws, context.seed, memory.colour_of(steps), memory.kept(steps)
-    )
-    about["first_largest"] = beside.observed
-    return data.assign(first_largest_null_draws=("walk", beside.null)), about
+    beside, low = singular_null(thinned, draws, context.seed, memory.colour_of(steps), memory.kept(steps))
+    about |= {"first_largest": beside.observed, "low_share": low.observed}
+    return data.assign(
+        first_largest_null_draws=("walk", beside.null), low_share_null_draws=("walk", low.null)
+    ), about
 
 
 def _matrix(x: xr.DataArray) -> Float64[np.ndarray, "t n m"]:

@@ -20,6 +20,10 @@ from eigentrail.chance.weight_walks import sign_walks
 from eigentrail.trajectories.gram import double_centred, updates_gram
 
 
+#: How many components and singular matrices are the leading ones.
+LEADING_BOTH = 5
+
+
 @dataclass(frozen=True)
 class OverlapNull:
     """An overlap, or another number that a motion has by its construction, beside that of walks.
@@ -166,10 +170,12 @@ def singular_null(
     seed: int,
     colour: Float64[np.ndarray, "u u"] | None = None,
     kept: Float64[np.ndarray, " u"] | None = None,
-) -> OverlapNull:
-    """Compare the largest overlap of the first component with a singular matrix of the last step.
+    leading: int = LEADING_BOTH,
+) -> tuple[OverlapNull, OverlapNull]:
+    """Compare components of the weights with singular matrices of the last step, beside those of walks.
 
-    The walks begin where the weights began and make the observed updates with random signs.
+    The walks begin where the weights began and make the observed updates with random signs. Their first components lie
+    along their ends, and so do leading singular matrices there: a random direction is no null.
 
     Args:
         x: [T, rows, cols] the weights at some steps, at most a few dozen.
@@ -177,23 +183,29 @@ def singular_null(
         seed: seed of the signs.
         colour: L of the covariance L L^T of the updates, see `Memory.colour`; None for independent ones.
         kept: [T - 1] what weight decay leaves of the weights from step to step, see `Memory.kept`; None for all.
+        leading: how many components and singular matrices are the leading ones.
 
     Returns:
-        max_j |<p_1, s_j>|, and that of the walks.
+        max_j |<p_1, s_j>| of the first component; and the share of the leading components in the leading singular
+        matrices, sum of <p_i, s_j>^2 over i, j < leading divided by `leading` (S1 6.1); both with those of the walks.
     """
-    found = _largest(x)
+    found = _met(x, leading)
     updates = x[1:] - (x[:-1] if kept is None else kept[:, None, None] * x[:-1])
     null = []
     for draw in range(draws):
         walk = sign_walks(x[0], updates, [draw], seed, colour, kept)
-        null.append(_largest(np.stack([step[0].astype(np.float64) for step in walk])))
-    drawn = np.array(null).reshape(draws)
-    return OverlapNull(found, drawn)
+        null.append(_met(np.stack([step[0].astype(np.float64) for step in walk]), leading))
+    drawn = np.array(null).reshape(draws, 2)
+    return OverlapNull(found[0], drawn[:, 0]), OverlapNull(found[1], drawn[:, 1])
 
 
-def _largest(x: Float64[np.ndarray, "t n m"]) -> float:
+def _met(x: Float64[np.ndarray, "t n m"], leading: int) -> tuple[float, float]:
     flat = x.reshape(len(x), -1)
     flat = flat - flat.mean(axis=0)
-    first = np.linalg.eigh(flat @ flat.T)[1][:, -1] @ flat
-    first /= np.linalg.norm(first)
-    return float(overlap(Basis(first[None]), singular(x[-1])).max())
+    count = min(leading, len(x) - 1)
+    components = np.linalg.eigh(flat @ flat.T)[1][:, ::-1][:, :count].T @ flat
+    norms = np.linalg.norm(components, axis=1)
+    components = components[norms > 1e-9 * norms[0]]
+    components /= np.linalg.norm(components, axis=1)[:, None]
+    found = overlap(Basis(components), singular(x[-1])).values
+    return float(found[0].max()), float((found[:, :leading] ** 2).sum() / leading)

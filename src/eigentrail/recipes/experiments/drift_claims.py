@@ -26,6 +26,7 @@ from eigentrail.recipes.framework.observation import Observation, observe
 from eigentrail.trajectories import Drift
 from eigentrail.trajectories.bending import FEWEST, Bend
 from eigentrail.trajectories.fits import fit_line
+from eigentrail.trajectories.overlap_nulls import LEADING_BOTH
 
 _SAID = {"plain": "without weight decay", "decay": "with weight decay"}
 # How near an exponent of a power is to what is claimed.
@@ -73,6 +74,7 @@ def drift_claims(
     rows = {name: table[table["trial"] == name].iloc[0].to_dict() for name in drifts}
     for kind, said in _SAID.items():
         yield _leading(first[kind], kind, said)
+    yield from _low_with_low(results, layer)
     yield from _add_back(results, layer)
     yield from (_frozen(rows[kind], rows[f"{kind}-frozen"], kind) for kind in _SAID)
     for kind, said in _SAID.items():
@@ -101,6 +103,36 @@ def _seen(
 ) -> Observation:
     told = f"{statistic}, {_SAID[kind]}"
     return observe(f"s1-drift-{key}-{kind}", source, statement, rule, told, value, chance, found)
+
+
+def _low_with_low(results: Mapping[str, Mapping[str, xr.DataTree]], layer: str) -> Iterator[Observation]:
+    for kind, said in _SAID.items():
+        node = next(
+            (
+                one
+                for one in results.get(kind, {}).get("overlap", xr.DataTree()).children.values()
+                if one.attrs.get("name") == layer and "low_share_null_draws" in one.data_vars
+            ),
+            None,
+        )
+        if node is None:
+            continue
+        walks = node["low_share_null_draws"].values
+        share, middle = float(node.attrs["low_share"]), float(np.median(walks))
+        yield _seen(
+            "low-with-low",
+            kind,
+            "S1 6.1, figure 6.1",
+            f"{said.capitalize()} the first principal components have their largest products with the largest singular "
+            "matrices.",
+            greater_than_chance(),
+            f"share of the first {LEADING_BOTH} components in the {LEADING_BOTH} largest singular matrices, against the "
+            "median of walks of the same updates",
+            share,
+            middle,
+            f"{said} {share:.1%}; {len(walks)} walks of the same updates {middle:.1%} in the median, up to "
+            f"{walks.max():.1%}",
+        )
 
 
 def _leading(first: xr.Dataset, kind: str, said: str) -> Observation:
