@@ -37,12 +37,15 @@ def _findings(row: Row) -> Iterable[Finding]:
     if first is None or last is None:
         return
     falls = last < first
+    way = f"{'falls' if falls else 'rises'} from {first:.3g} to {last:.3g}"
+    if abs(last - first) <= 0.01 * first:
+        way = f"stays at {last:.3g}"
     yield Finding(
         subject=str(row.case["layer"]),
         question="Do the features collapse over the training?",
         verdict=Verdict.YES if falls else Verdict.NO,
-        sentence=f"NC1 goes from {first:.3g} to {last:.3g} on training samples"
-        + (f", {row['nc1_held_out']:.3g} on held-out ones." if row["nc1_held_out"] is not None else "."),
+        sentence=f"Scatter within classes over that between them (NC1) {way} on training samples"
+        + (f"; {row['nc1_held_out']:.3g} on held-out ones." if row["nc1_held_out"] is not None else "."),
         effect=Effect("NC1 at the last step", last),
         detail="No null: one training; the recipe `collapse` asks over seeds.",
     )

@@ -40,14 +40,17 @@ def _findings(row: Row) -> Iterable[Finding]:
     if beside is None:
         return
     many = int(beside.observed)
-    times = "once" if many == 1 else f"{many} times"
-    changed = "never changes place" if not many else f"changes {times}"
+    changes = "never changes" if not many else f"changes {'once' if many == 1 else f'{many} times'}"
+    walks = "most walks of the same updates" if not beside.median else "walks of the same updates"
+    beside_walks = f"{walks} {f'change {beside.median:g} times' if beside.median else 'never do'}"
     yield finding(
         row,
         "Do the leading singular values cross more often than in a random walk?",
         "leading_count",
-        yes=f"The leading direction changes {times}; walks of the same updates {beside.median:g} times.",
-        no=f"The leading direction {changed}; walks of the same updates change as often ({beside.median:g} times).",
+        yes=f"The leading singular direction {changes}, more often than chance gives: {beside_walks}.",
+        no=f"The leading singular direction {changes}, no more often than chance gives: {beside_walks}."
+        if many or beside.median
+        else f"The leading singular direction {changes}, as in {walks}.",
         detail=row["events_told"] or "",
     )
     jumps, p = row["jumps"], row["jumps_p"]

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from eigentrail.analyses import Context, Figure, Needs, Quantity, Row, Size, analysis
 from eigentrail.analyses.framework.probe import Probe
 from eigentrail.analyses.framework.subjects import Subject
+from eigentrail.analyses.framework.wording import percent
 from eigentrail.analyses.hessian.node import describe_target
 from eigentrail.analyses.hessian.place import WHOLE, Place, targets_of
 from eigentrail.analyses.hessian.sentences import detail_of
@@ -104,16 +105,17 @@ def _findings(row: Row) -> Iterable[Finding]:
     gap, error = row["sharper_by"], row["sharper_error"]
     if gap is not None and error:
         sure = abs(gap) > 2.0 * error
-        better = "updates" if gap > 0 else "weights"
+        updates, weights = (percent(row.node.attrs[f"{kind}_share"]) for kind in ("updates", "weights"))
+        shares = f"{updates} of the updates' components lies near Hessian eigenvectors of their rank, {weights} of the "
+        shares += "weights'"
         yield Finding(
             subject=row.subject,
             question="Are components of weights and of updates unequally good Hessian eigenvectors?",
             verdict=Verdict.YES if sure else Verdict.UNDECIDED,
             sentence=(
-                f"Components of the {better} lie nearer the Hessian's eigenvectors (difference {gap:+.3f} ± "
-                f"{error:.3f})."
+                f"{shares} (difference {100 * gap:+.2g} ± {100 * error:.1g} points)."
                 if sure
-                else f"Neither is surely nearer the Hessian's eigenvectors (difference {gap:+.3f} ± {error:.3f})."
+                else f"{shares}: no sure difference (± {100 * error:.1g} points)."
             ),
             effect=Effect("difference of sharpness", gap),
             interval=(gap - 1.96 * error, gap + 1.96 * error),

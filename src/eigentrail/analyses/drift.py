@@ -31,17 +31,20 @@ def _findings(row: Row) -> Iterable[Finding]:
         return
     times = beside.observed / beside.median if beside.median > 0 else float("inf")
     decay = " with the same weight decay" if row["decayed"] else ""
-    far = f"{times:.3g} times as far (squared) as random walks{decay}"
+    far = f"squared displacement is {times:.3g} times that of random walks{decay}"
     norm = row.node.dataset["norm"]
     yield finding(
         row,
         _QUESTION,
         "straightness",
-        yes=f"The weights drift: {far}; {percent(row['share_linear'] or 0.0)} of the motion is a straight line.",
-        no=f"No drift: the weights get {far}; up to {beside.high / beside.median:.3g} times is within chance."
+        yes=f"The weights drift: their {far}.",
+        no=f"No drift beyond chance: the {far}; up to {beside.high / beside.median:.3g} times is within chance."
         if beside.median > 0
-        else f"No drift: the weights get {far}, within chance.",
-        detail=(f"The norm {course(norm.values, norm['step'].values)}. " + _end(row)),
+        else f"No drift beyond chance: the {far}.",
+        detail=(
+            f"A straight line in time holds {percent(row['share_linear'] or 0.0)} of the variance of all weights. The "
+            f"norm {course(norm.values, norm['step'].values)}. " + _end(row)
+        ),
     )
 
 
@@ -51,7 +54,9 @@ def _end(row: Row) -> str:
     if beside is None:
         return f"{seen}."
     more = "more than" if beside.observed > beside.median else "less than"
-    return f"{seen}, {more if beside.beyond else 'as'} walks of the same updates have ({beside.median:+.2f})."
+    return f"{seen}, {more if beside.beyond else 'within chance of what'} walks of the same updates have " + (
+        f"({beside.median:+.2f} in the median)."
+    )
 
 
 def _norms(nodes: Sequence[tuple[str, xr.DataTree]]) -> list[Curve]:

@@ -140,19 +140,25 @@ _QUANTITIES = {
 }
 
 
+def _stand_out(count: int, of: str = "") -> str:
+    if not count:
+        return f"no eigenvalue stands out{of}"
+    return f"{count} eigenvalue{' stands' if count == 1 else 's stand'} out{of}"
+
+
 def _findings(row: Row) -> Iterable[Finding]:
     first, last, shuffled = row["spikes_first"], row["spikes_last"], row["null_spikes_last"]
     if last is None:
         return
     told = row["story"] or ""
-    beside = "" if shuffled is None else f"; its entries in random places show {shuffled}"
+    beside = "" if shuffled is None else f"; with the entries shuffled {_stand_out(shuffled)}"
     grown = last > (first or 0) and last > (shuffled or 0)
-    spikes = "spike" if last == 1 else "spikes"
+    begun = "none did at the first" if last and not first else f"{first or 'none'} at the first"
     yield Finding(
         subject=row.subject,
         question="Did spikes grow out of the Marchenko-Pastur bulk?",
         verdict=Verdict.YES if grown else Verdict.NO,
-        sentence=f"{last} {spikes} at the last step, {first} at the first{beside}.",
+        sentence=f"At the last step {_stand_out(last, ' of the noise bulk')}, {begun}{beside}.",
         effect=Effect("spikes at the last step", last, "count"),
         chance=Chance(_SHUFFLED, shuffled, 1),
         # Noise passes the threshold in 1% of matrices (Tracy-Widom): a spike beyond it is at most so likely.
@@ -167,9 +173,11 @@ def _findings(row: Row) -> Iterable[Finding]:
             question="Does the bulk end as close to Marchenko-Pastur as noise?",
             verdict=Verdict.YES if inside else Verdict.NO,
             sentence=(
-                f"The bulk ends {now:.3f} from Marchenko-Pastur; 95% of noise of this shape stays below {limit:.3f}."
+                f"At the end the bulk is as close to the Marchenko-Pastur law ({now:.3f}) as 95% of noise matrices "
+                f"(below {limit:.3f})."
                 if inside
-                else f"The bulk ends {now / limit:.2g} times as far from Marchenko-Pastur as 95% of noise stays."
+                else f"At the end the bulk's distance from the Marchenko-Pastur law is {now / limit:.3g} times what 95% "
+                "of noise matrices stay below."
             ),
             effect=Effect("distance of the bulk", now, "Kolmogorov-Smirnov"),
             chance=Chance("noise of the same shape, 95% quantile", limit),

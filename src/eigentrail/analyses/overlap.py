@@ -34,6 +34,7 @@ LEADING = 10
 _WALK_STEPS, _DRAWS, _FEWEST_DRAWS, _NUMBERS = 30, 60, 20, 4 * 10**8
 _LARGEST = 2048
 _SIGNS = "walks of the same updates with random signs"
+_WALKS = "walks of the same updates"
 
 
 def _findings(row: Row) -> Iterable[Finding]:
@@ -45,8 +46,8 @@ def _findings(row: Row) -> Iterable[Finding]:
             "first_largest",
             yes=f"The first component overlaps a singular matrix by {largest.observed:.2f}; {_SIGNS} by "
             f"{largest.median:.2f} in the median.",
-            no=f"The first component overlaps a singular matrix by {largest.observed:.2f}, as {_SIGNS} do "
-            f"({largest.median:.2f}).",
+            no=f"The first component overlaps a singular matrix by {largest.observed:.2f}, within chance: {_WALKS} have "
+            f"{largest.median:.2f}, 5% of them more than {largest.high:.2f}.",
         )
     low = row.compared("low_share")
     if low is not None:
@@ -57,7 +58,7 @@ def _findings(row: Row) -> Iterable[Finding]:
             "Do leading components lie in leading singular matrices more than in a random walk?",
             "low_share",
             yes=f"{seen} of the first {LEADING_BOTH} components lies in the {of}; {_SIGNS} have {median}.",
-            no=f"{seen} of the first {LEADING_BOTH} components lies in the {of}; {_SIGNS} have as much ({median}).",
+            no=f"{seen} of the first {LEADING_BOTH} components lies in the {of}, within chance: {_WALKS} have {median}.",
         )
     share = row.compared("walk_updates_share")
     if share is not None:
@@ -66,8 +67,9 @@ def _findings(row: Row) -> Iterable[Finding]:
             row,
             "Do weights and updates share their leading directions more than in a random walk?",
             "walk_updates_share",
-            yes=f"{seen} of the first component lies in the updates' leading {LEADING}; {_SIGNS} have {median}.",
-            no=f"{seen} of the first component lies in the updates' leading {LEADING}, as {_SIGNS} have ({median}).",
+            yes=f"{seen} of the weights' first component lies in the updates' first {LEADING}; {_SIGNS} have {median}.",
+            no=f"{seen} of the weights' first component lies in the updates' first {LEADING}, within chance: {_WALKS} "
+            f"have {median}, 5% more than {percent(share.high)}.",
         )
 
 

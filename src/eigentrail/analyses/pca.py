@@ -91,7 +91,8 @@ def _findings(row: Row) -> Iterable[Finding]:
         _QUESTION,
         "walk_share_1",
         yes=f"{share} of the motion lies along one direction, more than {_SIGNS} give ({percent(beside.median)}).",
-        no=f"{share} of the motion lies along one direction; {_SIGNS} give as much ({percent(beside.median)}).",
+        no=f"{share} of the motion lies along one direction, within chance: {_SIGNS} have {percent(beside.median)}, 5% "
+        f"more than {percent(beside.high)}.",
         detail=f"90% of the variance takes {row['components_90'] or 'more than the kept'} components.",
     )
 

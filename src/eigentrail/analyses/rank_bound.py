@@ -29,8 +29,10 @@ def _findings(row: Row) -> Iterable[Finding]:
         subject=row.subject,
         question="Is the distance to low rank within Lemma 3.2's bound?",
         verdict=Verdict.YES if holds else Verdict.NO,
-        sentence=f"Distance to rank {row['rank']} is {row['distance']:.2g} of the norm; the last {row['back']} steps "
-        f"allow {row['bound']:.2g}.",
+        sentence=f"The nearest matrix of rank {row['rank']} is {row['distance']:.2%} of the norm away; the lemma allows "
+        f"{row['bound']:.2%}."
+        if row["rank"] < row["cols"]
+        else f"The lemma bounds nothing: the last {row['back']} steps can make full rank, {row['cols']}.",
         effect=Effect("largest distance over bound", row["largest_excess"]),
         detail=row["note"] or "",
         needs_look=not holds and not row["note"],
@@ -40,8 +42,13 @@ def _findings(row: Row) -> Iterable[Finding]:
         subject=row.subject,
         question="Does Theorem 3.3 bound the rank below full?",
         verdict=Verdict.NO if vacuous else Verdict.YES,
-        sentence=f"Theorem 3.3 allows rank {row['theorem']:.3g} within {row['eps']:g} of the norm, "
-        f"{'vacuous for' if vacuous else 'of'} {row['cols']} singular values; {row['needed']} suffice.",
+        sentence=(
+            f"The theorem bounds nothing: it allows rank {row['theorem']:.3g}, and there are {row['cols']} singular "
+            f"values. Rank {row['needed']} comes within {row['eps']:.0%} of the norm."
+            if vacuous
+            else f"The theorem allows rank {row['theorem']:.3g} of {row['cols']} within {row['eps']:.0%} of the norm; "
+            f"rank {row['needed']} suffices."
+        ),
         effect=Effect("rank that suffices", row["needed"], "count"),
         detail=f"Norms change by a factor of {row['norm_ratio']:.6g} a step at the end; the theorem needs 1.",
     )

@@ -60,7 +60,8 @@ class Compared:
     @property
     def words(self) -> str:
         """The comparison in words: the null's median and how many of the draws lie beyond."""
-        return f"null median {self.median:.3g}, p = {p_text(self.p, self.draws)}"
+        p = p_text(self.p, self.draws)
+        return f"null median {self.median:.3g}, p {p if p[0] in '≤<' else f'= {p}'}"
 
 
 def p_text(p: float, draws: int = 0) -> str:

@@ -32,7 +32,7 @@ def untrained(checkpoint: Checkpoint) -> Iterator[Finding]:
     sentence = (
         f"The network looks untrained: {asked - count} of {asked} {layers} nothing beyond a random initialisation."
         if empty
-        else f"{count} of {asked} {layers} structure that independent entries do not give."
+        else f"{count} of {asked} {layers} structure that a random initialisation does not have."
     )
     yield Finding(
         subject="network",
@@ -44,7 +44,12 @@ def untrained(checkpoint: Checkpoint) -> Iterator[Finding]:
         asked=asked,
         needs_look=empty,
         detail="The spread of each layer's eigenvalues is tested against independent entries (John's test), corrected "
-        "for the number of layers. Causes: the weights were never trained, were not loaded, or were saved too early.",
+        "for the number of layers."
+        + (
+            " Causes: the weights were never trained, were not loaded, or were saved too early."
+            if empty
+            else ""
+        ),
         advice="See that this is the trained file and that loading it reported no missing or unexpected names."
         if empty
         else "",

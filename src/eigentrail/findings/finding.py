@@ -177,12 +177,18 @@ def adjusted(findings: Sequence[Finding], level: float = LEVEL) -> list[Finding]
         corrected = dict(zip((place for place, _ in known), adjust([p for _, p in known]), strict=True))
         for place in places:
             p, verdict = corrected.get(place), made[place].verdict
+            detail = made[place].detail
             if verdict is Verdict.YES and p is not None and p > level:
                 verdict = Verdict.UNDECIDED
+                corrected_away = (
+                    f"Asked of {len(places)} subjects it could be chance (corrected p = {p:.2g})."
+                )
+                detail = f"{corrected_away} {detail}".rstrip()
             made[place] = replace(
                 made[place],
                 asked=len(places),
                 verdict=verdict,
+                detail=detail,
                 p_adjusted=None if p is None else float(p),
             )
     return made

@@ -102,7 +102,7 @@ def _added(told: Mapping[str, Any]) -> str:
     if "few_by_product" in told:
         text += (
             f" The {told['few']} with the largest weight products bring back {told['few_by_product']:.0%} of it, the "
-            f"{told['few']} of largest value {told['few_by_value']:.0%}."
+            f"{told['few']} of largest value {max(0.0, told['few_by_value']):.0%}."
         )
     return text
 
