@@ -90,8 +90,18 @@ def test_level_ratios_decide_between_the_two_laws(ratio, spread, expected):
         rows.append({**row, "ratio_positive": ratio + off, "ratio_error_positive": 0.01})
     assert verdicts(*seeds) == {"levels": expected}
     contrary = {"yes": "no", "no": "yes", "undecided": "undecided"}
-    [found] = decided(spacings_study._claims(pd.DataFrame(rows)))
+    [found, _] = decided(spacings_study._claims(pd.DataFrame(rows)))
     assert str(found.verdict) == contrary[expected] and found.seeds == 3
+
+
+@pytest.mark.parametrize(("distance", "expected"), [(0.3, "yes"), (0.02, "undecided"), (0.001, "no")])
+def test_densities_are_judged_beside_random_matrices(distance, expected):
+    rows = []
+    for off in (0.9, 1.0, 1.2):
+        row = {"hessian": "h", "samples": "s", "n": 9, "null": 0, "laws_chance": 0.02}
+        rows.append({**row, "semicircle_distance": 0.5, "marchenko_pastur_distance": distance * off})
+    [_, found] = decided(spacings_study._claims(pd.DataFrame(rows)))
+    assert str(found.verdict) == expected and "neither a semicircle" in found.claim.statement
 
 
 @pytest.mark.parametrize("count", [3, 5, 8])

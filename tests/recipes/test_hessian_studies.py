@@ -146,7 +146,7 @@ def test_a_row_has_the_levels_of_the_closed_form() -> None:
     torch.manual_seed(0)
     model = nn.Linear(6, 3).double()
     case = spacings_study._Case("h", "all", model, (inputs, targets), None)
-    row = spacings_study._row(case)
+    row, _ = spacings_study._row(case)
     values = np.linalg.eigvalsh(of_logistic_regression(model, inputs))
     assert (row["hessian"], row["samples"], row["n"]) == ("h", "all", 21)
     # p is unmoved where all classes move alike: one zero for each of 7 inputs.
@@ -160,7 +160,7 @@ def test_a_row_has_the_levels_of_the_closed_form() -> None:
 
 def test_a_row_of_a_layer_counts_its_parameters_only() -> None:
     case = spacings_study._Case("h", "all", network(), samples(), ["0.weight"])
-    row = spacings_study._row(case)
+    row, _ = spacings_study._row(case)
     assert row["n"] == 30 and row["null"] + row["levels"] == 30
 
 
@@ -173,11 +173,11 @@ def test_a_row_of_too_few_levels_decides_nothing() -> None:
     # One direction of two classes in one input has curvature: a level without a neighbour has no spacing.
     one = nn.Linear(1, 2, bias=False).double()
     inputs, targets = samples()
-    row = spacings_study._row(spacings_study._Case("h", "all", one, (inputs[:, :1], targets % 2), None))
+    row, _ = spacings_study._row(spacings_study._Case("h", "all", one, (inputs[:, :1], targets % 2), None))
     assert (row["levels"], row["null"]) == (1, 1)
     assert all(row[f"{key}_{sign}"] is None for key in ("ratio", "p_wigner") for sign in ("positive", "both"))
-    (claim,) = spacings_study._claims(pd.DataFrame([row]))
-    assert np.isnan(claim.values).all() and "too few levels" in claim.found
+    for claim in spacings_study._claims(pd.DataFrame([row])):
+        assert np.isnan(claim.values).all() and "too few levels" in claim.found
 
 
 @pytest.mark.parametrize("bias", [True, False])
@@ -217,23 +217,26 @@ def test_the_regression_of_separable_classes_stays_finite() -> None:
 
 def test_the_cases_are_network_and_regression_for_all_samples_and_one_batch() -> None:
     model, (inputs, targets) = network(), samples()
-    place: Any = SimpleNamespace(model=model, train=(inputs, targets))
+    held_out = (inputs[:90] + 0.1, targets[:90])
+    place: Any = SimpleNamespace(model=model, train=(inputs, targets), test=held_out)
     cases = list(spacings_study._cases(place, "0.weight"))
     assert [(case.name, case.samples) for case in cases] == [
         ("network, 0.weight", "all training samples"),
         ("logistic regression on its features", "all training samples"),
         ("network, 0.weight", "one batch of 64"),
         ("logistic regression on its features", "one batch of 64"),
+        ("network, 0.weight", "the test set"),
+        ("logistic regression on its features", "the test set"),
     ]
-    assert [case.layers for case in cases] == [["0.weight"], None] * 2
-    assert (
-        [len(case.data[0]) for case in cases] == [len(case.data[1]) for case in cases] == [200, 200, 64, 64]
-    )
+    assert [case.layers for case in cases] == [["0.weight"], None] * 3
+    sizes = [200, 200, 64, 64, 90, 90]
+    assert [len(case.data[0]) for case in cases] == [len(case.data[1]) for case in cases] == sizes
+    torch.testing.assert_close(cases[5].data[0], torch.tanh(model[0](held_out[0])).detach().double())
     torch.testing.assert_close(cases[2].data, (inputs[:64], targets[:64]))
     torch.testing.assert_close(cases[3].data[0], cases[1].data[0][:64])
     # One fit, to all samples.
     assert cases[0].model is cases[2].model is model and cases[1].model is cases[3].model
-    row = spacings_study._row(cases[3])
+    row, _ = spacings_study._row(cases[3])
     closed = of_logistic_regression(cases[3].model, cases[3].data[0])  # type: ignore[arg-type]
     assert row["n"] == len(closed) == 18
     assert row["largest"] == pytest.approx(np.linalg.eigvalsh(closed)[-1], rel=1e-9)

@@ -56,7 +56,7 @@ def _findings(row: Row) -> Iterable[Finding]:
         no += "explains it."
     else:
         no = f"No geodesic: the leading {which} vector scores {circle.observed:.2f}; {circle.above} of {circle.draws} "
-        no += f"random walks score higher, 5% above {circle.high:.2f}."
+        no += f"random walks score higher, 5% of them above {circle.high:.2f}."
     yield finding(
         row,
         _QUESTION,

@@ -46,8 +46,8 @@ def _findings(row: Row) -> Iterable[Finding]:
             "first_largest",
             yes=f"The first component overlaps a singular matrix by {largest.observed:.2f}; {_SIGNS} by "
             f"{largest.median:.2f} in the median.",
-            no=f"The first component overlaps a singular matrix by {largest.observed:.2f}, within chance: {_WALKS} have "
-            f"{largest.median:.2f}, 5% of them more than {largest.high:.2f}.",
+            no=f"The first component overlaps a singular matrix by {largest.observed:.2f}, within chance: {_WALKS} "
+            f"have {largest.median:.2f}, 5% of them more than {largest.high:.2f}.",
         )
     low = row.compared("low_share")
     if low is not None:
@@ -58,7 +58,8 @@ def _findings(row: Row) -> Iterable[Finding]:
             "Do leading components lie in leading singular matrices more than in a random walk?",
             "low_share",
             yes=f"{seen} of the first {LEADING_BOTH} components lies in the {of}; {_SIGNS} have {median}.",
-            no=f"{seen} of the first {LEADING_BOTH} components lies in the {of}, within chance: {_WALKS} have {median}.",
+            no=f"{seen} of the first {LEADING_BOTH} components lies in the {of}, within chance: {_WALKS} have "
+            f"{median}.",
         )
     share = row.compared("walk_updates_share")
     if share is not None:
@@ -118,8 +119,8 @@ def _walks(node: xr.DataTree, key: str, null: str, title: str, axis: str, what: 
         ),
         "low_share": Quantity(
             "Leading in leading",
-            f"Share of the first {LEADING_BOTH} components in the {LEADING_BOTH} largest singular matrices, at the steps "
-            "of the walks.",
+            f"Share of the first {LEADING_BOTH} components in the {LEADING_BOTH} largest singular matrices, at the "
+            "steps of the walks.",
             "0 to 1",
             source="S1 6.1",
             null="low_share_null_draws",

@@ -29,8 +29,8 @@ def _findings(row: Row) -> Iterable[Finding]:
         subject=row.subject,
         question="Is the distance to low rank within Lemma 3.2's bound?",
         verdict=Verdict.YES if holds else Verdict.NO,
-        sentence=f"The nearest matrix of rank {row['rank']} is {row['distance']:.2%} of the norm away; the lemma allows "
-        f"{row['bound']:.2%}."
+        sentence=f"The nearest matrix of rank {row['rank']} is {row['distance']:.2%} of the norm away; the lemma "
+        f"allows {row['bound']:.2%}."
         if row["rank"] < row["cols"]
         else f"The lemma bounds nothing: the last {row['back']} steps can make full rank, {row['cols']}.",
         effect=Effect("largest distance over bound", row["largest_excess"]),

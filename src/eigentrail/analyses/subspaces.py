@@ -35,7 +35,8 @@ def _findings(row: Row) -> Iterable[Finding]:
         "Do the leading singular subspaces turn differently than a random displacement turns them?",
         "leading",
         yes=f"{kept} of the leading {which} subspace is left at the end; random displacements as large leave {median}.",
-        no=f"{kept} of the leading {which} subspace is left at the end, within chance: random displacements leave {median}.",
+        no=f"{kept} of the leading {which} subspace is left at the end, within chance: random displacements leave "
+        f"{median}.",
         detail=f"Unrelated subspaces of this dimension share {percent(row['chance'])}.",
     )
 

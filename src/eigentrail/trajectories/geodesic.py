@@ -361,8 +361,8 @@ def geodesics(paths: Mapping[str, Any], **options: Any) -> pd.DataFrame:
         **options: as of `geodesic`.
 
     Returns:
-        A row for each: score, rss, arc, length, percentile, p_value, null_median, null_rss_median, line_percentile (among
-        straight lines with a walk on top), claimed (beyond both), rank_changes, note.
+        A row for each: score, rss, arc, length, percentile, p_value, null_median, null_rss_median, line_percentile
+        (among straight lines with a walk on top), claimed (beyond both), rank_changes, note.
 
     Raises:
         OptionError: `paths` have no names, or an option is outside what it may be.

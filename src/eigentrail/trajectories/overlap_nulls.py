@@ -19,7 +19,6 @@ from eigentrail.chance.optimizer_memory import NO_MEMORY, Memory
 from eigentrail.chance.weight_walks import sign_walks
 from eigentrail.trajectories.gram import double_centred, updates_gram
 
-
 #: How many components and singular matrices are the leading ones.
 LEADING_BOTH = 5
 

@@ -126,8 +126,8 @@ def _low_with_low(results: Mapping[str, Mapping[str, xr.DataTree]], layer: str) 
             f"{said.capitalize()} the first principal components have their largest products with the largest singular "
             "matrices.",
             greater_than_chance(),
-            f"share of the first {LEADING_BOTH} components in the {LEADING_BOTH} largest singular matrices, against the "
-            "median of walks of the same updates",
+            f"share of the first {LEADING_BOTH} components in the {LEADING_BOTH} largest singular matrices, against "
+            "the median of walks of the same updates",
             share,
             middle,
             f"{said} {share:.1%}; {len(walks)} walks of the same updates {middle:.1%} in the median, up to "

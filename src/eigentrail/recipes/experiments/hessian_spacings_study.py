@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -17,12 +17,13 @@ from eigentrail._arrays import to_float64
 from eigentrail._progress import Progress
 from eigentrail.analyses.hessian.place import Place
 from eigentrail.curvature import Curvature, hessian_levels, hessian_spacings
-from eigentrail.errors import EigentrailError
-from eigentrail.findings import equals
+from eigentrail.errors import EigentrailError, SpectrumError
+from eigentrail.findings import equals, greater_than_chance
 from eigentrail.recipes.framework.experiment import Experiment, Trained
 from eigentrail.recipes.framework.measurement import Measurement, last_scores
 from eigentrail.recipes.framework.observation import Observation, observe
 from eigentrail.recipes.framework.trial import Trial
+from eigentrail.spectra.classical_laws import classical_laws
 from eigentrail.spectra.spacing_laws import GOE_RATIO, POISSON_RATIO
 from eigentrail.training import TrainingSettings
 
@@ -80,40 +81,33 @@ class SpacingsStudy(Experiment):
         run = trained[0].runs[0]
         place = Place(run, int(run.steps[-1]))
         cases = list(_cases(place, self.studied))
-        rows = []
+        rows, drawn = [], {}
         for done, case in enumerate(cases):
             tell(f"{case.name}, {case.samples}", done, len(cases))
-            rows.append({**_row(case), "step": place.step, **last_scores(run)})
+            row, levels = _row(case)
+            rows.append({**row, "step": place.step, **last_scores(run)})
+            drawn[f"levels-{done}"] = levels.assign_attrs(hessian=case.name, samples=case.samples)
         tell("done", len(cases), len(cases))
         table = pd.DataFrame(rows)
-        return Measurement(table, tuple(_claims(table)), {"ratios": table.to_xarray()})
+        return Measurement(table, tuple(_claims(table)), {"ratios": table.to_xarray(), **drawn})
 
 
 def _cases(place: Place, layer: str) -> Iterator[_Case]:
-    everything = place.train
-    few = tuple(part[:BATCH] for part in everything)
-    regression, features = _regression(place.model, everything)
-    for samples, part in (("all training samples", slice(None)), (f"one batch of {BATCH}", slice(0, BATCH))):
-        data = everything if part == slice(None) else (few[0], few[1])
+    train, test = place.train, place.test
+    regression, features = _regression(place.model, train)
+    every = {
+        "all training samples": (train, features),
+        f"one batch of {BATCH}": ((train[0][:BATCH], train[1][:BATCH]), features[:BATCH]),
+        "the test set": (test, _features(place.model, test[0])),
+    }
+    for samples, (data, seen) in every.items():
         yield _Case(f"network, {layer}", samples, place.model, data, [layer])
-        yield _Case(
-            "logistic regression on its features",
-            samples,
-            regression,
-            (features[part], everything[1][part]),
-            None,
-        )
+        yield _Case("logistic regression on its features", samples, regression, (seen, data[1]), None)
 
 
 def _regression(model: nn.Module, data: tuple[torch.Tensor, torch.Tensor]) -> tuple[nn.Linear, torch.Tensor]:
     """Fit logistic regression on what comes into the network's last linear layer, with a trace of ridge."""
-    last = [module for module in model.modules() if isinstance(module, nn.Linear)][-1]
-    seen: list[torch.Tensor] = []
-    handle = last.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].detach()))
-    with torch.no_grad():
-        model(data[0])
-    handle.remove()
-    features = seen[0].double()
+    last, features = _last_linear(model), _features(model, data[0])
     fitted = nn.Linear(last.in_features, last.out_features).double()
     with torch.no_grad():
         fitted.weight.copy_(last.weight)
@@ -132,7 +126,21 @@ def _regression(model: nn.Module, data: tuple[torch.Tensor, torch.Tensor]) -> tu
     return fitted, features
 
 
-def _row(case: _Case) -> dict[str, Any]:
+def _last_linear(model: nn.Module) -> nn.Linear:
+    return [module for module in model.modules() if isinstance(module, nn.Linear)][-1]
+
+
+def _features(model: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
+    """Give what comes into the network's last linear layer, in double precision."""
+    seen: list[torch.Tensor] = []
+    handle = _last_linear(model).register_forward_pre_hook(lambda _, given: seen.append(given[0].detach()))
+    with torch.no_grad():
+        model(inputs)
+    handle.remove()
+    return seen[0].double()
+
+
+def _row(case: _Case) -> tuple[dict[str, Any], xr.Dataset]:
     curvature = Curvature(case.model, None, case.data, case.layers, dtype=torch.float64)
     values = np.linalg.eigvalsh(to_float64(curvature.matrix()))
     levels = hessian_levels(values)
@@ -145,6 +153,7 @@ def _row(case: _Case) -> dict[str, Any]:
         "negative": levels.negative,
         "largest": float(values[-1]),
     }
+    drawn: dict[str, Any] = {}
     for sign in _SIGNS:
         try:
             found = hessian_spacings(values, sign=sign)
@@ -157,7 +166,25 @@ def _row(case: _Case) -> dict[str, Any]:
             f"p_wigner_{sign}": found.p_wigner,
             f"p_poisson_{sign}": found.p_poisson,
         }
-    return row
+        if sign == "positive":
+            drawn["spacing"] = ("s", to_float64(found.unfolded).ravel())
+    positive = levels.levels[levels.levels > 0.0]
+    drawn["level"] = ("i", positive)
+    try:
+        laws = classical_laws(positive)
+    except SpectrumError as error:
+        row["note_density"] = str(error)
+    else:
+        row |= {
+            "semicircle_distance": laws.semicircle,
+            "marchenko_pastur_distance": laws.marchenko_pastur,
+            "laws_chance": laws.chance,
+            "semicircle_centre": laws.centre,
+            "semicircle_radius": laws.radius,
+            "marchenko_pastur_q": laws.q,
+            "marchenko_pastur_sigma": laws.sigma,
+        }
+    return row, xr.Dataset(drawn)
 
 
 def _claims(table: pd.DataFrame) -> Iterator[Observation]:
@@ -181,3 +208,25 @@ def _claims(table: pd.DataFrame) -> Iterator[Observation]:
             if known
             else "not measured: too few levels",
         )
+    for row in table.to_dict(orient="records"):
+        nearest, where = _nearest(row), f"{row['hessian']}, {row['samples']}"
+        yield observe(
+            f"s2-density-{'-'.join(re.findall(r'[a-z0-9]+', where.lower()))}",
+            "S2 application 1",
+            f"the density of the eigenvalues is neither a semicircle nor a Marchenko-Pastur law: {where}",
+            greater_than_chance(),
+            "Kolmogorov-Smirnov distance of the positive levels to the nearer of both laws, each fitted, against that "
+            "of random matrices to their own",
+            nearest,
+            None if nearest is None else row["laws_chance"],
+            f"{row['semicircle_distance']:.3f} from the nearest semicircle, {row['marchenko_pastur_distance']:.3f} "
+            f"from the nearest Marchenko-Pastur law; random matrices {row['laws_chance']:.3f} from theirs"
+            if nearest is not None
+            else "not measured: too few levels",
+        )
+
+
+def _nearest(row: Mapping[Hashable, Any]) -> float | None:
+    found = [row.get(f"{law}_distance") for law in ("semicircle", "marchenko_pastur")]
+    known = [float(one) for one in found if one is not None and np.isfinite(one)]
+    return min(known) if known else None

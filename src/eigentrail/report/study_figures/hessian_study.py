@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import xarray as xr
+from jaxtyping import Float64
 
 from eigentrail._untrusted import plotly_text
 from eigentrail.figures import style
+from eigentrail.figures.levels import histogram_of_spacings
 from eigentrail.recipes.framework.measurement import Measurement
 from eigentrail.report.sections import Plot
+from eigentrail.spectra import marchenko_pastur_law
+from eigentrail.spectra.classical_laws import semicircle_cdf
 
 
 def plots(measured: Measurement) -> list[Plot]:
@@ -68,12 +76,12 @@ def spacing_plots(measured: Measurement) -> list[Plot]:
     """Draw the level ratios of several Hessians beside the laws.
 
     Args:
-        measured: with a row per Hessian in its table.
+        measured: with a row per Hessian in its table, and the `levels-...` of the first seed.
 
     Returns:
-        One figure.
+        The ratios of all; density and spacings of each Hessian.
     """
-    return [
+    found = [
         Plot(
             ratios(measured.table),
             measured.table,
@@ -81,6 +89,67 @@ def spacing_plots(measured: Measurement) -> list[Plot]:
             "spacing-ratios",
         )
     ]
+    for place, row in enumerate(measured.table.to_dict(orient="records")):
+        levels = measured.data.get(f"levels-{place}")
+        if levels is None or row.get("semicircle_radius") is None or not levels.sizes.get("i"):
+            continue
+        what = f"{row['hessian']}, {row['samples']}"
+        found.append(
+            Plot(
+                density_of_levels(levels["level"].values, row, what),
+                levels[["level"]].to_dataframe(),
+                "Share of the positive eigenvalues at or below each value, on a logarithmic axis, beside the nearest "
+                "semicircle and Marchenko-Pastur law, all parameters of which are fitted.",
+                f"density-{place}",
+            )
+        )
+        if "spacing" in levels:
+            drawn = histogram_of_spacings(
+                levels["spacing"].values, row["p_wigner_positive"], row["p_poisson_positive"]
+            )
+            drawn.update_layout(title={"text": f"Level spacings: {what}"})
+            found.append(
+                Plot(
+                    drawn,
+                    levels[["spacing"]].to_dataframe(),
+                    "Unfolded spacings of the positive levels, mean 1.",
+                    f"spacings-{place}",
+                )
+            )
+    return found
+
+
+def density_of_levels(levels: Float64[np.ndarray, " n"], row: Mapping[Hashable, Any], what: str) -> go.Figure:
+    """Draw the distribution of positive levels beside the two classical laws nearest to it.
+
+    Args:
+        levels: the levels.
+        row: of the study's table, with the fitted parameters.
+        what: which Hessian.
+
+    Returns:
+        Three curves.
+    """
+    x = np.sort(levels)
+    at = np.geomspace(x[0], x[-1], 200)
+    laws = {
+        "semicircle": semicircle_cdf(at, row["semicircle_centre"], row["semicircle_radius"]),
+        "Marchenko-Pastur": marchenko_pastur_law.cdf(
+            at, row["marchenko_pastur_q"], row["marchenko_pastur_sigma"]
+        ),
+    }
+    share = np.searchsorted(x, at, side="right") / len(x)
+    traces = [style.line(at, share, f"{len(x)} eigenvalues", style.DATA, width=2)]
+    for number, (name, y) in enumerate(laws.items()):
+        distance = row[f"{name.lower().replace('-', '_')}_distance"]
+        colour = (style.NULL, style.OTHER)[number]
+        traces.append(style.line(at, y, f"{name}, distance {distance:.2f}", colour, dash="dash"))
+    return style.build(
+        traces,
+        title=f"Eigenvalues and classical laws: {plotly_text(what, 70)}",
+        xaxis=style.axis("eigenvalue of the Hessian", type="log"),
+        yaxis=style.axis("share at or below", range=[0, 1.02]),
+    )
 
 
 def ratios(table: pd.DataFrame) -> go.Figure:
