@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     network="mini-alexnet-s0",
     data="digits",
     source_data="cifar10",
-    minutes="15 minutes, 40 on CIFAR-10; full: 17 days",
-    disk="1.2 GB, 3 GB on CIFAR-10; full: 21 GB",
+    minutes="20 minutes, 60 on CIFAR-10; full: 17 days",
+    disk="1.6 GB, 9 GB on CIFAR-10; full: 58 GB",
 )
 def geodesic() -> GeodesicStudy:
     """Paths of the leading singular vectors for six seeds at three rates, beside random walks; full: twenty seeds."""
