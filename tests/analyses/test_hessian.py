@@ -69,7 +69,29 @@ def test_adding_all_eigenvectors_gives_the_network_back(tree):
         assert float(last["accuracy"]) == pytest.approx(added.attrs["accuracy_full"])
         assert float(last["loss"]) == pytest.approx(added.attrs["loss_full"], rel=1e-5)
         assert float(added["norm"].sel(order=order).isel(k=0)) == 0.0
-    assert list(added["order"].values) == ["value", "magnitude", "random"]
+    assert list(added["order"].values) == ["value", "magnitude", "product", "random"]
+
+
+def test_weights_and_singular_matrices_lie_in_the_leading_eigenvectors_as_by_hand(run, tree):
+    told = node_of(tree, "fc3.weight").attrs
+    hessian, w = hessian_by_autograd(run, "fc3.weight")
+    vectors = np.linalg.eigh(hessian)[1].T[::-1]
+    if "weights_in_leading" in told:
+        along = vectors[: told["leading"]] @ w
+        assert told["weights_in_leading"] == pytest.approx(along @ along / (w @ w), rel=1e-6)
+        u, s, vt = np.linalg.svd(w.reshape(10, 50), full_matrices=False)
+        shares = [
+            np.sum((vectors[: told["leading"]] @ np.outer(u[:, j], vt[j]).ravel()) ** 2) for j in range(10)
+        ]
+        assert told["signs_in_leading"] == pytest.approx(s**2 @ shares / (s @ s), rel=1e-6)
+    # Of all orders that by the weight product brings most of the weights' length back with a few.
+    added = node_of(tree, "fc3.weight")["add_back"].to_dataset().sel(k=25)["norm"]
+    order = np.argsort(-np.abs(vectors @ w))[:25]
+    assert float(added.sel(order="product")) == pytest.approx(
+        np.linalg.norm(vectors[order] @ w) / np.linalg.norm(w)
+    )
+    assert float(added.sel(order="product")) >= float(added.sel(order="value"))
+    assert told["few"] == 25
 
 
 def test_landscapes_meet_the_loss_and_its_curvature_where_the_weights_are(tree):

@@ -117,7 +117,7 @@ def _low_with_low(results: Mapping[str, Mapping[str, xr.DataTree]], layer: str) 
         )
         if node is None:
             continue
-        walks = node["low_share_null_draws"].values
+        walks = np.asarray(node.to_dataset()["low_share_null_draws"].values)
         share, middle = float(node.attrs["low_share"]), float(np.median(walks))
         yield _seen(
             "low-with-low",
