@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from torch import nn
 
 import eigentrail as et
 from eigentrail.training import Step
@@ -35,3 +36,28 @@ def test_without_decay_nothing_is_bounded(tmp_path: Path) -> None:
     assert len(found.table) == 0
     reasons = [one.reason for one in found.skipped if one.name.endswith("weight")]
     assert len(reasons) == 3 and all("no weight decay" in reason for reason in reasons)
+
+
+def test_a_convolution_counts_its_patches_and_a_layer_of_tokens_its_tokens(tmp_path: Path) -> None:
+    data = et.data.take(et.data.load("digits"), 40, 20)
+    net = nn.Sequential(
+        nn.Flatten(), nn.Unflatten(1, (1, 8, 8)), nn.Conv2d(1, 12, 8, padding=1), nn.ReLU(), nn.Flatten(2),
+        nn.Linear(9, 30), nn.Flatten(), nn.Linear(360, 10),
+    )  # fmt: skip
+    run = et.train(
+        net,
+        data,
+        tmp_path / "run",
+        epochs=4,
+        batch_size=1,
+        lr=0.1,
+        weight_decay=0.05,
+        every=2,
+        progress=False,
+    )
+    found = et.analyze(run, "rank-bound", progress=False, model=lambda: net).tables["rank-bound"]
+    table = found.set_index("name")
+    # Of 8 x 8 with a border of one an 8 x 8 kernel sees 3 x 3 patches; the dense layer after it is applied to 12 rows.
+    assert table["patches"].to_dict() == {"2.weight": 9, "5.weight": 12, "7.weight": 1}
+    assert (table["largest_excess"] <= 1.0).all()
+    assert table.loc["2.weight", "theorem"] == pytest.approx(9 * np.log(2 / 0.3) / (0.1 * 0.05))

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+import torch
 import xarray as xr
 from jaxtyping import Float64
+from torch import nn
 
 from eigentrail.analyses import Context, Figure, Quantity, Row, Trajectory, analysis
-from eigentrail.errors import TrajectoryError
+from eigentrail.errors import EigentrailError, TrajectoryError
+from eigentrail.evaluation.of_run import samples_of
 from eigentrail.figures import rank_bound as drawn
 from eigentrail.findings import Effect, Finding, Verdict
 from eigentrail.linalg.singular_values import singular_values
@@ -57,8 +61,8 @@ def _findings(row: Row) -> Iterable[Finding]:
 @analysis(
     "rank-bound",
     question="Are the weights as near to low rank as weight decay and small batches make them?",
-    about="distance of dense layers to rank B n beside Lemma 3.2's bound, and Theorem 3.3's bound on the rank",
-    version=1,
+    about="distance of layers to rank m B n beside Lemma 3.2's bound, and Theorem 3.3's bound on the rank",
+    version=2,
     unit="matrix",
     order=75,
     default=False,
@@ -69,7 +73,11 @@ def _findings(row: Row) -> Iterable[Finding]:
         "cols": Quantity("M", "Number of singular values.", "count"),
         "eps": Quantity("ε", "The distance that Theorem 3.3 is asked about.", "share of ‖W‖"),
         "back": Quantity("Last steps", "The n at which the two sides are given: the largest of rank below M.", "steps"),
-        "rank": Quantity("Rank B n", "The rank that the gradients of the last n steps can have.", "count"),
+        "patches": Quantity(
+            "m", "How often the layer is applied to a sample: 1 for a dense layer, the patches of a convolution.", "count",
+            source="S4 Lemma 3.1",
+        ),
+        "rank": Quantity("Rank m B n", "The rank that the gradients of the last n steps can have.", "count"),
         "distance": Quantity(
             "Distance", "Of W / ‖W‖ to the nearest matrix of that rank.", "share of ‖W‖", shown=True
         ),
@@ -81,7 +89,7 @@ def _findings(row: Row) -> Iterable[Finding]:
             "Distance ÷ bound, largest", "The largest ratio over all recorded steps: at most 1 by the lemma.",
         ),
         "theorem": Quantity(
-            "Theorem 3.3", "B log(2/ε) / (rate × decay), by the last rate: no bound where it exceeds M.", "count",
+            "Theorem 3.3", "m B log(2/ε) / (rate × decay), by the last rate: no bound where it exceeds M.", "count",
             source="S4 Theorem 3.3", shown=True,
         ),
         "needed": Quantity("Rank within ε", "The rank that suffices for the distance ε.", "count", shown=True),
@@ -93,7 +101,7 @@ def _findings(row: Row) -> Iterable[Finding]:
     figures=(
         Figure(
             "rank-bound",
-            "distance to rank B n",
+            "distance to rank m B n",
             "The nearest matrix whose rank is that of the gradients of the last n steps, and how near S4's Lemma 3.2 "
             "says it is at least. Both for the last recorded step.",
             lambda node, title: drawn.rank_bound(node.to_dataset(), title),
@@ -102,7 +110,7 @@ def _findings(row: Row) -> Iterable[Finding]:
     ),
 )  # fmt: skip
 def rank_bound(matrix: Trajectory, context: Context) -> xr.Dataset:
-    """Compare the last weights of a dense layer with S4's bounds.
+    """Compare the last weights of a layer with S4's bounds.
 
     Args:
         matrix: the layer.
@@ -112,14 +120,14 @@ def rank_bound(matrix: Trajectory, context: Context) -> xr.Dataset:
         `distances`, `bounds` and `ranks` over `back`, the last n steps, and the table's numbers as attributes.
 
     Raises:
-        TrajectoryError: it is no dense layer, or the run does not say its rate, decay and batch size.
+        TrajectoryError: it is several matrices, the run does not say its rate, decay and batch size, or, for other than
+            dense layers, its network.
     """
     series = matrix.series
-    if series is None or series.spec.matrices != 1 or len(context.run[matrix.name].shape) != 3:
-        raise TrajectoryError(
-            "Lemma 3.2 is checked for dense layers: how many patches others see is not recorded"
-        )
+    if series is None or series.spec.matrices != 1:
+        raise TrajectoryError("Lemma 3.2 is about one matrix, and this is several")
     told = _told(context.run)
+    patches, assumed = _patches(context.run, matrix.name)
     steps = series.steps
     blocks = (
         series.read(np.arange(first, min(first + _CHUNK, len(steps)))).astype(np.float64)
@@ -131,7 +139,7 @@ def rank_bound(matrix: Trajectory, context: Context) -> xr.Dataset:
         raise TrajectoryError("the lemma compares steps: it needs two records, finite and not all zero")
     rates = _rates(context.run, told["lr"], int(steps[-1]))
     gone = np.concatenate([[0.0], np.cumsum(np.log1p(-rates * told["weight_decay"]))])
-    found = rank_bound_of(steps, norms, values, gone[steps], told["batch_size"])
+    found = rank_bound_of(steps, norms, values, gone[steps], told["batch_size"], patches)
     below = np.flatnonzero(found.rank < len(values))
     place = int(below[-1]) if len(below) else 0
     eps = float(context.arguments["eps"])
@@ -140,17 +148,18 @@ def rank_bound(matrix: Trajectory, context: Context) -> xr.Dataset:
     about = {
         "cols": len(values),
         "eps": eps,
+        "patches": patches,
         "back": int(found.back[place]),
         "rank": int(found.rank[place]),
         "distance": float(found.distance[place]),
         "bound": float(found.bound[place]),
         "largest_excess": float(max(0.0, excess.max())),
-        "theorem": theorem_bound(float(rates[-1]), told["weight_decay"], told["batch_size"], eps),
+        "theorem": theorem_bound(float(rates[-1]), told["weight_decay"], told["batch_size"], eps, patches),
         "needed": rank_within(values, eps),
         "norm_ratio": found.norm_ratio,
         "note": "With momentum older gradients count too: the lemma does not apply."
         if told["momentum"]
-        else "",
+        else assumed,
     }
     return xr.Dataset(
         {
@@ -160,6 +169,29 @@ def rank_bound(matrix: Trajectory, context: Context) -> xr.Dataset:
         },
         coords={"back": found.back},
         attrs=about,
+    )
+
+
+def _patches(run: Run, name: str) -> tuple[int, str]:
+    """How often a layer is applied to a sample, times its groups; and what is assumed where the network is unknown."""
+    owner = name.rpartition(".")[0]
+    shapes: list[tuple[int, ...]] = []
+    try:
+        model = run.model(int(run.steps[-1])).eval()
+        module = model.get_submodule(owner)
+        handle = module.register_forward_hook(lambda _, __, output: shapes.append(tuple(output.shape)))
+        with handle, torch.no_grad():
+            model(samples_of(run, count=1)[0])
+    except (EigentrailError, AttributeError) as error:
+        if len(run[name].shape) == 3:
+            return 1, "The network is not known: the layer is taken to be applied once to a sample."
+        raise TrajectoryError(f"how many patches the layer sees is not known: {error}") from error
+    if isinstance(module, nn.Linear):
+        return sum(math.prod(shape[1:-1]) for shape in shapes), ""
+    if isinstance(module, (nn.Conv1d, nn.Conv2d, nn.Conv3d)):
+        return module.groups * sum(math.prod(shape[2:]) for shape in shapes), ""
+    raise TrajectoryError(
+        f"a {type(module).__name__} is neither a dense layer nor a convolution, as Lemma 3.1 asks"
     )
 
 
