@@ -74,8 +74,8 @@ def _findings(row: Row) -> Iterable[Finding]:
         "eps": Quantity("ε", "The distance that Theorem 3.3 is asked about.", "share of ‖W‖"),
         "back": Quantity("Last steps", "The n at which the two sides are given: the largest of rank below M.", "steps"),
         "patches": Quantity(
-            "m", "How often the layer is applied to a sample: 1 for a dense layer, the patches of a convolution.", "count",
-            source="S4 Lemma 3.1",
+            "m", "How often the layer is applied to a sample: 1 for a dense layer, patches for a convolution.",
+            "count", source="S4 Lemma 3.1",
         ),
         "rank": Quantity("Rank m B n", "The rank that the gradients of the last n steps can have.", "count"),
         "distance": Quantity(
