@@ -294,7 +294,8 @@ def question_sections(table: pd.DataFrame) -> Iterator[Section]:
         Plot(
             overview.alpha_by_depth(table),
             by_depth(table, "alpha", "alpha_error"),
-            "Bars: standard errors. Shaded: the usual range of 2 to 6, a convention. A click on a point opens its matrix.",
+            "Bars: standard errors. Shaded: the usual range of 2 to 6, a convention. A click on a point opens its "
+            "matrix.",
             "alpha-by-depth",
         ),
         Plot(
