@@ -15,6 +15,7 @@ from eigentrail.chance import requested
 from eigentrail.chance.optimizer_memory import Memory
 from eigentrail.errors import OptionError, TrajectoryError
 from eigentrail.linalg.singular_triples import leading_triples
+from eigentrail.trajectories.assigning import MEMORY
 from eigentrail.trajectories.crossing_null import (
     MARGIN,
     CrossingChance,
@@ -22,7 +23,6 @@ from eigentrail.trajectories.crossing_null import (
     walk_crossings,
 )
 from eigentrail.trajectories.directions import Directions
-from eigentrail.trajectories.assigning import MEMORY
 from eigentrail.trajectories.following import MINIMUM_OVERLAP
 from eigentrail.trajectories.following import follow as follow_directions
 from eigentrail.trajectories.geodesic import MOST_STEPS, as_matrices, thinned
