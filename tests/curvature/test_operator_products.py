@@ -122,7 +122,14 @@ def test_all_columns_are_those_of_autograd(name: str, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", ["tanh", "regression", "convolution", "residual", "multihead"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "tanh",
+        "regression",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("convolution", "residual", "multihead")),
+    ],
+)
 def test_every_way_gives_the_same_products(name: str, kind: str) -> None:
     case = the_case(name)
     v = torch.from_numpy(vectors(sum(p.numel() for p in case.model.parameters()), 3))

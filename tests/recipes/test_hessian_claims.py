@@ -68,6 +68,7 @@ def test_planted_products_decide(factor, expected):
     assert verdicts(*seeds) == {**dict.fromkeys(SMALLER, expected), "products-decay": "no"}
 
 
+@pytest.mark.slow
 def test_random_products_seldom_decide():
     """Both tails have 10%: of 200 times five seeds 2 to 45 are decided; ratios of few squares are skewed."""
     rng = np.random.default_rng(1)

@@ -13,6 +13,7 @@ from eigentrail.api.analysis import analyze
 pytestmark = pytest.mark.browser
 
 
+@pytest.mark.slow
 def test_the_sphere_is_drawn_without_complaint(browser: Any, tmp_path: Any) -> None:
     run = record(tmp_path / "run", layers=("first",))
     page = analyze(run, ["evolution", "geodesic"], progress=False).report(tmp_path / "page.html")

@@ -123,8 +123,8 @@ def test_a_grid_of_rates_and_decays(tmp_path: Path, few: Data) -> None:
 @pytest.mark.parametrize(
     ("network", "dtype"),
     [
-        ("test_ensemble:Normed", "float64"),
         ("mlp50", "float32"),
+        pytest.param("test_ensemble:Normed", "float64", marks=pytest.mark.slow),
         pytest.param("test_ensemble:Normed", "float32", marks=pytest.mark.slow),
         pytest.param("mlp50", "float64", marks=pytest.mark.slow),
     ],
@@ -148,13 +148,12 @@ def test_a_grid_is_its_single_trainings_after_five_epochs(
 @pytest.mark.parametrize(
     ("network", "batch_size"),
     [
-        ("mlp50", 100),
         ("mlp-bn-2-25", 100),
         *(
             pytest.param(network, batch_size, marks=pytest.mark.slow)
             for network in ("mlp50", "mlp-bn-2-40", "mlp-bn-2-25", "res-bn-2-30")
             for batch_size in (32, 100)
-            if (network, batch_size) not in {("mlp50", 100), ("mlp-bn-2-25", 100)}
+            if (network, batch_size) != ("mlp-bn-2-25", 100)
         ),
     ],
 )
@@ -496,6 +495,7 @@ def test_dropout_trains_in_processes_to_the_same_bits(
         train(network, few, tmp_path / "no", seeds=range(3), how="stack")
 
 
+@pytest.mark.slow
 def test_ctrl_c_reaches_the_processes(tmp_path: Path, few: Data) -> None:
     err = child_until(tmp_path / "many", "training_networks:Chancy", 200, signal.SIGINT)
     assert "KeyboardInterrupt" in err

@@ -84,6 +84,7 @@ def child_until(path: Path, step: int, number: int) -> subprocess.CompletedProce
     return subprocess.CompletedProcess(child.args, child.returncode, "", err)
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_a_valid_run_that_goes_on_to_the_same_bits(
     tmp_path: Path, few: Data, uninterrupted: Run
 ) -> None:

@@ -41,7 +41,7 @@ from eigentrail.runs.termination import Termination
 from eigentrail.runs.told import number as as_number
 from eigentrail.runs.told import rank
 from eigentrail.runs.watching import Watch
-from eigentrail.runs.writer import Amendment, BackgroundWriter, Record
+from eigentrail.runs.writer import Amendment, BackgroundWriter, Block, Record
 
 _RING_BYTES = 64 * 2**20
 # How often a loop is looked at for parameters that were added to its network, in seconds.
@@ -298,7 +298,7 @@ class Recorder:
                 self._tell(self._step + 1, now, numbers)
                 self._count(begin)
             else:
-                self._record(self._step, now, self._due_by_epoch(now), None)
+                self._record(self._step, now, self._due_by_epoch(now, self._epoch), None)
                 kept = self._checkpoints is not None and self._epoch_due(self._checkpoints, now)
                 self._epoch = now
                 self._writer.put(Amendment(self._step, now, numbers))
@@ -362,6 +362,57 @@ class Recorder:
         if self._records():
             with self._guard:
                 self._writer.flush()
+
+    # For `Together`, which tells steps to many recorders at once -----------------------------------------------------
+
+    @property
+    def position(self) -> tuple[int, float]:
+        """The step that was told last, and how many epochs were completed then."""
+        return self._step, self._epoch
+
+    @property
+    def nodes(self) -> dict[str, list[Source]]:
+        """What each node of the store holds: its tensors, in the order of their slices."""
+        return {group.node: [self._sources[place] for place in group.places] for group in self._groups}
+
+    def due(self, before: tuple[int, float], now: tuple[int, float]) -> list[str]:
+        """List what is to be recorded at a step.
+
+        Args:
+            before: the step told before it, and the epochs completed then.
+            now: the step, and the epochs that are completed.
+
+        Returns:
+            The nodes.
+        """
+        return [group.node for group in self._due(before, now)]
+
+    def tell_block(self, block: Block) -> None:
+        """Tell steps whose copies lie in memory of their own.
+
+        Args:
+            block: the steps and their records.
+        """
+        with self._guard:
+            self._writer.put(block)
+            for node, (steps, _, _) in block.nodes.items():
+                self._last[node] = steps[-1]
+            self._step, self._epoch = block.steps[-1], block.epochs[-1]
+            self._watch.note()
+
+    def count_cost(self, begin: Moment, steps: int, share: float) -> None:
+        """Count what telling steps has cost.
+
+        Args:
+            begin: when the work on them began.
+            steps: how many.
+            share: this recorder's share of what has passed since.
+        """
+        self._meter.count(begin, steps, share, self._writer.cpu)
+
+    def note(self) -> None:
+        """Take the weights as they are for those of the step told last."""
+        self._watch.note()
 
     @property
     def is_open(self) -> bool:
@@ -549,8 +600,12 @@ class Recorder:
             raise RunError(f"epoch {epoch} was told after epoch {self._epoch:g}: epochs only go forward")
         return now
 
-    def _due_by_epoch(self, now: float) -> list[Group]:
-        return [s for when, sources in self._by_epoch if self._epoch_due(when, now) for s in sources]
+    def _due(self, before: tuple[int, float], now: tuple[int, float]) -> list[Group]:
+        due = [group for when, groups in self._by_schedule if when.due(before[0], now[0]) for group in groups]
+        return due + self._due_by_epoch(now[1], before[1])
+
+    def _due_by_epoch(self, now: float, before: float) -> list[Group]:
+        return [group for when, groups in self._by_epoch if when.due_epoch(before, now) for group in groups]
 
     def _epoch_due(self, when: Schedule, now: float) -> bool:
         return isinstance(when, EveryEpochs) and when.due_epoch(self._epoch, now)
@@ -592,13 +647,7 @@ class Recorder:
     def _tell(self, number: int, epoch: float, metrics: Mapping[str, float]) -> None:
         """Record what is due at a step, and go on to it."""
         tensors = self._watch.find()
-        due = [
-            source
-            for when, sources in self._by_schedule
-            if when.due(self._step, number)
-            for source in sources
-        ]
-        due += self._due_by_epoch(epoch)
+        due = self._due(self.position, (number, epoch))
         self._record(number, epoch, due, metrics, tensors)
         kept = self._checkpoints is not None and (
             self._checkpoints.due(self._step, number) or self._epoch_due(self._checkpoints, epoch)

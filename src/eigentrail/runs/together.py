@@ -39,15 +39,13 @@ class Together:
         self.recorders = list(recorders)
         self._find = find
         first = self.recorders[0]
-        self._sources = {group.node: [first._sources[p] for p in group.places] for group in first._groups}
-        row = len(self.recorders) * sum(source.nbytes for source in first._sources)
-        self._stacked = row * _BACKLOG <= _MEMORY and all(
-            self._is_stacked(source) for source in first._sources
-        )
-        self._epoch = first._epoch
+        self._sources = first.nodes
+        sources = [source for group in self._sources.values() for source in group]
+        row = len(self.recorders) * sum(source.nbytes for source in sources)
+        self._stacked = row * _BACKLOG <= _MEMORY and all(map(self._is_stacked, sources))
         self._forget()
         for recorder in self.recorders:
-            recorder._watch.note()
+            recorder.note()
 
     def _is_stacked(self, source: Source) -> bool:
         tensor = self._find(source.spec.name)
@@ -71,24 +69,16 @@ class Together:
             return
         begin = moment()
         first = self.recorders[0]
-        before = self._steps[-1] if self._steps else first._step
-        if number <= before or not math.isfinite(epoch) or epoch < self._epoch:
-            raise RunError(f"step {number} was told after step {before}: steps and epochs only go forward")
-        due = [group for when, groups in first._by_schedule if when.due(before, number) for group in groups]
-        due += [
-            group
-            for when, groups in first._by_epoch
-            if when.due_epoch(self._epoch, epoch)
-            for group in groups
-        ]
-        for group in due:
-            self._copy(group.node, number, epoch)
+        before = (self._steps[-1], self._epochs[-1]) if self._steps else first.position
+        if number <= before[0] or not math.isfinite(epoch) or epoch < before[1]:
+            raise RunError(f"step {number} was told after step {before[0]}: steps and epochs only go forward")
+        for node in first.due(before, (number, epoch)):
+            self._copy(node, number, epoch)
         if not self._steps:
             self._since = time.monotonic()
         self._steps.append(number)
         self._epochs.append(epoch)
         self._metrics.append(metrics)
-        self._epoch = epoch
         now = moment()
         self._spent = (self._spent[0] + now[0] - begin[0], self._spent[1] + now[1] - begin[1])  # type: ignore[has-type]
         if len(self._steps) >= _STEPS or time.monotonic() - self._since >= _SECONDS:
@@ -98,24 +88,20 @@ class Together:
         """Hand everything told so far to the recorders, so that they can be told other things."""
         if not self._steps:
             return
-        begin = moment()
-        steps, epochs, last = self._steps, self._epochs, self._steps[-1]
+        now = moment()
+        # What the steps have taken, as if it had been without a break.
+        begin = (now[0] - self._spent[0], now[1] - self._spent[1])
         for k, recorder in enumerate(self.recorders):
             nodes = {}
             for node, (told, times, block) in self._rows.items():
                 # A cast to bytes row by row: each is contiguous, their column is not.
                 rows = [memoryview(block[i, k]).cast("B") for i in range(len(told))]
                 nodes[node] = (told, times, rows)
-                recorder._last[node] = told[-1]
-            recorder._writer.put(
-                Block(nodes, steps, epochs, [numbers[k] for numbers in self._metrics], self._since)
-            )
-            recorder._step, recorder._epoch = last, epochs[-1]
-            recorder._watch.note()
-        share = 1.0 / len(self.recorders)
-        earlier = (begin[0] - self._spent[0], begin[1] - self._spent[1])
+            metrics = [numbers[k] for numbers in self._metrics]
+            told_all = Block(nodes, self._steps, self._epochs, metrics, self._since)
+            recorder.tell_block(told_all)
         for recorder in self.recorders:
-            recorder._meter.count(earlier, len(steps), share, recorder._writer.cpu)
+            recorder.count_cost(begin, len(self._steps), 1.0 / len(self.recorders))
         self._forget()
 
     def _copy(self, node: str, number: int, epoch: float) -> None:
