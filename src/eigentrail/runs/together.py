@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -97,7 +97,7 @@ class Together:
                 # A cast to bytes row by row: each is contiguous, their column is not.
                 rows = [memoryview(block[i, k]).cast("B") for i in range(len(told))]
                 nodes[node] = (told, times, rows)
-            metrics = [numbers[k] for numbers in self._metrics]
+            metrics: list[Mapping[str, float]] = [numbers[k] for numbers in self._metrics]
             told_all = Block(nodes, self._steps, self._epochs, metrics, self._since)
             recorder.tell_block(told_all)
         for recorder in self.recorders:
