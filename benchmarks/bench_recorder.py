@@ -1,17 +1,20 @@
-"""What recording costs a training step: recorded and bare epochs alternate in one process.
+"""What recording costs a training step: bare, recorded and merely copied epochs alternate in one process.
 
     OMP_NUM_THREADS=1 python benchmarks/bench_recorder.py [--epochs 20] [--steps 200] [--threads 1]
 
-Prints rows of a markdown table. Each pair of epochs gives one ratio; the median over the pairs is printed with the
+Prints rows of a markdown table. Each round of epochs gives one ratio; the median over the rounds is printed with the
 quartiles, because other work on the machine disturbs single epochs. The goals are of the process's CPU time, which
-counts the writer's thread too; "own measure" is what the recorder itself says (`overhead.fraction`).
-Opening and closing the run lie outside the times.
+counts the writer's thread too; "floor" is what the same loop adds that only copies the same bytes once, into a block
+of memory that is used again and again, and writes that block to the end of a file (into the system's file cache): no
+format, no thread, no metrics. "Own measure" is what the recorder itself says (`overhead.fraction`). Opening and closing
+the run lie outside the times.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
+import os
 import statistics
 import tempfile
 import warnings
@@ -53,10 +56,53 @@ def many_small() -> nn.Sequential:
     return nn.Sequential(*[nn.Linear(16, 16) for _ in range(200)])
 
 
+def large() -> nn.Sequential:
+    """50.4 million parameters."""
+    return mlp(4096, 4096, 4096, 4096, 10)
+
+
+class Floor:
+    """Copy the bytes of tensors once and write them to a new file, with nothing around it.
+
+    Args:
+        tensors: what is written.
+        path: the file.
+        every: how many steps apart.
+    """
+
+    def __init__(self, tensors: list[torch.Tensor], path: Path, every: int) -> None:
+        self._tensors = tensors
+        self._every = every
+        self._block = torch.zeros(sum(tensor.numel() for tensor in tensors))
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        self._told = 0
+
+    def step(self, loss: float) -> None:
+        """Write them at a step.
+
+        Args:
+            loss: not kept.
+        """
+        self._told += 1
+        if self._told % self._every:
+            return
+        torch.cat([tensor.detach().view(-1) for tensor in self._tensors], out=self._block)
+        left = memoryview(self._block.numpy()).cast("B")
+        while left:
+            left = left[os.write(self._file, left[: 2**20]) :]
+
+    def flush(self) -> None:
+        """Do nothing: every step is written at once."""
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._file)
+
+
 def compare(
     make: Callable[[], nn.Sequential], layers: list[str] | None, every: int, pairs: int, steps: int
-) -> tuple[list[Timing], float, float]:
-    """Train recorded and bare epochs in turns.
+) -> tuple[list[Timing], list[Timing], float, float]:
+    """Train recorded, bare and merely copied epochs in turns.
 
     Args:
         make: makes the network.
@@ -66,8 +112,8 @@ def compare(
         steps: how many steps an epoch has.
 
     Returns:
-        What recording adds, as a share, of each pair; the median time of a bare step; and the share that the
-        recorder measures itself.
+        What recording adds, as a share, of each round; what the floor adds; the median time of a bare step; and the
+        share that the recorder measures itself.
     """
     torch.manual_seed(0)
     model = make()
@@ -75,7 +121,7 @@ def compare(
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9)
     batches = [(torch.randn(BATCH, inputs), torch.randint(0, 10, (BATCH,))) for _ in range(8)]
 
-    def epoch(recorder: Recorder | None) -> None:
+    def epoch(recorder: Recorder | Floor | None) -> None:
         for step in range(steps):
             images, labels = batches[step % len(batches)]
             loss = nn.functional.cross_entropy(model(images), labels)
@@ -90,19 +136,29 @@ def compare(
         if recorder is not None:
             recorder.flush()
 
-    added, bare, measured = [], [], []
+    recorded = [p for name, p in model.named_parameters() if layers is None or name in layers]
+    added, floors, bare, measured = [], [], [], []
     epoch(None)
-    for pair in range(pairs):
+    for round_ in range(pairs):
         with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
             recorder = stack.enter_context(Recorder(model, Path(folder) / "run", layers, every, report=None))
-            # Which of the two comes first takes turns as well.
-            kinds = [None, recorder] if pair % 2 else [recorder, None]
-            times = {kind is None: once(partial(epoch, kind)) for kind in kinds}
+            floor = Floor(recorded, Path(folder) / "floor", every)
+            stack.callback(floor.close)
+            # Which of them comes first takes turns as well.
+            kinds = [None, recorder, floor]
+            kinds = kinds[round_ % 3 :] + kinds[: round_ % 3]
+            times = {kind: once(partial(epoch, kind)) for kind in kinds}
             measured.append(recorder.overhead.fraction or 0.0)
-        ours, theirs = times[False], times[True]
-        added.append(Timing(ours.wall / theirs.wall - 1, ours.cpu / theirs.cpu - 1))
+        theirs = times[None]
+        for kind, ratios in ((recorder, added), (floor, floors)):
+            ratios.append(Timing(times[kind].wall / theirs.wall - 1, times[kind].cpu / theirs.cpu - 1))
         bare.append(theirs.cpu / steps)
-    return added, statistics.median(bare), statistics.median(measured)
+    return added, floors, statistics.median(bare), statistics.median(measured)
+
+
+def shares(ratios: list[float]) -> str:
+    """Write what is added, as the median with quartiles in percent."""
+    return "{1:+.1f}% ({0:+.1f} to {2:+.1f})".format(*(100 * q for q in statistics.quantiles(ratios, n=4)))
 
 
 def main() -> None:
@@ -111,29 +167,31 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=20, help="pairs of epochs")
     parser.add_argument("--steps", type=int, default=200, help="steps of an epoch")
     parser.add_argument("--threads", type=int, default=1, help="threads of torch")
+    parser.add_argument("--only", nargs="*", choices=("layer", "net", "whole", "small", "large"))
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     # Bare epochs change the weights of a network that is being recorded, which is told.
     warnings.simplefilter("ignore", RunWarning)
     print(f"batch {BATCH}, {options.threads} thread(s); {machine()}\n")
     print(
-        "| recorded | bare step | added, wall (quartiles) | added, CPU (quartiles) | own measure | at most |"
+        "| recorded | bare step | added, wall (quartiles) | added, CPU (quartiles) | floor, CPU (quartiles) "
+        "| own measure | at most |"
     )
-    print("|---|---|---|---|---|---|")
-    cases: list[tuple[str, Callable[[], nn.Sequential], list[str] | None, int, str]] = [
-        ("MLP 256, 128 x 64 layer (8,192 weights), every step", mlp256, ["4.weight"], 1, "2%"),
-        ("MLP 256 (828,490 parameters), every 50 steps", mlp256, None, 50, "3%"),
-        ("784-512-512-10 (669,706 parameters), every step", mlp512, None, 1, "15%"),
-        ("200 x Linear(16, 16), every step", many_small, None, 1, "40%"),
-    ]
-    for name, make, layers, every, bound in cases:
-        added, bare, measured = compare(make, layers, every, options.epochs, options.steps)
-        wall, cpu = (
-            "{1:+.1f}% ({0:+.1f} to {2:+.1f})".format(*(100 * q for q in statistics.quantiles(share, n=4)))
-            for share in ([one.wall for one in added], [one.cpu for one in added])
-        )
+    print("|---|---|---|---|---|---|---|")
+    cases: dict[str, tuple[str, Callable[[], nn.Sequential], list[str] | None, int, str]] = {
+        "layer": ("MLP 256, 128 x 64 layer (8,192 weights), every step", mlp256, ["4.weight"], 1, "2%"),
+        "net": ("MLP 256 (828,490 parameters), every 50 steps", mlp256, None, 50, "3%"),
+        "whole": ("784-512-512-10 (669,706 parameters), every step", mlp512, None, 1, "15%"),
+        "small": ("200 x Linear(16, 16), every step", many_small, None, 1, "40%"),
+        "large": ("50.4 million parameters, every 10 steps", large, None, 10, "5%"),
+    }
+    for name, make, layers, every, bound in (cases[one] for one in options.only or cases):
+        added, floors, bare, measured = compare(make, layers, every, options.epochs, options.steps)
         print(
-            f"| {name} | {1e3 * bare:.2f} ms | {wall} | {cpu} | {100 * measured:.1f}% | {bound} |", flush=True
+            f"| {name} | {1e3 * bare:.2f} ms | {shares([one.wall for one in added])} | "
+            f"{shares([one.cpu for one in added])} | {shares([one.cpu for one in floors])} | "
+            f"{100 * measured:.1f}% | {bound} |",
+            flush=True,
         )
 
 

@@ -6,6 +6,7 @@ import errno
 import os
 import resource
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from torch import nn
 from eigentrail.errors import RunError, RunWarning
 from eigentrail.runs import Recorder, open_run
 from eigentrail.runs import columns as columns_module
+from eigentrail.runs.reserve import reserve_blocks
 from eigentrail.runs.trajectory import TrajectoryWriter
 
 
@@ -151,24 +153,38 @@ def test_a_disk_that_refuses_in_the_middle(tmp_path: Path, monkeypatch: pytest.M
     # The same as a full disk, wherever no small file system can be made.
     room = 400_000
 
-    def write(descriptor: int, buffers: list[memoryview]) -> int:
+    def write(descriptor: int, buffers: list[memoryview], offset: int) -> int:
         nonlocal room
         data = b"".join(buffers)[: max(0, room)]
         if not data:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         room -= len(data)
-        return os.write(descriptor, data)
+        return os.pwrite(descriptor, data, offset)
 
-    monkeypatch.setattr(columns_module.os, "writev", write)
+    monkeypatch.setattr(columns_module.os, "pwritev", write)
     model = Counting()
     with (
         pytest.raises(RunError, match=r"No space left on device.*what was recorded up to step"),
         Recorder(model, tmp_path / "run", ["fc.weight"], report=None) as recorder,
     ):
-        for step in range(1, 10**6):
+        for step in range(1, 10**4):
             model.at(step)
             recorder.step(loss=step)
     assert 0 < check_kept(tmp_path / "run") < 800
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux takes blocks beforehand")
+def test_blocks_are_taken_beforehand(tmp_path: Path, small_disk: Path) -> None:
+    with (tmp_path / "file").open("wb") as file:
+        reserve_blocks(file.fileno(), 0, 2**20)
+        before = os.fstat(file.fileno()).st_blocks
+        # Some file systems cannot.
+        assert before * 512 in (0, 2**20)
+        # Too little for a call of its own.
+        reserve_blocks(file.fileno(), 2**30, 1000)
+        assert os.fstat(file.fileno()).st_blocks == before
+    with (small_disk / "file").open("wb") as file, pytest.raises(OSError, match="No space left"):
+        reserve_blocks(file.fileno(), 0, 2**30)
 
 
 def test_a_checkpoint_that_does_not_fit(small_disk: Path) -> None:

@@ -13,14 +13,15 @@ from jaxtyping import Int, Shaped
 
 from eigentrail.errors import RunError
 from eigentrail.runs.layout import ArraySpec
+from eigentrail.runs.reserve import reserve_blocks
 
 Buffer: TypeAlias = "bytes | memoryview"
-# Rows smaller than this are joined before they are written: a copy is cheaper than a longer system call.
+# Buffers smaller than this are joined before they are written: a copy is cheaper than a longer system call.
 _JOIN_BELOW = 4096
 # As many buffers as every POSIX system takes in one call.
 _IOV = 512
-# A call that brings megabytes makes Linux look for blocks of memory as large, which takes several times longer.
-_CALL_BYTES = 256 * 2**10
+# Larger calls take less CPU for each byte up to about this size; beyond it Linux looks for blocks of memory as large.
+_CALL_BYTES = 2**20
 
 
 class OpenFiles:
@@ -28,9 +29,9 @@ class OpenFiles:
 
     def __init__(self, limit: int = 128):
         self._limit = limit
-        self._files: OrderedDict[Path, int] = OrderedDict()
+        self._files: OrderedDict[str, int] = OrderedDict()
 
-    def get(self, path: Path, size: int) -> int:
+    def get(self, path: str, size: int) -> int:
         """Open a file for writing.
 
         Args:
@@ -40,9 +41,10 @@ class OpenFiles:
         Returns:
             The file's descriptor, which stays ours.
         """
-        if path in self._files:
+        known = self._files.get(path)
+        if known is not None:
             self._files.move_to_end(path)
-            return self._files[path]
+            return known
         while len(self._files) >= self._limit:
             os.close(self._files.popitem(last=False)[1])
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)
@@ -51,7 +53,7 @@ class OpenFiles:
             os.ftruncate(descriptor, size)
         return descriptor
 
-    def forget(self, path: Path) -> None:
+    def forget(self, path: str) -> None:
         """Close a file that is going to be removed.
 
         Args:
@@ -86,21 +88,26 @@ class Column:
         self.spec = spec
         self.rows = rows
         self._files = files
+        # The number and the path of the chunk that was written last.
+        self._at = (-1, "")
         folder.mkdir(parents=True, exist_ok=True)
 
-    def append(self, rows: Sequence[Buffer]) -> None:
+    def append(self, values: Sequence[Buffer]) -> None:
         """Write rows behind the last one.
 
         Args:
-            rows: the bytes of each row.
+            values: the bytes of one or more whole rows each, one behind the other.
         """
-        done = 0
-        while done < len(rows):
-            inside = self.rows % self.spec.chunk_rows
-            some = rows[done : done + self.spec.chunk_rows - inside]
-            self._write(self.rows, some)
-            self.rows += len(some)
-            done += len(some)
+        row = self.spec.row_bytes
+        left = [memoryview(value).cast("B") for value in values]
+        count = sum(map(len, left)) // row
+        while count:
+            chunk, inside = divmod(self.rows, self.spec.chunk_rows)
+            some = min(count, self.spec.chunk_rows - inside)
+            now = left if some == count else _cut_off(left, some * row)
+            self._write(chunk, inside * row, some * row, now)
+            self.rows += some
+            count -= some
 
     def overwrite(self, row: int, value: bytes) -> None:
         """Replace one row that is written already.
@@ -109,7 +116,9 @@ class Column:
             row: its number.
             value: its bytes.
         """
-        self._write(row, [value])
+        chunk, inside = divmod(row, self.spec.chunk_rows)
+        size = self.spec.row_bytes
+        self._write(chunk, inside * size, size, [memoryview(value)])
 
     def start_at(self, row: int) -> None:
         """Let a new array of float64 numbers begin at a row; those before it become NaN.
@@ -118,13 +127,13 @@ class Column:
             row: the number of rows that come before.
         """
         self.rows = row - row % self.spec.chunk_rows
-        self.append([np.float64("nan").tobytes()] * (row - self.rows))
+        if row > self.rows:
+            self.append([np.full(row - self.rows, np.nan).tobytes()])
 
     def resize(self) -> None:
         """Bring the file of an array that ends in its first one to the size of a chunk, which may have changed."""
         if self.rows and self.rows <= self.spec.chunk_rows:
-            path = self.folder / self.spec.chunk_file(0)
-            descriptor = self._files.get(path, 0)
+            descriptor = self._files.get(self._path(0), 0)
             os.ftruncate(descriptor, self.spec.chunk_rows * self.spec.row_bytes)
 
     def give_back(self, rows: int) -> None:
@@ -135,8 +144,8 @@ class Column:
         """
         self.truncate(rows)
         chunk, inside = divmod(rows, self.spec.chunk_rows)
-        path = self.folder / self.spec.chunk_file(chunk)
-        if inside and path.exists():
+        path = self._path(chunk)
+        if inside and Path(path).exists():
             descriptor = self._files.get(path, 0)
             os.ftruncate(descriptor, inside * self.spec.row_bytes)
             os.ftruncate(descriptor, self.spec.chunk_rows * self.spec.row_bytes)
@@ -150,27 +159,47 @@ class Column:
         last = -(-rows // self.spec.chunk_rows)
         for path in self.folder.glob("c.*"):
             if int(path.name.split(".")[1]) >= last:
-                self._files.forget(path)
+                self._files.forget(str(path))
                 path.unlink()
         self.rows = rows
 
-    def _write(self, row: int, rows: Sequence[Buffer]) -> None:
-        chunk, inside = divmod(row, self.spec.chunk_rows)
+    def _path(self, chunk: int) -> str:
+        if self._at[0] != chunk:
+            self._at = (chunk, str(self.folder / self.spec.chunk_file(chunk)))
+        return self._at[1]
+
+    def _write(self, chunk: int, offset: int, nbytes: int, values: list[memoryview]) -> None:
         size = self.spec.chunk_rows * self.spec.row_bytes
-        descriptor = self._files.get(self.folder / self.spec.chunk_file(chunk), size)
-        os.lseek(descriptor, inside * self.spec.row_bytes, os.SEEK_SET)
-        if self.spec.row_bytes < _JOIN_BELOW:
-            rows = [b"".join(rows)]
-        for some in _calls(rows):
-            _write_all(descriptor, some)
+        descriptor = self._files.get(self._path(chunk), size)
+        if nbytes < len(values) * _JOIN_BELOW:
+            values = [memoryview(b"".join(values))]
+        reserve_blocks(descriptor, offset, nbytes)
+        for some in _calls(values):
+            offset = _write_all(descriptor, offset, some)
 
 
-def _calls(rows: Sequence[Buffer]) -> Iterator[list[memoryview]]:
-    """Divide rows into what one call each takes."""
+def _cut_off(left: list[memoryview], nbytes: int) -> list[memoryview]:
+    """Take so many bytes from the front of buffers."""
+    taken = []
+    while nbytes:
+        first = left[0][:nbytes]
+        taken.append(first)
+        nbytes -= len(first)
+        left[0] = left[0][len(first) :]
+        if not left[0]:
+            del left[0]
+    return taken
+
+
+def _calls(values: list[memoryview]) -> Iterator[list[memoryview]]:
+    """Divide buffers into what one call each takes."""
+    if len(values) <= _IOV and sum(map(len, values)) <= _CALL_BYTES:
+        yield values
+        return
     held: list[memoryview] = []
     size = 0
-    for row in rows:
-        left = memoryview(row).cast("B")
+    for value in values:
+        left = value
         while len(left):
             part, left = left[: _CALL_BYTES - size], left[_CALL_BYTES - size :]
             held.append(part)
@@ -182,14 +211,20 @@ def _calls(rows: Sequence[Buffer]) -> Iterator[list[memoryview]]:
         yield held
 
 
-def _write_all(descriptor: int, left: list[memoryview]) -> None:
+def _write_all(descriptor: int, offset: int, left: list[memoryview]) -> int:
     """Write buffers one behind the other; a full disk may take a part of them before it refuses the rest."""
     while left:
-        written = os.writev(descriptor, left) if hasattr(os, "writev") else os.write(descriptor, left[0])
+        if hasattr(os, "pwritev"):
+            written = os.pwritev(descriptor, left, offset)
+        else:
+            os.lseek(descriptor, offset, os.SEEK_SET)
+            written = os.write(descriptor, left[0])
+        offset += written
         while left and written >= len(left[0]):
             written -= len(left.pop(0))
         if left and written:
             left[0] = left[0][written:]
+    return offset
 
 
 def read_rows(

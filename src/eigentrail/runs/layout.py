@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 from urllib.parse import quote
 
@@ -123,10 +125,10 @@ class ArraySpec:
         size = CHUNK_BYTES if most < CHUNK_ROWS else LONG_CHUNK_BYTES
         return cls(dtype, row_shape, dims, min(most, max(1, size // row)))
 
-    @property
+    @cached_property
     def row_bytes(self) -> int:
         """The bytes of one row."""
-        return int(np.prod(self.row_shape)) * np.dtype(self.dtype).itemsize
+        return math.prod(self.row_shape) * np.dtype(self.dtype).itemsize
 
     def chunk_file(self, chunk: int) -> str:
         """Name the file of a chunk.

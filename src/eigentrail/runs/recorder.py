@@ -637,7 +637,7 @@ class Recorder:
             if len(group.places) == 1:
                 self._ring.copy(begin, found[group.places[0]], group.dtype)
             else:
-                self._ring.copy_all(begin, [found[place] for place in group.places], group.nbytes)
+                self._ring.copy_all(begin, [found[place] for place in group.places], group.nbytes, group.node)
             pieces.append((group.node, begin, group.nbytes))
         for group in due:
             self._last[group.node] = step

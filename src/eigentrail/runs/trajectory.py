@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -213,8 +214,8 @@ class TrajectoryWriter:
             self._metric_column(node, metric)
         self._append_coordinates(node, steps, epochs)
         for array, metric in node.names.items():
-            numbers = np.array([row.get(metric, np.nan) for row in metrics], dtype="<f8")
-            node.columns[array].append([number.tobytes() for number in numbers])
+            numbers = [row.get(metric, math.nan) for row in metrics]
+            node.columns[array].append([struct.pack(f"<{len(numbers)}d", *numbers)])
         node.written += len(steps)
 
     def amend(self, step: int, epoch: float, metrics: Mapping[str, float]) -> None:
@@ -322,8 +323,8 @@ class TrajectoryWriter:
         # After an abandoned step the next row goes where its row was.
         for column in node.columns.values():
             column.rows = node.written
-        node.columns["step"].append([number.tobytes() for number in np.asarray(steps, dtype="<i8")])
-        node.columns["epoch"].append([number.tobytes() for number in np.asarray(epochs, dtype="<f8")])
+        node.columns["step"].append([struct.pack(f"<{len(steps)}q", *steps)])
+        node.columns["epoch"].append([struct.pack(f"<{len(epochs)}d", *epochs)])
         node.last_step = int(steps[-1])
 
     def _metric_column(self, node: _Node, metric: str, row: int | None = None) -> Column:
