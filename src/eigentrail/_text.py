@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
+from html import escape
 
 _UNPRINTABLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
@@ -34,3 +36,24 @@ def counted(count: int, one: str, many: str = "") -> str:
         "1 matrix", "2 matrices".
     """
     return f"{count} {one if count == 1 else many or one + 's'}"
+
+
+def html_table(title: str, head: Sequence[str], rows: Sequence[Sequence[object]], note: str = "") -> str:
+    """Write a small table for a notebook.
+
+    Args:
+        title: what it shows.
+        head: the names of the columns.
+        rows: the cells of each row.
+        note: a line below the title.
+
+    Returns:
+        HTML in which all texts are escaped.
+    """
+    names = "".join(f"<th>{escape(name)}</th>" for name in head)
+    body = "".join(f"<tr>{''.join(f'<td>{escape(str(cell))}</td>' for cell in row)}</tr>" for row in rows)
+    below = f"<br>{escape(note)}" if note else ""
+    return (
+        f"<p><b>{escape(title)}</b>{below}</p>"
+        f"<table><thead><tr>{names}</tr></thead><tbody>{body}</tbody></table>"
+    )

@@ -171,3 +171,13 @@ def test_what_does_not_fit_is_refused() -> None:
     ):
         with pytest.raises(OptionError):
             call()
+
+
+def test_a_notebook_shows_the_first_values() -> None:
+    basis = et.bases.random(20, 12)
+    shown = basis._repr_html_()
+    assert "12 directions in 20 dimensions" in shown
+    assert "the first 10 of 12" in shown
+    assert shown.count("<tr>") == 11
+    few = et.bases.singular(np.diag([3.0, 2.0]))._repr_html_()
+    assert "<td>3</td>" in few and "<td>2</td>" in few

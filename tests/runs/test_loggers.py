@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
@@ -114,6 +116,37 @@ def test_wandb_offline_reads_them_back(
     assert [float(told[step]["weight/frobenius_norm"]) for step in range(5)] == pytest.approx(
         norms(recorded), rel=1e-5
     )
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_what_is_called_as_trackio_is(
+    recorded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, live: bool
+) -> None:
+    # Its form of calling stands in for the package, which is not among the tested ones.
+    told: list[tuple[int | None, float]] = []
+    calls: list[tuple[str, object]] = []
+    standing_in = ModuleType("trackio")
+    for name, does in {
+        "init": lambda project, name=None: calls.append(("init", (project, name))),
+        "log": lambda metrics, step=None: told.append((step, metrics["weight/frobenius_norm"])),
+        "finish": lambda: calls.append(("finish", None)),
+    }.items():
+        setattr(standing_in, name, does)
+    monkeypatch.setitem(sys.modules, "trackio", standing_in)
+    with opened_logger("trackio:walks", "first") as logger:
+        if live:
+            torch.manual_seed(0)
+            model = nn.Linear(12, 8)
+            with Recorder(model, tmp_path / "run", report=None).log_to(logger, every=1) as recorder:
+                for _ in range(4):
+                    with torch.no_grad():
+                        model.weight *= 2
+                    recorder.step()
+        else:
+            show_run(open_run(recorded), logger)
+    assert calls == [("init", ("walks", "first")), ("finish", None)]
+    assert [step for step, _ in told] == [0, 1, 2, 3, 4]
+    assert [norm for _, norm in told] == pytest.approx(norms(recorded), rel=1e-5)
 
 
 def test_what_cannot_be_named() -> None:

@@ -111,6 +111,23 @@ def test_a_planted_spike_and_a_collapse_are_told() -> None:
     assert len([a for a in seen if a.data["kind"] == "rank collapse"]) == 1
 
 
+@pytest.mark.parametrize("how", ["cut to one direction", "all rows alike"])
+def test_a_collapse_without_a_grown_direction_is_told(how: str) -> None:
+    model, generator, seen = network(), torch.Generator().manual_seed(4), []
+    monitor = Monitor(model, every=1, alarms=seen.append)
+    for _ in range(3):
+        walk(model, 0.01, generator)
+        monitor.step()
+    assert not seen
+    with torch.no_grad():
+        weight = model[0].weight
+        u, s, v = torch.linalg.svd(weight, full_matrices=False)
+        cut = s[0] * u[:, :1] @ v[:1]
+        weight.copy_(cut if how.startswith("cut") else weight[:1].expand_as(weight).clone())
+    monitor.step()
+    assert ("0.weight", "rank collapse") in kinds(seen)
+
+
 def test_weights_that_are_not_finite_and_layers_that_stop() -> None:
     model, generator = network(), torch.Generator().manual_seed(3)
     monitor = Monitor(model, every=1, alarms=True)
@@ -142,7 +159,7 @@ def test_what_cannot_be_watched() -> None:
         Monitor(network(), every=0)
     with pytest.raises(OptionError, match=r"takes an nn\.Module first"):
         Monitor("net")  # type: ignore[arg-type]
-    with pytest.raises(OptionError, match="a int shows no numbers"):
+    with pytest.raises(OptionError, match="int objects show no numbers"):
         Monitor(network(), log_to=3)
     with pytest.raises(OptionError, match="level between 0 and 1"):
         Monitor(network(), false_alarms=1.5)

@@ -110,3 +110,12 @@ def test_what_is_no_real_number_is_refused(values: list[object]) -> None:
 def test_a_sparse_tensor_is_refused_with_the_mend() -> None:
     with pytest.raises(LayerError, match="to_dense"):
         Spectrum.from_matrix(torch.eye(20).to_sparse())
+
+
+def test_a_notebook_shows_its_main_numbers() -> None:
+    values = np.random.default_rng(0).standard_normal((100, 50))
+    spectrum = Spectrum.from_matrix(values)
+    shown = spectrum._repr_html_()
+    assert f"<td>stable rank</td><td>{spectrum.ranks().stable:.4g}</td>" in shown
+    # Of a Hessian's what can be said.
+    assert "Spectrum(3 eigenvalues in [-1, 2])" in Spectrum(np.array([-1.0, 1.0, 2.0]))._repr_html_()

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from eigentrail._arrays import kind_of, like, to_float64, to_numpy
+from eigentrail._text import html_table
 from eigentrail.errors import BasisError, OptionError
 from eigentrail.spectra.vectors import (
     Concentration,
@@ -22,6 +23,8 @@ from eigentrail.spectra.vectors import (
 MEMORY_LIMIT = 2**30
 Order: TypeAlias = Literal["value", "magnitude", "product"]
 _UNIT = 1e-5
+# Rows of a notebook's table.
+_SHOWN = 10
 
 
 class Basis:
@@ -56,6 +59,11 @@ class Basis:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self.k} directions in {self.n} dimensions>"
+
+    def _repr_html_(self) -> str:
+        first = [(place, f"{value:.4g}") for place, value in enumerate(to_numpy(self.values)[:_SHOWN])]
+        more = f"the first {_SHOWN} of {self.k}" if self.k > _SHOWN else ""
+        return html_table(repr(self)[1:-1], ("direction", "value"), first, more)
 
     @property
     def k(self) -> int:

@@ -106,7 +106,8 @@ def _refusals_of_loss(batch: Batch, outputs: Any) -> Iterator[None]:
             raise
         raise CurvatureError(
             f"the loss does not take outputs {_described(outputs)} with targets {_described(batch.targets)}: "
-            f"{_said(error)}; give targets that fit the loss, or another loss(outputs, targets)."
+            f"{_said(error)}; give targets that fit the loss, or another loss(outputs, targets); one that takes the "
+            "network, loss(model, batch), goes in as curvature.ModelLoss(loss)."
         ) from error
 
 

@@ -109,9 +109,13 @@ def check_mean(point: Point, batch: Batch, first: Batch, second: Batch, *, alone
         CurvatureError: it is not, and the curvature would depend on how samples are divided into batches.
     """
     with point.setting(), point.evaluating(), refusals(point, batch):
-        whole, low, high = (float(point.loss(point.values, one).detach()) for one in (batch, first, second))
+        losses = [point.loss(point.values, one).detach() for one in (batch, first, second)]
+    whole, low, high = map(float, losses)
     mean = (low * first.weight + high * second.weight) / batch.weight
-    rounding = 10 * ROUNDING[point.dtype]
+    # The losses of transformers' own models are of single precision in double models too.
+    rounding = 10 * max(
+        ROUNDING.get(dtype, ROUNDING[point.dtype]) for dtype in (point.dtype, losses[0].dtype)
+    )
     if near([whole], [mean], rounding):
         return
     if alone and near([whole], [low + high], rounding):

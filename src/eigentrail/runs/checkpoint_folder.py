@@ -73,7 +73,7 @@ class CheckpointFolder(Run):
                 kept.append(one)
             except (SourceError, OSError) as error:
                 self._entries.pop(one.path, None)
-                skipped.append(Skipped(one.path.name, f"cannot be read: {error}"))
+                skipped.append(Skipped(one.path.name, f"cannot be read: {_without(one.path, error)}"))
         if not kept:
             raise RunError(
                 f"{self.path}: none of its {len(series)} numbered checkpoints can be read ({skipped[-1].reason})"
@@ -206,3 +206,8 @@ def _read_rows(
                 f"{paths[int(row)]}: {name} cannot be read any more ({error}): open the folder again"
             ) from error
     return out
+
+
+def _without(path: Path, error: Exception) -> str:
+    """Tell an error whose file is named already, inside a sentence."""
+    return str(error).removeprefix(f"{path}: ").removesuffix(".")

@@ -25,7 +25,7 @@ from eigentrail.runs.sinks import as_sink
 #: The kinds of alarms.
 ALARMS = ("spike birth", "rank collapse", "exploding norm", "not finite", "stopped moving")
 # How many of these are compared with chance: the last two cannot happen to a walk.
-_TESTS = 3
+_TESTS = 4
 _NULL = "random walk with the layer's own step norms"
 # What is improbable for a walk is an alarm only if it is large as well.
 _GROWN, _FALLEN = 2.0, 0.5
@@ -59,7 +59,8 @@ class Monitor:
     An alarm is raised for a layer where
 
     - "spike birth": a singular value leaves the Marchenko-Pastur bulk,
-    - "rank collapse": the effective rank falls below half of that at the start, and the largest singular value grows,
+    - "rank collapse": the effective rank falls below half of that at the start, and the largest singular value grows or
+      the norm shrinks,
     - "exploding norm": the norm is more than twice that of a walk,
     - "not finite": a weight is NaN or infinite,
     - "stopped moving": no weight has changed since the last look, while other layers moved.
@@ -199,7 +200,9 @@ class Monitor:
             self._raise(one, "spike birth", "singular value", float(values[one.spikes]), level)
             one.spikes += 1
         fallen = numbers["effective_rank"] < _FALLEN * one.start["effective_rank"]
-        if fallen and values[0] > one.first[0] + bound:
+        # A walk adds to the squared norm; what cuts a matrix down to few directions takes from it.
+        shrunk = growth_p(-one.excess, one.variance)
+        if fallen and (values[0] > one.first[0] + bound or shrunk < level):
             self._raise(one, "rank collapse", "effective rank", numbers["effective_rank"], level)
         walked = math.hypot(one.start["frobenius_norm"], math.sqrt(one.moved))
         p = growth_p(one.excess, one.variance)

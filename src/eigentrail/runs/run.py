@@ -6,7 +6,6 @@ import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, KeysView, Sequence
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import Any, Literal, Self, TypeAlias, overload
 
@@ -15,7 +14,7 @@ import torch
 import xarray as xr
 from torch import nn
 
-from eigentrail._text import counted
+from eigentrail._text import counted, html_table
 from eigentrail.errors import RunError
 from eigentrail.runs.analyses import Analyses
 from eigentrail.runs.given import Given
@@ -208,16 +207,13 @@ class Run(ABC):
         return f"<Run {self.path}: {self.status}, {counted(len(self.layers), 'layer')}, {span}>"
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><td>{escape(name)}</td><td>{' × '.join(map(str, info.shape)) or 'scalar'}</td><td>{info.dtype}</td>"
-            f"<td>{len(info.steps)}</td></tr>"
+        rows = [
+            (name, " × ".join(map(str, info.shape)) or "scalar", info.dtype, len(info.steps))
             for name, info in self.layers.items()
-        )
-        head = "".join(f"<th>{title}</th>" for title in ("layer", "shape", "precision", "steps"))
-        metrics = ", ".join(escape(str(name)) for name in self.metrics) or "none"
-        return (
-            f"<p><b>{escape(repr(self)[1:-1])}</b><br>metrics: {metrics}</p>"
-            f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+        ]
+        metrics = ", ".join(map(str, self.metrics)) or "none"
+        return html_table(
+            repr(self)[1:-1], ("layer", "shape", "precision", "steps"), rows, f"metrics: {metrics}"
         )
 
     @property

@@ -55,6 +55,6 @@ def _sender(logger: Any) -> Callable[[dict[str, float], int], Any]:
         send: Callable[[dict[str, float], int], Any] = logger
         return send
     raise OptionError(
-        f"a {type(logger).__name__} shows no numbers: give something with log_metrics, add_scalar or log, or a "
+        f"{type(logger).__name__} objects show no numbers: give something with log_metrics, add_scalar or log, or a "
         "callable that takes numbers and a step"
     )

@@ -12,6 +12,7 @@ from jaxtyping import Float64
 
 from eigentrail._arrays import is_tensor, like, to_float64
 from eigentrail._names import CalledNumber
+from eigentrail._text import html_table
 from eigentrail.errors import LayerError, SpectrumError
 from eigentrail.spectra import eigenvalues as _eigenvalues
 from eigentrail.spectra.eigenvalues import LeadingVectors
@@ -233,6 +234,14 @@ class Spectrum:
     def __repr__(self) -> str:
         shape = f", {self._matrices} x [{self._rows}, {self._cols}]" if self._rows else ""
         return f"Spectrum({len(self)} eigenvalues in [{self._values[0]:.4g}, {self._values[-1]:.4g}]{shape})"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (name.replace("_", " "), f"{value:.4g}" if isinstance(value, float) else value)
+            for name, value in self.summary().items()
+            if value is not None
+        ]
+        return html_table(repr(self), ("quantity", "value"), rows)
 
     def __len__(self) -> int:
         return len(self._values)
