@@ -18,7 +18,7 @@ import os
 import statistics
 import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -70,7 +70,7 @@ class Floor:
         every: how many steps apart.
     """
 
-    def __init__(self, tensors: list[torch.Tensor], path: Path, every: int) -> None:
+    def __init__(self, tensors: Sequence[torch.Tensor], path: Path, every: int) -> None:
         self._tensors = tensors
         self._every = every
         self._block = torch.zeros(sum(tensor.numel() for tensor in tensors))
@@ -137,7 +137,9 @@ def compare(
             recorder.flush()
 
     recorded = [p for name, p in model.named_parameters() if layers is None or name in layers]
-    added, floors, bare, measured = [], [], [], []
+    added: list[Timing] = []
+    floors: list[Timing] = []
+    bare, measured = [], []
     epoch(None)
     for round_ in range(pairs):
         with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
