@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import eigentrail as et
+from eigentrail._citations import citations, cited
 from eigentrail.api.compared_layer import comparison_columns
 from eigentrail.api.inspection import table_columns
 from eigentrail.cli.app import run as call_eigentrail
@@ -166,3 +167,9 @@ def test_the_site_lists_every_page_once() -> None:
     listed = re.findall(r": ([\w/-]+\.md)$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), re.M)
     pages = [str(page.relative_to(ROOT / "docs")) for page in (ROOT / "docs").rglob("*.md")]
     assert sorted(listed) == sorted(pages)
+
+
+def test_the_site_spells_out_the_signs_of_the_sources() -> None:
+    full = [one.split(": ", 1)[1].rstrip(".") for one in citations(cited("S0 S1 S2 S3 S4"))]
+    text = (ROOT / "docs" / "signs.txt").read_text(encoding="utf-8")
+    assert text == "".join(f"*[S{number}]: {one}\n" for number, one in enumerate(full))
