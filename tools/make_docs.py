@@ -89,13 +89,13 @@ def pictures() -> None:
         )
         figure = density.spectral_density(spectrum)
         figure.update_layout(width=900, height=460)
-        figure.write_html(folder / "density.html", include_plotlyjs=True)
+        figure.write_html(folder / "density.html", include_plotlyjs=True, config={"displayModeBar": False})
         screenshot(folder / "density.html", DOCS / "pictures" / "density.png", 920, 480)
         run = run_study(find_recipe(), folder / "run")
         node = et.trajectories.evolution(run, layers="fc1.weight")["fc1.weight"]
         figure = singular_values(node, "A layer of MLP 50 learning the digits: singular values against time")
         figure.update_layout(width=1000, height=520, updatemenus=[])
-        figure.write_html(folder / "training.html", include_plotlyjs=True)
+        figure.write_html(folder / "training.html", include_plotlyjs=True, config={"displayModeBar": False})
         screenshot(folder / "training.html", DOCS / "pictures" / "training.png", 1020, 540)
         checkpoint = digits_checkpoint(folder)
         os.chdir(folder)  # the page names the file as it was given

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from eigentrail._citations import cited
 from eigentrail.chance import LEVEL
 from eigentrail.chance.comparing import p_text
 
@@ -55,7 +56,7 @@ def table(claims: pd.DataFrame) -> str:
         if verdict == "not decided" and not pd.isna(row["seeds_needed"]):
             verdict += f"; about {int(row['seeds_needed'])} seeds would"
         lines.append(
-            f"| {_cell(row['claim'])} | {verdict} | {_cell(measured)} | {_cell(beside)} | {p} | {row['seeds']} |"
+            f"| {_cell(cited(row['claim']))} | {verdict} | {_cell(measured)} | {_cell(beside)} | {p} | {row['seeds']} |"
         )
     decided = claims[claims["verdict"] != "not decided"]
     stay = int((decided["p_adjusted"] <= LEVEL).sum())

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from eigentrail._citations import cited
 from eigentrail import networks
 from eigentrail.errors import OptionError
 
@@ -220,4 +221,6 @@ def test_the_documents_list_every_network_with_its_count() -> None:
     text = (Path(__file__).parents[2] / "docs" / "networks.md").read_text(encoding="utf-8")
     rows = [line.split(" | ") for line in text.splitlines() if line.startswith("| `")]
     listed = {row[0].strip("| `"): (row[2], int(row[3].replace(",", ""))) for row in rows}
-    assert listed == {name: (entry.source, entry.parameters) for name, entry in networks.entries().items()}
+    assert listed == {
+        name: (cited(entry.source), entry.parameters) for name, entry in networks.entries().items()
+    }
