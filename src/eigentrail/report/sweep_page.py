@@ -131,6 +131,7 @@ def _line(axis: str, measure: str, one: Any) -> Plot:
         f"{measure}-{axis}", f"{measure} along {axis}", axis, "mean",
         f"{one.ends.how}; {len(one.blocks.seeds)} seeds.", interval=("low", "high"),
         x_label=axis.replace("_", " "), y_label=measure.replace("_", " "), log="x" if log else "",
+        lines=one.blocks.ordered,
     )  # fmt: skip
     return Plot(draw(figure, shown), shown, figure.caption, f"{measure}-{axis}".replace("@", "-"))
 

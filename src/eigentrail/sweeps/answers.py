@@ -144,7 +144,12 @@ def _monotone(one: AxisEffect) -> list[Finding]:
     told = one.monotone
     way = "rises" if trend.observed > 0 else "falls"
     if told:
-        said = f"{blocks.measure} {way} from each {blocks.axis} to the next"
+        clear = all(difference.clear for difference in one.neighbours)
+        said = (
+            f"{blocks.measure} {way} from each {blocks.axis} to the next"
+            if clear
+            else f"{blocks.measure} {way} along {blocks.axis} without a turn"
+        )
     elif told is None:
         said = f"Whether {blocks.measure} {way} all along {blocks.axis} is not clear"
     else:
