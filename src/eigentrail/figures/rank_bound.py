@@ -38,7 +38,7 @@ def rank_bound(node: xr.Dataset, title: str) -> go.Figure:
     return style.build(
         [
             style.line(
-                seen["back"].tolist(), seen["distances"].tolist(), "distance to rank B n", style.DATA,
+                seen["back"].tolist(), seen["distances"].tolist(), "distance to rank m B n", style.DATA,
                 mode="lines+markers", customdata=seen["ranks"].tolist(), hovertemplate=hover,
             ),
             style.line(
