@@ -198,7 +198,11 @@ def photograph(figures: Iterator[tuple[Picture, go.Figure]], folder: Path) -> No
             width = WIDE if one.wide else WIDTH
             height = min(640, int(figure.layout.height or HEIGHT)) if one.wide else HEIGHT
             if any(trace.type.endswith("3d") for trace in figure.data):
-                height = WIDTH  # a sphere needs as much room upwards as sideways
+                height = WIDTH  # a sphere needs as much room upwards as sideways, and here all of it is seen
+                figure.update_scenes(
+                    aspectratio=dict.fromkeys("xyz", 1.6),
+                    camera={"center": dict.fromkeys("xyz", 0.0), "eye": {"x": 1.5, "y": -0.4, "z": 0.6}},
+                )
             figure.update_layout(width=width, height=height, paper_bgcolor="white", plot_bgcolor="white")
             figure.layout.updatemenus = figure.layout.sliders = None
             window.evaluate(

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from eigentrail._citations import cited
 from eigentrail import networks
+from eigentrail._citations import cited
 from eigentrail.errors import OptionError
 
 

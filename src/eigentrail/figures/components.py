@@ -164,7 +164,7 @@ def _band(shares: Float64[np.ndarray, "draw leading"]) -> list[dict[str, Any]]:
             "95% of walks with its updates, random signs",
             style.NULL,
             fill="tonexty",
-            fillcolor="rgba(207,122,30,0.18)",
+            fillcolor="rgba(128,128,128,0.16)",
             **quiet,
         ),
     ]

@@ -109,7 +109,7 @@ def score_by_start(path: xr.Dataset, title: str) -> go.Figure:
                 style.NULL,
                 width=0,
                 fill="toself",
-                fillcolor="rgba(207,122,30,0.20)",
+                fillcolor="rgba(128,128,128,0.16)",
                 hoverinfo="skip",
             )
         )

@@ -14,7 +14,7 @@ from eigentrail.recipes.framework.measurement import Measurement
 from eigentrail.report.sections import Plot
 
 _RIGHT, _LEFT = style.DATA, style.OTHER
-_BAND = "rgba(207,122,30,0.18)"
+_BAND = "rgba(128,128,128,0.18)"
 
 
 def plots(measured: Measurement) -> list[Plot]:
