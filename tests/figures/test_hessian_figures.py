@@ -233,6 +233,11 @@ def test_adding_back_has_a_line_for_each_order_and_the_whole(what: str) -> None:
     assert figure.layout.yaxis.type == ("log" if what == "loss" else None)
 
 
+def test_adding_back_says_which_samples_it_is_told_on() -> None:
+    curves = curves_of_adding_back().assign_attrs(tested_on="training")
+    assert moves.add_back(curves, "accuracy").layout.yaxis.title.text == "accuracy on training samples"
+
+
 def test_the_table_of_adding_back() -> None:
     table = moves.add_back_data(curves_of_adding_back())
     assert list(table) == ["order", "k", "loss", "accuracy"]

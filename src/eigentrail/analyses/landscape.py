@@ -34,8 +34,8 @@ _PATH = 400
 
 def _findings(row: Row) -> Iterable[Finding]:
     change = f"a random direction changes it by {row['random_change']:.2g}"
-    where = f"{row['lowest']:.2g} from the last weights, rising {row['rise']:.2g}"
-    yes = f"The loss has a well along component 1, {where}; "
+    where = f"{row['lowest']:.2g} away from the last weights, rising {row['rise']:.2g}"
+    yes = f"The loss has a well along component 1 {where}; "
     no = f"Along component 1 the loss has no well within {row['reach']:.2g} of the last weights; "
     yield Finding(
         subject=row.subject,

@@ -67,7 +67,8 @@ def add_back(curves: xr.Dataset, what: str) -> go.Figure:
     options: dict[str, Any] = (
         {"tickformat": ".0%", "range": [0, 1.02]} if what == "accuracy" else {"type": "log"}
     )
-    unit = "accuracy on held-out samples" if what == "accuracy" else f"{_loss(curves)} on held-out samples"
+    tested = curves.attrs.get("tested_on")
+    unit = ("accuracy" if what == "accuracy" else _loss(curves)) + (f" on {tested} samples" if tested else "")
     return style.build(
         traces,
         title=f"Adding eigenvectors back: {what}",

@@ -69,13 +69,11 @@ def histogram_of_spacings(
         Traces "spacings", "Wigner (random matrix)" and "Poisson (independent levels)".
     """
     s = np.linspace(0, 4, 61)
-    wigner, independent = style.probability(p_wigner), style.probability(p_poisson)
+    wigner, independent = map(style.p_told, (p_wigner, p_poisson))
     traces = [
         _bars(spacings, SPACING_EDGES, "spacings"),
-        style.line(s, wigner_surmise(s), f"Wigner (random matrix), p = {wigner}", style.NULL),
-        style.line(
-            s, poisson(s), f"Poisson (independent levels), p = {independent}", style.OTHER, dash="dash"
-        ),
+        style.line(s, wigner_surmise(s), f"Wigner (random matrix), {wigner}", style.NULL),
+        style.line(s, poisson(s), f"Poisson (independent levels), {independent}", style.OTHER, dash="dash"),
     ]
     return style.build(
         traces,

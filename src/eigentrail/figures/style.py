@@ -244,3 +244,16 @@ def probability(p: float | None) -> str:
     if p is None or not np.isfinite(p):
         return "n/a"
     return "< 1e-16" if p < 1e-16 else f"{p:.2g}"
+
+
+def p_told(p: float | None) -> str:
+    """Write a p-value with its letter.
+
+    Args:
+        p: the value, or None.
+
+    Returns:
+        "p = 0.03", "p < 1e-16" or "p = n/a".
+    """
+    told = probability(p)
+    return f"p {told}" if told.startswith("<") else f"p = {told}"

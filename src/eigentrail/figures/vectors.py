@@ -42,7 +42,7 @@ def porter_thomas_quantiles(spectrum: Spectrum) -> go.Figure:
                 "mode": "markers",
                 "x": data["normal"].to_numpy(),
                 "y": data[side].to_numpy(),
-                "name": f"{side} side, Porter-Thomas p = {style.probability(float(p[0]))}",
+                "name": f"{side} side, Porter-Thomas {style.p_told(float(p[0]))}",
                 "marker": {"color": colour, "symbol": symbol, "size": 5, "opacity": 0.75},
                 "hovertemplate": "normal %{x:.3g}<br>entry × √length %{y:.3g}<extra></extra>",
             }

@@ -23,7 +23,7 @@ MAX_SECONDS = 2.0
 # The writer commits well before, so that training need not wait.
 _COMMIT_STEPS = MAX_STEPS // 2
 _COMMIT_SECONDS = MAX_SECONDS / 2
-_POLL_SECONDS = 0.1
+_POLL_SECONDS = 0.25
 # Waiting this long in all, and for this share of the time, means that the disk, not chance, holds training up.
 _TELL_SECONDS = 1.0
 _TELL_SHARE = 0.05

@@ -29,7 +29,7 @@ def add_back_of(place: Place, target: str, eigen: Eigen) -> tuple[dict[str, xr.D
         eigen: its eigenpairs; all of them are needed.
 
     Returns:
-        Dataset `add_back` [order, k] of `loss` and `accuracy` on held-out samples, the last order being random
+        Dataset `add_back` [order, k] of `loss` and `accuracy` on held-out samples (training ones without), last random
         directions; facts say how many directions reach 95% of the accuracy, and what share of the way from zeros to the
         full accuracy the first 25 bring back.
     """
@@ -63,6 +63,7 @@ def add_back_of(place: Place, target: str, eigen: Eigen) -> tuple[dict[str, xr.D
     )
     together = xr.concat([*found, chance], dim="order", join="outer", combine_attrs="override")
     together = together.assign_coords(order=[*orders, "random"])
+    together.attrs["tested_on"] = place.tested_on
     facts: dict[str, Any] = {
         "accuracy": float(found[0].attrs["accuracy_full"]),
         "accuracy_without": float(found[0]["accuracy"][0]),

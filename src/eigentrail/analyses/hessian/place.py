@@ -64,14 +64,23 @@ class Place:
         """The samples whose mean loss has the Hessian."""
         return samples_of(self.run, count=self.samples, seed=self.seed)
 
-    @cached_property
+    @property
     def test(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Held-out samples; training samples where there are none."""
+        return self._tested[0]
+
+    @property
+    def tested_on(self) -> str:
+        """What `test` is: "held-out" or "training" samples."""
+        return self._tested[1]
+
+    @cached_property
+    def _tested(self) -> tuple[tuple[torch.Tensor, torch.Tensor], str]:
         try:
-            return samples_of(self.run, part="test", count=self.test_samples, seed=self.seed)
+            return samples_of(self.run, part="test", count=self.test_samples, seed=self.seed), "held-out"
         except EigentrailError:
             inputs, targets = self.train
-            return inputs[: self.test_samples], targets[: self.test_samples]
+            return (inputs[: self.test_samples], targets[: self.test_samples]), "training"
 
     def affordable(self) -> Place:
         """Take fewer samples where the network is large: iterations multiply with the Hessian hundreds of times.
