@@ -176,7 +176,7 @@ def briefly(weights: Weights) -> Inspection:
 def test_a_layer_without_siblings_stands_beside_all_others(embedded: Weights) -> None:
     found = briefly({**embedded, "wte.weight": reinitialised(embedded["wte.weight"])})
     assert [one.subject for one in found.alerts] == ["wte.weight"]
-    assert "that of the other layers" in found.alerts[0].sentence
+    assert "the other layers" in found.alerts[0].sentence
 
 
 def test_a_head_whose_rows_sum_to_zero_is_trained(embedded: Weights) -> None:

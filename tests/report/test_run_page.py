@@ -71,7 +71,7 @@ def test_the_story_is_told_with_its_numbers(one: RunStory, html: str) -> None:
     row = evolution_table(one.evolution).iloc[0]
     assert row["spikes_first"] == 0 and row["spikes_last"] == 2
     assert (row["births"], row["crossings"]) == (2, 1)
-    assert "2 spikes at the last step, 0 at the first" in text  # the first screen
+    assert "At the last step 2 eigenvalues stand out" in text  # the first screen
     entries = re.sub(r"\s+", " ", str(pieces(html)))
     assert f"first birth at step {row['first_birth']}, 2 births, 1 crossing" in entries
     assert f"went from {row['mp_ks_distance_first']:.3f} to {row['mp_ks_distance_last']:.3f}" in entries
@@ -134,7 +134,7 @@ def test_a_run_without_metrics_and_a_run_without_spikes(tmp_path: Path) -> None:
         recorder.step()
     html = run_page([story(open_run(tmp_path / "run"))])
     assert "No loss or accuracy was recorded" in html
-    assert "0 spikes at the last step, 0 at the first" in html
+    assert "At the last step no eigenvalue stands out" in html
 
 
 def test_a_diverged_run_has_a_page_that_says_so(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def test_what_a_run_lacks_is_no_value_of_another(tmp_path: Path) -> None:
     assert grid.headings == ("run", "Final test accuracy")
     assert [cells[1] for cells, _ in grid.rows] == ["0.900", "—"]
     # The loss is what both have.
-    assert title(stories) == "2 trainings compared: loss 0.500"
+    assert title(stories) == "2 trainings compared: last batch's loss 0.500"
 
 
 @pytest.mark.parametrize("facts", [[{"Status": "finished"}] * 2, [{}, {}]])

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from eigentrail._text import counted
 from eigentrail.analyses import Context, Figure, Needs, Quantity, Row, Size, Trajectory, analysis
 from eigentrail.analyses.framework.wording import finding
 from eigentrail.chance import LEVEL
@@ -40,17 +41,17 @@ def _findings(row: Row) -> Iterable[Finding]:
     if beside is None:
         return
     many = int(beside.observed)
-    changes = "never changes" if not many else f"changes {'once' if many == 1 else f'{many} times'}"
+    overtaken = "never" if not many else "once" if many == 1 else f"{many} times"
     walks = "most walks of the same updates" if not beside.median else "walks of the same updates"
-    beside_walks = f"{walks} {f'change {beside.median:g} times' if beside.median else 'never do'}"
+    beside_walks = f"in {walks} {f'{beside.median:g} times in the median' if beside.median else 'never'}"
     yield finding(
         row,
         "Do the leading singular values cross more often than in a random walk?",
         "leading_count",
-        yes=f"The leading singular direction {changes}, more often than chance gives: {beside_walks}.",
-        no=f"The leading singular direction {changes}, no more often than chance gives: {beside_walks}."
+        yes=f"Another direction takes the lead {overtaken}, more often than by chance: {beside_walks}.",
+        no=f"Another direction takes the lead {overtaken}, no more often than by chance: {beside_walks}."
         if many or beside.median
-        else f"The leading singular direction {changes}, as in {walks}.",
+        else f"Another direction never takes the lead, as in {walks}.",
         detail=row["events_told"] or "",
     )
     jumps, p = row["jumps"], row["jumps_p"]
@@ -61,8 +62,8 @@ def _findings(row: Row) -> Iterable[Finding]:
         subject=row.subject,
         question="Does the leading vector jump where singular values cross?",
         verdict=Verdict.UNDECIDED if p is None else Verdict.YES if p <= LEVEL else Verdict.NO,
-        sentence=f"{both:.0f} of {jumps:.0f} jumps of the leading rank's vector come where another direction takes the "
-        f"lead, as it does at {crossed:.0f} of {row['turns']:.0f} steps.",
+        sentence=f"The top singular vector jumps {counted(int(jumps), 'time')}, {both:.0f} where another direction "
+        f"takes the lead, which happens at {crossed:.0f} of {row['turns']:.0f} steps.",
         effect=Effect("jumps at crossings", both, "count"),
         chance=Chance("jumps at any steps alike", jumps * crossed / row["turns"]),
         p=p,

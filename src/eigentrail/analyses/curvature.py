@@ -106,16 +106,16 @@ def _findings(row: Row) -> Iterable[Finding]:
     if gap is not None and error:
         sure = abs(gap) > 2.0 * error
         updates, weights = (percent(row.node.attrs[f"{kind}_share"]) for kind in ("updates", "weights"))
-        shares = f"{updates} of the updates' components lies near Hessian eigenvectors of their rank, {weights} of the "
-        shares += "weights'"
+        shares = f"{updates} of the updates' components lie near Hessian eigenvectors of the same place, {weights} of "
+        shares += "the weights'"
         yield Finding(
             subject=row.subject,
             question="Are components of weights and of updates unequally good Hessian eigenvectors?",
             verdict=Verdict.YES if sure else Verdict.UNDECIDED,
             sentence=(
-                f"{shares} (difference {100 * gap:+.2g} ± {100 * error:.1g} points)."
+                f"{shares} (difference {100 * gap:+.2g} ± {100 * error:.1g} percentage points)."
                 if sure
-                else f"{shares}: no sure difference (± {100 * error:.1g} points)."
+                else f"{shares}: no sure difference (± {100 * error:.1g} percentage points)."
             ),
             effect=Effect("difference of sharpness", gap),
             interval=(gap - 1.96 * error, gap + 1.96 * error),

@@ -176,8 +176,8 @@ def _findings(row: Row) -> Iterable[Finding]:
                 f"At the end the bulk is as close to the Marchenko-Pastur law ({now:.3f}) as 95% of noise matrices "
                 f"(below {limit:.3f})."
                 if inside
-                else f"At the end the bulk's distance from the Marchenko-Pastur law is {now / limit:.3g} times what "
-                "95% of noise matrices stay below."
+                else f"The bulk ends off the Marchenko-Pastur law: at {now / limit:.3g} times the distance that 95% of "
+                "noise matrices stay below."
             ),
             effect=Effect("distance of the bulk", now, "Kolmogorov-Smirnov"),
             chance=Chance("noise of the same shape, 95% quantile", limit),

@@ -52,11 +52,11 @@ def _findings(row: Row) -> Iterable[Finding]:
     beyond_lines = line_p is None or line_p <= LEVEL
     since = "the first spike on" if row.node.attrs["start"] == "spike" else "the first step on"
     if circle.beyond and not beyond_lines:
-        no = f"The leading {which} vector scores {circle.observed:.2f}, above walks; a straight line in weight space "
-        no += "explains it."
+        no = f"The leading {which} vector scores {circle.observed:.2f} of 1 as a great circle, above random walks; a "
+        no += "straight line in weight space explains it."
     else:
-        no = f"No geodesic: the leading {which} vector scores {circle.observed:.2f}; {circle.above} of {circle.draws} "
-        no += f"random walks score higher, 5% of them above {circle.high:.2f}."
+        no = f"No sign of a great circle: the leading {which} vector scores {circle.observed:.2f} of 1; "
+        no += f"{circle.above} of {circle.draws} random walks score higher."
     yield finding(
         row,
         _QUESTION,

@@ -44,22 +44,22 @@ def _findings(row: Row) -> Iterable[Finding]:
             row,
             "Does the motion lie along singular matrices more than in a random walk?",
             "first_largest",
-            yes=f"The first component overlaps a singular matrix by {largest.observed:.2f}; {_SIGNS} by "
-            f"{largest.median:.2f} in the median.",
-            no=f"The first component overlaps a singular matrix by {largest.observed:.2f}, within chance: {_WALKS} "
-            f"have {largest.median:.2f}, 5% of them more than {largest.high:.2f}.",
+            yes=f"The motion's first component overlaps its nearest singular pair u vᵀ by {largest.observed:.2f}; "
+            f"{_SIGNS} by {largest.median:.2f} in the median.",
+            no=f"The motion's first component overlaps its nearest singular pair u vᵀ by {largest.observed:.2f}, "
+            f"within chance: {_WALKS} by {largest.median:.2f} in the median.",
         )
     low = row.compared("low_share")
     if low is not None:
         seen, median = percent(low.observed), percent(low.median)
-        of = f"{LEADING_BOTH} largest singular matrices"
+        of = f"{LEADING_BOTH} leading singular pairs u vᵀ"
         yield finding(
             row,
             "Do leading components lie in leading singular matrices more than in a random walk?",
             "low_share",
-            yes=f"{seen} of the first {LEADING_BOTH} components lies in the {of}; {_SIGNS} have {median}.",
-            no=f"{seen} of the first {LEADING_BOTH} components lies in the {of}, within chance: {_WALKS} have "
-            f"{median}.",
+            yes=f"{seen} of the motion's first {LEADING_BOTH} components lies in the {of}; {_SIGNS} have {median}.",
+            no=f"{seen} of the motion's first {LEADING_BOTH} components lies in the {of}, within chance: {_WALKS} "
+            f"have {median}.",
         )
     share = row.compared("walk_updates_share")
     if share is not None:
@@ -70,7 +70,7 @@ def _findings(row: Row) -> Iterable[Finding]:
             "walk_updates_share",
             yes=f"{seen} of the weights' first component lies in the updates' first {LEADING}; {_SIGNS} have {median}.",
             no=f"{seen} of the weights' first component lies in the updates' first {LEADING}, within chance: {_WALKS} "
-            f"have {median}, 5% more than {percent(share.high)}.",
+            f"have {median} in the median.",
         )
 
 

@@ -33,10 +33,11 @@ def _findings(row: Row) -> Iterable[Finding]:
         subject=row.subject,
         question="Is the distance to low rank within Lemma 3.2's bound?",
         verdict=Verdict.YES if holds else Verdict.NO,
-        sentence=f"The nearest matrix of rank {row['rank']} is {row['distance']:.2%} of the norm away; the lemma "
+        sentence=f"The nearest matrix of rank {row['rank']} is {row['distance']:.2%} of the norm away; Lemma 3.2 "
         f"allows {row['bound']:.2%}."
         if row["rank"] < row["cols"]
-        else f"The lemma bounds nothing: the last {row['back']} steps can make full rank, {row['cols']}.",
+        else f"Lemma 3.2 says nothing here: batches of this size allow full rank, {row['cols']}, within "
+        f"{row['back']} steps.",
         effect=Effect("largest distance over bound", row["largest_excess"]),
         detail=row["note"] or "",
         needs_look=not holds and not row["note"],
@@ -47,10 +48,10 @@ def _findings(row: Row) -> Iterable[Finding]:
         question="Does Theorem 3.3 bound the rank below full?",
         verdict=Verdict.NO if vacuous else Verdict.YES,
         sentence=(
-            f"The theorem bounds nothing: it allows rank {row['theorem']:.3g}, and there are {row['cols']} singular "
-            f"values. Rank {row['needed']} comes within {row['eps']:.0%} of the norm."
+            f"Theorem 3.3 says nothing here: it allows rank {row['theorem']:.3g} of {row['cols']}. Rank "
+            f"{row['needed']} approximates the weights to {row['eps']:.0%} of their norm."
             if vacuous
-            else f"The theorem allows rank {row['theorem']:.3g} of {row['cols']} within {row['eps']:.0%} of the norm; "
+            else f"Theorem 3.3 allows rank {row['theorem']:.3g} of {row['cols']} within {row['eps']:.0%} of the norm; "
             f"rank {row['needed']} suffices."
         ),
         effect=Effect("rank that suffices", row["needed"], "count"),

@@ -49,7 +49,8 @@ def dead_units(checkpoint: Checkpoint) -> Iterator[Finding]:
             chance=Chance("independent entries", 0.0),
             asked=len(checkpoint.dense),
             needs_look=True,
-            detail="A row or column counts whose norm is below a millionth of the others'. Causes: units that never "
+            detail="A row or column counts whose norm is below a millionth of the others'. Possible causes: "
+            "units that never "
             "fire while weight decay shrinks them, pruning, or inputs that are always zero.",
             advice="See whether these symbols occur in the data at all, and load the table again if they do."
             if symbols

@@ -41,7 +41,8 @@ def duplicates(checkpoint: Checkpoint) -> Iterator[Finding]:
             + (": a tied embedding, stored twice." if tied else "."),
             asked=len(checkpoint.dense),
             needs_look=not tied,
-            detail="Entries and singular values agree to the last digit. Causes: a mistake while loading or merging, "
+            detail="Entries and singular values agree to the last digit. Possible causes: a mistake while "
+            "loading or merging, "
             "or blocks that were copied to make the network deeper.",
             advice="" if tied else "See whether the copy was meant; load the layer again, or train on.",
         )

@@ -47,7 +47,8 @@ def nearly_equal(checkpoint: Checkpoint) -> Iterator[Finding]:
             p_adjusted=p[layer.name],
             asked=len(dense),
             needs_look=2 * alike < len(siblings),
-            detail="The spectrum is narrower than noise, so neither its phase nor its tail means anything. Causes: an "
+            detail="The spectrum is narrower than noise, so neither its phase nor its tail means anything. "
+            "Possible causes: an "
             "orthogonal initialisation, a constraint, or an optimizer that evens singular values out.",
             advice="See whether the layer was meant to be orthogonal; if it was not trained, load or train it again.",
         )

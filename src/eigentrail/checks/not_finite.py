@@ -29,7 +29,7 @@ def not_finite(checkpoint: Checkpoint) -> Iterator[Finding]:
             sentence=f"{shown(name)} holds NaN or infinite entries: the network cannot compute with it.",
             asked=len(checkpoint.layers) + len(checkpoint.not_finite),
             needs_look=True,
-            detail="Causes: training diverged, half precision overflowed, or the file is damaged.",
+            detail="Possible causes: training diverged, half precision overflowed, or the file is damaged.",
             advice="Go back to the last checkpoint whose weights are finite; lower the learning rate, clip gradients, "
             "or train in bfloat16 or float32.",
         )

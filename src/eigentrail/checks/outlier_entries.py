@@ -53,7 +53,8 @@ def outlier_entries(checkpoint: Checkpoint) -> Iterator[Finding]:
             p_adjusted=None if alone else p[layer.name],
             asked=len(excess),
             needs_look=True,
-            detail="It makes a singular value of its own, which stays when the entries are shuffled. Causes: a "
+            detail="It makes a singular value of its own, which stays when the entries are shuffled. Possible "
+            "causes: a "
             "damaged file, an overflow in half precision, or a training step that was too large.",
             advice="Look at the entry and at its place in an earlier checkpoint; clip gradients, or lower the "
             "learning rate, if training made it.",

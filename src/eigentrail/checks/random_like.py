@@ -58,16 +58,17 @@ def random_like(checkpoint: Checkpoint) -> Iterator[Finding]:
             subject=layer.name,
             question=_QUESTION,
             verdict=Verdict.YES,
-            sentence=f"{shown(layer.name)} looks untrained: its spectrum spreads {spread:.2f} times as noise's, "
-            f"that of {beside} {wide:.3g} times.",
-            effect=Effect("spread of the eigenvalues over noise's", spread),
+            sentence=f"{shown(layer.name)} looks untrained: its eigenvalues spread {spread:.2f} times as widely as "
+            f"noise's, those of {beside} {wide:.3g} times.",
+            effect=Effect("spread of the eigenvalues, in units of noise's,", spread),
             chance=Chance("independent entries of the same kurtosis", 1.0),
             asked=len(dense),
             needs_look=True,
             detail=f"{len(trained)} of {plural(len(siblings), beside.split(' ', 1)[1].rstrip('s'))} carry structure "
             "beyond noise; "
-            f"in this layer there is no more than chance shows (p = {p[layer.name]:.2g}, corrected for "
-            f"{plural(len(dense), 'layer')}). Causes: it was re-initialised or replaced, it was frozen, or no gradient "
+            f"in this layer no structure was detected (p = {p[layer.name]:.2g}, corrected for "
+            f"{plural(len(dense), 'layer')}). Possible causes: it was re-initialised or replaced, it was "
+            f"frozen, or no gradient "
             "reaches it.",
             advice="Compare it with an earlier checkpoint (eigentrail compare), see whether it is among the "
             "optimizer's parameters and gets a gradient, and load or train it again.",

@@ -52,7 +52,8 @@ def rank_collapse(checkpoint: Checkpoint) -> Iterator[Finding]:
             chance=Chance("the median of its siblings" if known else "noise of this shape", usual),
             asked=len(asked),
             needs_look=True,
-            detail="Causes: it was cut to a low rank or merged from one, its inputs are constant, or weight decay "
+            detail="Possible causes: it was cut to a low rank or merged from one, its inputs are constant, or "
+            "weight decay "
             "is far stronger than its gradient.",
             advice="See whether it was meant (a low-rank layer); else lower weight decay or the learning rate there, "
             "or go back to an earlier checkpoint.",

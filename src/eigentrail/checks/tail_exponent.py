@@ -9,7 +9,7 @@ from eigentrail.chance import LEVEL, adjust
 from eigentrail.checks.framework.contract import Checkpoint, Layer, check
 from eigentrail.checks.framework.noise import beyond_noise
 from eigentrail.checks.framework.wording import shown
-from eigentrail.findings import Chance, Effect, Finding, Verdict
+from eigentrail.findings import Effect, Finding, Verdict
 
 _QUESTION = "Is the tail's exponent outside of 2 to 6?"
 #: Martin & Mahoney's convention: below 2 a layer may be over-trained, above 6 under-trained.
@@ -54,17 +54,18 @@ def tail_exponent(checkpoint: Checkpoint) -> Iterator[Finding]:
             verdict=Verdict.YES,
             sentence=f"The tail of {shown(layer.name)} has exponent {alpha:.2f} ± {error:.2f}, "
             + (
-                f"below {LOW:g}: over-trained by convention."
+                f"below the usual {LOW:g} to {HIGH:g}: a few directions dominate."
                 if low
-                else f"above {HIGH:g}: under-trained by convention."
+                else f"above the usual {LOW:g} to {HIGH:g}: a light tail."
             ),
             effect=Effect("tail exponent", alpha),
             interval=(alpha - _Z95 * error, alpha + _Z95 * error),
-            chance=Chance("the convention of 2 to 6", LOW if low else HIGH),
             p_adjusted=float(p[layer.name]),
             asked=len(asked),
             needs_look=bool(siblings) and 2 * alike < len(siblings),
-            detail="Judged only where a power law is not rejected. "
+            detail="Judged only where a power law is not rejected. The range is Martin & Mahoney's convention, "
+            "by which "
+            "layers outside of it may be over- or under-trained; by itself it is no fault. "
             + (
                 "A very heavy tail goes with a few directions that hold the norm: too large a learning rate, too many "
                 "epochs, or outlier inputs."

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from eigentrail._text import counted
 from eigentrail.checks.framework.contract import Checkpoint, check
 from eigentrail.findings import Chance, Effect, Finding, Verdict
 
-_QUESTION = "Do unequal variances explain the spikes?"
+_QUESTION = "Do rows or columns of unequal size explain the spikes?"
 _NAMED = 8
 
 
@@ -33,8 +34,8 @@ def unequal_variances(checkpoint: Checkpoint) -> Iterator[Finding]:
         subject="network",
         question=_QUESTION,
         verdict=Verdict.YES if 2 * len(explained) > len(asked) else Verdict.NO,
-        sentence=f"Unequal variances alone explain the spikes of {len(explained)} of {len(asked)} layers: random "
-        "signs of the entries keep as many.",
+        sentence=f"In {len(explained)} of {counted(len(asked), 'layer')} with spikes, giving the entries random signs "
+        "leaves as many: rows or columns of unequal size explain them.",
         effect=Effect("layers whose spikes random signs keep", float(len(explained))),
         chance=Chance("entries of equal variance", 0.0),
         asked=len(asked),

@@ -8,7 +8,7 @@ from eigentrail.checks.framework.contract import Checkpoint, check
 from eigentrail.checks.framework.noise import beyond_noise
 from eigentrail.findings import Chance, Effect, Finding, Verdict
 
-_QUESTION = "Does the network carry structure beyond its initialisation?"
+_QUESTION = "Do the layers carry structure beyond random noise?"
 # A trained network has at least so many layers beyond noise.
 _FEWEST = 0.1
 
@@ -46,7 +46,7 @@ def untrained(checkpoint: Checkpoint) -> Iterator[Finding]:
         detail="The spread of each layer's eigenvalues is tested against independent entries (John's test), corrected "
         "for the number of layers."
         + (
-            " Causes: the weights were never trained, were not loaded, or were saved too early."
+            " Possible causes: the weights were never trained, were not loaded, or were saved too early."
             if empty
             else ""
         ),

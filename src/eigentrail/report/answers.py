@@ -15,6 +15,8 @@ from eigentrail.report.sections import Card, Cards, Grid, Item, Prose, Section
 
 _MOST_CARDS = 4
 _MOST_ROWS = 12
+# Whole numbers below it are counts.
+_COUNTS = 1e6
 
 
 def answers_section(
@@ -36,7 +38,11 @@ def answers_section(
     items: list[Item] = []
     if findings:
         whose = {id(one): story for story, one in findings}
-        cards = finding_cards([one for _, one in findings], lambda one: whose[id(one)].named(one.subject))
+        cards = finding_cards(
+            [one for _, one in findings],
+            lambda one: whose[id(one)].named(one.subject),
+            group=(lambda one: whose[id(one)].label) if len(stories) > 1 else None,
+        )
         items += [Cards(tuple(cards)), Prose((beside_chance([one for _, one in findings]),))]
     items += picture
     if layers:
@@ -56,9 +62,8 @@ def beside_chance(findings: Sequence[Finding]) -> str:
     tested = [one for one in findings if one.p is not None]
     yes = sum(one.verdict is Verdict.YES for one in tested)
     return (
-        f"{yes} of {len(tested)} tests beyond chance after correction for how many were asked; uncorrected, chance "
-        "alone "
-        f"gives about {LEVEL * len(tested):.2g}."
+        f"{yes} of {len(tested)} tests are beyond chance after correction for how many were asked. Were there nothing "
+        f"to find, about {LEVEL * len(tested):.2g} would be so without correction."
     )
 
 
@@ -67,6 +72,7 @@ def finding_cards(
     named: Callable[[Finding], str] = lambda one: "" if one.subject in one.sentence else one.subject,
     *,
     found_only: bool = False,
+    group: Callable[[Finding], str] | None = None,
 ) -> list[Card]:
     """Make a card of each question's strongest finding.
 
@@ -74,6 +80,7 @@ def finding_cards(
         findings: of any questions.
         named: says what a finding is about; empty where its sentence says it.
         found_only: whether layers of which nothing was found have no finding, as the checks of a checkpoint do.
+        group: the run that a finding is of, where the verdicts of several are counted by run.
 
     Returns:
         At most four cards, what needs a look first.
@@ -84,6 +91,8 @@ def finding_cards(
         same = sum(one.verdict is first.verdict for one in asked)
         many = first.asked if found_only and first.subject != "network" else len(asked)
         verdict = f"{first.verdict} in {same} of {many}" if many > 1 else str(first.verdict)
+        if group is not None:
+            verdict += f" ({_by_run(asked, first.verdict, group)})"
         subject = named(first) if first.subject != "network" else ""
         text = f"{subject}: {first.sentence}" if subject else first.sentence
         tone = "look" if first.needs_look else str(first.verdict)
@@ -91,19 +100,35 @@ def finding_cards(
     return cards
 
 
+def _by_run(asked: Sequence[Finding], verdict: Verdict, group: Callable[[Finding], str]) -> str:
+    """Count a verdict by run, as "first 3 of 3, second 0 of 3"."""
+    runs = dict.fromkeys(sorted(group(one) for one in asked))
+    counts = [
+        (run, sum(one.verdict is verdict for one in own), len(own))
+        for run in runs
+        for own in [[one for one in asked if group(one) == run]]
+    ]
+    return ", ".join(f"{run} {count} of {many}" for run, count, many in counts)
+
+
 def _chance(finding: Finding) -> str:
     """Put the effect beside what chance gives, and the p-value behind."""
     words = []
-    if finding.chance is not None and finding.chance.median is not None:
-        effect = finding.effect
-        if effect is not None and effect.value is not None:
-            words.append(f"{effect.name}: {cell(effect.value)}")
-        words.append(f"{finding.chance.null}: {cell(finding.chance.median)}")
+    beside, effect = finding.chance, finding.effect
+    if beside is not None and beside.median is not None:
+        here = "" if effect is None or effect.value is None else f"{effect.name} {_number(effect.value)}; "
+        words.append(f"{here}{_number(beside.median)} for {beside.null}")
     if finding.p_adjusted is not None:
-        family = f" for {finding.asked} asked" if finding.asked > 1 else ""
         p = p_text(finding.p_adjusted)
-        words.append(f"p {'' if p[0] == '<' else '= '}{p}{family}")
+        # A hyphen at which no line ends.
+        p = f"p {'' if p[0] in '<≤' else '= '}{p.replace('-', chr(0x2011))}"
+        words.append(f"{p}, corrected for {finding.asked} tests" if finding.asked > 1 else p)
     return "; ".join(words)
+
+
+def _number(value: float) -> str:
+    """Write counts as counts."""
+    return str(int(value)) if float(value).is_integer() and abs(value) < _COUNTS else cell(value)
 
 
 def on_cards(findings: Sequence[Finding]) -> list[Finding]:

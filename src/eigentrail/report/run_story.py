@@ -208,7 +208,7 @@ def training_facts(run: Run) -> list[Fact]:
             "batch_size": "Batch",
             "lr": "Learning rate",
             "momentum": "Momentum",
-            "weight_decay": "Weight decay (torch's)",
+            "weight_decay": "Weight decay",
         }
         facts += [(label, settings[key]) for key, label in names.items() if key in settings]
         facts += unusual_settings(settings)
@@ -222,7 +222,8 @@ def training_facts(run: Run) -> list[Fact]:
         if name in run.metrics:
             known = run.metrics[name].dropna("step")
             value = float(known[-1]) if known.size else None
-            facts.append((f"Final {name.replace('_', ' ')}", value))
+            label = "Last batch's loss" if name == "loss" else f"Final {name.replace('_', ' ')}"
+            facts.append((label, value))
     return [Fact("", label, cell(value)) for label, value in facts if value is not None]
 
 

@@ -9,9 +9,11 @@ from eigentrail.report.run_story import RunStory, training_facts
 from eigentrail.report.sections import Grid, Section
 
 #: What every run tells, however alike the runs are; the first that is known stands for the others of its kind.
-_ENDS = ("Final test accuracy", "Final test loss", "Final train loss", "Final loss")
+_ENDS = ("Final test accuracy", "Final test loss", "Final train loss", "Last batch's loss")
 #: What differs from run to run without meaning anything.
-_IDLE = {"Recording's share of a step"}
+_IDLE = {"Recording's share of a step", "Source", "To step"}
+# What is drawn at random, and no cause by itself.
+_RANDOM = {"seed"}
 
 
 def runs_section(stories: Sequence[RunStory]) -> Section:
@@ -30,9 +32,14 @@ def runs_section(stories: Sequence[RunStory]) -> Section:
         ((story.label, *(told.get(label, ABSENT) for label in differ)), None)
         for story, told in zip(stories, facts, strict=True)
     )
-    return Section(
-        "runs", "The runs", (Grid(headings, rows),), "What is the same in all is not listed.", nav="Runs"
-    )
+    lead = "What is the same in all is not listed."
+    causes = [cause for cause in _causes(facts) if cause not in _RANDOM]
+    if len(causes) > 1:
+        lead += (
+            f" The runs differ in {', '.join(causes[:-1])} and {causes[-1]} at once: what differs in their results "
+            "cannot be put down to one of these."
+        )
+    return Section("runs", "The runs", (Grid(headings, rows),), lead, nav="Runs")
 
 
 def title(stories: Sequence[RunStory]) -> str:
@@ -50,13 +57,19 @@ def title(stories: Sequence[RunStory]) -> str:
     if end is not None:
         values = sorted((one[end] for one in facts), key=float)
         name = end.removeprefix("Final ")
+        name = name[:1].lower() + name[1:]
         told += f": {name} {values[0]}" + (f" to {values[-1]}" if values[0] != values[-1] else "")
-    causes = [
+    causes = _causes(facts)
+    return f"{told}; they differ in {', '.join(causes)}" if causes else told
+
+
+def _causes(facts: Sequence[dict[str, str]]) -> list[str]:
+    """Name the settings that differ."""
+    return [
         label[:1].lower() + label[1:]
         for label in differing(facts)
-        if not label.startswith(("Final", "Spikes")) and label not in {"Status", "Recorded steps", "To step"}
+        if not label.startswith(("Final", "Spikes", "Last")) and label not in {"Status", "Recorded steps"}
     ]
-    return f"{told}; they differ in {', '.join(causes)}" if causes else told
 
 
 def differing(facts: Sequence[dict[str, str]]) -> list[str]:

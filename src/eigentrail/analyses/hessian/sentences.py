@@ -51,9 +51,9 @@ def _weights(node: xr.DataTree) -> str:
     leading = float((products[:top] ** 2).mean() ** 0.5) / chance
     largest = int(products.argmax())
     return (
-        f"The leading 1% of the eigenvectors have weight products {leading:.2g} times those of random directions (root "
-        f"mean square); the largest weight product, {products[largest]:.2g} (chance {chance:.2g}), is that of "
-        f"eigenvector {largest + 1}."
+        f"The weights overlap the leading 1% of the eigenvectors {leading:.2g} times as much as random directions "
+        f"(root mean square of the cosines, {chance:.2g} for random ones). Their largest overlap, "
+        f"{products[largest]:.2g}, is with eigenvector {largest + 1}."
     )
 
 
@@ -61,14 +61,16 @@ def _motion(told: Mapping[str, Any]) -> str:
     if "sharper_by" not in told:
         return ""
     gap, error = told["sharper_by"], told["sharper_error"]
-    better = "updates" if gap > 0 else "weights"
+    first, second = ("updates", "weights") if gap > 0 else ("weights", "updates")
     sure = abs(gap) > 2 * error
     shares = (
-        f"near the diagonal lie {told['weights_share']:.1%} of the components of the weights and "
-        f"{told['updates_share']:.1%} of those of the updates, by chance {told['weights_share_chance']:.2%}"
+        f"{told[f'{first}_share']:.1%} of the {first}' principal components lie near the Hessian eigenvectors of the "
+        f"same place in the order, {told[f'{second}_share']:.1%} of the {second}', by chance "
+        f"{told['weights_share_chance']:.2%}"
     )
-    end = f"the {better} are the better choice" if sure else "neither is surely the better choice"
-    return f"Of the eigenvectors {shares}: {end} ({gap:+.3f} ± {error:.3f})."
+    points = f"difference {100 * abs(gap):.1f} ± {100 * error:.1f} percentage points"
+    end = f"the {first} predict the eigenvectors better" if sure else "neither surely predicts them better"
+    return f"{shares}: {end} ({points})."
 
 
 def _singular(told: Mapping[str, Any]) -> str:
@@ -95,14 +97,19 @@ def _added(told: Mapping[str, Any]) -> str:
     n = told["n"]
     if not told["enough_by_value"]:
         return "With these weights at zero the network is as accurate."
-    text = f"{told['enough_by_value']:,} eigenvectors ({told['enough_by_value'] / n:.0%}) added from the largest value"
+    many = told["enough_by_value"]
+    text = (
+        f"From weights at zero, restoring those along {many:,} of {n:,} Hessian eigenvectors ({many / n:.0%}), the "
+        "largest eigenvalue first, brings back 95% of the accuracy lost"
+    )
     if told.get("enough_by_magnitude") is not None:
-        text += f", {told['enough_by_magnitude']:,} from the largest magnitude,"
-    text += " bring back 95% of the accuracy that zeros lose."
+        text += f"; the largest magnitude first, {told['enough_by_magnitude']:,}"
+    text += "."
     if "few_by_product" in told:
         text += (
-            f" The {told['few']} with the largest weight products bring back {told['few_by_product']:.0%} of it, the "
-            f"{told['few']} of largest value {max(0.0, told['few_by_value']):.0%}."
+            f" Restoring the {told['few']} eigenvectors that overlap the weights most brings back "
+            f"{told['few_by_product']:.0%}; the {told['few']} of largest eigenvalue, "
+            f"{max(0.0, told['few_by_value']):.0%}."
         )
     return text
 

@@ -59,9 +59,9 @@ def moved_by_role(rows: Sequence[Mapping[str, Any]], seed: int = 0) -> Iterator[
         verdict=Verdict.YES if p <= LEVEL else Verdict.NO,
         sentence=f"{_alike(names, medians, most)} moved most ({percent(math.exp(medians[most]))} of the norm), "
         f"{_alike(names, medians, least)} least ({percent(math.exp(medians[least]))})"
-        + ("." if p <= LEVEL else ": no more than chance deals."),
+        + ("." if p <= LEVEL else ": no more than by chance."),
         effect=Effect("median change of the first role over that of the last", math.exp(ratio)),
-        chance=Chance("the same changes dealt to the layers at random", math.exp(null), _DRAWS),
+        chance=Chance("the same changes shuffled among the layers", math.exp(null), _DRAWS),
         p=p,
         p_adjusted=p,
         detail="Medians over the layers of each role: "

@@ -64,8 +64,9 @@ def _replaced(rows: Sequence[Mapping[str, Any]], middle: float) -> Iterator[Find
             chance=Chance("independent matrices", 0.0),
             asked=len(rows),
             needs_look=True,
-            detail="Nothing of the layer is left, while the others have kept most of themselves. Causes: it was "
-            "initialised anew, as heads often are on purpose, its units stand in another order, or it was loaded from "
+            detail="Nothing of the layer is left, while the others have kept most of themselves. Possible causes: it "
+            "was initialised anew, as heads often are on purpose, its units stand in another order, or it was "
+            "loaded from "
             "another file.",
             advice="See that this layer was meant to start anew; if not, load it from A again.",
         )

@@ -44,7 +44,7 @@ def low_rank_updates(rows: Sequence[Mapping[str, Any]], level: float) -> Iterato
         ends = sorted({int(low.min()), int(low.max())})
         span = " to ".join(map(str, ends))
         sentence = (
-            f"Updates have rank {span} in {len(low)} of {len(moved)} moved layers; {_NULL} are of full rank."
+            f"Updates have rank {span} in {len(low)} of {len(moved)} moved layers; {_NULL} have full rank."
         )
     else:
         sentence = (
@@ -57,7 +57,7 @@ def low_rank_updates(rows: Sequence[Mapping[str, Any]], level: float) -> Iterato
         verdict=Verdict.YES if p <= LEVEL and len(structured) > len(moved) / 2 else Verdict.NO,
         sentence=sentence,
         effect=Effect(
-            "share of the directions with 90% of the update, median",
+            "share of the directions that hold 90% of the update (median)",
             float(np.median(many / cols)),
             "of all",
         ),
