@@ -14,9 +14,9 @@ from eigentrail.report.runs_compared import differing, runs_section, title
 from eigentrail.runs import Recorder, open_run
 
 
-def story(path: Path, accuracy: float | None, seed: int, rate: float) -> RunStory:
+def story(path: Path, accuracy: float | None, seed: int, rate: float, epochs: int = 2) -> RunStory:
     model = nn.Linear(6, 4)
-    about: dict[str, Any] = {"training": {"lr": rate, "epochs": 2}}
+    about: dict[str, Any] = {"training": {"lr": rate, "epochs": epochs}}
     with Recorder(model, path, report=None, seed=seed, notes=about) as recorder:
         with torch.no_grad():
             model.weight += 0.1
@@ -37,6 +37,14 @@ def test_the_table_holds_what_differs_and_how_the_runs_ended(tmp_path: Path) -> 
     assert title(stories) == (
         "3 trainings compared: test accuracy 0.900 to 0.970; they differ in learning rate, seed"
     )
+
+
+def test_two_causes_at_once_are_told_apart_from_one(tmp_path: Path) -> None:
+    one = labelled([story(tmp_path / f"one{n}", 0.9, n, rate) for n, rate in enumerate((0.1, 0.2))])
+    assert "at once" not in (runs_section(one).lead or "")
+    two = labelled([story(tmp_path / "a", 0.9, 0, 0.1), story(tmp_path / "b", 0.9, 0, 0.2, epochs=3)])
+    lead = runs_section(two).lead or ""
+    assert "learning rate and epochs at once" in lead or "epochs and learning rate at once" in lead
 
 
 def test_what_a_run_lacks_is_no_value_of_another(tmp_path: Path) -> None:

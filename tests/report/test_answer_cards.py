@@ -1,0 +1,50 @@
+"""Cards of the first screen: verdicts counted, effects beside chance, and the correction told."""
+
+from __future__ import annotations
+
+from eigentrail.findings import Chance, Effect, Finding, Verdict
+from eigentrail.report.answers import beside_chance, finding_cards
+
+
+def found(subject: str, verdict: Verdict, effect: float = 3.0, p: float | None = None) -> Finding:
+    return Finding(
+        subject,
+        "Do spikes grow?",
+        verdict,
+        f"{subject} has {effect:g} spikes.",
+        effect=Effect("spikes", effect, "count"),
+        chance=Chance("shuffled entries", 0.0, 20),
+        p=p,
+        p_adjusted=p,
+        asked=4,
+    )
+
+
+def test_the_effect_stands_beside_chance_and_counts_are_counts() -> None:
+    [card] = finding_cards([found("a", Verdict.YES, p=0.02), found("b", Verdict.NO, 0.0, p=0.9)])
+    assert card.verdict == "Yes in 1 of 2"
+    assert card.chance == "spikes 3; 0 for shuffled entries; p = 0.02, corrected for 4 tests"
+    [card] = finding_cards([found("a", Verdict.YES, 2.5)])
+    assert card.chance.startswith("spikes 2.50; ")
+
+
+def test_no_line_ends_within_a_small_p() -> None:
+    [card] = finding_cards([found("a", Verdict.YES, p=8.3e-7)])
+    assert "8.3e\N{NON-BREAKING HYPHEN}07" in card.chance
+
+
+def test_verdicts_of_several_runs_are_counted_by_run() -> None:
+    findings = [
+        found("a first", Verdict.YES),
+        found("b first", Verdict.YES),
+        found("a second", Verdict.NO),
+        found("b second", Verdict.NO),
+    ]
+    [card] = finding_cards(findings, group=lambda one: one.subject.split()[1])
+    assert card.verdict == "Yes in 2 of 4 (first 2 of 2, second 0 of 2)"
+
+
+def test_what_chance_alone_would_give_is_told() -> None:
+    findings = [found("a", Verdict.YES, p=0.01), found("b", Verdict.NO, p=0.5), found("c", Verdict.NO)]
+    assert beside_chance(findings).startswith("1 of 2 tests are beyond chance")
+    assert "about 0.1 would be" in beside_chance(findings)
