@@ -113,7 +113,7 @@ def _findings(row: Row) -> Iterable[Finding]:
             "steps",
         ),
         "exchanges": Quantity(
-            "Exchanges at the walks' steps",
+            "Exchanges, beside walks",
             "How often directions exchange places at the steps at which random walks are compared.",
             "count",
             null="exchanges_null_counts",
@@ -122,7 +122,7 @@ def _findings(row: Row) -> Iterable[Finding]:
             shown=True,
         ),
         "leading_count": Quantity(
-            "Changes at the walks' steps",
+            "Changes of the leader, beside walks",
             "How often the leading direction changes at the steps at which random walks are compared.",
             "count",
             null="leading_null_counts",

@@ -181,7 +181,7 @@ def _walks(node: xr.DataTree, title: str) -> go.Figure:
             shown=True,
         ),
         "end_overlap": Quantity(
-            "Overlap with the last weights, walks' steps",
+            "Overlap with the last weights, beside walks",
             "The same at the steps at which walks are compared. The first component of any walk lies along its end.",
             "-1 to 1",
             null="end_overlap_null",

@@ -158,7 +158,7 @@ def _walks(node: xr.DataTree, key: str, null: str, title: str, axis: str, what: 
             "0 to 1",
         ),
         "walk_updates_share": Quantity(
-            "Share in the updates' components, walks' steps",
+            "First component in the updates' first ten",
             "The same share at the steps that the walks are drawn at.",
             "0 to 1",
             null="updates_share_null_draws",

@@ -29,14 +29,14 @@ def _findings(row: Row) -> Iterable[Finding]:
     beside = row.compared("leading")
     if beside is None:
         return
-    which, kept, median = row.case["side"], percent(beside.observed), percent(beside.median)
+    median = percent(beside.median)
+    stays = f"{percent(beside.observed)} of the leading {row.case['side']} singular subspace survives the training"
     yield finding(
         row,
         "Do the leading singular subspaces turn differently than a random displacement turns them?",
         "leading",
-        yes=f"{kept} of the leading {which} subspace is left at the end; random displacements as large leave {median}.",
-        no=f"{kept} of the leading {which} subspace is left at the end, within chance: random displacements leave "
-        f"{median}.",
+        yes=f"{stays}; random displacements as large leave {median}.",
+        no=f"{stays}, within chance: random displacements leave {median}.",
         detail=f"Unrelated subspaces of this dimension share {percent(row['chance'])}.",
     )
 
