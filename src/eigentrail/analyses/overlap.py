@@ -45,14 +45,14 @@ def _findings(row: Row) -> Iterable[Finding]:
             "Does the motion lie along singular matrices more than in a random walk?",
             "first_largest",
             yes=f"The motion's first component overlaps its nearest singular pair u vᵀ by {largest.observed:.2f}; "
-            f"{_SIGNS} by {largest.median:.2f} in the median.",
+            f"{_SIGNS} by {largest.median:.2f}.",
             no=f"The motion's first component overlaps its nearest singular pair u vᵀ by {largest.observed:.2f}, "
             f"within chance: {_WALKS} by {largest.median:.2f} in the median.",
         )
     low = row.compared("low_share")
     if low is not None:
         seen, median = percent(low.observed), percent(low.median)
-        of = f"{LEADING_BOTH} leading singular pairs u vᵀ"
+        of = f"{LEADING_BOTH} leading singular pairs"
         yield finding(
             row,
             "Do leading components lie in leading singular matrices more than in a random walk?",
