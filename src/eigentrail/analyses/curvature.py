@@ -221,7 +221,7 @@ _PER_WEIGHT = "loss per squared weight"
     "curvature",
     question="The Hessian at the last step",
     about="the Hessian at the last step: eigenvalues, eigenvectors beside weights, motion and singular matrices",
-    version=3,
+    version=4,
     unit="probe",
     order=80,
     default=False,

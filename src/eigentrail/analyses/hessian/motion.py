@@ -130,7 +130,11 @@ def _ends(path: xr.DataArray, eigen: Eigen) -> dict[str, Any]:
         return {}
     told: dict[str, Any] = {"parts": _PARTS}
     for of in _KINDS:
-        found = overlap(eigen.basis, pca(path, n, of).basis).values
+        try:
+            found = overlap(eigen.basis, pca(path, n, of).basis).values
+        except EigentrailError as error:
+            # Weights that move in fewer directions have no component for each: that is no reason to leave out the rest.
+            return {"no_ends": str(error)}
         shares = block_shares(found[np.ix_(curved, np.arange(len(curved)))], _PARTS)
         told |= {
             f"{of}_share_steepest": float(shares[0]),
