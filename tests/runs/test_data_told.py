@@ -80,3 +80,12 @@ def test_a_run_of_own_samples_asks_for_them_and_one_of_a_named_set_finds_it(tmp_
     assert torch.equal(samples_of(own, DataLoader(Pairs()))[1], LABELS)
     # A name alone has no hash that could differ.
     assert len(samples_of(open_run(tmp_path / "named"))[0]) > 1000
+
+
+def test_parts_are_described_each() -> None:
+    inputs, labels = torch.randn(6, 3), torch.tensor([0, 1, 0, 1, 1, 0])
+    train, test = (inputs[:4], labels[:4]), (inputs[4:], labels[4:])
+    told = describe_data({"train": train, "test": test})
+    assert told == {**(describe_data(train) or {}), "test": describe_data(test)}
+    # Plain data stay what they are.
+    assert describe_data({"train": [1, 2], "test": "none"}) == {"train": [1, 2], "test": "none"}

@@ -20,8 +20,8 @@ def describe_data(data: Any) -> dict[str, Any] | None:
     """Describe what a network is trained on.
 
     Args:
-        data: the name of a data set, a `Data`, a pair of tensors (inputs, targets), a Dataset, a DataLoader, or a
-            description as plain data.
+        data: the name of a data set, a `Data`, a pair of tensors (inputs, targets), a Dataset, a DataLoader,
+            {"train": ..., "test": ...} of these, or a description as plain data.
 
     Returns:
         Plain data. Of a `Data` what `Data.describe` gives, and the same of a pair of tensors (or a TensorDataset) of at
@@ -35,6 +35,9 @@ def describe_data(data: Any) -> dict[str, Any] | None:
         return None
     if isinstance(data, str):
         return {"name": data}
+    if isinstance(data, Mapping) and "train" in data and all(map(_are_samples, data.values())):
+        rest = {part: describe_data(samples) for part, samples in data.items() if part != "train"}
+        return {**(describe_data(data["train"]) or {}), **rest}
     if isinstance(data, Mapping):
         return dict(plain(data, "data"))
     if isinstance(data, Data):
@@ -57,6 +60,12 @@ def describe_data(data: Any) -> dict[str, Any] | None:
         f"data is a {type(data).__name__}: give a data set's name, tensors (inputs, targets), a Dataset, a DataLoader, "
         "eigentrail.data.load(...), or a description as plain data"
     )
+
+
+def _are_samples(data: Any) -> bool:
+    if isinstance(data, (tuple, list)):
+        return bool(data) and all(isinstance(part, torch.Tensor) for part in data)
+    return isinstance(data, (Data, Dataset, DataLoader))
 
 
 def _describe_tensors(tensors: tuple[torch.Tensor, ...]) -> dict[str, Any]:

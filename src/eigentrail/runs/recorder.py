@@ -88,7 +88,8 @@ class Recorder:
         rebuild: how `Run.model` builds the network again: an import path "package.module:name", a class or
             function, or a `functools.partial` of one with plain arguments.
         data: what the run is trained on: a data set's name or `eigentrail.data.load(...)`, a pair of tensors, a
-            Dataset, a DataLoader, or plain data. A description is kept, with a hash where the samples are small.
+            Dataset, a DataLoader, {"train": ..., "test": ...} of these, or plain data. A description is kept, with a
+            hash where the samples are small.
         optimizer: the optimizer, whose class and settings are kept; several, a schedule of one, anything with
             `param_groups`, or plain data.
         seed: the seed, kept.
