@@ -486,7 +486,7 @@ class _Made(dict[str, xr.DataTree]):
 
 def _analysed(study: Experiment, one: Trained, jobs: int, progress: bool | None) -> tuple[RunAnalysis, _Made]:
     """Analyse the first run of a trial; where an analysis cannot be made the others are there."""
-    run, layers = one.runs[0], list(study.analysed or [study.studied])
+    run, layers = one.runs[0], list(one.trial.analysed or study.analysed or [study.studied])
     found: dict[str, AnalysisResult] = {}
     why: dict[str, str] = {}
     if one.diverged[0]:

@@ -29,6 +29,7 @@ def hessian() -> HessianStudy:
         mlp50.preset(),
         changes=HESSIAN_SIZES,
         chosen=HESSIAN_WHY,
+        only=("evolution",),
         analyses=("curvature",),
         analysed=("*",),
         studied="fc2.weight",

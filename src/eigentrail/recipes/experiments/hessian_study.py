@@ -50,16 +50,21 @@ class HessianStudy(Experiment):
 
         Args:
             settings: the study's.
-            full: not used: both sizes are the same two trainings.
+            full: whether the Hessian of the decayed training is looked at in all targets, not the studied layer alone.
             seeds: not used: the study is carried out for one after the other.
 
         Returns:
             The trials.
         """
-        del settings, full, seeds
+        del settings, seeds
         every = {name: 1 for name in (self.studied, self.complete) if name is not None}
         return [
-            Trial(kind, {"weight_decay": decay}, layers={**every, "*": 50})
+            Trial(
+                kind,
+                {"weight_decay": decay},
+                layers={**every, "*": 50},
+                analysed=None if full or not decay else (self.studied,),
+            )
             for kind, decay in zip(KINDS, (0.0, self.decay), strict=True)
         ]
 

@@ -22,6 +22,7 @@ class Trial:
         begins: the trial whose last weights it begins with; None for initial weights.
         layers: what is recorded; None for what the study records.
         shown: whether its first run is analysed and shown on the page.
+        analysed: globs over the layers that are analysed; None for those of the study.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Trial:
     begins: str | None = None
     layers: Mapping[str, Every] | None = None
     shown: bool = True
+    analysed: tuple[str, ...] | None = None
 
     @property
     def several(self) -> bool:
