@@ -522,13 +522,6 @@ def _singular(make: Callable[[int], np.ndarray], seed: int) -> bool:
     return compared is not None and compared.beyond
 
 
-def _low(make: Callable[[int], np.ndarray], seed: int) -> bool:
-    from eigentrail.trajectories.overlap_nulls import singular_null
-
-    compared = singular_null(make(seed)[::2], NULL, seed)[1].compared
-    return compared is not None and compared.beyond
-
-
 def _last(make: Callable[[int], np.ndarray], seed: int) -> bool:
     from eigentrail.trajectories import drift
 
@@ -613,6 +606,151 @@ def _checks() -> Iterator[Row]:
             functools.partial(_alerts, kind),
             draws=DRAWS if kind == "Gaussian" else 100,
         )
+
+
+# Levels, vectors and bulks of noise
+
+
+def _levels(law: str, seed: int) -> bool:
+    from eigentrail.spectra import Spectrum
+
+    w = np.random.default_rng([seed, 20]).standard_normal((300, 150))
+    found = Spectrum.from_matrix(w).spacings()
+    p = found.p_wigner if law == "Wigner" else found.p_poisson
+    return p is not None and p <= 0.05
+
+
+def _not_random(seed: int) -> bool:
+    from eigentrail.bases import random
+
+    return bool(random(400, 1, seed=seed).porter_thomas()[0] <= 0.05)
+
+
+def _far_bulk(seed: int) -> bool:
+    from eigentrail.spectra import Spectrum
+    from eigentrail.trajectories.noise_bulk import noise_bulk
+
+    limit = noise_bulk(96, 64)
+    w = np.random.default_rng([seed, 21]).standard_normal((96, 64))
+    return limit is not None and Spectrum.from_matrix(w).marchenko_pastur().ks_distance > limit.high
+
+
+def _laws() -> Iterator[Row]:
+    yield Row(
+        "levels",
+        "levels are not spaced as a random matrix's (p at most .05)",
+        "Gaussian, 300 x 150",
+        0.05,
+        functools.partial(_levels, "Wigner"),
+    )
+    yield Row(
+        "levels",
+        "levels are not independent (p at most .05)",
+        "Gaussian, 300 x 150",
+        0.9,
+        functools.partial(_levels, "Poisson"),
+        power=True,
+    )
+    yield Row(
+        "vectors",
+        "a vector's entries are not random (p at most .05)",
+        "random unit vector, 400",
+        0.05,
+        _not_random,
+    )
+    yield Row(
+        "bulks", "the bulk is further from its law than 95% of noise", "Gaussian, 96 x 64", 0.05, _far_bulk
+    )
+
+
+# What bends, and what grows with the rate
+
+
+def _bends(curved: float, seed: int) -> bool:
+    from eigentrail.chance import LEVEL, compare
+    from eigentrail.trajectories.bending import bend
+
+    rng = np.random.default_rng([seed, 22])
+    t = np.arange(60.0)
+    walk = np.cumsum(rng.standard_normal(60))
+    y = 60.0 * np.expm1(-curved * t / 60.0) / np.expm1(-curved) if curved else t
+    found = bend(t, y + walk, null=NULL, seed=seed)
+    return compare(found.gain, found.null).p <= LEVEL
+
+
+def _bending() -> Iterator[Row]:
+    says = "a drift goes over to an exponential, more than a walk around a line"
+    yield Row("bends", says, "straight line with a walk on top", 0.05, functools.partial(_bends, 0.0))
+    for curved, least in ((1.0, 0.2), (3.0, 0.8)):
+        yield Row(
+            "bends",
+            says,
+            f"exponential over {curved:g} of its times, a walk on top",
+            least,
+            functools.partial(_bends, curved),
+            power=True,
+        )
+
+
+# Claims decided over seeds
+
+
+def _claim(effect: float, seeds: int, seed: int) -> str:
+    from eigentrail.findings import Claim, greater_than_chance
+
+    values = np.random.default_rng([seed, 24]).standard_normal(seeds) + effect
+    claim = Claim("none", "", "It is more than chance.", "value", greater_than_chance())
+    return str(claim.decide(values, [0.0]).verdict)
+
+
+def _claims() -> Iterator[Row]:
+    for seeds in (3, 6):
+        yield Row(
+            "claims",
+            f"a claim holds, {seeds} seeds",
+            "seeds that differ by chance alone",
+            0.05,
+            functools.partial(lambda seeds, seed: _claim(0.0, seeds, seed) == "yes", seeds),
+            draws=400,
+        )
+
+
+# Jumps of the leading rank's vector
+
+
+def _jumps(tied: bool, seed: int) -> bool:
+    """Plant jumps of the leading vector: by crossings, each of which is one, or by turns without any."""
+    from eigentrail.trajectories import jumps
+
+    rng = np.random.default_rng([seed, 26])
+    u = np.linalg.qr(rng.standard_normal((16, 2)))[0].T
+    v = np.linalg.qr(rng.standard_normal((12, 2)))[0].T
+    crossed = (rng.random(60) < 0.08) if tied else np.zeros(60, dtype=bool)
+    # A turn of both leading vectors in a plane of their own, by 35 degrees, which leaves who they are.
+    turned = np.zeros(60, dtype=bool) if tied else rng.random(60) < 0.08
+    values, out = np.array([6.0, 5.0]), []
+    for place in range(60):
+        if crossed[place]:
+            values = values[::-1]
+        if turned[place]:
+            turn = np.radians(35.0)
+            v = np.stack(
+                [np.cos(turn) * v[0] + np.sin(turn) * v[1], np.cos(turn) * v[1] - np.sin(turn) * v[0]]
+            )
+        w = sum(values[i] * np.outer(u[i], v[i]) for i in (0, 1))
+        out.append(w + 1e-3 * rng.standard_normal((16, 12)))
+    found = jumps(np.array(out)).p_value
+    return found is not None and found <= 0.05
+
+
+def _jumping() -> Iterator[Row]:
+    says = "jumps come at crossings (Fisher's test)"
+    yield Row(
+        "jumps", says, "turns by 35 degrees alone make the jumps", 0.05, functools.partial(_jumps, False)
+    )
+    yield Row(
+        "jumps", says, "crossings alone make the jumps", 0.9, functools.partial(_jumps, True), power=True
+    )
 
 
 # Comparisons of two checkpoints
@@ -730,7 +868,10 @@ def _changes() -> Iterator[Row]:
 
 def rows() -> list[Row]:
     """List all rows, in the order of the table."""
-    makers = (_spectra, _tails, _motions, _geodesics, _segments, _others, _checks, _changes)
+    makers = (
+        _spectra, _tails, _laws, _motions, _bending, _geodesics, _segments, _others, _jumping, _claims, _checks,
+        _changes,
+    )  # fmt: skip
     return [row for make in makers for row in make()]
 
 

@@ -29,6 +29,10 @@ from eigentrail.trajectories.fits import fit_line
 from eigentrail.trajectories.overlap_nulls import LEADING_BOTH
 
 _SAID = {"plain": "without weight decay", "decay": "with weight decay"}
+_WALKS = {
+    "plain": "random walks of these updates",
+    "decay": "random walks of these updates with the same weight decay",
+}
 # How near an exponent of a power is to what is claimed.
 _EXPONENT = 0.2
 # How near a predicted variance is to the measured one; when a Ritz vector counts as an eigenvector; how many are a few.
@@ -102,7 +106,9 @@ def _seen(
     found: str,
 ) -> Observation:
     told = f"{statistic}, {_SAID[kind]}"
-    return observe(f"s1-drift-{key}-{kind}", source, statement, rule, told, value, chance, found)
+    # Both kinds of training are asked alike: what is claimed says of which one.
+    asked = statement if "weight decay" in statement else f"{statement.removesuffix('.')}, {_SAID[kind]}."
+    return observe(f"s1-drift-{key}-{kind}", source, asked, rule, told, value, chance, found)
 
 
 def _low_with_low(results: Mapping[str, Mapping[str, xr.DataTree]], layer: str) -> Iterator[Observation]:
@@ -245,7 +251,8 @@ def _linear(row: Mapping[str, Any], kind: str) -> Iterator[Observation]:
     for key, how, rule, statistic, value, chance in (
         (
             "straight", "straighter than a random walk", greater_than_chance(),
-            "displacement squared over that of a random walk", row["straightness"], row["straightness_chance"],
+            f"displacement squared over that of a walk that does not decay, against the median of {_WALKS[kind]}",
+            row["straightness"], row["straightness_chance"],
         ),
         ("line", "a line explains nine tenths", greater_than(0.9), "R² of a line", row["linear_r2"], None),
     ):  # fmt: skip
@@ -259,8 +266,9 @@ def _linear(row: Mapping[str, Any], kind: str) -> Iterator[Observation]:
             value,
             chance,
             f"{_SAID[kind]} a line explains {row['linear_r2']:.1%} of theta_1, which is {row['share']:.0%} of the "
-            f"motion (random walks with these updates: {row['share_chance']:.0%}); the displacement is "
-            f"{row['straightness']:.1f} times that of a random walk, percentile {_percentile(row['walk_percentile'])}",
+            f"motion ({_WALKS[kind]}: {row['share_chance']:.0%}); the squared displacement is "
+            f"{row['straightness']:.1f} times that of a walk that does not decay, that of {_WALKS[kind]} "
+            f"{row['straightness_chance']:.1f} times (percentile {_percentile(row['walk_percentile'])} of them)",
         )
 
 
@@ -279,8 +287,8 @@ def _others(row: Mapping[str, Any], kind: str) -> Observation:
         "percentile of their straightness among random walks",
         row["others_percentile"],
         50.0,
-        f"{said} what the first component leaves is as straight as percentile {_percentile(row['others_percentile'])} "
-        "of random walks treated alike",
+        f"{said} what the first component leaves is straighter than {_percentile(row['others_percentile'])}% of random "
+        "walks treated alike; less straight than chance means that it returns",
     )
 
 
