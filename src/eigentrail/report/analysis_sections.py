@@ -19,6 +19,8 @@ from eigentrail.report.sections import Fact, Facts, Item, Listing, Plot, Prose, 
 # Browsers draw a handful of turning scenes at a time.
 _MOST_RUNS, _LISTED = 4, 40
 _ABBREVIATION = 3
+# So many curves a figure of all layers has at most.
+_DRAWN = 10
 
 
 def analysis_sections(stories: Sequence[RunStory]) -> list[Section]:
@@ -110,6 +112,8 @@ def _section(analysis: Analysis, stories: Sequence[RunStory]) -> Section | None:
     nodes = [(story, node) for story, one in found for node in one.tree.children.values()]
     if not nodes:
         return None
+    # As the network has its layers, the whole network last: each has the same colour in every figure.
+    place = {id(node): (node.attrs["name"] == WHOLE, number) for number, (_, node) in enumerate(nodes)}
     # Whole networks first, then the largest layers, those that the figures show.
     nodes.sort(key=lambda pair: (pair[1].attrs["name"] != WHOLE, -_size(pair[1])))
     items: list[Item] = []
@@ -117,7 +121,8 @@ def _section(analysis: Analysis, stories: Sequence[RunStory]) -> Section | None:
     for question in dict.fromkeys(one.question for _, one in findings):
         asked = [(story, one) for story, one in findings if one.question == question]
         items.append(_answers(question, asked))
-    labelled = [(story.named(str(node.attrs["name"])), node) for story, node in nodes]
+    drawn = sorted(nodes[:_DRAWN], key=lambda pair: place[id(pair[1])]) + nodes[_DRAWN:]
+    labelled = [(story.named(str(node.attrs["name"])), node) for story, node in drawn]
     for overview in analysis.overviews:
         if len(labelled) >= overview.fewest:
             figure = overview.draw(labelled, overview.title)
