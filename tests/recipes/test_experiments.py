@@ -248,7 +248,10 @@ def test_the_page_counts_the_verdicts_and_shows_chance() -> None:
     assert "Of 1 claim 1 holds." in section.items[0].paragraphs[0]
     assert "1 of the 1 decided ones stay decided" in section.items[0].paragraphs[0]
     assert claims_table(claims)["p_adjusted"].tolist() == pytest.approx([2.0 * claims[0].p])
-    assert "S1 6.3: It moves. Share: 0.51, 95% 0.485 to 0.535, chance 0.25" in section.items[1].rows[0][1]
+    assert (
+        "Haink 2023, 6.3: It moves. Share: 0.51, 95% 0.485 to 0.535, chance 0.25"
+        in section.items[1].rows[0][1]
+    )
     assert claims_table(claims)["chance"].tolist() == [0.25]
     assert not experiment_sections("none", Measurement(pd.DataFrame({"a": [1]})))
 
