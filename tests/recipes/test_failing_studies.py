@@ -101,6 +101,7 @@ def test_weights_that_do_not_move_end_with_a_page_and_a_sentence(
     assert not (out / "claims.csv").exists()
 
 
+@pytest.mark.slow
 def test_a_run_that_cannot_be_measured_does_not_take_the_others_along(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

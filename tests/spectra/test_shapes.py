@@ -15,7 +15,7 @@ import pytest
 
 HERE = Path(__file__).parent
 QUICK = (
-    "determinant", "eigenvalues", "energy", "ranks", "spiked",
+    "energy", "ranks",
 )  # fmt: skip
 WRONG = """
 import numpy as np

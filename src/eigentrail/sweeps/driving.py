@@ -17,7 +17,9 @@ from eigentrail.linalg.workers import most_workers
 from eigentrail.sweeps.engines import Engine, Task, engine_for
 from eigentrail.sweeps.files import file_of
 from eigentrail.sweeps.folder import SweepFolder
+from eigentrail.sweeps.grid import points_of
 from eigentrail.sweeps.spec import MANY, SweepSpec, read_file
+from eigentrail.training.device import find_device
 
 # Seconds between two looks at units that somebody else has.
 _LOOK_SECONDS = 0.5
@@ -103,8 +105,13 @@ def carry_out(
         The folder, with its table written.
 
     Raises:
+        OptionError: this machine, where it is to train, lacks a device.
         RunError: workers were lost again and again with the same units.
     """
+    if cluster is None:
+        # Before there is a folder; the machines of a cluster may have other devices.
+        for name in dict.fromkeys(one.settings.device for one in points_of(planned.spec)):
+            find_device(name)
     folder = SweepFolder.begin(planned.path, planned.spec, planned.given)
     measure = planned.spec.measure
     with (
