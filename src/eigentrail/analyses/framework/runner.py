@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -18,6 +19,7 @@ from eigentrail.analyses.framework.probe import SAMPLES, Probe
 from eigentrail.analyses.framework.registry import find_analysis
 from eigentrail.analyses.framework.rows import Row, rows_of, table_of
 from eigentrail.analyses.framework.subjects import (
+    Size,
     Subject,
     layers_of,
     matrices_of,
@@ -26,6 +28,7 @@ from eigentrail.analyses.framework.subjects import (
 from eigentrail.errors import EigentrailError, TrajectoryError
 from eigentrail.findings import Finding, Skipped, adjusted
 from eigentrail.linalg.sharing import shared, sharing
+from eigentrail.linalg.threads import threads_for
 from eigentrail.runs import Run
 
 #: Seconds that an analysis which nobody asked for may take, and those of one subject of it.
@@ -251,8 +254,11 @@ def _results(
     telling = _Telling(report)
 
     def one(place: int, subject: Subject) -> xr.DataTree | Skipped:
+        # What is shared among threads of this process takes the threads of BLAS that its matrices are worth.
+        threads = threads_for(_order(subject.size), jobs) if analysis.parallel else nullcontext()
         try:
-            return _made(run, analysis, subject, telling.of(subject.name, before + place, total))
+            with threads:
+                return _made(run, analysis, subject, telling.of(subject.name, before + place, total))
         except EigentrailError as error:
             return Skipped(subject.name, str(error))
 
@@ -261,6 +267,11 @@ def _results(
         made = shared(one, tasks) if analysis.parallel else [one(*task) for task in tasks]
     report("done", total, total)
     return [(subject.name, result) for subject, result in zip(subjects, made, strict=True)]
+
+
+def _order(size: Size) -> int:
+    """Give the order of the symmetric matrices that a subject's numbers make."""
+    return size.cols if size.cols > 1 else min(size.steps, size.n)
 
 
 def _probe(run: Run, analysis: Analysis) -> Probe:
