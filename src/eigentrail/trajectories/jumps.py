@@ -20,6 +20,8 @@ from eigentrail.trajectories.rows import open_rows
 #: Turns of more than so many degrees from one step to the next are jumps.
 DEGREES = 30.0
 _CANDIDATES = 8
+# Bytes of the weights that are decomposed at once.
+_BLOCK = 2**24
 # With more unknown steps than this share the run was recorded too seldom to say who crossed whom.
 _UNKNOWN = 0.1
 
@@ -114,26 +116,31 @@ def jumps(x: Any, which: int = 0, side: Side = "right", *, degrees: float = DEGR
     most = min(rows.shape[0], rows.n // rows.shape[0])
     if isinstance(which, bool) or not isinstance(which, (int, np.integer)) or not 0 <= which < most:
         raise OptionError(f"which is the rank of a singular vector, 0 to {most - 1} here, not {which!r}.")
-    found: list[dict[str, Any]] = []
+    found: list[pd.DataFrame] = []
     before: tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]] | None = None
-    for place in range(len(rows)):
-        w = as_matrices(rows.read(place, place + 1), rows.shape)
-        if not w.any():
-            raise TrajectoryError(f"the weights are zero at step {rows.steps[place]}: select other steps.")
+    for start, stop, block in rows.blocks(_BLOCK):
+        w = as_matrices(block, rows.shape)
+        zero = np.flatnonzero(~w.any(axis=(1, 2)))
+        if len(zero):
+            raise TrajectoryError(
+                f"the weights are zero at step {rows.steps[start + zero[0]]}: select other steps."
+            )
         u, _, v = leading_triples(w, min(most, int(which) + 1 + _CANDIDATES))
         if before is not None:
-            along = before[0] @ u[0, which], before[1] @ v[0, which]
-            same = np.abs(along[0] * along[1])
-            turn = abs(float((along[1] if side == "right" else along[0])[which]))
-            angle = float(np.degrees(np.arccos(min(1.0, turn))))
-            found.append(
-                {
-                    "step": rows.steps[place],
-                    "angle": angle,
-                    "jump": angle > degrees,
-                    "crossing": int(same.argmax()) != which,
-                    "known": float(same.max()) >= MINIMUM_OVERLAP,
-                }
-            )
-        before = u[0], v[0]
-    return Jumps(pd.DataFrame(found), float(degrees))
+            u, v = np.concatenate([before[0], u]), np.concatenate([before[1], v])
+        before = u[-1:], v[-1:]
+        # Of each step's vector along all leading ones of the step before.
+        along = [np.einsum("tkn,tn->tk", one[:-1], one[1:, which]) for one in (u, v)]
+        same = np.abs(along[0] * along[1])
+        turn = np.minimum(np.abs(along[1 if side == "right" else 0][:, which]), 1.0)
+        angle = np.degrees(np.arccos(turn))
+        found.append(
+            pd.DataFrame({
+                "step": rows.steps[stop - len(angle) : stop],
+                "angle": angle,
+                "jump": angle > degrees,
+                "crossing": same.argmax(axis=1) != which,
+                "known": same.max(axis=1) >= MINIMUM_OVERLAP,
+            })
+        )  # fmt: skip
+    return Jumps(pd.concat(found, ignore_index=True), float(degrees))
