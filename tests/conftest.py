@@ -12,7 +12,14 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+import hypothesis
 import pytest
+
+# No test may depend on how fast the machine is.
+hypothesis.settings.register_profile(
+    "any-machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any-machine")
 
 # Started in the background of a shell, all processes of the tests would ignore Ctrl-C, which some of them must feel.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
