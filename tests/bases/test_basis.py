@@ -181,3 +181,25 @@ def test_a_notebook_shows_the_first_values() -> None:
     assert shown.count("<tr>") == 11
     few = et.bases.singular(np.diag([3.0, 2.0]))._repr_html_()
     assert "<td>3</td>" in few and "<td>2</td>" in few
+
+
+@pytest.mark.parametrize("factored", [False, True])
+def test_combinations_are_sums_of_directions_and_refuse_what_does_not_fit(factored: bool) -> None:
+    w = np.random.default_rng(3).standard_normal((5, 4))
+    basis = et.bases.singular(w)
+    basis = basis if factored else et.bases.Basis(basis.directions(), basis.values)
+    rows, weights = np.asarray(basis.directions()), np.array([2.0, -1.0, 0.5, 3.0])
+    np.testing.assert_allclose(
+        basis.combine(weights[:2], np.array([3, 1])), 2 * rows[3] - rows[1], atol=1e-14
+    )
+    order = np.array([2, 0, 3, 1])
+    np.testing.assert_allclose(basis.combine(weights, order), weights @ rows[order], atol=1e-14)
+    assert not basis.combine(np.zeros(0), np.zeros(0, dtype=np.int64)).any()
+    for wrong, places in (
+        (weights, [0, 1]),
+        (weights[:2], [0, 4]),
+        (weights[:2], [1, 1]),
+        (weights[:1], [-1]),
+    ):
+        with pytest.raises(BasisError):
+            basis.combine(wrong, np.array(places))

@@ -208,7 +208,7 @@ class Basis:
     def combine(
         self, weights: Float64[np.ndarray, " j"], places: Int64[np.ndarray, " j"]
     ) -> Float64[np.ndarray, " n"]:
-        """Combine some of the directions linearly.
+        """Combine some of the directions linearly; those of a factored basis are never written out.
 
         Args:
             weights: what each of them is multiplied by [j].
@@ -216,7 +216,24 @@ class Basis:
 
         Returns:
             sum_j weights_j b_(places_j), [n].
+
+        Raises:
+            BasisError: there is not one weight for each place, or a place is none of the directions or stands twice.
         """
+        weights, places = np.asarray(weights), np.asarray(places)
+        if weights.shape != places.shape or weights.ndim != 1:
+            raise BasisError(
+                f"a combination needs one weight for each direction, not {weights.shape} for {places.shape}."
+            )
+        if len(places) and not (
+            places.min() >= 0 and places.max() < self.k and len(np.unique(places)) == len(places)
+        ):
+            raise BasisError(f"places are numbers of directions, 0 to {self.k - 1}, each at most once.")
+        return self._combined(weights, places)
+
+    def _combined(
+        self, weights: Float64[np.ndarray, " j"], places: Int64[np.ndarray, " j"]
+    ) -> Float64[np.ndarray, " n"]:
         if len(places) == self.k:
             # All of them: no copy of the rows.
             full = np.empty(self.k)

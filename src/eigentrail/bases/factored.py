@@ -95,18 +95,9 @@ class FactoredBasis(Basis):
         u, v = self._left[start:stop], self._right[start:stop]
         return np.asarray((u[:, :, None] * v[:, None, :]).reshape(len(u), self.n))
 
-    def combine(
+    def _combined(
         self, weights: Float64[np.ndarray, " j"], places: Int64[np.ndarray, " j"]
     ) -> Float64[np.ndarray, " n"]:
-        """Combine some of the directions linearly, without writing one out.
-
-        Args:
-            weights: what each of them is multiplied by [j].
-            places: which directions [j], each at most once; none give zeros.
-
-        Returns:
-            sum_j weights_j vec(u_j v_j^T) over the places, [n].
-        """
         scaled = self._left[places] * weights[:, None]
         return np.asarray(scaled.T @ self._right[places]).reshape(self.n)
 
