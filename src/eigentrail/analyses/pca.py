@@ -27,7 +27,7 @@ from eigentrail.trajectories.scree import flipped_shares, noise_shares, walk_sha
 _NULL_COMPONENTS = 10
 _MOST_CURVES = 10
 # Numbers that are read, and multiplications that are done, in the time of the budget.
-_NUMBERS, _PRODUCTS, _SECONDS = 2e8, 1.5e11, 90.0
+_NUMBERS, _PRODUCTS, _SECONDS = 2e8, 6e11, 90.0
 _SIGNS = "walks of the same updates with random signs"
 _QUESTION = "Do the weights move along fewer directions than a random walk?"
 
