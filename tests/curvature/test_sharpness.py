@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 
 from eigentrail.bases import Basis, overlap, random
-from eigentrail.curvature.sharpness import block_shares, compare_sharpness, diagonal_sharpness
+from eigentrail.curvature.sharpness import (
+    block_shares,
+    compare_sharpness,
+    diagonal_sharpness,
+    even_band,
+)
 from eigentrail.errors import OptionError
 
 
@@ -46,6 +51,23 @@ def test_parts_of_two_bases_are_alike_up_to_mixtures_within_them() -> None:
         block_shares(np.ones((3, 4)))
     with pytest.raises(OptionError, match="parts are 1 to 3"):
         block_shares(np.eye(3), 4)
+
+
+def test_ends_of_an_even_band_are_alike_for_having_neighbours_on_one_side_only() -> None:
+    np.testing.assert_allclose(even_band(np.eye(40)), np.ones(10))
+    np.testing.assert_allclose(even_band(orthonormal(400, 4)), np.full(10, 0.1), atol=0.01)
+    rows = orthonormal(300, 6)
+    ends, bands, middles = [], [], []
+    for seed in range(4):
+        overlaps = rows @ spread(rows, 25.0, seed).T
+        shares, band = block_shares(overlaps), even_band(overlaps)
+        ends += [shares[0], shares[-1]]
+        bands.append(band[0])
+        middles.append(shares[1:-1].mean())
+    assert np.mean(ends) == pytest.approx(np.mean(bands), rel=0.05)
+    assert np.mean(ends) > 1.15 * np.mean(middles)
+    with pytest.raises(OptionError, match="4 parts"):
+        even_band(np.eye(9), 3)
 
 
 def test_share_of_a_band_by_hand() -> None:

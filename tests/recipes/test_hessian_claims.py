@@ -126,7 +126,9 @@ def test_singular_matrices_beside_the_weights_and_products_beside_values(gain, e
             few_by_value=0.5 - gain / 2,
         )  # fmt: skip
         told = {
-            f"{kind}_share_{part}": 0.4 for kind in ("weights", "updates") for part in ("steepest", "middle")
+            f"{kind}_share_{part}": 0.4
+            for kind in ("weights", "updates")
+            for part in ("steepest", "middle", "band")
         }
         told |= {f"{kind}_share_flattest": 0.4 * (1.0 + gain + off) for kind in ("weights", "updates")}
         ends = node_of(

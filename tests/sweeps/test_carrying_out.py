@@ -6,6 +6,7 @@ import os
 import random
 import shutil
 import signal
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -87,10 +88,20 @@ def test_measures_are_those_of_the_run(carried_out: SweepFolder) -> None:
     )
 
 
-def test_numbers_of_analyses_and_of_the_hessian_are_measures(carried_out: SweepFolder) -> None:
+def _not_asked(*_: Any, **__: Any) -> None:
+    raise AssertionError("a number without a null needs no random walks")
+
+
+def test_numbers_of_analyses_and_of_the_hessian_are_measures(
+    carried_out: SweepFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     row = carried_out.rows()[0]
     run = et.open_run(carried_out.path / "runs" / row["unit"] / row["name"])
+    with monkeypatch.context() as patched:
+        patched.setattr(sys.modules["eigentrail.trajectories.crossings"], "walk_crossings", _not_asked)
+        counted = measure(run, ["crossings.crossings@fc2"]).values["crossings.crossings@fc2"]
     found = measure(run, ["hessian_top", "hessian_top@fc3", "crossings.crossings@fc2", "crossings.shape@fc2"])
+    assert found.values["crossings.crossings@fc2"] == counted
     # The first samples of the digits, which the sweep took, are those of the run.
     x, y = (torch.as_tensor(one) for one in samples_of(run))
     model = run.model(int(run.steps[-1])).double().eval()

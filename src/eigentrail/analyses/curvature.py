@@ -221,7 +221,7 @@ _PER_WEIGHT = "loss per squared weight"
     "curvature",
     question="The Hessian at the last step",
     about="the Hessian at the last step: eigenvalues, eigenvectors beside weights, motion and singular matrices",
-    version=4,
+    version=5,
     unit="probe",
     order=80,
     default=False,
@@ -362,7 +362,7 @@ _PER_WEIGHT = "loss per squared weight"
             "0 to 1",
             source="S1 7.1",
             chance="0.1 for random bases.",
-            absent="fewer recorded steps than parameters",
+            absent="fewer recorded steps than curved directions",
         ),
         "weights_share_middle": Quantity(
             "Likeness in the middle, weights", "The same of the tenths between, on average.", "0 to 1"
@@ -370,6 +370,12 @@ _PER_WEIGHT = "loss per squared weight"
         "weights_share_flattest": Quantity(
             "Likeness at the flat end, weights",
             "The same of the flattest tenth, directions without curvature left out.",
+            "0 to 1",
+        ),
+        "weights_share_band": Quantity(
+            "Likeness at the ends of an even band, weights",
+            "What either end has where the band about the diagonal is as wide there as between: it has neighbours "
+            "on one side only.",
             "0 to 1",
         ),
         "updates_share_steepest": Quantity(
@@ -380,6 +386,12 @@ _PER_WEIGHT = "loss per squared weight"
         ),
         "updates_share_flattest": Quantity(
             "Likeness at the flat end, updates", "The same of the flattest tenth.", "0 to 1"
+        ),
+        "updates_share_band": Quantity(
+            "Likeness at the ends of an even band, updates",
+            "What either end has where the band about the diagonal is as wide there as between: it has neighbours "
+            "on one side only.",
+            "0 to 1",
         ),
         "spacing_ratio": Quantity(
             "Spacing ratio",

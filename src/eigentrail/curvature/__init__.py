@@ -16,6 +16,7 @@ from eigentrail.curvature.run_weights import run_weights as run_weights
 from eigentrail.curvature.sharpness import block_shares as block_shares
 from eigentrail.curvature.sharpness import compare_sharpness as compare_sharpness
 from eigentrail.curvature.sharpness import diagonal_sharpness as diagonal_sharpness
+from eigentrail.curvature.sharpness import even_band as even_band
 from eigentrail.curvature.singular_meeting import singular_meeting as singular_meeting
 from eigentrail.curvature.variance_flatness import crossing_curvature as crossing_curvature
 from eigentrail.curvature.variance_flatness import variance_along as variance_along

@@ -13,6 +13,8 @@ from eigentrail._arrays import to_float64
 from eigentrail.errors import OptionError
 
 _SHARE = 0.05
+# Rounds in which rows and columns are brought to one: each divides what is left by ten and more.
+_BALANCINGS = 100
 
 
 @dataclass(frozen=True)
@@ -152,8 +154,49 @@ def block_shares(overlaps: Any, blocks: int = 10) -> Float64[np.ndarray, " b"]:
         )
     if not 1 <= blocks <= len(o):
         raise OptionError(f"parts are 1 to {len(o)} here, not {blocks}.")
+    return np.diag(_between_parts(o, blocks)).copy()
+
+
+def even_band(overlaps: Any, blocks: int = 10) -> Float64[np.ndarray, " b"]:
+    """Compute what `block_shares` would be were the band about the diagonal as wide at the ends as between them.
+
+    A direction at an end has neighbours on one side only, and is more like those of its own rank for that alone. The
+    shares between parts are averaged over all pairs of parts, the first and the last left out, that lie equally far
+    apart, and rows and columns are brought to one again (Sinkhorn & Knopp 1967).
+
+    Args:
+        overlaps: as for `block_shares`.
+        blocks: how many parts, 4 or more.
+
+    Returns:
+        [blocks] the shares, the same from either end; 1 / blocks for random bases.
+
+    Raises:
+        OptionError: as `block_shares`, and for fewer than 4 parts.
+    """
+    block_shares(overlaps, blocks)
+    if blocks < 4:
+        raise OptionError(f"a band needs 4 parts or more, not {blocks}.")
+    shares = _between_parts(
+        to_float64(overlaps.values if isinstance(overlaps, xr.DataArray) else overlaps), blocks
+    )
+    apart = np.abs(np.subtract.outer(np.arange(blocks), np.arange(blocks)))
+    inner = np.zeros_like(apart, dtype=bool)
+    inner[1:-1, 1:-1] = True
+    band = np.empty_like(shares)
+    for distance in range(blocks):
+        here = apart == distance
+        known = here & inner
+        band[here] = shares[known if known.any() else here].mean()
+    for _ in range(_BALANCINGS):
+        band /= band.sum(axis=1, keepdims=True)
+        band = (band + band.T) / 2.0
+    return np.diag(band).copy()
+
+
+def _between_parts(o: Float64[np.ndarray, "n n"], blocks: int) -> Float64[np.ndarray, "b b"]:
     parts = np.array_split(np.arange(len(o)), blocks)
-    return np.array([float((o[np.ix_(part, part)] ** 2).sum()) / len(part) for part in parts])
+    return np.array([[float((o[np.ix_(a, b)] ** 2).sum()) / len(a) for b in parts] for a in parts])
 
 
 def compare_sharpness(first: Any, second: Any, band: int | None = None) -> SharpnessDifference:

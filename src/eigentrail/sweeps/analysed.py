@@ -8,7 +8,7 @@ import numpy as np
 
 from eigentrail._names import none_such
 from eigentrail.analyses.framework.registry import analyses, find_analysis
-from eigentrail.analyses.framework.runner import run_analysis
+from eigentrail.analyses.framework.runner import AnalysisResult, run_analysis, stored_analysis
 from eigentrail.analyses.hessian.place import Place
 from eigentrail.curvature import Curvature
 from eigentrail.errors import OptionError
@@ -53,14 +53,25 @@ def of_analysis(run: Run, what: tuple[str, str], glob: str | None) -> tuple[floa
         The mean over its rows; None where a row lacks it, with the reason.
     """
     name, quantity = what
-    found = run_analysis(run, find_analysis(name), layers=glob, progress=False)
-    values = [row[quantity] for row in found.rows]
-    if not values:
+    whole = find_analysis(name)
+    about = whole.quantities[quantity]
+    # Random walks take most of an analysis' time, and a sweep compares its runs with each other.
+    if about.null is None and stored_analysis(run, whole, glob) is None:
+        value, _ = _mean(run_analysis(run, whole.changed(draws=0), layers=glob, progress=False), quantity)
+        if value is not None:
+            return value, ""
+    found = run_analysis(run, whole, layers=glob, progress=False)
+    value, known = _mean(found, quantity)
+    if not known:
         return None, found.skipped[0].reason if found.skipped else f"{name} has no row"
-    if not all(isinstance(one, (int, float)) for one in values):
-        absent = find_analysis(name).quantities[quantity].absent
-        return None, absent or f"{name} has no number {quantity} here"
-    return float(np.mean(values)), ""
+    return value, "" if value is not None else about.absent or f"{name} has no number {quantity} here"
+
+
+def _mean(found: AnalysisResult, quantity: str) -> tuple[float | None, bool]:
+    """Give the mean over the rows, None where one of them lacks the number, and whether there is a row."""
+    values = [row[quantity] for row in found.rows]
+    complete = bool(values) and all(isinstance(one, (int, float)) for one in values)
+    return float(np.mean(values)) if complete else None, bool(values)
 
 
 def hessian_top(run: Run, layers: str | None) -> float:

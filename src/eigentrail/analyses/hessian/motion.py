@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import xarray as xr
 from jaxtyping import Float64, Int64
 
 from eigentrail._arrays import to_float64
+from eigentrail.analyses.hessian.both_ends import KINDS, both_ends
 from eigentrail.analyses.hessian.eigen import Eigen
 from eigentrail.analyses.hessian.place import WHOLE, Place
 from eigentrail.bases import overlap
 from eigentrail.curvature import (
-    block_shares,
     compare_sharpness,
     crossing_curvature,
     diagonal_sharpness,
@@ -28,9 +28,6 @@ COMPONENTS = 200
 _CELLS = 64
 # Directions flatter than this share of the largest curvature relax in no recorded time: they have no law to follow.
 _FLAT = 1e-4
-# Tenths of the ranks; up to so many parameters all components are computed.
-_PARTS, _LARGEST_COMPLETE = 10, 3000
-_KINDS: tuple[Literal["weights", "updates"], ...] = ("weights", "updates")
 
 
 def pooled(overlaps: xr.DataArray, chance: float) -> xr.Dataset:
@@ -80,7 +77,7 @@ def motion_of(place: Place, target: str, eigen: Eigen) -> tuple[dict[str, xr.Dat
     try:
         path, facts["path"] = place.path(target)
         count = min(COMPONENTS, len(path) - 2, eigen.basis.n, eigen.basis.k)
-        overlaps = {of: overlap(eigen.basis, pca(path, count, of).basis) for of in _KINDS}
+        overlaps = {of: overlap(eigen.basis, pca(path, count, of).basis) for of in KINDS}
         for of, found in overlaps.items():
             parts[f"{of}_components"] = pooled(found, float(found.attrs["chance"]))
             sharp = diagonal_sharpness(found)
@@ -90,7 +87,7 @@ def motion_of(place: Place, target: str, eigen: Eigen) -> tuple[dict[str, xr.Dat
                 f"{of}_share_chance": sharp.chance,
                 "band": sharp.band,
             }
-        facts |= _ends(path, eigen)
+        facts |= both_ends(path, eigen)
         if count > 2:
             told = compare_sharpness(overlaps["weights"], overlaps["updates"])
             facts |= {"sharper_by": told.difference, "sharper_error": told.error}
@@ -118,30 +115,6 @@ def motion_of(place: Place, target: str, eigen: Eigen) -> tuple[dict[str, xr.Dat
     except EigentrailError as error:
         facts["no_flatness"] = str(error)
     return parts, facts
-
-
-def _ends(path: xr.DataArray, eigen: Eigen) -> dict[str, Any]:
-    """Compare both ends of the spectrum with its middle (S1 7.1): needs as many steps as there are directions."""
-    values = to_float64(eigen.basis.values)
-    n = eigen.basis.n
-    # Directions without curvature have no gradient, hence no motion: that both agree there is no finding.
-    curved = np.flatnonzero(np.abs(values) > n * np.finfo(np.float64).eps * np.abs(values).max())
-    if not eigen.exact or n > _LARGEST_COMPLETE or len(path) - 2 < n or len(curved) < 4 * _PARTS:
-        return {}
-    told: dict[str, Any] = {"parts": _PARTS}
-    for of in _KINDS:
-        try:
-            found = overlap(eigen.basis, pca(path, n, of).basis).values
-        except EigentrailError as error:
-            # Weights that move in fewer directions have no component for each: that is no reason to leave out the rest.
-            return {"no_ends": str(error)}
-        shares = block_shares(found[np.ix_(curved, np.arange(len(curved)))], _PARTS)
-        told |= {
-            f"{of}_share_steepest": float(shares[0]),
-            f"{of}_share_middle": float(shares[1:-1].mean()),
-            f"{of}_share_flattest": float(shares[-1]),
-        }
-    return told
 
 
 def _crossing(place: Place) -> float | None:
