@@ -154,3 +154,8 @@ def test_quantised_weights_are_edited_on_request_only(tmp_path, capsys) -> None:
     torch.testing.assert_close(written["fc.weight"], u[:, :4] * s[:4] @ vt[:4], rtol=1e-4, atol=1e-5)
     assert run(["edit", str(out), "--truncate", "2", "--dequantise", "--dry-run"]) == 2
     assert "no quantised weights" in capsys.readouterr().err
+    source = tmp_path / "q.safetensors"
+    old = source.read_bytes()
+    assert run(["edit", str(source), "--truncate", "2", "--dequantise", "-o", str(source)]) == 2
+    assert "never written onto" in capsys.readouterr().err
+    assert source.read_bytes() == old

@@ -89,7 +89,7 @@ def edit(
     is_run = (Path(source) / "run.json").is_file()
     if (model is None) != (data is None) or (is_run and model is not None):
         raise OptionError("give --model and --data together, with a checkpoint; a recorded run has its own")
-    known = _Network.of_run(source) if is_run else _Network.of_checkpoint(source, model, data)
+    known = _Network.of_run(source) if is_run else _Network.of_checkpoint(source, model, data, dequantise)
     covariances = None
     if whiten:
         if known is None or how != "truncate":
@@ -179,7 +179,9 @@ class _Network:
         return cls(run.model(int(run.steps[-1])), inputs, samples_of(run, part="test"))
 
     @classmethod
-    def of_checkpoint(cls, source: str, model: str | None, data: str | None) -> _Network | None:
+    def of_checkpoint(
+        cls, source: str, model: str | None, data: str | None, dequantise: bool
+    ) -> _Network | None:
         """A network that is named, with the weights of a checkpoint; None where none is named."""
         if model is None or data is None:
             return None
@@ -187,14 +189,14 @@ class _Network:
         from eigentrail.data import as_data
         from eigentrail.data.own import is_import_path
         from eigentrail.runs.given import Given
-        from eigentrail.weights import open_store
+        from eigentrail.weights import dequantised, open_store
 
         samples = as_data(opt.own_objects(None, data, None)["data"])
         if is_import_path(model):
             network = Given(model=opt.own_objects(model, None, None)["model"]).network()
         else:
             network = networks.build(model, samples.input_shape, samples.classes)
-        store = open_store(source)
+        store = dequantised(source) if dequantise else open_store(source)
         state = {name: store.read(name) for name in store.entries}
         try:
             network.load_state_dict(state)

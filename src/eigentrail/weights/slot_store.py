@@ -42,6 +42,7 @@ class SlotStore(TensorStore):
         modules: what the module says, by the source's own names.
         ties: {other name: name}, by the source's own names.
         stamp: what identifies the content, or a function that computes it when it is asked for.
+        in_memory: the numbers are not those of a file, though `source` may name one that they were made of.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class SlotStore(TensorStore):
         modules: Mapping[str, ModuleHint] | None = None,
         ties: Mapping[str, str] | None = None,
         stamp: str | Callable[[], str] = "",
+        in_memory: bool = False,
     ) -> None:
         # Names are a stranger's text: escape sequences would reach terminals, halves of surrogate pairs no file.
         slots, twins = _with_printable_names(slots)
@@ -62,6 +64,7 @@ class SlotStore(TensorStore):
         for slot in slots:
             groups.setdefault(slot.name if slot.identity is None else (slot.identity,), []).append(slot)
         self.source = source
+        self.in_memory = in_memory
         self.skipped = [Skipped(printable(left.name), printable(left.reason)) for left in [*skipped, *twins]]
         self.config = dict(config or {})
         self.modules = {clean.get(name, name): hint for name, hint in (modules or {}).items()}

@@ -79,7 +79,7 @@ def write_weights(
     note = None if provenance is None else json.dumps(provenance, sort_keys=True)
     files = _files(store)
     source = Path(store.source)
-    _not_onto_source(source if files else None, files, path)
+    _not_onto_source(source if source.exists() else None, files, path)
     left_out: tuple[Skipped, ...] = ()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -111,7 +111,7 @@ def write_weights(
 def _files(store: TensorStore) -> dict[Path, dict[str, Slot]]:
     """The files that a store reads from: {file: {name in the store: slot}}; none for weights in memory."""
     files: dict[Path, dict[str, Slot]] = {}
-    if not isinstance(store, SlotStore) or not Path(store.source).exists():
+    if not isinstance(store, SlotStore) or store.in_memory or not Path(store.source).exists():
         return files
     alone = Path(store.source) if Path(store.source).is_file() else None
     for name in store.entries:

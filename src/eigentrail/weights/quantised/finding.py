@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from eigentrail.errors import LayerError
 from eigentrail.weights.quantised.layout import Decoding, Layout, Look
-from eigentrail.weights.quantised.table import COMPANIONS, LAYOUTS
+from eigentrail.weights.quantised.table import COMPANIONS, LAYOUTS, MARKERS
 from eigentrail.weights.store import TensorEntry
 from eigentrail.weights.view import Context, Source
 
@@ -48,6 +48,9 @@ def unpack_layouts(context: Context) -> Unpacked:
     modules: dict[str, str] = {}
     for entry in context.entries.values():
         if entry.dtype.startswith(_PLAIN) or entry.name in skipped:
+            continue
+        if entry.name.rpartition(".")[2] in MARKERS:
+            skipped[entry.name] = "a mark that other tensors are codes: no weight"
             continue
         found = _first(context, entry)
         if found is None:

@@ -62,6 +62,22 @@ def told(context: Context, name: str) -> Told:
     )
 
 
+def without_quantisation(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what a configuration tells about quantisation, in its towers as well.
+
+    Args:
+        config: of a model.
+
+    Returns:
+        What holds for its weights as plain numbers.
+    """
+    return {
+        key: without_quantisation(value) if isinstance(value, Mapping) else value
+        for key, value in config.items()
+        if key not in _KEYS
+    }
+
+
 def _whole(value: Any) -> int | None:
     return value if type(value) is int and value > 0 else None
 

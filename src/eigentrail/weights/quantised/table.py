@@ -111,6 +111,9 @@ LAYOUTS = (
     ),
 )  # fmt: skip
 
+#: Tensors that only tell that others are codes (ComfyUI).
+MARKERS = frozenset({"scaled_fp8"})
+
 #: Last pieces of names that belong to a packed weight of the same module, whatever its layout.
 COMPANIONS = frozenset({
     "weight_scale", "weight_scale_2", "weight_scale_inv", "weight_zero_point", "weight_global_scale", "weight_shape",

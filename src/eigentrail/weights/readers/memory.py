@@ -43,12 +43,15 @@ def why_unreadable(value: Tensor) -> str | None:
     return None
 
 
-def open_state_dict(mapping: Mapping[Any, Any], source: str = "state dict") -> SlotStore:
+def open_state_dict(
+    mapping: Mapping[Any, Any], source: str = "state dict", config: Mapping[str, Any] | None = None
+) -> SlotStore:
     """Open a mapping of tensors or arrays, nested as in checkpoints or flat.
 
     Args:
         mapping: names to torch tensors or numpy arrays.
         source: what people call it.
+        config: the settings of the network that they belong to, as in a `config.json`.
 
     Returns:
         The store; nothing is copied.
@@ -62,7 +65,7 @@ def open_state_dict(mapping: Mapping[Any, Any], source: str = "state dict") -> S
             f"{source}: there is no tensor or array in it; give a mapping of names to tensors, such as "
             "model.state_dict()."
         )
-    return _store(source, found.items(), skipped, {}, {})
+    return _store(source, found.items(), skipped, config or {}, {})
 
 
 def open_module(module: nn.Module) -> SlotStore:
@@ -116,7 +119,7 @@ def _store(
             skipped.append(Skipped(name, reason))
         else:
             slots.append(TensorSlot.of(name, value.detach()))
-    return SlotStore(source, slots, skipped, config, hints, stamp=partial(_digest, slots))
+    return SlotStore(source, slots, skipped, config, hints, stamp=partial(_digest, slots), in_memory=True)
 
 
 def _digest(slots: list[Slot]) -> str:
