@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import scipy.stats
 
+from eigentrail import networks
 from eigentrail.errors import OptionError
 from eigentrail.figures.of_table import draw
 from eigentrail.findings import ClaimResult, Verdict
@@ -114,6 +115,7 @@ def test_transfer_runs(monkeypatch: pytest.MonkeyPatch) -> None:
         transfer.SIZES["small"],
         network="mlp-2-16",
         layers=("fc2",),
+        small_layer="fc1",
         train=200,
         kept=(2, 10, 40),
         decays=(0.0, 1e-2),
@@ -123,12 +125,25 @@ def test_transfer_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(transfer.SIZES, "small", quick)
     tables, claims = transfer.run([0])
     assert len(tables["sources"]) == 6
+    # Behind two steps weight decay changes nothing: sources that share a training would be the same.
+    early = tables["sources"].set_index("step").loc[2, "nc1_source"].to_numpy()
+    assert abs(early[0] / early[1] - 1.0) > 0.01
     assert len(tables["methods"]) == 8
     assert len(tables["correlations"]) == 4
     assert set(tables["layers"]["method"]) == {"linear probe", "layer", "layer with skip", "full"}
-    assert len(claims) == 9 + 5
+    assert len(claims) == 10 + 5
+    assert tables["small"]["layer"].tolist() == ["fc1"]
     for figure in recipes()["transfer"].plan.figures:
         assert len(draw(figure, tables[figure.table]).data)
+
+
+@pytest.mark.parametrize("name", ["small", "full"])
+def test_the_small_layer_and_the_head_are_at_most_8_percent(name: str) -> None:
+    plan = transfer.SIZES[name]
+    shape = {"digits": (1, 8, 8), "fashion-mnist": (1, 28, 28)}[plan.data]
+    sizes = {key: p.numel() for key, p in networks.build(plan.network, shape, 5).named_parameters()}
+    own = sum(n for key, n in sizes.items() if key.startswith((f"{plan.small_layer}.", "fc3.")))
+    assert own / sum(sizes.values()) < 0.08
 
 
 def test_the_sizes_hold_what_they_promise() -> None:

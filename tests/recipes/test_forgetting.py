@@ -148,7 +148,7 @@ def test_permutations_are_learned_one_after_the_other(monkeypatch: pytest.Monkey
     )  # fmt: skip
     monkeypatch.setattr(permutations, "as_data", lambda name: wide)
     monkeypatch.setitem(
-        permutations.SIZES, "small", permutations.Size("mnist", None, None, 2, 20, 1, 10, 0.05, True)
+        permutations.SIZES, "small", permutations.Size("mnist", None, None, 2, 20, 1, 10, 0.05, 1, 1, True)
     )
     monkeypatch.setattr(permutations, "WAYS", [replace(way, strengths=way.strengths[:2]) for way in WAYS])
     tables, results = permutations.run([0, 1])

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     "permuted-mnist",
     source="S1 7.7, its rivals",
     data="mnist",
-    minutes="5 minutes; full: 1 day",
+    minutes="5 minutes; full: 10 hours",
     disk="1 MB",
 )
 def permuted_mnist() -> ClaimStudy:

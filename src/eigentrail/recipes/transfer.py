@@ -34,8 +34,8 @@ def transfer() -> ClaimStudy:
                 "Does collapse predict transfer?",
                 "nc1_downstream",
                 "probe_accuracy",
-                "A mark for each source model: kept steps of trainings with three weight decays. Left: features more "
-                "collapsed on the downstream samples.",
+                "A mark for each source model, all trained independently: three weight decays, six lengths. Left: "
+                "features more collapsed on the downstream samples.",
                 by=("seed",),
                 x_label="NC1 of the penultimate features on downstream samples",
                 y_label="accuracy of a linear probe",

@@ -62,9 +62,11 @@ def test_heads_are_told_apart_and_tied_weights_stay_tied_where_codes_were(tmp_pa
     seen = open_weights(source)
     assert set(open_weights(kept).specs) == set(seen.specs)
     assert any(":" in name for name in seen.specs)
-    assert kept.entries["model.embed_tokens.weight"].aliases == seen.store.entries[
-        "model.embed_tokens.weight"
-    ].aliases != ()
+    assert (
+        kept.entries["model.embed_tokens.weight"].aliases
+        == seen.store.entries["model.embed_tokens.weight"].aliases
+        != ()
+    )
 
 
 def test_the_accuracy_of_a_quantised_network_is_told_before_and_after(tmp_path, capsys) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from copy import deepcopy
 from dataclasses import dataclass
+from itertools import product
 from typing import Any, Literal
 
 import numpy as np
@@ -25,6 +25,7 @@ from eigentrail.training.transfer import (
     accuracy_against_size,
     descend,
     linear_probe,
+    tune_layer_with_skip,
 )
 
 _SOURCE = "S3, part 1"
@@ -39,9 +40,10 @@ class Size:
         data: name of the data set, of ten classes.
         network: name of the network.
         layers: the layers that are tried for tuning.
+        small_layer: one that makes, with the head, less than 8% of the parameters.
         train: training samples of the source.
-        kept: the steps of the source's training at which a source model is kept.
-        decays: weight decays, one training for each.
+        kept: how many updates sources are trained for; each source has its own training.
+        decays: weight decays; there is a source for each of them and each number of updates.
         sizes: downstream training samples; the last is that of the probes of all source models.
         settings: of the transfer.
     """
@@ -49,6 +51,7 @@ class Size:
     data: str
     network: str
     layers: tuple[str, ...]
+    small_layer: str
     train: int
     kept: tuple[int, ...]
     decays: tuple[float, ...]
@@ -58,12 +61,12 @@ class Size:
 
 SIZES = {
     "small": Size(
-        "digits", "lenet", ("conv2", "fc2"), 600, (5, 10, 20, 40, 80, 160), (0.0, 3e-3, 3e-2), (20, 60, 180, 400),
-        TransferSettings(steps=80, rates=(1e-3, 3e-3, 1e-2)),
+        "digits", "lenet", ("conv1", "conv2"), "conv1", 600, (5, 10, 20, 40, 80, 160), (0.0, 3e-3, 3e-2),
+        (20, 60, 180, 400), TransferSettings(steps=80, rates=(1e-3, 3e-3, 1e-2)),
     ),
     "full": Size(
-        "fashion-mnist", "lenet", ("conv2", "fc1", "fc2"), 6000, (10, 30, 100, 300, 1000, 3000), (0.0, 1e-3, 1e-2),
-        (50, 150, 500, 1500, 5000), TransferSettings(steps=400),
+        "fashion-mnist", "lenet", ("conv1", "conv2", "fc2"), "conv2", 6000, (10, 30, 100, 300, 1000, 3000),
+        (0.0, 1e-3, 1e-2), (50, 150, 500, 1500, 5000), TransferSettings(steps=400),
     ),
 }  # fmt: skip
 
@@ -77,13 +80,17 @@ def run(
         seeds: for each the ten classes are divided anew at random.
         size: "small" takes about three CPU minutes for three seeds.
 
+    Source models are independent of each other: each has its own initial weights and its own order of samples, and
+    shares with the others of a seed nothing but the division of the classes and the samples.
+
     Returns:
         The tables `methods` (accuracy of each way against the size of the set), `layers` (NC1 by layer after each way,
-        of the largest set), `sources` (each source model's collapse and probe accuracy) and `correlations`; the claims,
-        those that the source's own table decides at the end.
+        of the largest set), `small` (a skip connection from a small layer, largest set), `sources` (each source
+        model's collapse and probe accuracy) and `correlations`; the claims, those that the source's own table decides
+        at the end.
     """
     plan = SIZES[size]
-    methods, layers, sources, correlations = [], [], [], []
+    methods, layers, small, sources, correlations = [], [], [], [], []
     for seed in seeds:
         one = _Transfer(plan, seed)
         sources.append(one.sources())
@@ -91,9 +98,11 @@ def run(
         table, after = one.methods()
         methods.append(table)
         layers.append(after)
+        small.append(one.small())
     tables = {
         "methods": pd.concat(methods, ignore_index=True),
         "layers": pd.concat(layers, ignore_index=True),
+        "small": pd.DataFrame(small),
         "sources": pd.concat(sources, ignore_index=True),
         "correlations": pd.concat(correlations, ignore_index=True),
     }
@@ -113,27 +122,25 @@ class _Transfer:
         self.settings = TransferSettings(
             plan.settings.steps, plan.settings.batch_size, plan.settings.rates, seed=seed
         )
-        self.models: dict[tuple[float, int], nn.Module] = {}
-        for decay in plan.decays:
-            self._train(decay)
+        # Numbers of the trainings; no two of a study start alike.
+        first = 1000 * seed
+        self.models: dict[tuple[float, int], nn.Module] = {
+            (decay, steps): self._trained(decay, steps, first + number)
+            for number, (decay, steps) in enumerate(product(plan.decays, plan.kept))
+        }
 
-    def _train(self, decay: float) -> None:
-        model = networks.build(self.plan.network, self.source.input_shape, 5, seed=self.seed)
-
-        def keep(step: int) -> None:
-            if step in self.plan.kept:
-                self.models[decay, step] = deepcopy(model).eval()
-
+    def _trained(self, decay: float, steps: int, number: int) -> nn.Module:
+        model = networks.build(self.plan.network, self.source.input_shape, 5, seed=number)
         descend(
             model,
             self.source.train_inputs,
             self.source.train_targets,
-            steps=self.plan.kept[-1],
+            steps=steps,
             rate=1e-3,
             weight_decay=decay,
-            seed=self.seed,
-            see=keep,
+            seed=number,
         )
+        return model.eval()
 
     def sources(self) -> pd.DataFrame:
         """Probe every source model, and measure its collapse on downstream and on its own data."""
@@ -155,6 +162,16 @@ class _Transfer:
             )
         return pd.DataFrame(rows)
 
+    @property
+    def model(self) -> nn.Module:
+        """The source that is transferred in all ways: the longest training without weight decay."""
+        return self.models[self.plan.decays[0], self.plan.kept[-1]]
+
+    def small(self) -> dict[str, Any]:
+        """Tune a layer of few parameters with a skip connection, on the largest set."""
+        found = tune_layer_with_skip(self.model, self.target, self.plan.small_layer, self.settings)
+        return {"seed": self.seed, **found.row()}
+
     def methods(self) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Transfer the last model without weight decay in all ways with sets of all sizes."""
         collapsed: list[pd.DataFrame] = []
@@ -167,7 +184,7 @@ class _Transfer:
                 collapsed.append(own.assign(method=found.method, seed=self.seed))
 
         table = accuracy_against_size(
-            self.models[plan.decays[0], plan.kept[-1]],
+            self.model,
             self.target,
             plan.sizes,
             plan.layers,
@@ -235,7 +252,7 @@ def claims(tables: dict[str, pd.DataFrame]) -> list[ClaimResult]:
     Returns:
         The claims about collapse and transfer, the order of the methods, small sets, and collapse after the methods.
     """
-    correlations, methods = tables["correlations"], tables["methods"]
+    correlations, methods, small = tables["correlations"], tables["methods"], tables["small"]
 
     def correlated(key: str, statement: str, statistic: str, nc1: str, given: str = "") -> ClaimResult:
         rows = correlations[(correlations["nc1"] == nc1) & (correlations["given"] == given)]
@@ -304,6 +321,14 @@ def claims(tables: dict[str, pd.DataFrame]) -> list[ClaimResult]:
             f"accuracy with the skip connection minus that of full tuning, largest set; {share:.1%} of the parameters",
             equals(0.0, within=0.02),
         ).decide((wide["layer with skip"] - wide["full"])[largest].tolist()),
+        Claim(
+            "s3-small-skip-near-full",
+            _SOURCE,
+            "The skip connection comes near full tuning with at most 8% of the parameters.",
+            f"accuracy with the skip connection from {small['layer'].iloc[0]} minus that of full tuning, largest set; "
+            f"{small['share'].mean():.1%} of the parameters",
+            equals(0.0, within=0.02),
+        ).decide((small.set_index("seed")["accuracy"] - wide["full"][largest]).tolist()),
         Claim(
             "s3-full-overfits-small-sets",
             _SOURCE,
