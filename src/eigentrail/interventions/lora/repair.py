@@ -13,7 +13,9 @@ from torch import Tensor
 
 from eigentrail._numbers import whole
 from eigentrail.errors import OptionError
+from eigentrail.interventions.lora.left_vectors import LeftVectors
 from eigentrail.interventions.lora.updates import Pair, paired
+from eigentrail.linalg.leading_svd import leading_svd
 from eigentrail.weights import TensorStore, open_store, write_weights
 
 
@@ -104,9 +106,9 @@ def repair(base: Any, tuned: Any, *, keep: float = 0.0, top: int = 10, epsilon: 
         before, after = (_matrix(store.read(name), turned) for store in (pair.base, pair.tuned))
         if torch.equal(before, after):
             continue
-        vectors = torch.linalg.svd(before, full_matrices=False)[0]
-        u, s, vt = torch.linalg.svd(after, full_matrices=False)
-        places = _intruders(vectors, u[:, :top], epsilon)
+        known = LeftVectors(before)
+        u, s, vt = _leading(after, top)
+        places = torch.nonzero(known.cosines(u) < epsilon)[:, 0]
         if not len(places):
             continue
         left, right = u[:, places] * ((1.0 - keep) * s[places]), vt[places]
@@ -126,9 +128,7 @@ def repair(base: Any, tuned: Any, *, keep: float = 0.0, top: int = 10, epsilon: 
                 "distance_before": float(moved.norm()) / size_before,
                 "distance_predicted": predicted / size_before,
                 "distance_measured": float((stored - before).norm()) / size_before,
-                "intruders_left": len(
-                    _intruders(vectors, torch.linalg.svd(stored, full_matrices=False)[0][:, :top], epsilon)
-                ),
+                "intruders_left": int((known.cosines(_leading(stored, top)[0]) < epsilon).sum()),
             }
         )
     columns = [
@@ -144,6 +144,6 @@ def _matrix(stored: Tensor, turned: bool) -> Tensor:
     return matrix.T.contiguous() if turned else matrix.flatten(1)
 
 
-def _intruders(base: Tensor, leading: Tensor, epsilon: float) -> Tensor:
-    cosines = (base.T @ leading).abs().amax(dim=0)
-    return torch.nonzero(cosines < epsilon)[:, 0]
+def _leading(matrix: Tensor, top: int) -> tuple[Tensor, Tensor, Tensor]:
+    left, values, right = leading_svd(matrix.numpy(), min(top, *matrix.shape))
+    return torch.from_numpy(left).T, torch.from_numpy(values), torch.from_numpy(right)
