@@ -56,8 +56,48 @@ def test_lokr_is_the_kronecker_product():
     torch.testing.assert_close(dense(weights, "l:lokr"), torch.kron(one, a @ b) * 2.0, rtol=1e-5, atol=1e-5)
 
 
+def test_vera_is_the_shared_projection_between_the_layer_s_scales():
+    """PEFT: diag(lambda_b) B[:out] diag(lambda_d) A, with B as high as the highest of the layers."""
+    first, second = noise(3, 9), noise(12, 3, seed=1)
+    stored = {"base_model.vera_A": first, "base_model.vera_B": second}
+    scales = {}
+    for layer, outputs in (("q_proj", 12), ("v_proj", 7)):
+        scales[layer] = noise(outputs, 1, seed=outputs)[:, 0], noise(3, 1, seed=5)[:, 0]
+        name = f"base_model.model.layers.0.self_attn.{layer}"
+        stored[f"{name}.vera_lambda_b"], stored[f"{name}.vera_lambda_d"] = scales[layer]
+    weights = open_weights(stored)
+    assert len(weights) == 2
+    for name, (rows, inner) in zip(weights, scales.values(), strict=True):
+        truth = rows[:, None] * second[: len(rows)] @ (inner[:, None] * first)
+        torch.testing.assert_close(dense(weights, name), truth)
+    assert {left.name for left in weights.skipped} >= {"base_model.vera_A", "base_model.vera_B"}
+
+
+def test_vera_without_its_projections_says_what_is_missing():
+    specs, skipped = plan({"l.vera_lambda_b": noise(6, 1)[:, 0], "l.vera_lambda_d": noise(3, 1)[:, 0]})
+    assert not specs
+    assert all("save_projection=True" in reason for reason in skipped.values())
+
+
+def test_layers_whose_names_begin_like_an_adapter_s_are_layers():
+    stored = {
+        name: noise(6, 4) for name in ("net.road_head.weight", "net.bone_conv.weight", "net.miss_rate.weight")
+    }
+    specs, skipped = plan(stored)
+    assert set(specs) == set(stored)
+    assert not skipped
+
+
 def test_factors_of_other_families_are_no_layers():
     names = (
+        "l.bone_block",
+        "l.miss_block",
+        "l.c3a_kernel",
+        "l.road_theta",
+        "l.vblora_logits_A",
+        "base.vblora_vector_bank",
+        "l.delora_A",
+        "l.gralora_B",
         "l.oft_r",
         "l.oft_blocks",
         "l.boft_R",

@@ -30,6 +30,8 @@ _BY_LEAF = {
     "inverse_basis": "a fixed Fourier basis, computed and not trained",
     "dft_matrix": "a fixed Fourier basis, computed and not trained",
     "hann_window": "a fixed window, computed and not trained",
+    "_flat_param": "several weights of FSDP in one vector; save the full state dict (StateDictType.FULL_STATE_DICT)",
+    "flat_param": "several weights of FSDP in one vector; save the full state dict (StateDictType.FULL_STATE_DICT)",
     "pe": "a table of positions, computed and not trained",
     "sinusoid_table": "a table of positions, computed and not trained",
     "pos_table": "a table of positions, computed and not trained",

@@ -1,8 +1,9 @@
-"""Adapters whose update is another product than B A: LoHa, LoKr; and those that are only named.
+"""Adapters whose update is another product than B A: LoHa, LoKr, VeRA; and those that are only named.
 
 LyCORIS (Yeh et al. 2023) and PEFT keep, per module, LoHa's `hada_w1_a`, `hada_w1_b`, `hada_w2_a`, `hada_w2_b` with the
 update alpha / r (w1_a w1_b) * (w2_a w2_b), entry by entry, and LoKr's `lokr_w1`, `lokr_w2` (each perhaps a product
 `_a` `_b`) with the update alpha / r w1 ⊗ w2, where r is that of a factored part and without one there is no alpha.
+VeRA has a room of its own.
 """
 
 from __future__ import annotations
@@ -15,20 +16,26 @@ from typing import TYPE_CHECKING
 
 from eigentrail.weights.factored import FactoredMatrix
 from eigentrail.weights.store import TensorEntry
+from eigentrail.weights.vera import shared_projections, vera, why_not
 from eigentrail.weights.view import Context, MatrixSpec, Read
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-_PART = re.compile(
-    r"^(?P<module>.+?)[._](?P<part>(hada|lokr|oft|boft|vera|ia3|glora|shira|fourierft|randlora|hra|lora_E)_\w+?)"
-    r"(\.(?!weight$)[^.]+)?(\.weight)?$"
-)
 _LOHA = ("hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b")
 _FAMILIES = {
     "hada": "LoHa", "lokr": "LoKr", "oft": "OFT", "boft": "BOFT", "vera": "VeRA", "ia3": "IA3", "glora": "GLoRA",
-    "shira": "SHiRA", "fourierft": "FourierFT", "randlora": "RandLoRA", "hra": "HRA",
+    "shira": "SHiRA", "fourierft": "FourierFT", "randlora": "RandLoRA", "hra": "HRA", "vblora": "VB-LoRA",
+    "delora": "DeLoRA", "gralora": "GraLoRA",
 }  # fmt: skip
+# Whole words: a network's own layers may begin so.
+_WORDS = {
+    "bone_block": "Bone", "miss_block": "MiSS", "c3a_kernel": "C3A", "road_theta": "RoAd", "road_alpha": "RoAd",
+}  # fmt: skip
+_PART = re.compile(
+    rf"^(?P<module>.+?)[._](?P<part>({'|'.join(_FAMILIES)}|lora_E)_\w+?|{'|'.join(_WORDS)})"
+    r"(\.(?!weight$)[^.]+)?(\.weight)?$"
+)
 _MERGE = "merge the adapter into its base and open that"
 
 Parts = Mapping[str, TensorEntry]
@@ -50,13 +57,17 @@ def find_lycoris(context: Context) -> tuple[dict[str, MatrixSpec], dict[str, str
             modules.setdefault(found["module"], {})[found["part"]] = entry
     specs: dict[str, MatrixSpec] = {}
     skipped: dict[str, str] = {}
+    shared = shared_projections(context)
     for module, parts in modules.items():
-        spec = _loha(context, module, parts) or _lokr(context, module, parts)
-        family = _FAMILIES.get(next(iter(parts)).partition("_")[0], "another adapter")
+        spec = _loha(context, module, parts) or _lokr(context, module, parts) or vera(module, parts, shared)
+        first = next(iter(parts))
+        family = _WORDS.get(first) or _FAMILIES.get(first.partition("_")[0], "another adapter")
         names = [part.name for part in parts.values()]
         alpha = _alpha(context, module)
         if spec is None:
             reason = f"a factor of {family}, no weight by itself; {_MERGE}"
+            if family == "VeRA":
+                reason = why_not(parts, shared)
             skipped |= dict.fromkeys([*names, *([alpha] if alpha else [])], reason)
             continue
         specs[names[0]] = spec

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from eigentrail.errors import SourceError
+from eigentrail.weights.readers.ranks import OPTIMIZER_PARTS, folder_of_ranks
 from eigentrail.weights.readers.recognise import WEIGHT_ENDINGS
 from eigentrail.weights.readers.sharded import list_index, list_shards
 from eigentrail.weights.readers.single import list_file
@@ -40,7 +41,8 @@ def list_folder(folder: Path) -> tuple[Listing, Path]:
         SourceError: it holds no weights, or several sets of them (says which to name).
     """
     try:
-        names = sorted(path.name for path in folder.iterdir() if path.is_file() or path.is_symlink())
+        inside = list(folder.iterdir())
+        names = sorted(path.name for path in inside if path.is_file() or path.is_symlink())
     except OSError as error:
         raise SourceError(f"{folder}: cannot look into the folder: {error.strerror or error}.") from error
     if ".metadata" in names and any(name.endswith(".distcp") for name in names):
@@ -49,10 +51,7 @@ def list_folder(folder: Path) -> tuple[Listing, Path]:
             f'torch.distributed.checkpoint.format_utils.dcp_to_torch_save("{folder}", "model.pt").'
         )
     if "zero_to_fp32.py" in names and not any(name in names for name in _PREFERRED):
-        raise SourceError(
-            f"{folder}: this is a checkpoint of DeepSpeed, each file one rank's part; make the whole first: "
-            "python zero_to_fp32.py . whole, run in that folder."
-        )
+        return list_folder(_latest_of_deepspeed(folder))
     if any(name in names for name in ("_METADATA", "manifest.ocdbt", "_CHECKPOINT_METADATA")) and not any(
         name in names for name in _PREFERRED
     ):
@@ -65,6 +64,8 @@ def list_folder(folder: Path) -> tuple[Listing, Path]:
     for name in _PREFERRED:
         if name in names:
             return _open(folder / name), folder / name
+    if why := folder_of_ranks(path.name for path in inside):
+        raise SourceError(f"{folder}: {why}.")
     candidates = [name for name in names if _may_hold_weights(name)]
     indices = [name for name in names if name.endswith(".index.json")]
     if len(indices) == 1:
@@ -81,6 +82,22 @@ def list_folder(folder: Path) -> tuple[Listing, Path]:
             f"{folder / named[0]}."
         )
     raise SourceError(f"{folder}: {_why_nothing(folder)}")
+
+
+def _latest_of_deepspeed(folder: Path) -> Path:
+    """Find the step that DeepSpeed saved last: the file `latest` names its folder."""
+    try:
+        name = (folder / "latest").read_text(encoding="utf-8")[:255].strip()
+        latest = folder / name
+        found = Path(name).name == name and name not in {"", ".", ".."} and latest.is_dir()
+    except (OSError, ValueError):
+        found = False
+    if not found:
+        raise SourceError(
+            f"{folder}: this is a checkpoint of DeepSpeed whose file `latest` names no folder in it; give the folder "
+            "of a step, such as global_step1000."
+        )
+    return latest
 
 
 def _pipeline(folder: Path) -> Listing:
@@ -110,7 +127,8 @@ def _open(path: Path) -> Listing:
 
 
 def _may_hold_weights(name: str) -> bool:
-    return name.lower().endswith(WEIGHT_ENDINGS) and not _NO_WEIGHTS.fullmatch(name)
+    training = _NO_WEIGHTS.fullmatch(name) or OPTIMIZER_PARTS.fullmatch(name)
+    return name.lower().endswith(WEIGHT_ENDINGS) and not training
 
 
 def _complete_set(candidates: list[str]) -> list[str]:
