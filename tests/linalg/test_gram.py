@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from eigentrail.linalg import singular_values
+from eigentrail.linalg import singular_values, symmetric
 from eigentrail.linalg.gram import gram, gram_of_halves, half_precision
 
 
@@ -27,3 +27,21 @@ def test_tall_matrices_of_half_precision_keep_their_smallest_singular_values(
     found = singular_values.squared_singular_values(w, 1.0)[0]
     exact = np.linalg.svd(w.astype(np.float64), compute_uv=False)[::-1] ** 2
     np.testing.assert_allclose(found, exact, rtol=1e-5 if rank == 120 else 1e-8, atol=1e-12 * exact[-1])
+
+
+@pytest.mark.parametrize("spike", [1.0, 60.0])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_eigenvalues_of_large_halves_come_from_float32_where_none_is_lost(spike, order, monkeypatch):
+    """Their error stays below 3e-6 of the largest; where the smallest would drown in that, float64 has it."""
+    for module in (singular_values, symmetric):
+        monkeypatch.setattr(module, "LARGE", 256)
+    monkeypatch.setattr(singular_values, "_HALVES", 256)
+    rng = np.random.default_rng(2)
+    w = rng.standard_normal((600, 320))
+    w[:, 0] *= spike
+    w = np.array(torch.from_numpy(w).bfloat16().float().numpy(), order=order)
+    found, vectors = singular_values.squared_singular_values(w, 1.0, 4)
+    exact = np.linalg.eigvalsh(w.T.astype(np.float64) @ w)
+    np.testing.assert_allclose(found, exact, rtol=1e-3, atol=3e-6 * exact[-1])
+    gram = w.T.astype(np.float64) @ w
+    np.testing.assert_allclose(gram @ vectors, vectors * exact[::-1][:4], atol=1e-3 * exact[-1])

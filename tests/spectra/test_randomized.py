@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from eigentrail.chance.entries import shuffled, signed
 from eigentrail.errors import SpectrumError
 from eigentrail.spectra import Spectrum, randomized
 from eigentrail.spectra.eigenvalues import checked_stack
@@ -108,3 +109,17 @@ def test_entries_with_heavy_tails_are_decomposed_in_full_and_many_spikes_of_sign
     gains = rng.standard_normal((1, 800, 400)) * np.exp(0.4 * rng.standard_normal((800, 1)))
     full, end = signed_null(gains).spikes(), signed_null(gains, complete=False).spikes()
     assert full > 8 and end == pytest.approx(full, abs=4 * (2 * full) ** 0.5)
+
+
+def test_entries_of_a_large_transposed_view_are_shuffled_and_signed_as_they_lie() -> None:
+    stored = np.random.default_rng(8).standard_normal((64, 132_000), dtype=np.float32)
+    for mixed in (shuffled(stored.T, 4), signed(stored.T, 4)):
+        assert mixed.shape == (132_000, 64) and mixed.flags.f_contiguous
+        assert np.square(mixed, dtype=np.float64).sum() == pytest.approx(
+            np.square(stored, dtype=np.float64).sum()
+        )
+    assert (shuffled(stored.T, 4) != stored.T).mean() > 0.99
+    flipped = signed(stored.T, 4)
+    np.testing.assert_array_equal(np.abs(flipped), np.abs(stored.T))
+    assert (flipped != stored.T).mean() == pytest.approx(0.5, abs=1e-3)
+    np.testing.assert_array_equal(flipped.astype(np.float64), signed(stored.T.astype(np.float64), 4))

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float64, Int, Shaped
+from jaxtyping import Float64, Int, Shaped, UInt8
 
 # Up to so many entries layers of one size share a permutation; beyond, gathering by it misses every cache.
 _SHARED = 2**23
@@ -43,15 +43,19 @@ def shuffled(a: Shaped[np.ndarray, "..."], seed: int = 0) -> Shaped[np.ndarray, 
 
     Args:
         a: any array; a pool of matrices is shuffled as a whole.
-        seed: the permutation depends on it and on the number of entries only.
+        seed: the permutation depends on it and on the number of entries only; of more than 2^23 entries it permutes
+            them as they lie in memory, so that a transposed view is not copied.
 
     Returns:
         A new array of the same shape and type.
     """
-    flat = np.ravel(a)
-    if flat.size <= _SHARED:
+    if a.size <= _SHARED:
+        flat = np.ravel(a)
         return np.asarray(flat.take(_permutation(flat.size, seed), mode="clip").reshape(a.shape))
-    return _dealt(flat, seed).reshape(a.shape)
+    axes = np.argsort([-step for step in a.strides], kind="stable")
+    stored = a.transpose(axes)
+    mixed = _dealt(stored.reshape(-1), seed).reshape(stored.shape)
+    return np.asarray(mixed.transpose(np.argsort(axes)))
 
 
 def _dealt(flat: Shaped[np.ndarray, " size"], seed: int) -> Shaped[np.ndarray, " size"]:
@@ -117,20 +121,30 @@ def signed(a: Shaped[np.ndarray, "..."], seed: int = 0) -> Shaped[np.ndarray, ".
 
     Args:
         a: any array.
-        seed: seed of the signs.
+        seed: seed of the signs, which are drawn in the order in which the entries lie in memory.
 
     Returns:
         A new array of the same shape and type.
     """
     rng = np.random.default_rng([seed, *a.shape, 6])
-    out = np.array(a).reshape(-1)
-    for start in range(0, out.size, _PART):
-        block = out[start : start + _PART]
-        bits = np.unpackbits(
-            np.frombuffer(rng.bytes((block.size + 7) // 8), dtype=np.uint8), count=block.size
-        ).view(bool)
-        np.negative(block, out=block, where=~bits)
-    return out.reshape(a.shape)
+    out = np.array(a)
+    flat = out.ravel(order="K")
+    assert flat.base is not None  # a view: the entries of a new array lie without gaps
+    if flat.dtype == np.float32:
+        words: Any = flat.view(np.uint32)
+        for start in range(0, flat.size, _PART):
+            part = words[start : start + _PART]
+            # One bit a sign: the highest of the word.
+            part ^= np.left_shift(_bits(rng, part.size) ^ 1, 31, dtype=np.uint32)
+        return out
+    for start in range(0, flat.size, _PART):
+        block = flat[start : start + _PART]
+        np.negative(block, out=block, where=_bits(rng, block.size) == 0)
+    return out
+
+
+def _bits(rng: np.random.Generator, size: int) -> UInt8[np.ndarray, " size"]:
+    return np.unpackbits(np.frombuffer(rng.bytes((size + 7) // 8), dtype=np.uint8), count=size)
 
 
 def gained(

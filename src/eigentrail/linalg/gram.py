@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from jaxtyping import Float32, Float64, Shaped
 from scipy.linalg import blas
 
 # Rows converted to float64 at a time, so that a float32 matrix is never held twice.
 _CHUNK = 512
+# Rows summed in float32: adding their sums to those in float64 takes a tenth of the time of making them.
+_SUMMED = 2048
 
 
 def power_of_two_scale(a: Shaped[np.ndarray, "..."]) -> float:
@@ -40,9 +44,15 @@ def gram(a: Shaped[np.ndarray, "rows cols"], scale: float) -> Float64[np.ndarray
     g = np.zeros((m, m), order="F")
     for start in range(0, n, _CHUNK):
         block = np.multiply(a[start : start + _CHUNK], 1.0 / scale, dtype=np.float64)  # exact: a power of two
-        # A C-ordered block read as its Fortran-ordered transpose: no copy is made on the way into BLAS.
-        g = blas.dsyrk(1.0, np.asfortranarray(block.T), beta=1.0, c=g, lower=1, overwrite_c=1)
+        g = blas.dsyrk(1.0, beta=1.0, c=g, lower=1, overwrite_c=1, **_unmoved(block))
     return g
+
+
+def _unmoved(block: Shaped[np.ndarray, "rows cols"]) -> dict[str, Any]:
+    """Hand a block to BLAS for the product with its transpose in the order in which it lies: no copy is made."""
+    if block.flags.f_contiguous and not block.flags.c_contiguous:
+        return {"a": block, "trans": 1}
+    return {"a": np.asfortranarray(block.T)}
 
 
 def half_precision(a: Shaped[np.ndarray, "rows cols"]) -> bool:
@@ -56,6 +66,7 @@ def half_precision(a: Shaped[np.ndarray, "rows cols"]) -> bool:
     """
     if a.dtype != np.float32:
         return False
+    a = a.T if a.flags.f_contiguous else a
     for start in range(0, len(a), _CHUNK):
         if (np.ascontiguousarray(a[start : start + _CHUNK]).view(np.uint32) & 0x1FFF).any():
             return False
@@ -74,7 +85,7 @@ def gram_of_halves(a: Float32[np.ndarray, "rows cols"], scale: float) -> Float64
     """
     m = a.shape[1]
     g = np.zeros((m, m), order="F")
-    for start in range(0, len(a), 2 * _CHUNK):
-        block = a[start : start + 2 * _CHUNK] / np.float32(scale)
-        g += blas.ssyrk(1.0, np.asfortranarray(block.T), lower=1)
+    for start in range(0, len(a), _SUMMED):
+        block = a[start : start + _SUMMED] / np.float32(scale)
+        g += blas.ssyrk(1.0, lower=1, **_unmoved(block))
     return g

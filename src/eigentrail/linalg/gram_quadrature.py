@@ -15,7 +15,7 @@ _BLOCK = 2**21
 def gram_product(
     a: Float32[np.ndarray, "rows cols"], x: Float32[np.ndarray, "cols p"]
 ) -> Float32[np.ndarray, "cols p"]:
-    """Multiply A^T A by vectors, reading A once.
+    """Multiply A^T A by vectors, reading A once where its rows lie in memory one after the other.
 
     Args:
         a: [N, M].
@@ -24,7 +24,8 @@ def gram_product(
     Returns:
         [M, p].
     """
-    step = max(1, _BLOCK // (a.shape[1] * a.itemsize))
+    # Rows of a transposed view do not lie together: it is read twice instead.
+    step = max(1, _BLOCK // (a.shape[1] * a.itemsize)) if a.flags.c_contiguous else len(a)
     out = np.zeros_like(x)
     for start in range(0, len(a), step):
         rows = a[start : start + step]

@@ -23,13 +23,15 @@ LARGE = 3072
 
 
 def symmetric_eigen(
-    g: Float64[np.ndarray, "m m"], k: int
+    g: Float64[np.ndarray, "m m"], k: int, *, single: bool = False
 ) -> tuple[Float64[np.ndarray, " m"], Float64[np.ndarray, "m k"]]:
     """All eigenvalues of a symmetric matrix and the vectors of its k largest.
 
     Args:
         g: [M, M]; only the lower triangle is read; the content is destroyed.
         k: how many leading eigenvectors, 0 <= k <= M.
+        single: whether the eigenvalues of a large matrix may come from float32, in half of the time: their error is
+            some 1e-6 of the largest. The content of such a matrix is kept.
 
     Returns:
         Eigenvalues [M], ascending, and eigenvectors [M, k], those of the largest eigenvalues first.
@@ -44,7 +46,7 @@ def symmetric_eigen(
             return values, np.ascontiguousarray(vectors[:, ::-1][:, :k])
         g = np.asfortranarray(g)
         if m >= LARGE:
-            return _in_two_stages(g, k)
+            return _in_two_stages(g, k, torch.float32 if single else torch.float64)
         c, d, e, tau, info = tridiagonal(g)
         values, failed = tridiagonal_eigenvalues(d, e)
         if info or failed:
@@ -61,11 +63,11 @@ def symmetric_eigen(
 
 
 def _in_two_stages(
-    g: Float64[np.ndarray, "m m"], k: int
+    g: Float64[np.ndarray, "m m"], k: int, dtype: torch.dtype
 ) -> tuple[Float64[np.ndarray, " m"], Float64[np.ndarray, "m k"]]:
     # The transpose of Fortran order is torch's order: what is below the diagonal there is above it here.
     try:
-        values = torch.linalg.eigvalsh(torch.from_numpy(g.T), UPLO="U").numpy()
+        values = torch.linalg.eigvalsh(torch.from_numpy(g.T).to(dtype), UPLO="U").double().numpy()
     except torch.linalg.LinAlgError as error:  # type: ignore[attr-defined]
         raise SpectrumError(_no_convergence(len(g))) from error
     if k == 0:

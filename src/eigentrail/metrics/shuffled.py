@@ -19,7 +19,8 @@ _SOURCE = "element-wise permutation"
         "null_spikes",
         label="Spikes, shuffled",
         meaning="Spikes that survive when the entries are put in random places (seeded): single large entries make "
-        "them, not structure. WeightWatcher calls these correlation traps.",
+        "them, not structure. WeightWatcher calls these correlation traps. From order 1024 on, entries with light "
+        "tails are not shuffled: by theorem nothing survives.",
         group=_GROUP,
         units="count above the same threshold",
         source=_SOURCE,
@@ -33,7 +34,8 @@ _SOURCE = "element-wise permutation"
     Column(
         "null_lambda_max",
         label="λ max, shuffled",
-        meaning="Largest eigenvalue after the entries were put in random places.",
+        meaning="Largest eigenvalue after the entries were put in random places (from order 1024 on and with light "
+        "tails, the median that the Tracy-Widom law gives).",
         group=_GROUP,
         units=LAMBDA,
         source=_SOURCE,
@@ -44,7 +46,7 @@ _SOURCE = "element-wise permutation"
         "null_distance",
         label="Distance to shuffled",
         meaning="Kolmogorov-Smirnov distance between the spectrum and that of the matrix with shuffled entries (from "
-        "order 2048 on, with the law that their spectrum follows).",
+        "order 1024 on, with the law that their spectrum follows).",
         group=_GROUP,
         units="0 (same) to 1",
         source=_SOURCE,
@@ -52,7 +54,7 @@ _SOURCE = "element-wise permutation"
         absent=NO_SHUFFLE,
     ),
     order=50,
-    version=2,
+    version=3,
     of_noise=True,
 )
 def shuffled(spectrum: Spectrum, options: DiagnosisOptions) -> dict[str, Any]:

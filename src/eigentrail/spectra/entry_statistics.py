@@ -50,10 +50,10 @@ def entry_statistics(w: Any) -> EntryStatistics:
     Raises:
         LayerError: there are no entries, or not all of them are finite.
     """
-    x = to_numpy(w).ravel()
+    x = to_numpy(w).ravel(order="K")  # as it lies in memory: a transposed view is not copied
     if x.size == 0:
         raise LayerError("The matrix has no entries.")
-    scale = float(np.abs(x).max())
+    scale = max(float(x.max()), -float(x.min()))
     if not np.isfinite(scale):
         raise LayerError("The matrix has entries that are not finite.")
     expected = (2.0 * np.log(max(2.0 * x.size, 2.0))) ** 0.5

@@ -13,7 +13,7 @@ from eigentrail.metrics.framework.diagnose import diagnose_spectrum
 from eigentrail.metrics.framework.registry import metrics_over_time
 from eigentrail.spectra.eigenvalues import Decomposition, LeadingVectors, checked_stack, decompose_checked
 from eigentrail.spectra.entry_statistics import entry_statistics
-from eigentrail.spectra.randomized import shuffled_null
+from eigentrail.spectra.shuffle_law import null_of
 from eigentrail.spectra.spectrum import Spectrum
 from eigentrail.trajectories.directions import Directions, concatenate
 
@@ -79,9 +79,9 @@ def snapshot(stack: Shaped[np.ndarray, "k n m"], level: float, keep: int) -> Sna
         pooled = len(checked) > 1
         parts = decompose_checked(checked, 0 if pooled else keep)
         bare = Decomposition(parts.groups, parts.rows, parts.cols, None)
-        spectrum = Spectrum.from_decomposition(
-            bare, entry_statistics(checked), shuffled_null(checked, complete=False)
-        )
+        entries = entry_statistics(checked)
+        null = null_of(checked, entries, float(parts.groups.mean()))
+        spectrum = Spectrum.from_decomposition(bare, entries, null)
         options = DiagnosisOptions(level=level)
         row = diagnose_spectrum(spectrum, options, matrix=checked, only=metrics_over_time()).row
     except (LayerError, SpectrumError) as error:

@@ -16,11 +16,12 @@ from eigentrail.metrics.framework.contract import DiagnosisOptions, Metric
 from eigentrail.metrics.framework.registry import metrics
 from eigentrail.spectra.eigenvalues import checked_stack, decompose, decompose_checked
 from eigentrail.spectra.entry_statistics import entry_statistics
-from eigentrail.spectra.randomized import LARGE, shuffled_null
+from eigentrail.spectra.randomized import shuffled_null
+from eigentrail.spectra.shuffle_law import ORDER, null_of
 from eigentrail.spectra.spectrum import Spectrum
 
-# From this order on, the data and its shuffled null are decomposed side by side in two threads; from `LARGE` on
-# one after the other, for the memory.
+# From this order on, the data and its shuffled null are decomposed side by side in two threads, up to that from which
+# on the null is mostly known without being drawn.
 _SIDE_BY_SIDE = 256
 
 
@@ -55,20 +56,20 @@ def diagnose(w: Any, options: DiagnosisOptions | None = None) -> Diagnosis:
     """
     options = options or DiagnosisOptions()
     stack = checked_stack(w)
+    entries = entry_statistics(stack)
+    null = None
     if is_tensor(w) and w.device.type != "cpu":
         parts = decompose(w, options.leading)
-        entries = entry_statistics(stack)
-        null = shuffled_null(stack, options.seed, complete=False) if options.null else None
-    elif options.null and _SIDE_BY_SIDE <= stack.shape[2] < LARGE:
+    elif options.null and _SIDE_BY_SIDE <= stack.shape[2] < ORDER:
         with ThreadPoolExecutor(1) as pool:
-            shuffled = pool.submit(shuffled_null, stack, options.seed)
-            counted = pool.submit(entry_statistics, stack)
+            drawn = pool.submit(shuffled_null, stack, options.seed)
             parts = decompose_checked(stack, options.leading)
-            null, entries = shuffled.result(), counted.result()
+            null = drawn.result()
     else:
         parts = decompose_checked(stack, options.leading)
-        null = shuffled_null(stack, options.seed, complete=False) if options.null else None
-        entries = entry_statistics(stack)
+    if options.null and null is None:
+        mean_square = float(parts.groups.mean())
+        null = null_of(stack, entries, mean_square, options.seed)
     return diagnose_spectrum(Spectrum.from_decomposition(parts, entries, null), options, matrix=stack)
 
 
