@@ -19,41 +19,27 @@ from safetensors.torch import save_file
 import eigentrail as et
 from sidebyside import machine, once
 
-SHAPES = {
-    "q_proj": (1.0, 1.0),
-    "k_proj": (0.25, 1.0),
-    "v_proj": (0.25, 1.0),
-    "o_proj": (1.0, 1.0),
-    "gate_proj": (3.5, 1.0),
-    "up_proj": (3.5, 1.0),
-    "down_proj": (1.0, 3.5),
-}
+#: Matrices of one Llama layer, [out, in] in units of the side: how many there are of each shape.
+SHAPES = {(1.0, 1.0): 2, (0.25, 1.0): 2, (3.5, 1.0): 2, (1.0, 3.5): 1}
 
 
-def layer(folder: Path, side: int) -> Path:
-    """One Llama layer in bfloat16, 218M weights at side 4096, with planted spikes and a tail of row gains."""
-    path = folder / f"layer{side}.safetensors"
+def matrix(folder: Path, shape: tuple[float, float], side: int) -> Path:
+    """One of the matrices in bfloat16, with planted spikes."""
+    rows, cols = (int(part * side) for part in shape)
+    path = folder / f"m{rows}x{cols}.safetensors"
     generator = torch.Generator().manual_seed(0)
-    tensors = {}
-    for name, (out, inner) in SHAPES.items():
-        rows, cols = int(out * side), int(inner * side)
-        w = torch.randn(rows, cols, generator=generator)
-        left, right = (torch.linalg.qr(torch.randn(n, 8, generator=generator)).Q for n in (rows, cols))
-        w += (left * torch.linspace(2.5, 5.0, 8) * max(rows, cols) ** 0.5) @ right.T
-        tensors[f"model.layers.0.{name}.weight"] = (0.02 * w).bfloat16()
-    save_file(tensors, path)
+    w = torch.randn(rows, cols, generator=generator)
+    left, right = (torch.linalg.qr(torch.randn(n, 8, generator=generator)).Q for n in (rows, cols))
+    w += (left * torch.linspace(2.5, 5.0, 8) * max(rows, cols) ** 0.5) @ right.T
+    save_file({"m.weight": (0.02 * w).bfloat16()}, path)
     return path
 
 
-def eigendecompositions(side: int) -> float:
-    """CPU seconds of scipy's eigenvalues of one layer's Gram matrices in float64, nothing else."""
-    orders = [min(int(a * side), int(b * side)) for a, b in SHAPES.values()]
-    known: dict[int, float] = {}
-    for order in set(orders):
-        a = np.random.default_rng(order).standard_normal((order, order))
-        g = a.T @ a
-        known[order] = once(lambda g=g: scipy.linalg.eigvalsh(g, check_finite=False)).cpu  # type: ignore[misc]
-    return sum(known[order] for order in orders)
+def eigendecomposition(order: int) -> float:
+    """CPU seconds of scipy's eigenvalues of a Gram matrix in float64, nothing else."""
+    a = np.random.default_rng(order).standard_normal((order, order))
+    g = a.T @ a
+    return once(lambda: scipy.linalg.eigvalsh(g, check_finite=False)).cpu
 
 
 def in_process(code: str) -> tuple[float, float, float]:
@@ -78,17 +64,30 @@ def in_process(code: str) -> tuple[float, float, float]:
     return cpu, wall, memory
 
 
-def llama(folder: Path, side: int) -> None:
-    """Default, --no-null and --fast against the eigendecompositions; memory."""
-    path = layer(folder, side)
-    alone = eigendecompositions(side)
+def llama(folder: Path, side: int, runs: list[str], numbers: list[int]) -> None:
+    """Each shape of a Llama layer beside its eigendecomposition, and their sum: 218M weights at side 4096."""
+    options = {"default": "", "--no-null": ", null=False", "--fast": ", fast=True"}
     largest = 3.5 * side * side * 4 / 2**20
-    print(f"eigendecompositions alone, side {side}: {alone:.1f} s")
-    for name, options in (("default", ""), ("--no-null", ", null=False"), ("--fast", ", fast=True")):
-        cpu, wall, memory = in_process(f"et.inspect({str(path)!r}, jobs=1, progress=False{options})")
+    whole = dict.fromkeys(("other", *runs), 0.0)
+    peak = dict.fromkeys(runs, 0.0)
+    for shape, many in (list(SHAPES.items())[number] for number in numbers):
+        path = matrix(folder, shape, side)
+        order = int(min(shape) * side)
+        for run in runs:
+            cpu, wall, memory = in_process(f"et.inspect({str(path)!r}, jobs=1, progress=False{options[run]})")
+            peak[run] = max(peak[run], memory)
+            whole[run] += many * cpu
+            print(
+                f"  {many} x {shape}, {run}: {cpu:.1f} s CPU, {wall:.1f} s wall, {memory:.0f} MB", flush=True
+            )
+        # Beside each: other work on the machine changes what both take.
+        alone = eigendecomposition(order)
+        print(f"  {many} x {shape}, eigenvalues: {alone:.1f} s", flush=True)
+        whole["other"] += many * alone
+    for run in runs:
         print(
-            f"| one Llama layer, side {side}, {name} | {cpu:.1f} s CPU, {wall:.1f} s wall | {alone:.1f} s | "
-            f"**{cpu / alone:.2f}** | {memory:.0f} MB, {memory / largest:.2f} x the largest matrix |"
+            f"| one Llama layer, side {side}, {run} | {whole[run]:.1f} s | {whole['other']:.1f} s | "
+            f"**{whole[run] / whole['other']:.2f}** | {peak[run]:.0f} MB, {peak[run] / largest:.2f} x the largest |"
         )
 
 
@@ -153,6 +152,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     names = ("llama", "embedding", "adapter", "opening")
     parser.add_argument("--only", choices=names, action="append")
+    parser.add_argument(
+        "--run", choices=("default", "--no-null", "--fast"), action="append", help="of the layer"
+    )
+    parser.add_argument(
+        "--matrix", type=int, choices=range(4), action="append", help="of the layer; all of them"
+    )
     parser.add_argument("--side", type=int, default=4096, help="of the layer; 4096 is Llama's")
     parser.add_argument("--rows", type=int, default=128_256, help="of the embedding")
     given = parser.parse_args()
@@ -161,7 +166,12 @@ def main() -> None:
         folder = Path(name)
         for one in given.only or names:
             if one == "llama":
-                llama(folder, given.side)
+                llama(
+                    folder,
+                    given.side,
+                    given.run or ["default", "--no-null", "--fast"],
+                    given.matrix or [0, 1, 2, 3],
+                )
             elif one == "embedding":
                 embedding(folder, given.rows, given.side)
             elif one == "adapter":

@@ -80,3 +80,31 @@ def test_they_are_layers_of_an_inspection(llama: tuple[Path, dict[str, torch.Ten
 def test_without_known_heads_it_says_so() -> None:
     with pytest.raises(SourceError, match="config"):
         open_weights({"a.q_proj.weight": torch.randn(16, 16)}, products=True)
+
+
+def test_compare_tells_a_turn_of_both_factors_from_a_change_of_their_product(llama):
+    """Rotating the queries and keys of every head together moves both layers and no query-key product."""
+    _, tensors = llama
+    at = "model.layers.0.self_attn."
+    turn = torch.linalg.qr(torch.randn(SIZE, SIZE, generator=torch.Generator().manual_seed(1))).Q
+    turned = dict(tensors)
+    for name in "qk":
+        turned[name] = torch.cat([turn @ head for head in tensors[name].split(SIZE)])
+    turned["o"] = tensors["o"].clone()
+    turned["o"][:, :SIZE] *= 2.0  # what the first head writes
+    config = {"num_attention_heads": HEADS, "num_key_value_heads": GROUPS, "model_type": "llama", "head_dim": SIZE}
+    folders = []
+    for number, weights in enumerate((tensors, turned)):
+        folders.append(llama[0] / f"m{number}")
+        folders[-1].mkdir()
+        save_file({f"{at}{name}_proj.weight": w.clone() for name, w in weights.items()}, folders[-1] / "model.safetensors")
+        (folders[-1] / "config.json").write_text(json.dumps(config))
+    found = et.compare(*map(str, folders), products=True, progress=False).table.set_index("name")
+    moved = found["relative_change"].astype(float)
+    assert (moved[[f"{at}q_proj.weight", f"{at}k_proj.weight"]] > 0.5).all()
+    pairs = [name for name in found.index if ":qk.h" in name]
+    assert len(pairs) == HEADS
+    assert (moved[pairs] < 1e-5).all()
+    written = {name.rpartition(".")[2]: moved[name] for name in found.index if ":ov.h" in name}
+    assert written.pop("h0") == pytest.approx(1.0, rel=1e-5)
+    assert max(written.values()) < 1e-5

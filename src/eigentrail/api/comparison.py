@@ -113,6 +113,7 @@ def compare(
     conv: str = "flatten",
     *,
     heads: bool = False,
+    products: bool = False,
     base: Any = None,
     rename: Mapping[str, str] | None = None,
     level: float = 0.01,
@@ -129,6 +130,8 @@ def compare(
         layers: globs over parameter names; None: all.
         conv: how convolution kernels become matrices.
         heads: cut queries, keys and values into attention heads where their number is known.
+        products: compare the query-key and output-value products of the attention heads as well: turning both factors
+            of one moves each and not their product.
         base: the model that an adapter on either side was trained on; None compares the adapters' own updates.
         rename: what to replace in the names of A, and by what, where B calls its layers otherwise; pieces in front of
             a name, as wrappers put them, and tied weights are found without it.
@@ -144,7 +147,10 @@ def compare(
     Raises:
         SourceError: when a source cannot be read or the two have no matrix in common.
     """
-    first, second = (_opened(source, layers, conv, heads, base) for source in (a, b))
+    first, second = (
+        _opened(source, base, {"layers": layers, "conv": conv, "heads": heads, "products": products})
+        for source in (a, b)
+    )
     origin = origin_of_sources("compare", first, second)
     if out is not None:
         results_folder(out, origin, overwrite=overwrite)
@@ -197,10 +203,10 @@ def compare(
     return found
 
 
-def _opened(source: Any, layers: str | list[str] | None, conv: str, heads: bool, base: Any) -> Weights:
+def _opened(source: Any, base: Any, how: dict[str, Any]) -> Weights:
     # The base itself is a source like any other; only an adapter is added to it.
     on = None if base is None or source is base or source == base else base
-    return open_matrices(source, layers, conv, heads=heads, base=on)
+    return open_matrices(source, base=on, **how)
 
 
 def _summary(rows: list[dict[str, Any]]) -> dict[str, Any]:

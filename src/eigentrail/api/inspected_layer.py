@@ -14,6 +14,7 @@ from eigentrail.weights import FactoredMatrix, MatrixSpec, Weights
 
 # Floating-point operations that a core does in a second, and seconds that a diagnosis takes beside its decompositions.
 _SPEED, _DIAGNOSIS = 1e10, 0.03
+_LARGE = 2048
 
 
 class InspectedLayer(NamedTuple):
@@ -85,6 +86,18 @@ def seconds_for(spec: MatrixSpec) -> float:
     """
     n, m = max(spec.rows, spec.cols), min(spec.rows, spec.cols)
     return 2 * spec.matrices * (2.0 * n * m**2 + 4.0 * m**3) / _SPEED + _DIAGNOSIS
+
+
+def is_large(spec: MatrixSpec) -> bool:
+    """Say whether one decomposition keeps all cores at work: several at a time would only take more memory.
+
+    Args:
+        spec: its shape.
+
+    Returns:
+        Whether the short side is 2048 or more, of a matrix that is no product of thin factors.
+    """
+    return min(spec.rows, spec.cols) >= _LARGE and not spec.factored
 
 
 def factored_spectrum(matrix: FactoredMatrix) -> Spectrum:

@@ -16,7 +16,7 @@ import torch
 from eigentrail._names import Called
 from eigentrail._progress import Progress, shown
 from eigentrail._text import counted
-from eigentrail.api.inspected_layer import InspectedLayer, inspect_layer, seconds_for
+from eigentrail.api.inspected_layer import InspectedLayer, inspect_layer, is_large, seconds_for
 from eigentrail.api.layer_result import LayerResult
 from eigentrail.api.partial import PartialResults
 from eigentrail.api.saving import results_folder
@@ -163,7 +163,8 @@ def inspect(
         fast: sketch matrices from order 2048 on, several times faster: the column `errors` holds the standard error of
             each number that the sketch estimates. Draws no shuffled copies.
         jobs: at most so many processes work on layers in parallel, each with one matrix in memory; -1 or None for one a
-            core, None within what OMP_NUM_THREADS allows.
+            core, None within what OMP_NUM_THREADS allows. Where most of the work is on matrices from order 2048 on, one
+            process uses all cores for one matrix after the other.
         cluster: spread the layers over a cluster, as for `sweep`: "auto" or the address of a Ray cluster, or "slurm".
             Its machines read the source from the same path; what is in memory is sent to them.
         device: "cpu" or "cuda".
@@ -298,6 +299,9 @@ def _results(
     tasks = [(weights, name, options, device) for name in todo]
     seconds = sum(seconds_for(weights.specs[name]) for name in todo) * (1 + options.bootstrap)
     jobs, cluster = workers
+    large = sum(seconds_for(spec) for spec in (weights.specs[name] for name in todo) if is_large(spec))
+    if large > seconds / 2:
+        jobs = 1  # its BLAS has the cores, and memory one matrix
     if cluster is None:
         alone = in_parallel(inspect_layer, tasks, jobs, seconds)
     else:

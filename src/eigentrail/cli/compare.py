@@ -20,6 +20,7 @@ def compare(
     layers: opt.Layers = None,
     conv: opt.ConvOption = opt.Conv.FLATTEN,
     heads: opt.Heads = False,
+    products: opt.Products = False,
     base: opt.Base = None,
     rename: Annotated[
         list[str] | None,
@@ -54,6 +55,7 @@ def compare(
         layers=layers or None,
         conv=conv.value,
         heads=heads,
+        products=products,
         base=base,
         rename=_renamed(rename),
         level=level,

@@ -20,9 +20,7 @@ def inspect(
     layers: opt.Layers = None,
     conv: opt.ConvOption = opt.Conv.FLATTEN,
     heads: opt.Heads = False,
-    products: Annotated[
-        bool, typer.Option("--products", help="Add query-key and output-value products of attention heads.")
-    ] = False,
+    products: opt.Products = False,
     base: opt.Base = None,
     step: Annotated[
         int | None, typer.Option("--step", metavar="N", help="Of a run: which step; by default the last.")

@@ -93,6 +93,9 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what --out
 Level = Annotated[float, typer.Option("--level", help="Chance that a pure noise matrix shows a spike.")]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
 Heads = Annotated[bool, typer.Option("--heads", help="Cut queries, keys and values into attention heads.")]
+Products = Annotated[
+    bool, typer.Option("--products", help="Add query-key and output-value products of attention heads.")
+]
 Base = Annotated[
     str | None,
     typer.Option(

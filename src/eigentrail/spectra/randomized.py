@@ -27,6 +27,8 @@ _SMALLEST = 1e-30
 #: From this order on Lanczos steps find the largest eigenvalues in a fraction of the time of all.
 LARGE = 2048
 _STEPS = 64
+# Of random signs only the number of spikes is asked for: those above the threshold stand clear after fewer steps.
+_STEPS_OF_SIGNS = 40
 # So many of the largest nodes that stand out of noise are eigenvalues; more are counted by their weights.
 _COUNTED = 8
 
@@ -194,7 +196,7 @@ def signed_null(a: Shaped[np.ndarray, "k rows cols"], seed: int = 0, *, complete
     mixed = _scaled(signed(a, seed), scale)
     with threads_for(a.shape[2]):
         if a.shape[2] >= LARGE and not complete:
-            return _upper_end(mixed, scale, seed)
+            return _upper_end(mixed, scale, seed, _STEPS_OF_SIGNS)
         return _all(mixed, scale, seed)
 
 
@@ -207,9 +209,9 @@ def _scaled(mixed: Shaped[np.ndarray, "k rows cols"], scale: float) -> Float32[n
     return np.asarray((mixed / scale).astype(np.float32))  # beyond the range of float32
 
 
-def _upper_end(mixed: Float32[np.ndarray, "k rows cols"], scale: float, seed: int) -> ShuffleNull:
+def _upper_end(mixed: Float32[np.ndarray, "k rows cols"], scale: float, seed: int, steps: int = _STEPS) -> ShuffleNull:
     count, n, m = mixed.shape
-    rules = [gram_quadrature(b, _STEPS, seed) for b in mixed]
+    rules = [gram_quadrature(b, steps, seed) for b in mixed]
     nodes = np.concatenate([nodes for nodes, _ in rules])
     order = np.argsort(nodes)
     weights = np.concatenate([weights for _, weights in rules])[order] * m

@@ -14,7 +14,9 @@ from safetensors.torch import save_file
 import eigentrail as et
 from eigentrail.errors import EigentrailError
 from eigentrail.weights import open_weights, plan_matrices
+from eigentrail.weights.quantised.table import LAYOUTS
 from eigentrail.weights.readers.memory import open_state_dict
+from eigentrail.weights.view import Context
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from packing import WRITERS, _mxfp4, fp8_tensor
@@ -34,6 +36,55 @@ def saved(folder: Path, stored, config) -> Path:
     save_file({name: tensor.contiguous() for name, tensor in stored.items()}, folder / "model.safetensors")
     (folder / "config.json").write_text(json.dumps(config))
     return folder
+
+
+def _ints(dtype: torch.dtype, *shape: int) -> torch.Tensor:
+    return torch.ones(*shape, dtype=dtype)
+
+
+#: Rows of the table that no writer of whole weights reaches: stacks, and what is known and not read.
+OTHERS = {
+    "MXFP4 stack": {"fc_blocks": _ints(torch.uint8, 2, 8, 2, 16), "fc_scales": _ints(torch.uint8, 2, 8, 2)},
+    "bitsandbytes without its state": {"fc.weight": _ints(torch.uint8, 32, 1), "fc.weight.absmax": torch.ones(1)},
+    "torchao packed": {"fc._weight_qdata": _ints(torch.int32, 8, 8)},
+    "HQQ": {"fc.W_q": _ints(torch.uint8, 8, 8), "fc.scale": torch.ones(8, 1), "fc.zero": torch.ones(8, 1)},
+    "quanto packed": {"fc.weight._data": _ints(torch.uint8, 8, 8), "fc.weight._scale": torch.ones(8, 1)},
+    "AQLM": {"fc.codes": _ints(torch.int16, 8, 4, 2), "fc.codebooks": torch.ones(2, 16, 1, 8)},
+    "EETQ": {"fc.weight": _ints(torch.int8, 8, 8), "fc.weight_scales": torch.ones(8)},
+    "float8 without scales": {"fc.weight": torch.ones(8, 8).to(torch.float8_e4m3fn)},
+}
+
+
+def rows_of(stored) -> set[int]:
+    """The rows of the table that take the tensors of a checkpoint: of each tensor the first that fits."""
+    context = open_state_dict(stored)
+    planned = Context(context.entries, {}, {}, "flatten", heads=False, read=context.read)
+    looks = {
+        name: next((row for row, layout in enumerate(LAYOUTS) if layout.look(planned, entry)), None)
+        for name, entry in context.entries.items()
+    }
+    return {row for row in looks.values() if row is not None}
+
+
+@pytest.fixture(scope="module")
+def reached() -> set[int]:
+    written = [writer(planted().numpy())[0] for writer in WRITERS.values()]
+    return set().union(*map(rows_of, [*written, *OTHERS.values()]))
+
+
+@pytest.mark.parametrize("row", range(len(LAYOUTS)), ids=lambda row: f"{row}-{LAYOUTS[row].name}")
+def test_every_row_of_the_table_has_a_case(row, reached):
+    """A further layout comes with a writer in `packing`, or, where it is not read, with tensors here."""
+    assert row in reached, f"no test writes {LAYOUTS[row].name} ({LAYOUTS[row].codes})"
+
+
+@pytest.mark.parametrize("case", [case for case in OTHERS if case != "MXFP4 stack"])
+def test_what_is_known_and_not_read_is_left_out_whole(case):
+    weights = open_weights({**OTHERS[case], "free.weight": noise(4, 5)})
+    assert list(weights) == ["free.weight"]
+    reasons = {left.name: left.reason for left in weights.skipped}
+    assert set(reasons) == set(OTHERS[case])
+    assert any(LAYOUTS[row].name in reason for row in rows_of(OTHERS[case]) for reason in reasons.values())
 
 
 @pytest.mark.parametrize("layout", WRITERS)
