@@ -92,12 +92,20 @@ def test_compare_tells_a_turn_of_both_factors_from_a_change_of_their_product(lla
         turned[name] = torch.cat([turn @ head for head in tensors[name].split(SIZE)])
     turned["o"] = tensors["o"].clone()
     turned["o"][:, :SIZE] *= 2.0  # what the first head writes
-    config = {"num_attention_heads": HEADS, "num_key_value_heads": GROUPS, "model_type": "llama", "head_dim": SIZE}
+    config = {
+        "num_attention_heads": HEADS,
+        "num_key_value_heads": GROUPS,
+        "model_type": "llama",
+        "head_dim": SIZE,
+    }
     folders = []
     for number, weights in enumerate((tensors, turned)):
         folders.append(llama[0] / f"m{number}")
         folders[-1].mkdir()
-        save_file({f"{at}{name}_proj.weight": w.clone() for name, w in weights.items()}, folders[-1] / "model.safetensors")
+        save_file(
+            {f"{at}{name}_proj.weight": w.clone() for name, w in weights.items()},
+            folders[-1] / "model.safetensors",
+        )
         (folders[-1] / "config.json").write_text(json.dumps(config))
     found = et.compare(*map(str, folders), products=True, progress=False).table.set_index("name")
     moved = found["relative_change"].astype(float)

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import pickle
+import warnings
 import zipfile
 
 import pytest
 import torch
+import torch.distributed.checkpoint as dcp
 from safetensors.torch import save_file
+from torch.distributed.checkpoint.filesystem import _StorageInfo
+from torch.distributed.checkpoint.metadata import (
+    ChunkStorageMetadata,
+    Metadata,
+    MetadataIndex,
+    TensorProperties,
+    TensorStorageMetadata,
+)
 
 from eigentrail.errors import SourceError
 from eigentrail.weights import open_store, open_weights
@@ -14,12 +25,91 @@ from eigentrail.weights import open_store, open_weights
 A = {"fc.weight": torch.ones(4, 3)}
 
 
-def test_a_distributed_checkpoint_says_how_it_becomes_one_file(tmp_path):
-    torch.save(A, tmp_path / "__0_0.distcp")
-    (tmp_path / ".metadata").write_bytes(b"\x80\x04N.")
-    for source in (tmp_path, tmp_path / "__0_0.distcp"):
-        with pytest.raises(SourceError, match=r"distributed checkpoint.*dcp_to_torch_save"):
-            open_store(source)
+@pytest.fixture
+def distributed(tmp_path):
+    """A checkpoint of one process, by torch's own writer."""
+    generator = torch.Generator().manual_seed(0)
+    model = {
+        "layers.0.weight": torch.randn(64, 32, generator=generator),
+        "layers.0.bias": torch.randn(64, generator=generator),
+        "layers.1.weight": torch.randn(16, 64, generator=generator).bfloat16(),
+    }
+    state = {"model": model, "optimizer": {"exp_avg": torch.ones(64, 32)}, "epoch": 3}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        dcp.save(state, checkpoint_id=str(tmp_path), no_dist=True)
+    return tmp_path, model
+
+
+def test_a_distributed_checkpoint_is_read_as_torch_reads_it(distributed):
+    folder, model = distributed
+    weights = open_weights(folder)
+    assert list(weights) == ["model.layers.0.weight", "model.layers.1.weight"]
+    for name in weights:
+        stored = model[name.removeprefix("model.")]
+        assert torch.equal(weights[name], stored.float())
+        assert weights.specs[name].dtype == str(stored.dtype).removeprefix("torch.")
+    assert {left.name for left in weights.skipped} == {"model.layers.0.bias", "optimizer.exp_avg", "epoch"}
+    assert pickle.loads(pickle.dumps(weights)).fingerprint == weights.fingerprint
+    with pytest.raises(SourceError, match="give its folder"):
+        open_store(next(folder.glob("*.distcp")))
+
+
+def cut_up(folder, whole, rows):
+    """Write a tensor in parts of some rows, a file each, with torch's own classes."""
+    parts, places = [], {}
+    for rank, start in enumerate(range(0, len(whole), rows)):
+        part = whole[start : start + rows].clone()
+        file = folder / f"__{rank}_0.distcp"
+        torch.save(part, file)
+        offsets = torch.Size([start, 0])
+        parts.append(ChunkStorageMetadata(offsets, part.shape))
+        places[MetadataIndex("fc.weight", offsets, rank)] = _StorageInfo(file.name, 0, file.stat().st_size)
+    told = TensorStorageMetadata(TensorProperties(dtype=whole.dtype), whole.shape, parts)
+    (folder / ".metadata").write_bytes(pickle.dumps(Metadata({"fc.weight": told}, storage_data=places)))
+
+
+def test_the_parts_of_all_ranks_make_the_tensor(tmp_path):
+    whole = torch.randn(50, 20)
+    cut_up(tmp_path, whole, 16)
+    assert torch.equal(open_weights(tmp_path)["fc.weight"], whole)
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [("missing", "which is not there"), ("cut", "behind the end"), ("away", "no file in this folder")],
+)
+def test_a_part_that_is_not_there_costs_its_tensor_and_says_why(fault, reason, tmp_path):
+    cut_up(tmp_path, torch.randn(50, 20), 16)
+    second = tmp_path / "__1_0.distcp"
+    if fault == "missing":
+        second.unlink()
+    elif fault == "cut":
+        second.write_bytes(second.read_bytes()[:-9])
+    else:
+        index = (tmp_path / ".metadata").read_bytes()
+        (tmp_path / ".metadata").write_bytes(index.replace(b"__1_0.distcp", b"../../etc/pa"))
+    store = open_store(tmp_path)
+    assert not store.entries
+    assert reason in store.skipped[0].reason
+
+
+def test_a_part_of_another_shape_is_refused_when_it_is_read(tmp_path):
+    cut_up(tmp_path, torch.randn(50, 20), 16)
+    torch.save(torch.zeros(20, 16), tmp_path / "__1_0.distcp")
+    with pytest.raises(SourceError, match="not what the index says"):
+        open_store(tmp_path).read("fc.weight")
+
+
+def test_nothing_of_an_index_runs(tmp_path):
+    class Trap:
+        def __reduce__(self):
+            return (print, ("ran",))
+
+    (tmp_path / "__0_0.distcp").write_bytes(b"x")
+    (tmp_path / ".metadata").write_bytes(pickle.dumps({"state_dict_metadata": Trap()}))
+    with pytest.raises(SourceError, match="no index of a distributed checkpoint"):
+        open_store(tmp_path)
 
 
 def deepspeed(folder, *files):

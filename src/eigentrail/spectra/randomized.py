@@ -209,7 +209,9 @@ def _scaled(mixed: Shaped[np.ndarray, "k rows cols"], scale: float) -> Float32[n
     return np.asarray((mixed / scale).astype(np.float32))  # beyond the range of float32
 
 
-def _upper_end(mixed: Float32[np.ndarray, "k rows cols"], scale: float, seed: int, steps: int = _STEPS) -> ShuffleNull:
+def _upper_end(
+    mixed: Float32[np.ndarray, "k rows cols"], scale: float, seed: int, steps: int = _STEPS
+) -> ShuffleNull:
     count, n, m = mixed.shape
     rules = [gram_quadrature(b, steps, seed) for b in mixed]
     nodes = np.concatenate([nodes for nodes, _ in rules])

@@ -45,7 +45,10 @@ def _ints(dtype: torch.dtype, *shape: int) -> torch.Tensor:
 #: Rows of the table that no writer of whole weights reaches: stacks, and what is known and not read.
 OTHERS = {
     "MXFP4 stack": {"fc_blocks": _ints(torch.uint8, 2, 8, 2, 16), "fc_scales": _ints(torch.uint8, 2, 8, 2)},
-    "bitsandbytes without its state": {"fc.weight": _ints(torch.uint8, 32, 1), "fc.weight.absmax": torch.ones(1)},
+    "bitsandbytes without its state": {
+        "fc.weight": _ints(torch.uint8, 32, 1),
+        "fc.weight.absmax": torch.ones(1),
+    },
     "torchao packed": {"fc._weight_qdata": _ints(torch.int32, 8, 8)},
     "HQQ": {"fc.W_q": _ints(torch.uint8, 8, 8), "fc.scale": torch.ones(8, 1), "fc.zero": torch.ones(8, 1)},
     "quanto packed": {"fc.weight._data": _ints(torch.uint8, 8, 8), "fc.weight._scale": torch.ones(8, 1)},

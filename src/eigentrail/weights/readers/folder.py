@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from eigentrail.errors import SourceError
+from eigentrail.weights.readers.distributed import list_distributed
 from eigentrail.weights.readers.ranks import OPTIMIZER_PARTS, folder_of_ranks
 from eigentrail.weights.readers.recognise import WEIGHT_ENDINGS
 from eigentrail.weights.readers.sharded import list_index, list_shards
@@ -46,10 +47,7 @@ def list_folder(folder: Path) -> tuple[Listing, Path]:
     except OSError as error:
         raise SourceError(f"{folder}: cannot look into the folder: {error.strerror or error}.") from error
     if ".metadata" in names and any(name.endswith(".distcp") for name in names):
-        raise SourceError(
-            f"{folder}: this is a distributed checkpoint; make one file of it first: "
-            f'torch.distributed.checkpoint.format_utils.dcp_to_torch_save("{folder}", "model.pt").'
-        )
+        return list_distributed(folder), folder / ".metadata"
     if "zero_to_fp32.py" in names and not any(name in names for name in _PREFERRED):
         return list_folder(_latest_of_deepspeed(folder))
     if any(name in names for name in ("_METADATA", "manifest.ocdbt", "_CHECKPOINT_METADATA")) and not any(

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import IO, Any
 
-from eigentrail.weights.readers.inert import InertArray, InertDtype
+from eigentrail.weights.readers.inert import InertArray, InertDtype, InertRecord
 from eigentrail.weights.readers.stand_ins import Global, StandIn
 
 #: What a malformed pickle leads its reader into.
@@ -213,7 +213,7 @@ class PickleMachine:
         state, target = self._stack.pop(), self._stack[-1]
         if isinstance(target, StandIn):
             target.build(state)
-        elif isinstance(target, (InertArray, InertDtype)):
+        elif isinstance(target, (InertArray, InertDtype, InertRecord)):
             target.__setstate__(state)
         # Attributes of anything else, such as the versions that torch hangs on a state dict, are let go.
 
@@ -228,6 +228,18 @@ def _key(key: Any) -> Any:
     """A key whose hash runs no code and does not recurse: others become a text of their own."""
     if isinstance(key, _PLAIN_KEYS):
         return key
-    if type(key) is tuple and len(key) <= _LONGEST_KEY and all(isinstance(part, _PLAIN_KEYS) for part in key):
+    if _plain_tuple(key):
         return key
+    if isinstance(
+        key, StandIn
+    ):  # a record of plain values, as the index of a distributed checkpoint has them
+        parts = tuple(key.values())
+        if len(parts) <= _LONGEST_KEY and all(isinstance(p, _PLAIN_KEYS) or _plain_tuple(p) for p in parts):
+            return (key.kind, *parts)
     return key.name if isinstance(key, Global) else f"{type(key).__name__} {id(key):x}"
+
+
+def _plain_tuple(key: Any) -> bool:
+    return (
+        type(key) is tuple and len(key) <= _LONGEST_KEY and all(isinstance(part, _PLAIN_KEYS) for part in key)
+    )

@@ -98,8 +98,7 @@ def file_kind(path: Path) -> Kind:
             raise SourceError(f"{path}: this is {what}. {mend}")
     if path.suffix == ".distcp" or path.name == ".metadata":
         raise SourceError(
-            f"{path}: this is one part of a distributed checkpoint of torch; make it whole first: "
-            f'torch.distributed.checkpoint.format_utils.dcp_to_torch_save("{path.parent}", "model.pt").'
+            f"{path}: this is one part of a distributed checkpoint of torch; give its folder, {path.parent}."
         )
     if head.startswith(b"PK\x03\x04"):
         return _zip_kind(path)

@@ -17,6 +17,7 @@ from typing import IO, Any
 
 from eigentrail.errors import SourceError
 from eigentrail.weights.nesting import find_state_dict
+from eigentrail.weights.readers.file_part import FilePart
 from eigentrail.weights.readers.inert import InertArray
 from eigentrail.weights.readers.npz_file import tensor_of, torch_dtype
 from eigentrail.weights.readers.pickle_machine import BROKEN, PickleMachine
@@ -38,11 +39,13 @@ class _Room:
     size: int
 
 
-def list_torch_zip(path: Path) -> Listing:
+def list_torch_zip(path: Path, begin: int = 0, size: int | None = None) -> Listing:
     """List the tensors of a file of `torch.save`.
 
     Args:
         path: the file.
+        begin: where what `torch.save` wrote begins in it.
+        size: how long that is; None for all that follows.
 
     Returns:
         The tensors of the state dict inside, ties by shared storage, and the stamp.
@@ -50,7 +53,7 @@ def list_torch_zip(path: Path) -> Listing:
     Raises:
         SourceError: the file is damaged, or holds no tensor.
     """
-    members = _members(path)
+    members = _members(path, begin, size)
     pickles = [name for name in members if name.rpartition("/")[2] == "data.pkl"]
     if len(pickles) != 1:
         raise SourceError(
@@ -133,10 +136,12 @@ def _rooms(path: Path, file: IO[bytes], keys: Any, storages: Mapping[str, Storag
     return rooms
 
 
-def _members(path: Path) -> dict[str, _Room]:
+def _members(path: Path, first: int, size: int | None) -> dict[str, _Room]:
     # Find where each member lies, from the archive's own directory, refusing what torch never writes.
     try:
-        with zipfile.ZipFile(path) as archive, path.open("rb") as file:
+        with path.open("rb") as whole:
+            file = FilePart(whole, first, path.stat().st_size - first if size is None else size)
+            archive = zipfile.ZipFile(file)
             members = {}
             seen: set[str] = set()
             for info in archive.infolist():
@@ -147,7 +152,7 @@ def _members(path: Path) -> dict[str, _Room]:
                     raise zipfile.BadZipFile(f"no entry at byte {info.header_offset}")
                 begin = info.header_offset + 30
                 begin += int.from_bytes(local[26:28], "little") + int.from_bytes(local[28:30], "little")
-                members[info.filename] = _Room(begin, info.file_size)
+                members[info.filename] = _Room(first + begin, info.file_size)
             return members
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, EOFError, OverflowError) as error:
         raise SourceError(
