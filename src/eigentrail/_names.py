@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self, TypeVar
 
 from eigentrail.errors import EigentrailError
@@ -60,7 +60,14 @@ def plotted_elsewhere(result: object, name: str, figure: str) -> AttributeError:
     return AttributeError(f"a {type(result).__name__} has no {name}{hint}")
 
 
-def look_up(name: str, known: Iterable[str], what: str, error: type[EigentrailError], more: str = "") -> str:
+def look_up(
+    name: str,
+    known: Iterable[str],
+    what: str,
+    error: type[EigentrailError],
+    more: str = "",
+    about: Mapping[str, str] | None = None,
+) -> str:
     """Find a known name; capitals, spaces, dashes and underscores do not matter.
 
     Args:
@@ -69,6 +76,7 @@ def look_up(name: str, known: Iterable[str], what: str, error: type[EigentrailEr
         what: what they name, for the error, such as "network".
         error: what is raised for an unknown name.
         more: what else the error may advise.
+        about: what each name stands for: names whose text has the word that was written are offered first.
 
     Returns:
         The known name.
@@ -80,10 +88,17 @@ def look_up(name: str, known: Iterable[str], what: str, error: type[EigentrailEr
     by_bare = {bare(each): each for each in names}
     if (found := by_bare.get(bare(str(name)))) is not None:
         return found
-    raise error(none_such(name, names, what, more))
+    told = [
+        each
+        for each in names
+        if len(bare(str(name))) > 2 and bare(str(name)) in bare((about or {}).get(each, ""))
+    ]
+    raise error(none_such(name, told or names, what, more, near=told))
 
 
-def none_such(name: str, known: Iterable[str], what: str, more: str = "") -> str:
+def none_such(
+    name: str, known: Iterable[str], what: str, more: str = "", near: Sequence[str] | None = None
+) -> str:
     """Say that there is nothing of a name.
 
     Args:
@@ -91,14 +106,18 @@ def none_such(name: str, known: Iterable[str], what: str, more: str = "") -> str
         known: the names there are.
         what: what they name, such as "network".
         more: what else is advised.
+        near: names to offer; None or none for those that are written alike.
 
     Returns:
         A sentence that offers the nearest names, or all where none is near.
     """
     names = list(known)
     by_bare = {bare(each): each for each in names}
-    near = difflib.get_close_matches(bare(str(name)), by_bare, n=3, cutoff=0.5)
-    offered = ", ".join(by_bare[each] for each in near) or ", ".join(names)
+    near = list(
+        near
+        or [by_bare[each] for each in difflib.get_close_matches(bare(str(name)), by_bare, n=3, cutoff=0.5)]
+    )
+    offered = ", ".join(near or names)
     advised = f"did you mean {offered}?" if near else f"there are {offered}"
     return f'there is no {what} "{name}": {advised}{more}'
 

@@ -145,6 +145,9 @@ def test_analyses_are_chosen_by_name() -> None:
         choose_analyses(["evolutoin"])
     with pytest.raises(OptionError, match="there are evolution"):
         choose_analyses(" , ")
+    # What an analysis is about leads to it too.
+    with pytest.raises(OptionError, match=r"did you mean curvature\?"):
+        choose_analyses("hessian")
 
 
 def test_a_result_of_a_grown_run_is_made_again(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from eigentrail.findings import Chance, Effect, Finding, Verdict
 from eigentrail.report.answers import beside_chance, finding_cards
 
@@ -23,9 +25,9 @@ def found(subject: str, verdict: Verdict, effect: float = 3.0, p: float | None =
 def test_the_effect_stands_beside_chance_and_counts_are_counts() -> None:
     [card] = finding_cards([found("a", Verdict.YES, p=0.02), found("b", Verdict.NO, 0.0, p=0.9)])
     assert card.verdict == "Yes in 1 of 2"
-    assert card.chance == "spikes 3; 0 for shuffled entries; p = 0.02, corrected for 4 tests"
+    assert card.chance == "Spikes 3; 0 for shuffled entries; p = 0.02, corrected for 4 tests"
     [card] = finding_cards([found("a", Verdict.YES, 2.5)])
-    assert card.chance.startswith("spikes 2.50; ")
+    assert card.chance.startswith("Spikes 2.50; ")
 
 
 def test_no_line_ends_within_a_small_p() -> None:
@@ -48,3 +50,15 @@ def test_what_chance_alone_would_give_is_told() -> None:
     findings = [found("a", Verdict.YES, p=0.01), found("b", Verdict.NO, p=0.5), found("c", Verdict.NO)]
     assert beside_chance(findings).startswith("1 of 2 tests are beyond chance")
     assert "about 0.1 would be" in beside_chance(findings)
+    # Where nothing is tested, nothing is counted.
+    assert beside_chance(findings[2:]) == ""
+
+
+def test_checks_keep_their_order_but_for_what_needs_a_look() -> None:
+    first, second, third = found("a", Verdict.NO), found("b", Verdict.YES, p=0.01), found("c", Verdict.YES)
+    questions = ("first?", "second?", "third?")
+    findings = [replace(one, question=q) for one, q in zip((first, second, third), questions, strict=True)]
+    assert [card.question for card in finding_cards(findings)] == ["second?", "third?", "first?"]
+    assert [card.question for card in finding_cards(findings, in_order=True)] == list(questions)
+    looked = [*findings[:2], replace(findings[2], needs_look=True)]
+    assert [card.question for card in finding_cards(looked, in_order=True)] == ["third?", "first?", "second?"]

@@ -35,7 +35,7 @@ def test_the_table_holds_what_differs_and_how_the_runs_ended(tmp_path: Path) -> 
         ("run2", "0.200", "2", "0.910"),
     ]
     assert title(stories) == (
-        "3 trainings compared: test accuracy 0.900 to 0.970; they differ in learning rate, seed"
+        "3 trainings compared: test accuracy 90.0% to 97.0%; they differ in learning rate, seed"
     )
 
 

@@ -3,7 +3,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from eigentrail.spectra.energy import directions_for, energy_shares, noise_energy_shares
+from eigentrail.spectra.energy import (
+    directions_for,
+    energy_shares,
+    noise_energy_shares,
+    symmetric_noise_directions,
+)
+from eigentrail.spectra.ensembles import wigner
 
 
 def test_shares_of_known_values() -> None:
@@ -14,6 +20,12 @@ def test_shares_of_known_values() -> None:
         2,
         3,
     ]
+
+
+@pytest.mark.parametrize("share", [0.5, 0.9])
+def test_directions_of_symmetric_noise_are_those_of_the_gaussian_ensemble(share: float) -> None:
+    levels = np.linalg.eigvalsh(wigner(400, seed=0))
+    assert abs(directions_for(energy_shares(levels**2), share) - symmetric_noise_directions(400, share)) <= 8
 
 
 @pytest.mark.parametrize("rows, cols", [(400, 400), (400, 100), (300, 30)])

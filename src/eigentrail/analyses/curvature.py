@@ -24,12 +24,16 @@ from eigentrail.errors import CurvatureError
 from eigentrail.figures import hessian_moves, hessian_overlaps, hessian_spectrum, hessian_vectors, levels
 from eigentrail.findings import Chance, Effect, Finding, Skipped, Verdict
 from eigentrail.runs import Run
+from eigentrail.spectra.energy import directions_for, energy_shares, symmetric_noise_directions
 from eigentrail.training.losses import name_of_loss
 
 #: The largest number of parameters whose Hessian is written out and diagonalised.
 LARGEST_EXACT = 8500
 SAMPLES = 10_000
-_CURVED = "Does the loss curve along some directions?"
+_CURVED = "Does the loss curve along fewer directions than a random matrix?"
+_BETTER = "Do the updates' components match Hessian eigenvectors better than the weights'?"
+# The share of the squared Hessian whose eigenvectors are counted.
+_MOST = 0.9
 
 
 @dataclass(frozen=True)
@@ -83,42 +87,25 @@ def _open(place: Place, name: str, largest: int) -> Target:
 
 
 def _findings(row: Row) -> Iterable[Finding]:
-    negative, n, largest = row["negative"], row["n"], row["largest"]
-    if row["exact"]:
-        below = (
-            "none is negative"
-            if not negative
-            else f"{negative / n:.0%} are negative, down to {row['smallest']:.2g}"
-        )
-        sentence = f"The largest of {n:,} Hessian eigenvalues is {largest:.3g}; {below}."
-    else:
-        trace = f"{row['trace']:.3g} ± {row['trace_error']:.1g}"
-        sentence = f"The largest Hessian eigenvalue is {largest:.3g}, the trace {trace}."
-    yield Finding(
-        subject=row.subject,
-        question=_CURVED,
-        verdict=Verdict.YES if largest > 0 else Verdict.NO,
-        sentence=sentence,
-        effect=Effect("largest eigenvalue", largest, "loss per squared weight"),
-        detail=detail_of(row.node),
-    )
+    yield _curved(row)
     gap, error = row["sharper_by"], row["sharper_error"]
     if gap is not None and error:
         sure = abs(gap) > 2.0 * error
-        updates, weights = (percent(row.node.attrs[f"{kind}_share"]) for kind in ("updates", "weights"))
-        shares = f"{updates} of the updates' components lie near Hessian eigenvectors of the same place, {weights} of "
-        shares += "the weights'"
+        told = row.node.attrs
+        updates, weights, random = (
+            percent(told[key]) for key in ("updates_share", "weights_share", "weights_share_chance")
+        )
         yield Finding(
             subject=row.subject,
-            question="Are components of weights and of updates unequally good Hessian eigenvectors?",
-            verdict=Verdict.YES if sure else Verdict.UNDECIDED,
-            sentence=(
-                f"{shares} (difference {100 * gap:+.2g} ± {100 * error:.1g} percentage points)."
-                if sure
-                else f"{shares}: no sure difference (± {100 * error:.1g} percentage points)."
-            ),
-            effect=Effect("difference of sharpness", gap),
+            question=_BETTER,
+            verdict=(Verdict.YES if gap > 0 else Verdict.NO) if sure else Verdict.UNDECIDED,
+            sentence=f"{updates} of the updates' components lie in Hessian eigenvectors of similar rank, {weights} of "
+            f"the weights', {random} of random directions.",
+            effect=Effect("difference of both shares", gap),
+            chance=Chance("equal shares", 0.0),
             interval=(gap - 1.96 * error, gap + 1.96 * error),
+            detail=f"The difference is {100 * gap:+.2g} ± {100 * error:.1g} percentage points; similar rank: within 5% "
+            "of all places.",
         )
     inside, random = row["outliers_in_leading"], row["in_leading_chance"]
     if inside is not None and random is not None:
@@ -131,6 +118,38 @@ def _findings(row: Row) -> Iterable[Finding]:
             effect=Effect("share in the leading eigenvectors", inside, "0 to 1"),
             chance=Chance("random directions", random),
         )
+
+
+def _curved(row: Row) -> Finding:
+    """Say in how few directions the loss curves: beside a random symmetric matrix where all eigenvalues are known."""
+    n, largest = int(row["n"]), float(row["largest"])
+    values = np.asarray(row.node["spectrum"].to_dataset()["eigenvalue"].values)
+    if not row["exact"] or not largest:
+        # Without all eigenvalues the squared norm is not known.
+        trace = f"{row['trace']:.3g} ± {row['trace_error']:.1g}"
+        return Finding(
+            subject=row.subject,
+            question=_CURVED,
+            verdict=Verdict.UNDECIDED,
+            sentence=f"The largest of {n:,} Hessian eigenvalues is {largest:.3g}, the trace {trace}; the others are "
+            "not computed.",
+            effect=Effect("largest eigenvalue", largest, "loss per squared weight"),
+            detail=detail_of(row.node),
+        )
+    count, random = directions_for(energy_shares(values**2), _MOST), symmetric_noise_directions(n, _MOST)
+    negative = int(row["negative"])
+    below = "none is negative" if not negative else f"{negative} are negative"
+    return Finding(
+        subject=row.subject,
+        question=_CURVED,
+        verdict=Verdict.YES if count < random else Verdict.NO,
+        sentence=f"{count} of {n:,} Hessian eigenvalues hold {_MOST:.0%} of its squared norm, in a random symmetric "
+        f"matrix {random:,}; {below}.",
+        effect=Effect("eigenvalues that hold 90%", count, "count"),
+        chance=Chance("a random symmetric matrix (semicircle)", random),
+        detail=f"The largest eigenvalue is {largest:.3g}, the smallest {float(row['smallest']):.2g}. "
+        + detail_of(row.node),
+    )
 
 
 def _eigenvalues(node: xr.DataTree) -> dict[str, NDArray[np.float64]]:

@@ -30,12 +30,18 @@ def unequal_variances(checkpoint: Checkpoint) -> Iterator[Finding]:
     more = f" and {len(explained) - _NAMED} more" if len(explained) > _NAMED else ""
     spikes = sum(int(one.number("spikes") or 0) for one in asked)
     kept = sum(min(int(one.number("spikes") or 0), int(one.number("null_signs") or 0)) for one in asked)
+    most = 2 * len(explained) > len(asked)
     yield Finding(
         subject="network",
         question=_QUESTION,
-        verdict=Verdict.YES if 2 * len(explained) > len(asked) else Verdict.NO,
-        sentence=f"In {len(explained)} of {counted(len(asked), 'layer')} with spikes, giving the entries random signs "
-        "leaves as many: rows or columns of unequal size explain them.",
+        verdict=Verdict.YES if most else Verdict.NO,
+        sentence=(
+            f"In {len(explained)} of {counted(len(asked), 'layer')} with spikes, entries with random signs have as "
+            "many: unequal rows or columns explain them."
+            if most
+            else f"In {len(asked) - len(explained)} of {counted(len(asked), 'layer')} with spikes, entries with random "
+            "signs have fewer: unequal rows or columns do not explain all."
+        ),
         effect=Effect("layers whose spikes random signs keep", float(len(explained))),
         chance=Chance("entries of equal variance", 0.0),
         asked=len(asked),

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.padding import Padding
 from rich.text import Text
 
 from eigentrail._text import counted
@@ -38,7 +37,7 @@ def print_summary(found: RunAnalysis, page: Path | None, next_steps: Sequence[st
     findings = found.findings
     left = sum(len(one) for one in found.skipped.values())
     if findings:
-        after.append(beside_chance(findings))
+        after += [told for told in (beside_chance(findings),) if told]
     if left:
         after.append(f"{counted(left, 'entry', 'entries')} left out (vectors, or too long): see the page")
     # A command stays whole on a line where it can; what it is good for stands behind it where there is room.
@@ -100,7 +99,9 @@ def print_answers(findings: Sequence[Finding], most: int = MOST_QUESTIONS, lines
             break
         style = "bold red" if first.needs_look else _STYLES[first.verdict]
         out.print(Text.assemble(f"{question} ", (f"{first.verdict}{share}", style)))
-        out.print(Padding(Text(sentence), (0, 0, 0, _INDENT), expand=False))
+        # Padding of rich would fill each line with blanks up to its end.
+        for line in Text(sentence).wrap(out, out.width - _INDENT):
+            out.print(Text(" " * _INDENT + line.plain.rstrip()))
         told += 1
     if len(by_question) > told:
         more = counted(len(by_question) - told, "more question")

@@ -11,7 +11,7 @@ from eigentrail.figures import style
 from eigentrail.figures.overview import labels, numbers
 from eigentrail.weights.naming import block, within_block
 
-_OUTSIDE = "none"
+_OUTSIDE = "outside"
 _TICKS = 5
 
 

@@ -26,37 +26,45 @@ def movers(table: pd.DataFrame, limit: int = 40) -> go.Figure:
         limit: how many to show.
 
     Returns:
-        A bar per matrix, the largest change on top.
+        A bar per matrix, the largest change on top, coloured by the kind of layer.
     """
     data = movers_data(table).head(limit)
     rows = data["row"].tolist()
     shown = [plotly_text(n, 48) for n in data["name"]]
-    kinds = list(dict.fromkeys(data["kind"]))
-    colours = [style.CYCLE[kinds.index(k) % len(style.CYCLE)] for k in data["kind"]]
-    trace = {
-        "type": "bar",
-        "orientation": "h",
-        # Two names may read alike once shortened, so the rows themselves are the categories.
-        "y": [str(r) for r in rows],
-        "x": data["relative_change"].to_numpy(),
-        "customdata": [[r, n, plotly_text(k, 40)] for r, n, k in zip(rows, shown, data["kind"], strict=True)],
-        "marker": {"color": colours},
-        "hovertemplate": "%{customdata[1]} (%{customdata[2]})<br>relative change %{x:.3g}<extra></extra>",
-    }
+    traces = []
+    for number, kind in enumerate(dict.fromkeys(data["kind"])):
+        # A colour for each kind of layer, named in the legend.
+        own = [i for i, one in enumerate(data["kind"]) if one == kind]
+        traces.append(
+            {
+                "type": "bar",
+                "orientation": "h",
+                "name": plotly_text(kind, 40),
+                # Two names may read alike once shortened, so the rows themselves are the categories.
+                "y": [str(rows[i]) for i in own],
+                "x": data["relative_change"].to_numpy()[own],
+                "customdata": [[rows[i], shown[i], plotly_text(kind, 40)] for i in own],
+                "marker": {"color": style.CYCLE[number % len(style.CYCLE)]},
+                "hovertemplate": "%{customdata[1]} (%{customdata[2]})<br>relative change %{x:.3g}<extra></extra>",
+            }
+        )
     yaxis = style.axis(
         "",
         type="category",
         autorange="reversed",
+        categoryorder="array",
+        categoryarray=[str(r) for r in rows],
         tickvals=[str(r) for r in rows],
         ticktext=shown,
         tickfont={"size": 10},
     )
     return style.build(
-        [trace],
+        traces,
         title="Layers that moved",
         xaxis=style.axis("‖B − A‖ / ‖A‖ (Frobenius)", rangemode="tozero"),
         yaxis=yaxis,
         meta={"opens": "layer"},
+        barmode="overlay",
         height=max(260, 110 + 17 * len(rows)),
     )
 

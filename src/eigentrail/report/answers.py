@@ -43,7 +43,9 @@ def answers_section(
             lambda one: whose[id(one)].named(one.subject),
             group=(lambda one: whose[id(one)].label) if len(stories) > 1 else None,
         )
-        items += [Cards(tuple(cards)), Prose((beside_chance([one for _, one in findings]),))]
+        items.append(Cards(tuple(cards)))
+        if told := beside_chance([one for _, one in findings]):
+            items.append(Prose((told,)))
     items += picture
     if layers:
         items.append(_layers(stories, layers))
@@ -57,9 +59,11 @@ def beside_chance(findings: Sequence[Finding]) -> str:
         findings: all findings.
 
     Returns:
-        One sentence.
+        One sentence; empty where nothing was tested.
     """
     tested = [one for one in findings if one.p is not None]
+    if not tested:
+        return ""
     yes = sum(one.verdict is Verdict.YES for one in tested)
     return (
         f"{yes} of {len(tested)} tests are beyond chance after correction for how many were asked. Were there nothing "
@@ -72,6 +76,7 @@ def finding_cards(
     named: Callable[[Finding], str] = lambda one: "" if one.subject in one.sentence else one.subject,
     *,
     found_only: bool = False,
+    in_order: bool = False,
     group: Callable[[Finding], str] | None = None,
 ) -> list[Card]:
     """Make a card of each question's strongest finding.
@@ -79,6 +84,8 @@ def finding_cards(
     Args:
         findings: of any questions.
         named: says what a finding is about; empty where its sentence says it.
+        in_order: whether questions keep their order but for what needs a look, as checks have one; the strongest
+            first otherwise.
         found_only: whether layers of which nothing was found have no finding, as the checks of a checkpoint do.
         group: the run that a finding is of, where the verdicts of several are counted by run.
 
@@ -86,7 +93,7 @@ def finding_cards(
         At most four cards, what needs a look first.
     """
     cards = []
-    for question, asked in _by_question(findings).items():
+    for question, asked in _by_question(findings, in_order=in_order).items():
         first = asked[0]
         same = sum(one.verdict is first.verdict for one in asked)
         many = first.asked if found_only and first.subject != "network" else len(asked)
@@ -116,7 +123,9 @@ def _chance(finding: Finding) -> str:
     words = []
     beside, effect = finding.chance, finding.effect
     if beside is not None and beside.median is not None:
-        here = "" if effect is None or effect.value is None else f"{effect.name} {_number(effect.value)}; "
+        here = ""
+        if effect is not None and effect.value is not None:
+            here = f"{effect.name[:1].upper()}{effect.name[1:]} {_number(effect.value)}; "
         words.append(f"{here}{_number(beside.median)} for {beside.null}")
     if finding.p_adjusted is not None:
         p = p_text(finding.p_adjusted)
@@ -131,22 +140,27 @@ def _number(value: float) -> str:
     return str(int(value)) if float(value).is_integer() and abs(value) < _COUNTS else cell(value)
 
 
-def on_cards(findings: Sequence[Finding]) -> list[Finding]:
+def on_cards(findings: Sequence[Finding], *, in_order: bool = False) -> list[Finding]:
     """List what `finding_cards` tells in full.
 
     Args:
         findings: of any questions.
+        in_order: as given to `finding_cards`.
 
     Returns:
         The finding of each card.
     """
-    return [asked[0] for asked in _by_question(findings).values()]
+    return [asked[0] for asked in _by_question(findings, in_order=in_order).values()]
 
 
-def _by_question(findings: Sequence[Finding]) -> dict[str, list[Finding]]:
+def _by_question(findings: Sequence[Finding], *, in_order: bool = False) -> dict[str, list[Finding]]:
     by_question: dict[str, list[Finding]] = {}
     for one in strongest_first(findings):
         by_question.setdefault(one.question, []).append(one)
+    if in_order:
+        place = {question: number for number, question in enumerate(one.question for one in findings)}
+        ordered = sorted(by_question, key=lambda q: (not by_question[q][0].needs_look, place[q]))
+        by_question = {question: by_question[question] for question in ordered}
     return dict(list(by_question.items())[:_MOST_CARDS])
 
 

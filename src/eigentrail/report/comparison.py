@@ -144,7 +144,7 @@ def answers(findings: Sequence[Finding]) -> tuple[Item, ...]:
     if not findings:
         return ()
     look = [f"{one.sentence} {one.detail} {one.advice}" for one in findings if one.needs_look]
-    cards = finding_cards(findings, lambda one: "", found_only=True)
+    cards = finding_cards(findings, lambda one: "", found_only=True, in_order=True)
     return (Cards(tuple(cards)), *([Prose(tuple(look[:8]))] if look else []))
 
 

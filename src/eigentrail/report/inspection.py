@@ -258,11 +258,11 @@ def answers_section(table: pd.DataFrame, rows: list[dict[str, Any]], findings: S
     Returns:
         The section.
     """
-    listed = findings_section(rows, findings, on_cards(findings))
-    cards = (Cards(tuple(finding_cards(findings, found_only=True))),) if findings else ()
+    listed = findings_section(rows, findings, on_cards(findings, in_order=True))
+    cards = (Cards(tuple(finding_cards(findings, found_only=True, in_order=True))),) if findings else ()
     if block_map.has_blocks(table) and "spread_ratio" in table:
         key = Plot(
-            block_map.block_map(table, "spread_ratio", "Structure by block and role", "spread over noise's"),
+            block_map.block_map(table, "spread_ratio", "Structure by block and role", "variance / noise"),
             block_map.block_map_data(table, "spread_ratio"),
             "Variance of the eigenvalues over what independent entries of the same shape give: noise has 1.",
             "structure-map",

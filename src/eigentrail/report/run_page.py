@@ -130,6 +130,11 @@ def run_page(stories: Sequence[RunStory], first: Sequence[Section] = (), origin:
                 replace(spikes, stem=f"key-{spikes.stem}"),
                 replace(_sorted_plot(of, by_run=True, layer=name), stem=f"key-sorted-{spikes.stem}"),
             ]
+    analysed = analysis_sections(known)
+    if not picture:
+        # Without an evolution the first figure of what was analysed is the key picture.
+        plots = [item for section in analysed for item in section.items if isinstance(item, Plot)]
+        picture = [replace(one, stem=f"key-{one.stem}", wide=True) for one in plots[:1]]
     sections.append(answers_section(known, layers, picture))
     sections.append(learning_section(known))
     if layers:
@@ -139,7 +144,7 @@ def run_page(stories: Sequence[RunStory], first: Sequence[Section] = (), origin:
             closer = (values, *closer)
         title = f"A closer look: {story.named(name)}"
         sections.append(Section("leader", title, closer, nav="Closer look", folded=True))
-    sections += analysis_sections(known)
+    sections += analysed
     if layers:
         sections.append(layers_section(known, layers, table))
     left = left_out_section(known)

@@ -49,7 +49,7 @@ def title(stories: Sequence[RunStory]) -> str:
         stories: two runs or more.
 
     Returns:
-        "3 trainings compared: test accuracy 0.93 to 0.97; they differ in seed, learning rate".
+        "3 trainings compared: test accuracy 93.0% to 97.0%; they differ in seed, learning rate".
     """
     facts = _facts(stories)
     told = f"{len(stories)} trainings compared"
@@ -58,7 +58,10 @@ def title(stories: Sequence[RunStory]) -> str:
         values = sorted((one[end] for one in facts), key=float)
         name = end.removeprefix("Final ")
         name = name[:1].lower() + name[1:]
-        told += f": {name} {values[0]}" + (f" to {values[-1]}" if values[0] != values[-1] else "")
+        first, last = (
+            f"{float(value):.1%}" if "accuracy" in name else value for value in (values[0], values[-1])
+        )
+        told += f": {name} {first}" + (f" to {last}" if first != last else "")
     causes = _causes(facts)
     return f"{told}; they differ in {', '.join(causes)}" if causes else told
 

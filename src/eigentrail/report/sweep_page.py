@@ -102,7 +102,9 @@ def _answers(table: pd.DataFrame, answers: Answers) -> Section:
     items: list[Item] = []
     findings = list(answers.findings)
     if findings:
-        items += [Cards(tuple(finding_cards(findings))), Prose((beside_chance(findings),))]
+        items.append(Cards(tuple(finding_cards(findings))))
+        if told := beside_chance(findings):
+            items.append(Prose((told,)))
         items.append(
             Listing(
                 ("Answer", "Question and finding"), tuple(_told(one) for one in strongest_first(findings))

@@ -35,6 +35,24 @@ def noise_energy_shares(rows: int, cols: int) -> Float64[np.ndarray, " m"]:
     return energy_shares(quantile((np.arange(cols) + 0.5) / cols, cols / rows))
 
 
+def symmetric_noise_directions(n: int, share: float) -> int:
+    """Count the eigenvectors that hold a share of the squared norm of a random symmetric matrix.
+
+    Args:
+        n: order of the matrix.
+        share: of the sum of the squared eigenvalues, 0 to 1.
+
+    Returns:
+        The least number of eigenvalues, the largest magnitudes first, that reach the share, where the eigenvalues are
+        the n quantiles of Wigner's semicircle.
+    """
+    from scipy.stats import beta
+
+    # On [-1, 1] the semicircle is a beta law, shifted and stretched.
+    levels = 2.0 * beta.ppf((np.arange(n) + 0.5) / n, 1.5, 1.5) - 1.0
+    return directions_for(energy_shares(np.sort(levels**2)), share)
+
+
 def directions_for(shares: Float64[np.ndarray, " n"], share: float) -> int:
     """Count the leading directions that hold a share of the squared norm.
 

@@ -66,7 +66,9 @@ def find_analysis(name: str) -> Analysis:
         The analysis.
     """
     known = analyses()
-    return known[look_up(name, known, "analysis", OptionError)]
+    # "hessian" and "spikes" are no names of analyses, but what they are about.
+    about = {each: f"{one.question} {one.about}" for each, one in known.items()}
+    return known[look_up(name, known, "analysis", OptionError, about=about)]
 
 
 def choose_analyses(only: str | Sequence[str] | None = None) -> list[Analysis]:

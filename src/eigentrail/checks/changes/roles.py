@@ -101,7 +101,7 @@ def _without_siblings(known: Sequence[Mapping[str, Any]]) -> Finding:
         question=_QUESTION,
         verdict=Verdict.UNDECIDED,
         sentence=f"{shown(str(first['name']))} moved most ({percent(first['relative_change'])} of its norm), "
-        f"{shown(str(last['name']))} least ({percent(last['relative_change'])}).",
+        f"{shown(str(last['name']))} least ({percent(last['relative_change'])}); too few layers to test this.",
         effect=Effect(
             "change of the first layer over that of the last",
             first["relative_change"] / last["relative_change"],
