@@ -61,6 +61,34 @@ def test_many_curves_of_two_colours_have_two_names() -> None:
     assert [trace.name for trace in figure.data if trace.showlegend] == ["moves", "stays"]
 
 
+def test_words_stand_below_each_other_and_numbers_along_the_abscissa() -> None:
+    rows = pd.DataFrame(
+        {
+            "way": ["plain", "GPM <b>"] * 2,
+            "case": ["one", "one", "two", "two"],
+            "mean": [0.5, 0.9, 0.4, 0.8],
+            "low": [0.4, 0.8, 0.3, 0.7],
+            "high": [0.6, 1.0, 0.5, 0.9],
+            "floor": 0.1,
+        }
+    )
+    figure = TableFigure(
+        "t", "T", "way", "mean", "", panel="case", interval=("low", "high"), grey="floor", lines=False
+    )
+    drawn = draw(figure, rows)
+    go.Figure(drawn)
+    points = [trace for trace in drawn.data if trace.line.dash != "dash"]
+    np.testing.assert_allclose(points[0].x, [0.5, 0.9])
+    np.testing.assert_allclose(points[1].error_x.array, 0.1)
+    assert points[0].error_y.array is None
+    assert list(points[0].y) == list(drawn.layout.yaxis.categoryarray) == ["plain", "GPM &lt;b&gt;"]
+    assert drawn.layout.yaxis.autorange == "reversed"  # the first row of the table is the uppermost
+    assert drawn.layout.xaxis.title.text.startswith("mean")
+    grey = next(trace for trace in drawn.data if trace.line.dash == "dash")
+    np.testing.assert_allclose(grey.x, 0.1)
+    assert "{y}" in points[0].hovertemplate  # a word has no number format
+
+
 def test_a_column_that_is_not_there_is_named() -> None:
     with pytest.raises(OptionError, match="has no column deep"):
         draw(TableFigure("t", "T", "deep", "recovered", ""), TABLE)

@@ -16,6 +16,8 @@ from eigentrail.figures import style
 
 # So many curves at most are named in a legend.
 _NAMED = 12
+# Pixels of a figure whose rows are words: around them, and of each.
+_HEIGHT, _ROW = 150, 22
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,8 @@ class TableFigure:
     Attributes:
         table: the table's name.
         title: of the figure.
-        x: the column of the abscissa.
+        x: the column of the abscissa; where it holds words they stand below each other at the left instead, and the
+            ordinate's numbers below them.
         y: the column of the ordinate.
         caption: how to read it.
         by: the columns whose values tell the curves apart; none for a single curve.
@@ -73,13 +76,14 @@ def draw(figure: TableFigure, table: pd.DataFrame) -> go.Figure:
         table: a row for each point, in the order in which a curve joins them.
 
     Returns:
-        The figure; panels stand side by side and share their ordinate.
+        The figure; panels stand side by side and share what is at their left.
 
     Raises:
         OptionError: the table has not the columns.
     """
     if lacking := [name for name in figure.columns if name not in table]:
         raise OptionError(f"the table {figure.table} has no column {lacking[0]}: name one of {[*table]}.")
+    words = not pd.api.types.is_numeric_dtype(table[figure.x])
     panels = [None] if not figure.panel else list(dict.fromkeys(table[figure.panel]))
     names = list(dict.fromkeys(name for _, _, name in _curves(figure, table)))
     colours = {name: style.CYCLE[place % len(style.CYCLE)] for place, name in enumerate(names)}
@@ -93,33 +97,36 @@ def draw(figure: TableFigure, table: pd.DataFrame) -> go.Figure:
         if figure.grey:
             grey = part.drop_duplicates(figure.x)
             label = figure.grey_name or figure.grey
+            ends = grey[figure.x].tolist(), grey[figure.grey].tolist()
             traces.append(
-                style.line(grey[figure.x].tolist(), grey[figure.grey].tolist(), label, style.NULL, dash="dash",
+                style.line(*(ends[::-1] if words else ends), label, style.NULL, dash="dash",
                            legendgroup=label, showlegend=label not in told, **axes)
             )  # fmt: skip
             told.add(label)
         for curve, rows, name in _curves(figure, part):
             traces.append(
-                _curve(figure, rows, curve, name, colours[name])
+                _curve(figure, rows, curve, name, colours[name], words)
                 | axes
                 | {"legendgroup": name, "showlegend": 1 < len(names) <= _NAMED and name not in told}
             )
             told.add(name)
         share = 1.0 / len(panels)
-        layout[f"xaxis{at}"] = _axis(figure, "x") | {
+        layout[f"xaxis{at}"] = _axis(figure, "y" if words else "x") | {
             "domain": [
                 place * share + 0.02 * bool(place),
                 (place + 1) * share - 0.02 * (place + 1 < len(panels)),
             ],
             "anchor": f"y{at}",
         }
-        layout[f"yaxis{at}"] = _axis(figure, "y") | {"anchor": f"x{at}"}
+        layout[f"yaxis{at}"] = (_words(figure, table) if words else _axis(figure, "y")) | {"anchor": f"x{at}"}
         if place:
             layout[f"yaxis{at}"] |= {"matches": "y", "showticklabels": False, "title": {"text": ""}}
         if panel is not None:
             # Below its axis: above it the page has the legend.
             said = f"{layout[f'xaxis{at}']['title']['text']}<br><b>{plotly_text(str(panel))}</b>"
             layout[f"xaxis{at}"]["title"] = {"text": said}
+    if words:
+        layout["height"] = _HEIGHT + _ROW * table[figure.x].nunique()
     first = {name: layout.pop(name) for name in ("xaxis", "yaxis")}
     return style.build(traces, title=plotly_text(figure.title), **first, **layout)
 
@@ -138,21 +145,26 @@ def _said(column: str, value: Any) -> str:
     return str(value) if isinstance(value, str) else f"{column} {value:g}"
 
 
-def _curve(figure: TableFigure, rows: pd.DataFrame, curve: str, name: str, colour: str) -> dict[str, Any]:
+def _curve(
+    figure: TableFigure, rows: pd.DataFrame, curve: str, name: str, colour: str, words: bool
+) -> dict[str, Any]:
+    said = "%{x:.4g}, %{y}" if words else "%{y:.4g} at %{x:.4g}"
+    x, y = rows[figure.x].tolist(), rows[figure.y].tolist()
     trace = style.line(
-        rows[figure.x].tolist(),
-        rows[figure.y].tolist(),
+        y if words else x,
+        [plotly_text(str(word)) for word in x] if words else y,
         plotly_text(name),
         colour,
         width=1.5,
         mode=("lines+markers" if figure.marks else "lines") if figure.lines else "markers",
-        hovertemplate=f"{plotly_text(curve)}: %{{y:.4g}} at %{{x:.4g}}<extra></extra>",
+        hovertemplate=f"{plotly_text(curve)}: {said}<extra></extra>",
     )
     if figure.interval is not None:
-        y = rows[figure.y].to_numpy(dtype=np.float64)
+        value = rows[figure.y].to_numpy(dtype=np.float64)
         low, high = (rows[end].to_numpy(dtype=np.float64) for end in figure.interval)
-        trace["error_y"] = {
-            "type": "data", "symmetric": False, "array": (high - y).tolist(), "arrayminus": (y - low).tolist(),
+        trace["error_x" if words else "error_y"] = {
+            "type": "data", "symmetric": False, "array": (high - value).tolist(),
+            "arrayminus": (value - low).tolist(),
             "thickness": 1.2, "width": 3, "color": colour,
         }  # fmt: skip
     return trace
@@ -161,3 +173,10 @@ def _curve(figure: TableFigure, rows: pd.DataFrame, curve: str, name: str, colou
 def _axis(figure: TableFigure, which: Literal["x", "y"]) -> dict[str, Any]:
     label = getattr(figure, f"{which}_label") or getattr(figure, which)
     return style.axis(label, **({"type": "log"} if which in figure.log else {}))
+
+
+def _words(figure: TableFigure, table: pd.DataFrame) -> dict[str, Any]:
+    rows = [plotly_text(str(word)) for word in dict.fromkeys(table[figure.x])]
+    return style.axis(
+        figure.x_label, type="category", categoryorder="array", categoryarray=rows, autorange="reversed"
+    )

@@ -36,7 +36,7 @@ def forgetting() -> ClaimStudy:
                 "mean",
                 "Test samples of both tasks with all ten outputs, mean over seeds and 95% interval; strength and epoch "
                 "are chosen on a validation part. Grey: guessing among ten classes; of one task alone it is 20%.",
-                by=("case",),
+                panel="case",
                 interval=("low", "high"),
                 grey="floor",
                 grey_name="guessing among ten classes",
@@ -76,6 +76,7 @@ def forgetting() -> ClaimStudy:
                 "Share of the leading right singular vectors in the subspace of the inputs (GPM, 97% of their squared "
                 "norm); a mark for each seed. The table has what a random vector has there.",
                 by=("weight",),
+                panel="case",
                 x_label="singular direction",
                 y_label="share in the inputs' subspace",
                 lines=False,

@@ -301,7 +301,7 @@ class _Sequence:
                 {
                     "case": self.case.name,
                     "seed": self.seed,
-                    "weight": f"{self.case.name}: {part.name}",
+                    "weight": part.name,
                     "direction": number,
                     "share": float(share),
                     "chance": part.inputs.shape[1] / part.inputs.shape[0],
