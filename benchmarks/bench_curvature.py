@@ -32,7 +32,7 @@ from eigentrail.curvature import (
     eigenvector_statistics,
     hessian_spacings,
     local_gaussianity,
-    singular_meeting,
+    singular_overlaps,
 )
 from sidebyside import HEADER, machine, once, row
 
@@ -274,7 +274,7 @@ def chapter_seven(matrix: torch.Tensor, model: nn.Module, name: str) -> None:
         local_gaussianity(found["product"], min(500, basis.k // 4))
         levels = hessian_spacings(basis.values)
         _ = levels.unfolded, levels.ks_wigner, levels.ks_poisson
-        singular_meeting(basis, weight)
+        singular_overlaps(basis, weight)
 
     own = once(ours).wall
     print(

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, TensorDataset
 import eigentrail as et
 from eigentrail.analyses.framework.registry import find_analysis
 from eigentrail.analyses.framework.runner import stored_analysis
-from eigentrail.analyses.hessian.place import Place
+from eigentrail.analyses.hessian.parameter_point import ParameterPoint
 from eigentrail.cli.app import run as main
 from eigentrail.errors import DataError, RunError
 from eigentrail.evaluation.of_run import samples_of
@@ -182,5 +182,5 @@ def test_the_command_line_imports_them(
 def test_it_is_told_on_which_samples_a_network_is_tested(run: et.Run) -> None:
     parts = {"train": (INPUTS[:64], LABELS[:64]), "test": (INPUTS[64:], LABELS[64:])}
     for data, told, count in (((INPUTS, LABELS), "training", 96), (parts, "held-out", 32)):
-        place = Place(run.with_given(network(), data), 20)
-        assert (place.tested_on, len(place.test[0])) == (told, count)
+        point = ParameterPoint(run.with_given(network(), data), 20)
+        assert (point.tested_on, len(point.test[0])) == (told, count)

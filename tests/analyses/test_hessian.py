@@ -10,7 +10,7 @@ from making_analyses import made, node_of, reasons
 import eigentrail as et
 from eigentrail import data as datasets
 from eigentrail.analyses.hessian.motion import log_ranks, pooled
-from eigentrail.analyses.hessian.place import WHOLE
+from eigentrail.analyses.hessian.parameter_point import WHOLE
 from eigentrail.api.analysis import analyze
 from eigentrail.errors import DataError
 from eigentrail.findings import Verdict
@@ -133,11 +133,11 @@ def test_a_hessian_that_is_too_large_gives_its_largest_pairs(run):
 
 
 def test_large_networks_take_fewer_samples_where_the_hessian_is_not_written_out(run, monkeypatch):
-    from eigentrail.analyses.hessian import place as places
+    from eigentrail.analyses.hessian import parameter_point
 
     # A forward pass of MLP 50 takes 2 (64 * 50 + 50 * 50 + 50 * 10) operations for a sample.
-    monkeypatch.setattr(places, "_OPERATIONS", 90 * 2 * 6200)
-    monkeypatch.setattr(places, "_FEWEST", 10)
+    monkeypatch.setattr(parameter_point, "_OPERATIONS", 90 * 2 * 6200)
+    monkeypatch.setattr(parameter_point, "_FEWEST", 10)
     found = made(run, "curvature", layers=["fc3.weight"], largest_exact=100, seed=5)
     assert node_of(found, "fc3.weight").attrs["samples"] == 90
     whole = made(run, "curvature", layers=["fc3.weight"], seed=5, initial=False)

@@ -13,7 +13,7 @@ import xarray as xr
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from diagnosed_network import IMG
-from eigentrail.figures import hessian_moves as moves
+from eigentrail.figures import hessian_loss_along as moves
 from eigentrail.figures import hessian_overlaps as overlaps
 from eigentrail.figures import hessian_spectrum as spectrum
 from eigentrail.figures import hessian_vectors as vectors

@@ -8,10 +8,10 @@ import eigentrail as et
 from eigentrail import data as datasets
 from eigentrail.analyses import run_analysis
 from eigentrail.analyses.framework.registry import find_analysis
-from eigentrail.analyses.hessian.place import WHOLE
+from eigentrail.analyses.hessian.parameter_point import WHOLE
 from eigentrail.analyses.hessian.sentences import detail_of as verdict
 from eigentrail.bases import Basis
-from eigentrail.curvature import hessian_spacings, layer_meeting
+from eigentrail.curvature import hessian_spacings, layer_overlaps
 from eigentrail.recipes.experiments import hessian_claims as claims
 from eigentrail.recipes.experiments import hessian_spacings_study as spacings_study
 from eigentrail.recipes.framework.observation import decided
@@ -49,7 +49,7 @@ def test_what_is_captured_is_a_part_of_what_lies_in_the_layer():
     layer = Basis(np.eye(200)[:1], [1.0])
     whole = np.zeros((1, 300))
     whole[0, 0], whole[0, 1], whole[0, 250] = 0.6 * c, 0.6 * s, 0.8
-    met = layer_meeting(
+    met = layer_overlaps(
         layer, Basis(whole, [1.0]), {"a": slice(0, 200)}, {"a": slice(0, 200), "b": slice(200, 300)}
     )
     for found in claims._similar(met):

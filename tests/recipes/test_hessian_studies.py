@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 import eigentrail as et
 from eigentrail.analyses.framework.registry import analyses
-from eigentrail.analyses.hessian.place import WHOLE
+from eigentrail.analyses.hessian.parameter_point import WHOLE
 from eigentrail.api.study import TrainingsResult
 from eigentrail.curvature import Curvature, hessian_spacings
 from eigentrail.curvature.weight_decay_shift import WeightDecayShift
@@ -223,8 +223,8 @@ def test_the_regression_of_separable_classes_stays_finite() -> None:
 def test_the_cases_are_network_and_regression_for_all_samples_and_one_batch() -> None:
     model, (inputs, targets) = network(), samples()
     held_out = (inputs[:90] + 0.1, targets[:90])
-    place: Any = SimpleNamespace(model=model, train=(inputs, targets), test=held_out)
-    cases = list(spacings_study._cases(place, "0.weight"))
+    point: Any = SimpleNamespace(model=model, train=(inputs, targets), test=held_out)
+    cases = list(spacings_study._cases(point, "0.weight"))
     assert [(case.name, case.samples) for case in cases] == [
         ("network, 0.weight", "all training samples"),
         ("logistic regression on its features", "all training samples"),
@@ -248,13 +248,13 @@ def test_the_cases_are_network_and_regression_for_all_samples_and_one_batch() ->
 
 
 def at_a_place(monkeypatch: pytest.MonkeyPatch, model: nn.Module, **setting: Any) -> Any:
-    def place(run: Any, step: int, samples: int) -> Any:
+    def point(run: Any, step: int, samples: int) -> Any:
         assert (run, step, samples) == (trained.runs[0], 7, 5_000)
         return SimpleNamespace(model=model, train=data, setting=setting)
 
     data = samples()
     trained: Any = SimpleNamespace(runs=[SimpleNamespace(steps=np.array([0, 7]))])
-    monkeypatch.setattr(study, "Place", place)
+    monkeypatch.setattr(study, "ParameterPoint", point)
     return trained
 
 
@@ -273,9 +273,9 @@ def hessian_of(model: nn.Module) -> np.ndarray[Any, Any]:
     return torch.autograd.functional.hessian(loss, flat).numpy()
 
 
-def test_the_meeting_of_a_layer_is_that_of_dense_eigenvectors(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_overlaps_of_a_layer_are_those_of_dense_eigenvectors(monkeypatch: pytest.MonkeyPatch) -> None:
     model = network().double()
-    found = study._meeting(at_a_place(monkeypatch, model), "2.weight")
+    found = study._overlaps_of_layer(at_a_place(monkeypatch, model), "2.weight")
     dense = hessian_of(model)
     part = slice(35, 50)  # behind 30 weights and 5 biases
     assert dict(found.sizes) == {"i": 10, "j": 10} and found.attrs["layer"] == "2.weight"
@@ -293,7 +293,7 @@ def test_the_meeting_of_a_layer_is_that_of_dense_eigenvectors(monkeypatch: pytes
 
 
 def test_a_layer_of_few_parameters_is_met_with_all_but_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = study._meeting(at_a_place(monkeypatch, network().double()), "2.bias")
+    found = study._overlaps_of_layer(at_a_place(monkeypatch, network().double()), "2.bias")
     assert dict(found.sizes) == {"i": 2, "j": 10}
 
 

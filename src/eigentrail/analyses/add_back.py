@@ -17,7 +17,7 @@ from eigentrail.errors import DataError
 from eigentrail.evaluation import add_back as add_back_of
 from eigentrail.evaluation import alike
 from eigentrail.figures import add_back as drawn
-from eigentrail.figures.loss_words import part_of
+from eigentrail.figures.loss_labels import part_of
 from eigentrail.findings import Chance, Effect, Finding, Verdict
 
 _POINTS = 24

@@ -18,10 +18,10 @@ from eigentrail.analyses.framework.probe import Probe
 from eigentrail.analyses.framework.subjects import Subject
 from eigentrail.analyses.framework.wording import percent
 from eigentrail.analyses.hessian.node import describe_target
-from eigentrail.analyses.hessian.place import WHOLE, Place, targets_of
+from eigentrail.analyses.hessian.parameter_point import WHOLE, ParameterPoint, targets_of
 from eigentrail.analyses.hessian.sentences import detail_of
 from eigentrail.errors import CurvatureError
-from eigentrail.figures import hessian_moves, hessian_overlaps, hessian_spectrum, hessian_vectors, levels
+from eigentrail.figures import hessian_loss_along, hessian_overlaps, hessian_spectrum, hessian_vectors, levels
 from eigentrail.findings import Chance, Effect, Finding, Skipped, Verdict
 from eigentrail.runs import Run
 from eigentrail.spectra.energy import directions_for, energy_shares, symmetric_noise_directions
@@ -42,12 +42,12 @@ class Target:
 
     Attributes:
         name: a parameter's name, or `WHOLE`.
-        place: the step, with network and samples.
+        point: the step, with network and samples.
         exact: whether the matrix is written out with all its eigenpairs.
     """
 
     name: str
-    place: Place
+    point: ParameterPoint
     exact: bool
 
 
@@ -55,35 +55,35 @@ def _targets(
     run: Run, layers: str | Sequence[str] | None, probe: Probe, arguments: Mapping[str, Any]
 ) -> tuple[list[Subject], list[Skipped]]:
     del probe  # the Hessian is of more samples than those that are evaluated
-    place = Place(run, int(run.steps[-1]), samples=arguments["samples"], seed=arguments["seed"])
+    point = ParameterPoint(run, int(run.steps[-1]), samples=arguments["samples"], seed=arguments["seed"])
     largest = int(arguments["largest_exact"])
-    targets = targets_of(place, layers)
+    targets = targets_of(point, layers)
     skipped = []
     if targets and targets[-1] == WHOLE:
         skipped = [
             Skipped(
                 name,
-                f"its Hessian of {place.size(name):,} parameters is not written out; name it with --layers for its "
+                f"its Hessian of {point.size(name):,} parameters is not written out; name it with --layers for its "
                 "largest eigenpairs",
             )
             for name in targets[:-1]
-            if place.size(name) > largest
+            if point.size(name) > largest
         ]
     left_out = {one.name for one in skipped}
     subjects = [
-        Subject(name, Size(1, place.size(name)), partial(_open, place, name, largest))
+        Subject(name, Size(1, point.size(name)), partial(_open, point, name, largest))
         for name in targets
         if name not in left_out
     ]
     return subjects, skipped
 
 
-def _open(place: Place, name: str, largest: int) -> Target:
-    size = place.size(name)
+def _open(point: ParameterPoint, name: str, largest: int) -> Target:
+    size = point.size(name)
     if size < 2:
         raise CurvatureError(f"{name} has a single parameter")
     exact = size <= largest
-    return Target(name, place if exact else place.affordable(), exact)
+    return Target(name, point if exact else point.affordable(), exact)
 
 
 def _findings(row: Row) -> Iterable[Finding]:
@@ -466,11 +466,11 @@ _PER_WEIGHT = "loss per squared weight"
         ),
         _map("singular", "eigenvectors and singular matrices", "singular matrix"),
         *(
-            _move("landscape", what, hessian_moves.landscape, hessian_moves.landscape_data, _MOVES)
+            _move("landscape", what, hessian_loss_along.landscape, hessian_loss_along.landscape_data, _MOVES)
             for what in ("loss", "accuracy")
         ),
         *(
-            _move("add_back", what, hessian_moves.add_back, hessian_moves.add_back_data, _ADDED)
+            _move("add_back", what, hessian_loss_along.add_back, hessian_loss_along.add_back_data, _ADDED)
             for what in ("accuracy", "loss")
         ),
         Figure(
@@ -479,8 +479,8 @@ _PER_WEIGHT = "loss per squared weight"
             "Over the second half of the training, down to 1/10,000 of the largest curvature. Noise proportional "
             "to the "
             "Hessian gives exponent 1 below h_cross and 0 above it, where the samples of an epoch average out.",
-            lambda node, title: hessian_moves.flatness(node["flatness"].to_dataset()),
-            lambda node: hessian_moves.flatness_data(node["flatness"].to_dataset()),
+            lambda node, title: hessian_loss_along.flatness(node["flatness"].to_dataset()),
+            lambda node: hessian_loss_along.flatness_data(node["flatness"].to_dataset()),
             when=lambda node: "flatness" in node.children,
         ),
         Figure(
@@ -542,7 +542,7 @@ def curvature(target: Target, context: Context) -> xr.DataTree:
         See `describe_target`; the table's numbers are attributes.
     """
     tree = describe_target(
-        target.place,
+        target.point,
         target.name,
         exact=target.exact,
         initial=target.exact and bool(context.arguments["initial"]),
@@ -552,7 +552,7 @@ def curvature(target: Target, context: Context) -> xr.DataTree:
     tree.attrs = {
         **tree.attrs,
         "exact": int(target.exact),
-        "loss_name": name_of_loss(target.place.run),
+        "loss_name": name_of_loss(target.point.run),
         "largest": float(values[0]),
         "smallest": float(values[-1]) if target.exact else None,
     }

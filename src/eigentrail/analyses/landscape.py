@@ -20,7 +20,7 @@ from eigentrail.analyses.framework.probe import (
 from eigentrail.bases import random
 from eigentrail.evaluation import landscape as landscape_of
 from eigentrail.figures import landscape as drawn
-from eigentrail.figures.loss_words import loss_told
+from eigentrail.figures.loss_labels import loss_label_of
 from eigentrail.findings import Chance, Effect, Finding, Verdict
 from eigentrail.trajectories.geodesic import thinned
 
@@ -48,7 +48,7 @@ def _findings(row: Row) -> Iterable[Finding]:
 
 
 def _lines_caption(node: xr.DataTree) -> str:
-    loss = loss_told(node)[0]
+    loss = loss_label_of(node)[0]
     penalty = (
         f"the loss is the {loss} of training samples with the penalty of the weight decay, what the training lowers"
         if drawn.has_penalty(node)
@@ -62,7 +62,7 @@ def _lines_caption(node: xr.DataTree) -> str:
 
 
 def _plane_caption(node: xr.DataTree) -> str:
-    loss = loss_told(node)[0]
+    loss = loss_label_of(node)[0]
     without = ", without the penalty of the weight decay" if drawn.has_penalty(node) else ""
     return (
         f"{_moved(node)}; the loss is the {loss} of training samples{without}. The trajectory is projected onto the "

@@ -12,7 +12,7 @@ from eigentrail.analyses import Context, Figure, Needs, Probed, Quantity, Row, a
 from eigentrail.analyses.framework.probe import SAMPLES, own_layers
 from eigentrail.evaluation import loss_scaling as loss_scaling_of
 from eigentrail.figures import loss_scaling as drawn
-from eigentrail.figures.loss_words import told_as
+from eigentrail.figures.loss_labels import loss_label
 from eigentrail.findings import Chance, Effect, Finding, Verdict
 
 _CURVES = ("loss", "with decay")
@@ -125,7 +125,7 @@ def loss_scaling(subject: Probed, context: Context) -> xr.Dataset:
     about: dict[str, Any] = {
         "weight_decay": probe.weight_decay,
         "loss_name": probe.loss_name,
-        "loss_label": told_as(probe.loss_name)[0],
+        "loss_label": loss_label(probe.loss_name)[0],
         "loss": float(losses[0, 0]),
         "accuracy": float(found[0].curve["accuracy"].values[0]),
         "loss_twice": float(losses[0, -1]),

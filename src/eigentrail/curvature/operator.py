@@ -542,15 +542,15 @@ class Curvature:
             layers: globs over parameter names; None for the whole network.
             loss: loss(outputs, targets), a mean over samples; None for the cross-entropy.
             data: what to take in place of what the run was trained on.
-            **options: of `curvature.along`, such as `k`, `which`, `tol`, `count`, `trace` and `vectors`.
+            **options: of `curvature.top_along_run`, such as `k`, `which`, `tol`, `count`, `trace` and `vectors`.
 
         Returns:
             Eigenvalues, residuals, products, overlaps with the step before, concentration by layer and weight products
-            over the steps; see `curvature.along`.
+            over the steps; see `curvature.top_along_run`.
         """
-        from eigentrail.curvature.along import along
+        from eigentrail.curvature.top_along_run import top_along_run
 
-        return along(run, steps, layers, loss, data, **options)
+        return top_along_run(run, steps, layers, loss, data, **options)
 
 
 def _as_tensor(vectors: Any) -> torch.Tensor:

@@ -10,7 +10,7 @@ from eigentrail import data as datasets
 from eigentrail._numbers import written
 from eigentrail.errors import DataError, OptionError
 from eigentrail.runs import Run
-from eigentrail.runs.data_told import samples_in
+from eigentrail.runs.data_description import samples_in
 
 
 def samples_of(

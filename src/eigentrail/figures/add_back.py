@@ -11,7 +11,7 @@ import xarray as xr
 
 from eigentrail._untrusted import plotly_text
 from eigentrail.figures import style
-from eigentrail.figures.loss_words import loss_told, part_of
+from eigentrail.figures.loss_labels import loss_label_of, part_of
 
 _BASES = {
     "components": ("principal components", style.DATA),
@@ -86,7 +86,7 @@ def _curves(node: xr.DataTree, name: str, what: str) -> go.Figure:
         upright = style.axis(f"accuracy, {parts[-1]}", tickformat=".0%", range=[0, 1.02])
     else:
         title = "Loss while adding back"
-        loss, unit = loss_told(node)
+        loss, unit = loss_label_of(node)
         upright = style.axis(f"{loss}, {parts[-1]}{unit}", type="log", nticks=6)
     ticks = [10**i for i in range(int(np.log10(most)) + 1)]
     return style.build(

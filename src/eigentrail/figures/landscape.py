@@ -11,7 +11,7 @@ import xarray as xr
 
 from eigentrail._untrusted import plotly_text
 from eigentrail.figures import style
-from eigentrail.figures.loss_words import loss_told, part_of
+from eigentrail.figures.loss_labels import loss_label_of, part_of
 
 
 def has_penalty(node: xr.DataTree) -> bool:
@@ -40,7 +40,7 @@ def loss_lines(node: xr.DataTree, name: str) -> go.Figure:
     lines = part_of(node, "lines")
     x = lines["offset"].values
     penalised = has_penalty(node)
-    loss, unit = loss_told(node)
+    loss, unit = loss_label_of(node)
     with_decay = "with decay penalty " if penalised else ""
     traces: list[dict[str, Any]] = []
     for place, direction in enumerate(lines["direction"].values):
@@ -83,7 +83,7 @@ def loss_plane(node: xr.DataTree, name: str) -> go.Figure:
         Contours of log10 of the loss, without a penalty of the weight decay; the trajectory ends at (0, 0).
     """
     plane, path = part_of(node, "plane"), part_of(node, "path")
-    which, unit = loss_told(node)
+    which, unit = loss_label_of(node)
     loss = np.maximum(plane["loss"].values, 1e-12)
     contour = {
         "type": "contour",

@@ -11,7 +11,7 @@ import xarray as xr
 
 from eigentrail._untrusted import plotly_text
 from eigentrail.figures import style
-from eigentrail.figures.loss_words import loss_told
+from eigentrail.figures.loss_labels import loss_label_of
 
 _COLOURS = (style.DATA, style.SPIKE)
 
@@ -32,7 +32,7 @@ def scaled_loss(tree: xr.DataTree, name: str) -> go.Figure:
     traces: list[dict[str, Any]] = []
     for place in range(1 if not tree.attrs["weight_decay"] else 2):
         loss = node["losses"].values[place]
-        label = (loss_told(tree)[0], "with the penalty of weight decay")[place]
+        label = (loss_label_of(tree)[0], "with the penalty of weight decay")[place]
         traces.append(style.line(alpha, loss, label, _COLOURS[place], mode="markers", marker={"size": 6}))
         base = float((loss - node["curvatures"].values[place] * alpha**2).mean())
         quadratic = base + float(node["curvatures"].values[place]) * alpha**2
@@ -51,7 +51,7 @@ def scaled_loss(tree: xr.DataTree, name: str) -> go.Figure:
         traces,
         title=f"Loss of scaled weights: {plotly_text(name, 60)}",
         xaxis=style.axis("factor α"),
-        yaxis=style.axis(f"loss{loss_told(tree)[1]}", type="log", nticks=6),
+        yaxis=style.axis(f"loss{loss_label_of(tree)[1]}", type="log", nticks=6),
     )
 
 

@@ -17,7 +17,7 @@ from eigentrail._untrusted import file_stem, plotly_text
 from eigentrail.figures import evolution as curves
 from eigentrail.figures import evolution_density, evolution_phases, evolution_values, sorted_values
 from eigentrail.figures.evolution import Curve
-from eigentrail.figures.loss_words import told_as
+from eigentrail.figures.loss_labels import loss_label
 from eigentrail.report.analysis_sections import analysis_sections, layer_items, result_terms
 from eigentrail.report.answers import answers_section
 from eigentrail.report.inspection import number_fact
@@ -212,7 +212,7 @@ def leading_layer(table: pd.DataFrame) -> int:
 
 def _loss_unit(stories: Sequence[RunStory]) -> str:
     names = {story.loss for story in stories}
-    words = [word for word in told_as(names.pop()) if word] if len(names) == 1 else []
+    words = [word for word in loss_label(names.pop()) if word] if len(names) == 1 else []
     return f"loss ({', '.join(words)})" if words else "loss"
 
 

@@ -16,7 +16,7 @@ from eigentrail._text import counted
 from eigentrail.analyses import AnalysisResult
 from eigentrail.findings import Skipped
 from eigentrail.report.sections import Fact, Facts, Item, Prose
-from eigentrail.report.setting_words import changed_data, unusual_settings
+from eigentrail.report.unusual_settings import changed_data, unusual_settings
 from eigentrail.runs import Run
 from eigentrail.training.losses import name_of_loss
 from eigentrail.trajectories import evolution_table

@@ -15,7 +15,7 @@ from torch import nn
 
 from eigentrail._names import FOREIGN, first_line
 from eigentrail.errors import DataError, RunError
-from eigentrail.runs.data_told import describe_data, samples_in
+from eigentrail.runs.data_description import describe_data, samples_in
 from eigentrail.runs.manifest import import_path
 from eigentrail.runs.selection import unwrap
 

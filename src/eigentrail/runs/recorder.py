@@ -24,7 +24,7 @@ from torch import nn
 from eigentrail.errors import DiskError, OptionError, RunError, RunWarning
 from eigentrail.runs import checkpoints as states
 from eigentrail.runs import lock, manifest, trajectory
-from eigentrail.runs.data_told import describe_data
+from eigentrail.runs.data_description import describe_data
 from eigentrail.runs.estimate import estimate, human
 from eigentrail.runs.manifest import BuildSpec, Manifest, ModelSpec, Overhead
 from eigentrail.runs.meter import Meter, Moment, moment
@@ -32,14 +32,14 @@ from eigentrail.runs.monitor import Monitor
 from eigentrail.runs.optimizers import describe_optimizer
 from eigentrail.runs.packing import Group, adopt, groups_of, pack
 from eigentrail.runs.recorded import RecordedRun
+from eigentrail.runs.reported import number as as_number
+from eigentrail.runs.reported import rank
 from eigentrail.runs.reserve import Reserve
 from eigentrail.runs.ring import Ring
 from eigentrail.runs.schedules import Every, EveryEpochs, Schedule, as_schedule
 from eigentrail.runs.selection import Layers, Source, clean_name, select_sources, unwrap
 from eigentrail.runs.sessions import ANALYSES, check_same, find_existing, fresh_folder
 from eigentrail.runs.termination import Termination
-from eigentrail.runs.told import number as as_number
-from eigentrail.runs.told import rank
 from eigentrail.runs.watching import Watch
 from eigentrail.runs.writer import Amendment, BackgroundWriter, Block, Record
 

@@ -9,7 +9,7 @@ import numpy as np
 from eigentrail._names import none_such
 from eigentrail.analyses.framework.registry import analyses, find_analysis
 from eigentrail.analyses.framework.runner import AnalysisResult, run_analysis, stored_analysis
-from eigentrail.analyses.hessian.place import Place
+from eigentrail.analyses.hessian.parameter_point import ParameterPoint
 from eigentrail.curvature import Curvature
 from eigentrail.errors import OptionError
 from eigentrail.runs import Run
@@ -84,5 +84,5 @@ def hessian_top(run: Run, layers: str | None) -> float:
     Returns:
         The eigenvalue, over at most 2000 training samples, the same for every run.
     """
-    place = Place(run, int(run.steps[-1]), samples=_SAMPLES)
-    return float(Curvature(place.model, place.loss, place.train, layers).top(1).values[0])
+    point = ParameterPoint(run, int(run.steps[-1]), samples=_SAMPLES)
+    return float(Curvature(point.model, point.loss, point.train, layers).top(1).values[0])

@@ -12,7 +12,7 @@ import xarray as xr
 from torch import nn
 
 from eigentrail._arrays import to_float64
-from eigentrail.analyses.hessian.place import WHOLE, Place
+from eigentrail.analyses.hessian.parameter_point import WHOLE, ParameterPoint
 from eigentrail.bases import Basis
 from eigentrail.curvature import Curvature
 from eigentrail.curvature.density import exact_density
@@ -48,11 +48,13 @@ class Eigen:
     facts: dict[str, Any]
 
 
-def eigen_of(place: Place, target: str, *, exact: bool, tell: Tell, model: nn.Module | None = None) -> Eigen:
+def eigen_of(
+    point: ParameterPoint, target: str, *, exact: bool, tell: Tell, model: nn.Module | None = None
+) -> Eigen:
     """Find the eigenpairs of the Hessian of the mean loss in a target's parameters.
 
     Args:
-        place: the step.
+        point: the step.
         target: a parameter's name, or `WHOLE`.
         exact: True for the whole matrix in float64 and all its eigenpairs.
         tell: told what begins.
@@ -61,10 +63,10 @@ def eigen_of(place: Place, target: str, *, exact: bool, tell: Tell, model: nn.Mo
     Returns:
         The eigenpairs.
     """
-    network = place.model if model is None else model
-    layers = None if target == WHOLE else place.names(target)
-    curvature = Curvature(network, place.loss, place.train, layers, dtype=torch.float64 if exact else None)
-    facts: dict[str, Any] = {"samples": len(place.train[0]), "exact": exact, "seed": place.seed}
+    network = point.model if model is None else model
+    layers = None if target == WHOLE else point.names(target)
+    curvature = Curvature(network, point.loss, point.train, layers, dtype=torch.float64 if exact else None)
+    facts: dict[str, Any] = {"samples": len(point.train[0]), "exact": exact, "seed": point.seed}
     if exact:
         tell(f"the Hessian of {curvature.n:,} parameters")
         matrix = to_float64(curvature.matrix())
@@ -80,12 +82,12 @@ def eigen_of(place: Place, target: str, *, exact: bool, tell: Tell, model: nn.Mo
             facts |= {"method": curvature.check.method, "spot_check_error": float(curvature.check.error)}
     else:
         tell(f"its {LEADING} largest of {curvature.n:,} eigenpairs")
-        found = curvature.top(min(LEADING, curvature.n - 1), "largest", 1e-3, seed=place.seed)
+        found = curvature.top(min(LEADING, curvature.n - 1), "largest", 1e-3, seed=point.seed)
         basis = found
         tell(f"the density of its eigenvalues from {_PROBES * _DEPTH} products")
-        density = curvature.density(probes=_PROBES, depth=_DEPTH, seed=place.seed).to_dataset()
+        density = curvature.density(probes=_PROBES, depth=_DEPTH, seed=point.seed).to_dataset()
         tell("its trace")
-        trace_found = curvature.trace(seed=place.seed)
+        trace_found = curvature.trace(seed=point.seed)
         facts |= {
             "trace": float(trace_found.value),
             "trace_error": float(trace_found.error),

@@ -11,13 +11,13 @@ from jaxtyping import Float64, Int64
 from eigentrail._arrays import to_float64
 from eigentrail.analyses.hessian.both_ends import KINDS, both_ends
 from eigentrail.analyses.hessian.eigen import Eigen
-from eigentrail.analyses.hessian.place import WHOLE, Place
+from eigentrail.analyses.hessian.parameter_point import WHOLE, ParameterPoint
 from eigentrail.bases import overlap
 from eigentrail.curvature import (
     compare_sharpness,
     crossing_curvature,
     diagonal_sharpness,
-    singular_meeting,
+    singular_overlaps,
     variance_flatness_of,
 )
 from eigentrail.errors import EigentrailError
@@ -60,11 +60,13 @@ def _edges(size: int) -> Int64[np.ndarray, " e"]:
     return np.unique(np.concatenate([grown, [size]]))
 
 
-def motion_of(place: Place, target: str, eigen: Eigen) -> tuple[dict[str, xr.Dataset], dict[str, Any]]:
+def motion_of(
+    point: ParameterPoint, target: str, eigen: Eigen
+) -> tuple[dict[str, xr.Dataset], dict[str, Any]]:
     """Compare the eigenvectors with the principal components of weights and of updates (S1 7.1, 3.8).
 
     Args:
-        place: the step.
+        point: the step.
         target: a parameter's name, or `WHOLE`.
         eigen: its eigenpairs.
 
@@ -75,7 +77,7 @@ def motion_of(place: Place, target: str, eigen: Eigen) -> tuple[dict[str, xr.Dat
     parts: dict[str, xr.Dataset] = {}
     facts: dict[str, Any] = {}
     try:
-        path, facts["path"] = place.path(target)
+        path, facts["path"] = point.path(target)
         count = min(COMPONENTS, len(path) - 2, eigen.basis.n, eigen.basis.k)
         overlaps = {of: overlap(eigen.basis, pca(path, count, of).basis) for of in KINDS}
         for of, found in overlaps.items():
@@ -97,7 +99,7 @@ def motion_of(place: Place, target: str, eigen: Eigen) -> tuple[dict[str, xr.Dat
     try:
         values = to_float64(eigen.basis.values)
         steep = max(1, int((values > _FLAT * values[0]).sum()))
-        flatness = variance_flatness_of(eigen.basis.leading(steep), path, h_cross=_crossing(place))
+        flatness = variance_flatness_of(eigen.basis.leading(steep), path, h_cross=_crossing(point))
         kept = flatness["weights"]
         parts["flatness"] = xr.Dataset(
             {"value": ("k", kept.values), "variance": ("k", kept.variances)},
@@ -117,11 +119,11 @@ def motion_of(place: Place, target: str, eigen: Eigen) -> tuple[dict[str, xr.Dat
     return parts, facts
 
 
-def _crossing(place: Place) -> float | None:
-    told = place.setting
-    if not {"batch_size", "lr"} <= set(told) or place.run.manifest is None:
+def _crossing(point: ParameterPoint) -> float | None:
+    told = point.setting
+    if not {"batch_size", "lr"} <= set(told) or point.run.manifest is None:
         return None
-    samples = int((place.run.manifest.data or {}).get("train_samples") or 0)
+    samples = int((point.run.manifest.data or {}).get("train_samples") or 0)
     if samples < int(told["batch_size"]):
         return None
     return crossing_curvature(
@@ -129,19 +131,21 @@ def _crossing(place: Place) -> float | None:
     )
 
 
-def singular_of(place: Place, target: str, eigen: Eigen) -> tuple[dict[str, xr.Dataset], dict[str, Any]]:
+def singular_of(
+    point: ParameterPoint, target: str, eigen: Eigen
+) -> tuple[dict[str, xr.Dataset], dict[str, Any]]:
     """Compare the eigenvectors with the singular matrices of a weight (S1 7.3).
 
     Args:
-        place: the step.
+        point: the step.
         target: a parameter's name; of the whole network its largest hidden weight matrix is taken.
         eigen: its eigenpairs.
 
     Returns:
         Dataset `singular` (see `pooled`) and facts.
     """
-    known = dict(place.model.named_parameters())
-    matrices = [name for name in place.names(target) if known[name].ndim >= 2]
+    known = dict(point.model.named_parameters())
+    matrices = [name for name in point.names(target) if known[name].ndim >= 2]
     if not matrices:
         return {}, {}
     # Of a whole network the middle one of its matrices: neither the first, which is the largest, nor the last.
@@ -149,7 +153,7 @@ def singular_of(place: Place, target: str, eigen: Eigen) -> tuple[dict[str, xr.D
     conv = "spatial" if known[name].ndim > 2 else "flatten"
     part = eigen.slices[name] if target == WHOLE else None
     try:
-        found = singular_meeting(eigen.basis, known[name], part=part, conv=conv)
+        found = singular_overlaps(eigen.basis, known[name], part=part, conv=conv)
     except EigentrailError as error:
         return {}, {"no_singular": str(error)}
     facts: dict[str, Any] = {
@@ -160,7 +164,7 @@ def singular_of(place: Place, target: str, eigen: Eigen) -> tuple[dict[str, xr.D
     if found.attrs["spikes"]:
         outlier = found["outlier"].values
         facts |= {
-            **_weights_in_leading(place, target, name, eigen, found),
+            **_weights_in_leading(point, target, name, eigen, found),
             "outliers_in_leading": float(found["in_leading"].values[outlier].mean()),
             "bulk_in_leading": float(found["in_leading"].values[~outlier].mean())
             if (~outlier).any()
@@ -172,10 +176,10 @@ def singular_of(place: Place, target: str, eigen: Eigen) -> tuple[dict[str, xr.D
 
 
 def _weights_in_leading(
-    place: Place, target: str, name: str, eigen: Eigen, found: xr.Dataset
+    point: ParameterPoint, target: str, name: str, eigen: Eigen, found: xr.Dataset
 ) -> dict[str, float]:
     """Give the share of the weights that lies in the leading eigenvectors, and with random signs of singular values."""
-    w = place.weights(name)
+    w = point.weights(name)
     if target == WHOLE:
         padded = np.zeros(eigen.basis.n)
         padded[eigen.slices[name]] = w

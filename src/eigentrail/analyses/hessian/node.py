@@ -9,9 +9,9 @@ import xarray as xr
 
 from eigentrail._arrays import to_float64
 from eigentrail.analyses.hessian.eigen import Eigen, Tell, eigen_of
+from eigentrail.analyses.hessian.loss_along import add_back_of, landscapes_of
 from eigentrail.analyses.hessian.motion import motion_of, singular_of
-from eigentrail.analyses.hessian.moves import add_back_of, landscapes_of
-from eigentrail.analyses.hessian.place import WHOLE, Place
+from eigentrail.analyses.hessian.parameter_point import WHOLE, ParameterPoint
 from eigentrail.curvature import (
     eigenvector_statistics,
     hessian_levels,
@@ -26,11 +26,13 @@ _WINDOW = 500
 _NEIGHBOURS = 15
 
 
-def describe_target(place: Place, target: str, *, exact: bool, initial: bool, tell: Tell) -> xr.DataTree:
+def describe_target(
+    point: ParameterPoint, target: str, *, exact: bool, initial: bool, tell: Tell
+) -> xr.DataTree:
     """Find all about the Hessian of one target at one step.
 
     Args:
-        place: the step.
+        point: the step.
         target: a parameter's name, or `WHOLE`.
         exact: whether to compute the whole matrix and all its eigenpairs.
         initial: whether to look at the first step of the run too.
@@ -41,19 +43,19 @@ def describe_target(place: Place, target: str, *, exact: bool, initial: bool, te
         `levels`, `weights_components`, `updates_components`, `flatness`, `singular`, `add_back`, `landscape`,
         `initial`, `initial_density`; facts as attributes, where a missing one has a text `no_...` that says why.
     """
-    eigen = eigen_of(place, target, exact=exact, tell=tell)
+    eigen = eigen_of(point, target, exact=exact, tell=tell)
     facts: dict[str, Any] = {
         "n": eigen.basis.n,
-        "step": place.step,
+        "step": point.step,
         "loss": eigen.loss,
-        "weight_decay": float(place.setting.get("weight_decay") or 0.0),
+        "weight_decay": float(point.setting.get("weight_decay") or 0.0),
         **eigen.facts,
     }
     values = to_float64(eigen.basis.values)
     parts: dict[str, xr.Dataset] = {
         "spectrum": xr.Dataset({"eigenvalue": ("i", values)}, {"i": np.arange(len(values))}),
         "density": eigen.density,
-        "vectors": _vectors(place, target, eigen, facts),
+        "vectors": _vectors(point, target, eigen, facts),
     }
     if exact:
         levels = hessian_levels(values)
@@ -67,23 +69,23 @@ def describe_target(place: Place, target: str, *, exact: bool, initial: bool, te
         _gaussianity(parts, facts)
     tell("the eigenvectors beside weights, motion and singular matrices; added back")
     for make in (motion_of, singular_of, add_back_of, landscapes_of):
-        made, told = make(place, target, eigen)
+        made, told = make(point, target, eigen)
         parts |= made
         facts |= told
     if initial:
-        _initial(place, target, exact, parts, facts, lambda words: tell(f"before training, {words}"))
+        _initial(point, target, exact, parts, facts, lambda words: tell(f"before training, {words}"))
     tree = xr.DataTree.from_dict({f"/{name}": part for name, part in parts.items()})
     tree.attrs = {key: value for key, value in facts.items() if value is not None}
     return tree
 
 
-def _vectors(place: Place, target: str, eigen: Eigen, facts: dict[str, Any]) -> xr.Dataset:
+def _vectors(point: ParameterPoint, target: str, eigen: Eigen, facts: dict[str, Any]) -> xr.Dataset:
     slices = eigen.slices if target == WHOLE else None
     found = eigenvector_statistics(
-        eigen.basis, slices, place.weights(target), neighbours=_NEIGHBOURS if eigen.exact else 0
+        eigen.basis, slices, point.weights(target), neighbours=_NEIGHBOURS if eigen.exact else 0
     )
     try:
-        first = weight_product(eigen.basis, place.weights(target, place.first_model))
+        first = weight_product(eigen.basis, point.weights(target, point.first_model))
         found = found.assign(product_first=("i", first.values))
     except EigentrailError as error:  # biases begin at zero, and have no direction there
         facts["no_first"] = str(error)
@@ -127,7 +129,7 @@ def _gaussianity(parts: dict[str, xr.Dataset], facts: dict[str, Any]) -> None:
 
 
 def _initial(
-    place: Place,
+    point: ParameterPoint,
     target: str,
     exact: bool,
     parts: dict[str, xr.Dataset],
@@ -135,12 +137,12 @@ def _initial(
     tell: Tell,
 ) -> None:
     try:
-        model = place.first_model
+        model = point.first_model
     except RunError as error:
         facts["no_initial"] = str(error)
         return
-    eigen = eigen_of(place, target, exact=exact, tell=tell, model=model)
-    weights = place.weights(target, model)
+    eigen = eigen_of(point, target, exact=exact, tell=tell, model=model)
+    weights = point.weights(target, model)
     found = eigenvector_statistics(
         # Biases that begin at zero have no direction, and no weight product.
         eigen.basis,

@@ -56,7 +56,7 @@ def _layer(
     a, b = _alive(module, a), _alive(module, b)
     left, right = (a.left.T @ b.left).numpy(), (a.right @ b.right.T).numpy()
     inner = float((a.values.numpy()[:, None] * left * right * b.values.numpy()).sum())
-    null_left, null_right = (_random_meetings(n, len(left), left.shape[1], draws, rng) for n in a.shape)
+    null_left, null_right = (_random_cosines(n, len(left), left.shape[1], draws, rng) for n in a.shape)
     weights = a.values.numpy()[:, None] * b.values.numpy()
     turned = (weights * null_left * null_right).sum(axis=(1, 2)) / (a.norm * b.norm)
     row: dict[str, Any] = {
@@ -65,11 +65,11 @@ def _layer(
         "cosine_p": compare(inner / (a.norm * b.norm), turned, side="two").p,
     }
     sides = (("out", left, null_left, a.left.T, b.left.T), ("in", right, null_right, a.right, b.right))
-    for side, meeting, null, one, other in sides:
-        few = min(meeting.shape)
-        overlap = float((meeting**2).sum() / few)
+    for side, cosines, null, one, other in sides:
+        few = min(cosines.shape)
+        overlap = float((cosines**2).sum() / few)
         row[f"overlap_{side}"] = overlap
-        row[f"chance_{side}"] = chance_overlap(len(meeting), meeting.shape[1], one.shape[1])
+        row[f"chance_{side}"] = chance_overlap(len(cosines), cosines.shape[1], one.shape[1])
         row[f"p_{side}"] = compare(overlap, (null**2).sum(axis=(1, 2)) / few, side="greater").p
         row[f"angle_{side}"] = float(np.degrees(principal_angles(one.numpy(), other.numpy())[0]))
     return row
@@ -83,7 +83,7 @@ def _alive(module: str, update: AdapterUpdate) -> AdapterUpdate:
     return AdapterUpdate(module, update.left[:, :rank], update.values[:rank], update.right[:rank])
 
 
-def _random_meetings(n: int, j: int, k: int, draws: int, rng: np.random.Generator) -> Any:
+def _random_cosines(n: int, j: int, k: int, draws: int, rng: np.random.Generator) -> Any:
     """Inner products [draws, j, k] of orthonormal bases of random subspaces of dimensions j and k in n dimensions.
 
     Those of j coordinate axes with Q = X R^-1 of a Gaussian X [n, k]: of X only its first j rows are drawn, and what

@@ -10,7 +10,7 @@ import xarray as xr
 from jaxtyping import Float64
 from scipy import stats
 
-from eigentrail.analyses.hessian.place import WHOLE
+from eigentrail.analyses.hessian.parameter_point import WHOLE
 from eigentrail.curvature.weight_decay_shift import WeightDecayShift
 from eigentrail.findings import (
     Claim,
@@ -192,7 +192,7 @@ _STEEPEST = 4
 def hessian_claims(
     trees: Mapping[str, xr.DataTree],
     layer: str,
-    meeting: xr.Dataset | None = None,
+    overlaps: xr.Dataset | None = None,
     shift: WeightDecayShift | None = None,
     complete: str | None = None,
     without_bulk: tuple[float, float] | None = None,
@@ -202,7 +202,7 @@ def hessian_claims(
     Args:
         trees: the analysis `curvature` of "plain" and "decay".
         layer: the layer that the source looks at.
-        meeting: the layer's leading eigenvectors against the whole network's, see `layer_meeting`.
+        overlaps: the layer's leading eigenvectors against the whole network's, see `layer_overlaps`.
         shift: how far the decay of the second training moves the leading eigenvalues at the same weights.
         complete: a layer that is recorded at more steps than it has parameters, for the ends of the spectrum.
         without_bulk: the test accuracy of the plain training, and the same with the layer cut to its spikes.
@@ -237,8 +237,8 @@ def hessian_claims(
         claims += [_ends(_node(trees["plain"], complete), kind, complete) for kind in ("weights", "updates")]
     if without_bulk is not None:
         claims.append(_bulk_removed(*without_bulk, int(plain.attrs.get("spikes") or 0)))
-    if meeting is not None:
-        claims += _similar(meeting)
+    if overlaps is not None:
+        claims += _similar(overlaps)
     if shift is not None:
         claims.append(_shifted(decay, shift))
     return tuple(claims)
@@ -552,11 +552,11 @@ def _later(node: xr.DataTree) -> Observation:
     )
 
 
-def _similar(meeting: xr.Dataset) -> tuple[Observation, ...]:
-    largest = meeting["overlap"].values.max(axis=0)
+def _similar(overlaps: xr.Dataset) -> tuple[Observation, ...]:
+    largest = overlaps["overlap"].values.max(axis=0)
     # Already a part of what each direction has within the layer.
-    captured = float(meeting["captured"].values.mean())
-    chance = float(meeting.attrs["captured_chance"])
+    captured = float(overlaps["captured"].values.mean())
+    chance = float(overlaps.attrs["captured_chance"])
     found = f"{captured:.1%} (chance {chance:.2%}); largest single overlaps {largest.mean():.2f} on average"
     return tuple(_seen(key, captured, chance, found) for key in ("similar", "not-identical"))
 

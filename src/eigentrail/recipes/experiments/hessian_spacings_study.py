@@ -15,7 +15,7 @@ from torch import nn
 
 from eigentrail._arrays import to_float64
 from eigentrail._progress import Progress
-from eigentrail.analyses.hessian.place import Place
+from eigentrail.analyses.hessian.parameter_point import ParameterPoint
 from eigentrail.curvature import Curvature, hessian_levels, hessian_spacings
 from eigentrail.errors import EigentrailError, SpectrumError
 from eigentrail.findings import equals, greater_than_chance
@@ -79,29 +79,29 @@ class SpacingsStudy(Experiment):
         """
         del results
         run = trained[0].runs[0]
-        place = Place(run, int(run.steps[-1]))
-        cases = list(_cases(place, self.studied))
+        point = ParameterPoint(run, int(run.steps[-1]))
+        cases = list(_cases(point, self.studied))
         rows, drawn = [], {}
         for done, case in enumerate(cases):
             tell(f"{case.name}, {case.samples}", done, len(cases))
             row, levels = _row(case)
-            rows.append({**row, "step": place.step, **last_scores(run)})
+            rows.append({**row, "step": point.step, **last_scores(run)})
             drawn[f"levels-{done}"] = levels.assign_attrs(hessian=case.name, samples=case.samples)
         tell("done", len(cases), len(cases))
         table = pd.DataFrame(rows)
         return Measurement(table, tuple(_claims(table)), {"ratios": table.to_xarray(), **drawn})
 
 
-def _cases(place: Place, layer: str) -> Iterator[_Case]:
-    train, test = place.train, place.test
-    regression, features = _regression(place.model, train)
+def _cases(point: ParameterPoint, layer: str) -> Iterator[_Case]:
+    train, test = point.train, point.test
+    regression, features = _regression(point.model, train)
     every = {
         "all training samples": (train, features),
         f"one batch of {BATCH}": ((train[0][:BATCH], train[1][:BATCH]), features[:BATCH]),
-        "the test set": (test, _features(place.model, test[0])),
+        "the test set": (test, _features(point.model, test[0])),
     }
     for samples, (data, seen) in every.items():
-        yield _Case(f"network, {layer}", samples, place.model, data, [layer])
+        yield _Case(f"network, {layer}", samples, point.model, data, [layer])
         yield _Case("logistic regression on its features", samples, regression, (seen, data[1]), None)
 
 

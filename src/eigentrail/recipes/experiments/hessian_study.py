@@ -13,9 +13,9 @@ from eigentrail._arrays import to_float64
 from eigentrail._progress import Progress
 from eigentrail.analyses.framework.registry import find_analysis
 from eigentrail.analyses.framework.rows import table_of
-from eigentrail.analyses.hessian.place import WHOLE, Place
+from eigentrail.analyses.hessian.parameter_point import WHOLE, ParameterPoint
 from eigentrail.bases import singular
-from eigentrail.curvature import Curvature, layer_meeting
+from eigentrail.curvature import Curvature, layer_overlaps
 from eigentrail.curvature.weight_decay_shift import WeightDecayShift
 from eigentrail.errors import SpectrumError
 from eigentrail.evaluation import add_back
@@ -88,51 +88,51 @@ class HessianStudy(Experiment):
             scores = {key: value for key, value in last_scores(trial.runs[0]).items() if key != "gap"}
             tables.append(table.assign(training=trial.trial.name, **scores))
         tell("layer against the whole network", 0, 2)
-        meeting = _meeting(trained[0], self.studied)
+        overlaps = _overlaps_of_layer(trained[0], self.studied)
         tell("the shift by weight decay", 1, 2)
         shift = _shift(trained[1], self.studied)
         tell("done", 2, 2)
         return Measurement(
             pd.concat(tables, ignore_index=True),
             hessian_claims(
-                trees, self.studied, meeting, shift, self.complete, _without_bulk(trained[0], self.studied)
+                trees, self.studied, overlaps, shift, self.complete, _without_bulk(trained[0], self.studied)
             ),
-            {"meeting": meeting},
+            {"overlaps": overlaps},
         )
 
 
-def _meeting(trained: Trained, layer: str) -> xr.Dataset:
+def _overlaps_of_layer(trained: Trained, layer: str) -> xr.Dataset:
     """Compare a layer's leading eigenvectors with those of the whole network (S1 7.4)."""
     run = trained.runs[0]
-    place = Place(run, int(run.steps[-1]), samples=5_000)
+    point = ParameterPoint(run, int(run.steps[-1]), samples=5_000)
     bases: dict[str, Any] = {}
     slices = {}
     for target in (layer, WHOLE):
-        curvature = Curvature(place.model, None, place.train, None if target == WHOLE else [layer])
+        curvature = Curvature(point.model, None, point.train, None if target == WHOLE else [layer])
         count = min(_LEADING, curvature.n - 1)
         bases[target] = curvature.top(count, "largest", 1e-2)
         slices[target] = dict(curvature.slices)
-    found = layer_meeting(bases[layer], bases[WHOLE], slices[layer], slices[WHOLE])
+    found = layer_overlaps(bases[layer], bases[WHOLE], slices[layer], slices[WHOLE])
     return found.assign_attrs({"layer": layer})
 
 
 def _without_bulk(trained: Trained, layer: str) -> tuple[float, float] | None:
     """Measure the test accuracy, and that with a layer cut to the singular values outside of its bulk (S1 4)."""
     run = trained.runs[0]
-    place = Place(run, int(run.steps[-1]))
-    w = to_float64(dict(place.model.named_parameters())[layer])
+    point = ParameterPoint(run, int(run.steps[-1]))
+    w = to_float64(dict(point.model.named_parameters())[layer])
     try:
         spikes = int(Spectrum.from_matrix(w, leading=0).marchenko_pastur().spikes)
     except SpectrumError:  # a layer too small for a bulk
         return None
     cut = singular(w, max(1, spikes))
-    found = add_back(place.model, place.test, cut, [layer], counts=[cut.k], loss=place.loss)
+    found = add_back(point.model, point.test, cut, [layer], counts=[cut.k], loss=point.loss)
     return float(found.attrs["accuracy_full"]), float(found["accuracy"][0])
 
 
 def _shift(trained: Trained, layer: str) -> WeightDecayShift:
     """Measure how far the training's weight decay moves the leading eigenvalues of a layer at the same weights."""
     run = trained.runs[0]
-    place = Place(run, int(run.steps[-1]), samples=5_000)
-    decay = float(place.setting.get("weight_decay") or 0.0) / 2.0
-    return decay_shift(place.model, place.train, layer, decay, _LEADING)
+    point = ParameterPoint(run, int(run.steps[-1]), samples=5_000)
+    decay = float(point.setting.get("weight_decay") or 0.0) / 2.0
+    return decay_shift(point.model, point.train, layer, decay, _LEADING)

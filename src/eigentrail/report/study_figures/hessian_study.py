@@ -24,15 +24,15 @@ def plots(measured: Measurement) -> list[Plot]:
     """Draw what the study measured besides its analyses.
 
     Args:
-        measured: with the data `meeting`.
+        measured: with the data `overlaps`.
 
     Returns:
         One heat map.
     """
-    data = measured.data["meeting"]
+    data = measured.data["overlaps"]
     return [
         Plot(
-            meeting_map(data),
+            layer_overlap_map(data),
             data["overlap"].to_dataframe("overlap").reset_index(),
             "Both bases by falling eigenvalue. Eigenvectors of the layer are filled up with zeros; an overlap of 1 "
             "would be the same direction. Random directions: "
@@ -42,11 +42,11 @@ def plots(measured: Measurement) -> list[Plot]:
     ]
 
 
-def meeting_map(data: xr.Dataset) -> go.Figure:
+def layer_overlap_map(data: xr.Dataset) -> go.Figure:
     """Draw the overlaps of a layer's eigenvectors with those of the whole network (S1 figure 7.7).
 
     Args:
-        data: from `layer_meeting`, with the attribute `layer`.
+        data: from `layer_overlaps`, with the attribute `layer`.
 
     Returns:
         A heat map from 0 to 1.

@@ -19,7 +19,7 @@ from eigentrail.curvature.sharpness import (
     compare_sharpness,
     diagonal_sharpness,
 )
-from eigentrail.curvature.singular_meeting import singular_meeting
+from eigentrail.curvature.singular_overlaps import singular_overlaps
 from eigentrail.curvature.variance_flatness import VarianceFlatness, variance_flatness_of
 from eigentrail.errors import LayerError, OptionError
 
@@ -29,14 +29,14 @@ _SHORTEST = 8
 
 
 @dataclass(frozen=True)
-class Meeting:
-    """How eigenvectors meet what else is known of a network.
+class EigenvectorRelations:
+    """How eigenvectors relate to what else is known of a network.
 
     Attributes:
         statistics: participation, Porter-Thomas, concentration by layer and weight product of each
             eigenvector, with chance levels; see `eigenvector_statistics`.
         gaussianity: local Gaussianity of the weight products; None where there are too few.
-        singular: overlaps with the singular matrices of each layer; see `singular_meeting`.
+        singular: overlaps with the singular matrices of each layer; see `singular_overlaps`.
         components: overlaps [i, j] with each of the bases that were given, such as components of weights and
             updates.
         sharpness: how diagonal each of those is.
@@ -55,7 +55,8 @@ class Meeting:
 
     def __repr__(self) -> str:
         lines = [
-            f"<Meeting: {self.statistics.sizes['i']} eigenvectors of {self.statistics.attrs['n']} parameters"
+            f"<EigenvectorRelations: {self.statistics.sizes['i']} eigenvectors of "
+            f"{self.statistics.attrs['n']} parameters"
         ]
         lines += [
             f"  {name}: sharpness {one.sharpness:.3g}, {one.z:+.1f} standard deviations from chance"
@@ -69,7 +70,7 @@ class Meeting:
         return "\n".join(lines) + ">"
 
 
-def meet(
+def relate_eigenvectors(
     basis: Basis,
     weights: Mapping[str, Any],
     *,
@@ -80,7 +81,7 @@ def meet(
     neighbours: int = 15,
     window: int | None = None,
     band: int | None = None,
-) -> Meeting:
+) -> EigenvectorRelations:
     """Relate eigenvectors of a Hessian to everything that lives in the same parameters.
 
     Args:
@@ -92,13 +93,13 @@ def meet(
         trajectory: [T, ...] weights over steps or one such array for each parameter, for the variance-flatness
             relation.
         h_cross: see `crossing_curvature`.
-        conv: how kernels become matrices, see `singular_meeting`.
+        conv: how kernels become matrices, see `singular_overlaps`.
         neighbours: over how many neighbours Porter-Thomas p-values are averaged.
         window: directions in a window of the test for Gaussianity; None for 500, or a quarter of them if fewer.
         band: see `diagonal_sharpness`.
 
     Returns:
-        The meeting.
+        The relations.
 
     Raises:
         OptionError: the weights do not fit the eigenvectors.
@@ -119,7 +120,7 @@ def meet(
     if window is not None or length >= _SHORTEST:
         gaussianity = local_gaussianity(statistics["product"], length)
     found = {name: overlap(basis, other) for name, other in (components or {}).items()}
-    return Meeting(
+    return EigenvectorRelations(
         statistics=statistics,
         gaussianity=gaussianity,
         singular=_singular(basis, values, slices, conv),
@@ -140,7 +141,7 @@ def _singular(
         if not value.any():
             raise LayerError(f"{name} is zero and has no singular matrices: leave it out.")
         part = None if len(values) == 1 else slices[name]
-        found[name] = singular_meeting(basis, value, part=part, conv=conv)
+        found[name] = singular_overlaps(basis, value, part=part, conv=conv)
     return found
 
 

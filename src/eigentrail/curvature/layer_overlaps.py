@@ -15,7 +15,7 @@ from eigentrail.errors import BasisError
 _BLOCK = 2**24
 
 
-def layer_meeting(
+def layer_overlaps(
     layer: Basis,
     whole: Basis,
     layer_slices: Mapping[str, slice],

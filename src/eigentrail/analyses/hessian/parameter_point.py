@@ -1,4 +1,4 @@
-"""A step of a run as a place in parameter space: network, samples, weights, and where the weights moved."""
+"""A step of a run as a point in parameter space: network, samples, weights, and where the weights moved."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ WHOLE = "(whole network)"
 
 
 @dataclass
-class Place:
+class ParameterPoint:
     """One step of a run.
 
     Attributes:
@@ -82,7 +82,7 @@ class Place:
             inputs, targets = self.train
             return (inputs[: self.test_samples], targets[: self.test_samples]), "training"
 
-    def affordable(self) -> Place:
+    def affordable(self) -> ParameterPoint:
         """Take fewer samples where the network is large: iterations multiply with the Hessian hundreds of times.
 
         Returns:
@@ -173,18 +173,18 @@ class Place:
         ), f"{last - first} recorded steps {steps[first]} to {steps[last - 1]}"
 
 
-def targets_of(place: Place, layers: str | Sequence[str] | None) -> list[str]:
+def targets_of(point: ParameterPoint, layers: str | Sequence[str] | None) -> list[str]:
     """Choose the targets: parameters with at least two dimensions, and the whole network.
 
     Args:
-        place: the step.
+        point: the step.
         layers: globs over parameter names; None or "*" for all weight matrices and kernels and the whole network.
 
     Returns:
         Names; `WHOLE` last.
     """
-    known = dict(place.model.named_parameters())
+    known = dict(point.model.named_parameters())
     globs = [layers] if isinstance(layers, str) else layers
     if globs is not None and "*" not in globs:
-        return [name for name in place.run.select(globs) if name in known]
+        return [name for name in point.run.select(globs) if name in known]
     return [*(name for name, value in known.items() if value.ndim >= 2), WHOLE]

@@ -10,7 +10,7 @@ import xarray as xr
 from eigentrail._arrays import to_float64
 from eigentrail.analyses.hessian.eigen import Eigen
 from eigentrail.analyses.hessian.motion import log_ranks
-from eigentrail.analyses.hessian.place import WHOLE, Place
+from eigentrail.analyses.hessian.parameter_point import WHOLE, ParameterPoint
 from eigentrail.bases import random
 from eigentrail.evaluation import add_back, landscape
 
@@ -20,11 +20,13 @@ _STEEPEST = 4
 _POINTS = 41
 
 
-def add_back_of(place: Place, target: str, eigen: Eigen) -> tuple[dict[str, xr.Dataset], dict[str, Any]]:
+def add_back_of(
+    point: ParameterPoint, target: str, eigen: Eigen
+) -> tuple[dict[str, xr.Dataset], dict[str, Any]]:
     """Put the weights together out of 0 .. n eigenvectors: by value, by magnitude, by weight product (S1 7.2, 7.4).
 
     Args:
-        place: the step.
+        point: the step.
         target: a parameter's name, or `WHOLE`.
         eigen: its eigenpairs; all of them are needed.
 
@@ -35,35 +37,35 @@ def add_back_of(place: Place, target: str, eigen: Eigen) -> tuple[dict[str, xr.D
     """
     if not eigen.exact:
         return {}, {}
-    layers = None if target == WHOLE else place.names(target)
+    layers = None if target == WHOLE else point.names(target)
     few = min(FEW, eigen.basis.k)
     counts = np.union1d(log_ranks(eigen.basis.k), [few])
     orders = ["value", "magnitude", "product"]
     found = [
         add_back(
-            place.model,
-            place.test,
+            point.model,
+            point.test,
             eigen.basis,
             layers,
             counts=counts.tolist(),
             by=by,  # type: ignore[arg-type]
-            loss=place.loss,
+            loss=point.loss,
         )
         for by in orders
     ]
     # k random directions hold k/n of the squared norm whatever their choice: up to a tenth is enough to compare.
     most = max(1, min(eigen.basis.n // 10, 500))
     chance = add_back(
-        place.model,
-        place.test,
-        random(eigen.basis.n, most, seed=place.seed),
+        point.model,
+        point.test,
+        random(eigen.basis.n, most, seed=point.seed),
         layers,
         counts=[int(c) for c in counts if c <= most],
-        loss=place.loss,
+        loss=point.loss,
     )
     together = xr.concat([*found, chance], dim="order", join="outer", combine_attrs="override")
     together = together.assign_coords(order=[*orders, "random"])
-    together.attrs["tested_on"] = place.tested_on
+    together.attrs["tested_on"] = point.tested_on
     facts: dict[str, Any] = {
         "accuracy": float(found[0].attrs["accuracy_full"]),
         "accuracy_without": float(found[0]["accuracy"][0]),
@@ -79,25 +81,27 @@ def add_back_of(place: Place, target: str, eigen: Eigen) -> tuple[dict[str, xr.D
     return {"add_back": together}, facts
 
 
-def landscapes_of(place: Place, target: str, eigen: Eigen) -> tuple[dict[str, xr.Dataset], dict[str, Any]]:
+def landscapes_of(
+    point: ParameterPoint, target: str, eigen: Eigen
+) -> tuple[dict[str, xr.Dataset], dict[str, Any]]:
     """Draw the loss along the steepest eigenvectors and along the one that holds most of the weights (S1 7.6).
 
     Args:
-        place: the step.
+        point: the step.
         target: a parameter's name, or `WHOLE`.
         eigen: its eigenpairs.
 
     Returns:
-        Dataset `landscape` [direction, place] of `loss`, `quadratic`, `accuracy` and `coordinate` alpha =
+        Dataset `landscape` [direction, point] of `loss`, `quadratic`, `accuracy` and `coordinate` alpha =
         h . w', with the direction's `rank`, `value` and own coordinate `at`.
     """
-    layers = None if target == WHOLE else place.names(target)
-    products = to_float64(eigen.basis.coordinates(place.weights(target)))
+    layers = None if target == WHOLE else point.names(target)
+    products = to_float64(eigen.basis.coordinates(point.weights(target)))
     values = to_float64(eigen.basis.values)
     largest = int(np.argmax(np.abs(products)))
     ranks = list(dict.fromkeys([*range(min(_STEEPEST, eigen.basis.k)), largest]))
     # Beyond half the weights' own length nothing of the network is left.
-    most = 0.5 * float(np.linalg.norm(place.weights(target)))
+    most = 0.5 * float(np.linalg.norm(point.weights(target)))
     drawn = []
     for rank in ranks:
         direction = eigen.basis.rows(rank, rank + 1)
@@ -106,9 +110,9 @@ def landscapes_of(place: Place, target: str, eigen: Eigen) -> tuple[dict[str, xr
         reach = max(1.3 * abs(at), min(float(np.sqrt(1.0 / max(values[rank], 1e-12))), most))
         offsets = np.linspace(-reach, reach, _POINTS)
         curve = landscape(
-            place.model,
-            place.loss,
-            place.train if len(place.train[0]) <= place.test_samples else _fewer(place),
+            point.model,
+            point.loss,
+            point.train if len(point.train[0]) <= point.test_samples else _fewer(point),
             direction,
             layers,
             offsets=offsets,
@@ -118,10 +122,10 @@ def landscapes_of(place: Place, target: str, eigen: Eigen) -> tuple[dict[str, xr
         drawn.append(
             xr.Dataset(
                 {
-                    "loss": ("place", curve["loss"].values),
-                    "quadratic": ("place", curve["quadratic"].values),
-                    "accuracy": ("place", curve["accuracy"].values),
-                    "coordinate": ("place", offsets + at),
+                    "loss": ("point", curve["loss"].values),
+                    "quadratic": ("point", curve["quadratic"].values),
+                    "accuracy": ("point", curve["accuracy"].values),
+                    "coordinate": ("point", offsets + at),
                 }
             )
         )
@@ -133,6 +137,6 @@ def landscapes_of(place: Place, target: str, eigen: Eigen) -> tuple[dict[str, xr
     return {"landscape": found}, {}
 
 
-def _fewer(place: Place) -> tuple[Any, Any]:
-    inputs, targets = place.train
-    return inputs[: place.test_samples], targets[: place.test_samples]
+def _fewer(point: ParameterPoint) -> tuple[Any, Any]:
+    inputs, targets = point.train
+    return inputs[: point.test_samples], targets[: point.test_samples]

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 import xarray as xr
 
 from eigentrail.figures import style
-from eigentrail.figures.loss_words import told_as
+from eigentrail.figures.loss_labels import loss_label
 
 _ORDERS = {
     "value": "largest eigenvalue first",
@@ -21,7 +21,7 @@ _ORDERS = {
 
 
 def _loss(data: xr.Dataset) -> str:
-    name, unit = told_as(str(data.attrs.get("loss_name", "cross-entropy")))
+    name, unit = loss_label(str(data.attrs.get("loss_name", "cross-entropy")))
     return f"{name} ({unit})" if unit else name
 
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from eigentrail.bases import Basis, overlap, random, singular
-from eigentrail.curvature.singular_meeting import singular_meeting
+from eigentrail.curvature.singular_overlaps import singular_overlaps
 from eigentrail.errors import OptionError
 
 
@@ -25,7 +25,7 @@ def spiked(rows: int, cols: int, spikes: int, seed: int) -> np.ndarray:
 def test_overlaps_of_a_matrix_are_those_of_the_bases() -> None:
     w = np.random.default_rng(0).standard_normal((9, 6))
     basis = Basis(orthonormal(54, 10, 1), np.arange(10.0)[::-1])
-    found = singular_meeting(basis, w)
+    found = singular_overlaps(basis, w)
     np.testing.assert_allclose(found.overlap, overlap(basis, singular(w)), atol=1e-14)
     np.testing.assert_allclose(found.share, 1.0, atol=1e-12)
     assert found.attrs["overlap_chance"] == pytest.approx(np.sqrt(2 / (np.pi * 54)))
@@ -43,7 +43,7 @@ def test_a_planted_singular_matrix_of_a_convolution_is_met(conv: str) -> None:
         else direction.reshape(3, 2, 4, 5).transpose(3, 2, 0, 1)
     )
     basis = Basis(np.stack([back.ravel(), orthonormal(120, 1, 3)[0]]), [2.0, 1.0])
-    found = singular_meeting(basis, torch.from_numpy(kernel), conv=conv)
+    found = singular_overlaps(basis, torch.from_numpy(kernel), conv=conv)
     np.testing.assert_allclose(found.overlap[0], np.eye(min(matrix.shape))[1], atol=1e-12)
     np.testing.assert_allclose(
         found.overlap[1],
@@ -62,7 +62,7 @@ def test_outlying_singular_matrices_in_the_leading_eigenvectors() -> None:
     planted = singular(w, 3)
     rest = np.random.default_rng(1).standard_normal((47, 2400))
     rows = np.linalg.qr(np.concatenate([planted.directions(), rest]).T)[0].T
-    found = singular_meeting(Basis(rows, np.arange(50.0)[::-1]), w, leading=5)
+    found = singular_overlaps(Basis(rows, np.arange(50.0)[::-1]), w, leading=5)
     assert found.attrs["spikes"] == 3
     assert found.outlier.values.tolist() == [True] * 3 + [False] * 37
     np.testing.assert_allclose(found.outlying[:3], 1.0, atol=1e-10)
@@ -75,7 +75,7 @@ def test_outlying_singular_matrices_in_the_leading_eigenvectors() -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_random_directions_are_at_chance(seed: int) -> None:
     w = spiked(50, 30, 2, seed)
-    found = singular_meeting(random(1500, 400, seed=seed), w)
+    found = singular_overlaps(random(1500, 400, seed=seed), w)
     # 12,000 overlaps: means agree to 5 standard errors.
     assert float(found.overlap.mean()) == pytest.approx(
         found.attrs["overlap_chance"], rel=5 * 0.76 / 12000**0.5
@@ -89,14 +89,14 @@ def test_a_layer_within_the_whole_network() -> None:
     w = np.random.default_rng(4).standard_normal((7, 6))
     whole = orthonormal(100, 12, 5)
     part = slice(20, 62)
-    found = singular_meeting(Basis(whole), w, part=part, k=3)
+    found = singular_overlaps(Basis(whole), w, part=part, k=3)
     wanted = np.abs(whole[:, part] @ singular(w, 3).directions().T)
     np.testing.assert_allclose(found.overlap, wanted, atol=1e-14)
     np.testing.assert_allclose(found.share, (whole[:, part] ** 2).sum(axis=1), atol=1e-14)
 
 
 def test_a_layer_too_small_for_a_bulk_says_so() -> None:
-    found = singular_meeting(Basis(np.eye(6)[:2]), np.arange(6.0).reshape(2, 3) ** 2)
+    found = singular_overlaps(Basis(np.eye(6)[:2]), np.arange(6.0).reshape(2, 3) ** 2)
     if found.attrs["spikes"] is None:
         assert "Marchenko-Pastur" in found.attrs["note"]
 
@@ -104,10 +104,10 @@ def test_a_layer_too_small_for_a_bulk_says_so() -> None:
 def test_bad_input_is_one_sentence() -> None:
     basis = random(24, 2, seed=0)
     with pytest.raises(OptionError, match="slices"):
-        singular_meeting(basis, np.ones((2, 3, 2, 2)), conv="slices")
+        singular_overlaps(basis, np.ones((2, 3, 2, 2)), conv="slices")
     with pytest.raises(OptionError, match="24 entries there and the weight 25"):
-        singular_meeting(basis, np.ones((5, 5)))
+        singular_overlaps(basis, np.ones((5, 5)))
     with pytest.raises(OptionError, match=r"\[out, in"):
-        singular_meeting(basis, np.ones(24))
+        singular_overlaps(basis, np.ones(24))
     with pytest.raises(OptionError, match="leading"):
-        singular_meeting(basis, np.arange(24.0).reshape(4, 6), leading=3)
+        singular_overlaps(basis, np.arange(24.0).reshape(4, 6), leading=3)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import xarray as xr
 
 
-def told_as(name: str) -> tuple[str, str]:
+def loss_label(name: str) -> tuple[str, str]:
     """Say what a loss is.
 
     Args:
@@ -18,7 +18,7 @@ def told_as(name: str) -> tuple[str, str]:
     return known.get(name, (name, ""))
 
 
-def loss_told(node: xr.DataTree) -> tuple[str, str]:
+def loss_label_of(node: xr.DataTree) -> tuple[str, str]:
     """Say what the loss of an analysis is.
 
     Args:
@@ -27,7 +27,7 @@ def loss_told(node: xr.DataTree) -> tuple[str, str]:
     Returns:
         Its name in words, and its unit in brackets with a space before, or nothing.
     """
-    name, unit = told_as(str(node.attrs.get("loss_name", "cross-entropy")))
+    name, unit = loss_label(str(node.attrs.get("loss_name", "cross-entropy")))
     return name, f" ({unit})" if unit else ""
 
 

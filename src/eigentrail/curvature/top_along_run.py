@@ -25,7 +25,7 @@ MINIMUM_OVERLAP = 0.5
 _POINTS = 12
 
 
-def along(
+def top_along_run(
     run: Run,
     steps: Sequence[int] | int | None = None,
     layers: str | Sequence[str] | None = None,

@@ -17,7 +17,7 @@ from eigentrail.spectra import Spectrum
 _BLOCK = 2**22
 
 
-def singular_meeting(
+def singular_overlaps(
     basis: Basis,
     weight: Any,
     *,

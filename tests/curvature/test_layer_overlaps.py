@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from eigentrail.bases import Basis, overlap, random
-from eigentrail.curvature.layer_meeting import layer_meeting
+from eigentrail.curvature.layer_overlaps import layer_overlaps
 from eigentrail.errors import BasisError
 
 WHOLE = {
@@ -28,7 +28,7 @@ def embedded(rows: np.ndarray) -> np.ndarray:
 
 def test_overlaps_are_those_of_the_embedded_vectors() -> None:
     layer, whole = Basis(orthonormal(55, 6, 0), np.arange(6.0)), Basis(orthonormal(70, 9, 1), np.arange(9.0))
-    found = layer_meeting(layer, whole, LAYER, WHOLE)
+    found = layer_overlaps(layer, whole, LAYER, WHOLE)
     wanted = overlap(Basis(embedded(layer.directions()), layer.values), whole)
     np.testing.assert_allclose(found.overlap, wanted, atol=1e-14)
     inside = embedded(np.ones((1, 55)))[0] > 0
@@ -37,7 +37,7 @@ def test_overlaps_are_those_of_the_embedded_vectors() -> None:
 
 def test_one_contiguous_layer_is_what_overlap_gives_for_its_slice() -> None:
     layer, whole = random(35, 5, seed=0), random(70, 7, seed=1)
-    found = layer_meeting(layer, whole, {"b.weight": slice(0, 35)}, WHOLE)
+    found = layer_overlaps(layer, whole, {"b.weight": slice(0, 35)}, WHOLE)
     np.testing.assert_allclose(found.overlap, overlap(layer, whole, part=WHOLE["b.weight"]), atol=1e-14)
 
 
@@ -48,7 +48,7 @@ def test_planted_layer_vectors_are_captured_and_the_others_are_not() -> None:
     outside[0, 62] = 1.0
     mixed = 0.6 * planted[:1] + 0.8 * outside
     whole = Basis(np.concatenate([planted[1:3], mixed, outside]), [4.0, 3.0, 2.0, 1.0])
-    found = layer_meeting(Basis(rows, [4.0, 3.0, 2.0, 1.0]), whole, LAYER, WHOLE)
+    found = layer_overlaps(Basis(rows, [4.0, 3.0, 2.0, 1.0]), whole, LAYER, WHOLE)
     np.testing.assert_allclose(found.overlap[:, 2], [0.6, 0, 0, 0], atol=1e-14)
     np.testing.assert_allclose(found.share, [1.0, 1.0, 0.36, 0.0], atol=1e-14)
     np.testing.assert_allclose(found.captured[:3], 1.0, atol=1e-12)
@@ -61,7 +61,7 @@ def test_random_bases_are_at_their_chance_levels(seed: int) -> None:
     slices = {"x": slice(0, 400), "y": slice(400, 400 + m), "z": slice(400 + m, n)}
     layer = Basis(orthonormal(m, 60, seed))
     whole = random(n, 200, seed=seed + 50)
-    found = layer_meeting(layer, whole, {"y": slice(0, m)}, slices)
+    found = layer_overlaps(layer, whole, {"y": slice(0, m)}, slices)
     # 12,000 overlaps of relative scatter .76: means agree to 5 standard errors.
     assert float(found.overlap.mean()) == pytest.approx(
         found.attrs["overlap_chance"], rel=5 * 0.76 / 12000**0.5
@@ -74,15 +74,17 @@ def test_random_bases_are_at_their_chance_levels(seed: int) -> None:
 
 
 def test_directions_that_are_not_orthogonal_span_no_share() -> None:
-    found = layer_meeting(Basis(np.eye(35)[[0, 0]]), random(70, 3, seed=0), {"b.weight": slice(0, 35)}, WHOLE)
+    found = layer_overlaps(
+        Basis(np.eye(35)[[0, 0]]), random(70, 3, seed=0), {"b.weight": slice(0, 35)}, WHOLE
+    )
     assert np.isnan(found.captured).all()
 
 
 def test_bad_input_is_one_sentence() -> None:
     layer, whole = random(35, 2, seed=0), random(70, 2, seed=0)
     with pytest.raises(BasisError, match=r"c\.weight is not among"):
-        layer_meeting(layer, whole, {"c.weight": slice(0, 35)}, WHOLE)
+        layer_overlaps(layer, whole, {"c.weight": slice(0, 35)}, WHOLE)
     with pytest.raises(BasisError, match="has 35 entries in the layer and 20"):
-        layer_meeting(layer, whole, {"a.weight": slice(0, 35)}, WHOLE)
+        layer_overlaps(layer, whole, {"a.weight": slice(0, 35)}, WHOLE)
     with pytest.raises(BasisError, match="cover 10 of its 35"):
-        layer_meeting(layer, whole, {"b.bias": slice(0, 10)}, WHOLE)
+        layer_overlaps(layer, whole, {"b.bias": slice(0, 10)}, WHOLE)

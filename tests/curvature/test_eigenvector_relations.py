@@ -5,7 +5,7 @@ import pytest
 
 from eigentrail.bases import Basis, singular
 from eigentrail.curvature.eigenbasis import eigenbasis
-from eigentrail.curvature.meeting import meet
+from eigentrail.curvature.eigenvector_relations import relate_eigenvectors
 from eigentrail.errors import LayerError, OptionError
 
 
@@ -28,7 +28,9 @@ def test_one_call_gives_every_part() -> None:
     noise = rng.standard_normal((400, 272)) * np.sqrt(np.asarray(basis.values)) @ basis.directions()
     near = Basis(basis.directions()[:40], np.arange(40.0)[::-1])
     far = Basis(np.linalg.qr(rng.standard_normal((272, 40)))[0].T, np.arange(40.0)[::-1])
-    found = meet(basis, weights, components={"weights": far, "updates": near}, trajectory=noise, h_cross=0.1)
+    found = relate_eigenvectors(
+        basis, weights, components={"weights": far, "updates": near}, trajectory=noise, h_cross=0.1
+    )
     assert set(found.singular) == {"a.weight", "b.weight"}
     one = found.singular["a.weight"]
     assert one.attrs["spikes"] == 1
@@ -49,7 +51,7 @@ def test_one_call_gives_every_part() -> None:
 def test_a_single_convolution_and_no_more() -> None:
     rng = np.random.default_rng(0)
     basis = Basis(np.linalg.qr(rng.standard_normal((54, 20)))[0].T)
-    found = meet(basis, {"conv.weight": rng.standard_normal((3, 2, 3, 3))}, conv="spatial")
+    found = relate_eigenvectors(basis, {"conv.weight": rng.standard_normal((3, 2, 3, 3))}, conv="spatial")
     assert found.singular["conv.weight"].attrs["conv"] == "spatial"
     assert found.components == {}
     assert found.updates_sharper is None
@@ -60,15 +62,19 @@ def test_a_single_convolution_and_no_more() -> None:
 def test_bad_input_is_one_sentence() -> None:
     basis, weights, _ = planted()
     with pytest.raises(OptionError, match="208 numbers and the eigenvectors 272"):
-        meet(basis, {name: weights[name] for name in ("a.weight", "a.bias")})
+        relate_eigenvectors(basis, {name: weights[name] for name in ("a.weight", "a.bias")})
     with pytest.raises(LayerError, match=r"b\.weight is zero"):
-        meet(basis, weights | {"b.weight": np.zeros((4, 16))})
+        relate_eigenvectors(basis, weights | {"b.weight": np.zeros((4, 16))})
 
 
-def test_a_meeting_without_a_law_is_still_told() -> None:
+def test_relations_without_a_law_is_still_told() -> None:
     # Two of two directions are always near the diagonal, and equal eigenvalues have no exponent.
     two = Basis(np.eye(2), [2.0, 1.0])
-    assert "+0.0 standard deviations" in repr(meet(two, {"w": np.ones((1, 2))}, components={"a": two}))
+    assert "+0.0 standard deviations" in repr(
+        relate_eigenvectors(two, {"w": np.ones((1, 2))}, components={"a": two})
+    )
     flat = Basis(np.eye(4), np.ones(4))
     walk = np.random.default_rng(0).standard_normal((20, 4))
-    assert "sigma" not in repr(meet(flat, {"w": np.arange(4.0).reshape(2, 2)}, trajectory=walk))
+    assert "sigma" not in repr(
+        relate_eigenvectors(flat, {"w": np.arange(4.0).reshape(2, 2)}, trajectory=walk)
+    )

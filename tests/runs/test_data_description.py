@@ -13,7 +13,7 @@ from eigentrail import data as datasets
 from eigentrail.errors import DataError, OptionError
 from eigentrail.evaluation.of_run import samples_of
 from eigentrail.runs import Recorder, open_run
-from eigentrail.runs.data_told import describe_data, samples_in
+from eigentrail.runs.data_description import describe_data, samples_in
 
 INPUTS, LABELS = torch.arange(12.0).reshape(6, 2), torch.tensor([0, 1, 2, 0, 1, 2])
 

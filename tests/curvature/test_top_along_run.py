@@ -9,8 +9,8 @@ from torch import nn
 
 import eigentrail as et
 from eigentrail.bases import Basis
-from eigentrail.curvature.along import along
 from eigentrail.curvature.run_weights import run_weights
+from eigentrail.curvature.top_along_run import top_along_run
 from eigentrail.curvature.weight_product import weight_product
 from eigentrail.errors import DataError, OptionError, RunError
 
@@ -48,7 +48,7 @@ ONES = (torch.ones(6, 1, dtype=torch.float64), torch.zeros(6, dtype=torch.long))
 
 
 def test_values_tracks_and_layers_of_a_hessian_that_is_known(quartic: et.Run) -> None:
-    found = along(
+    found = top_along_run(
         quartic,
         steps=[1, 2, 3, 4, 5, 6],
         loss=quartic_loss,
@@ -99,7 +99,7 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> et.Run:
 
 
 def test_a_layer_of_a_training_is_followed_from_its_initial_state(digits: et.Run) -> None:
-    found = along(
+    found = top_along_run(
         digits, 5, "fc3.weight" if "fc3.weight" in digits.layers else list(digits.layers)[-2], k=3, count=200
     )
     assert found.step.values[0] == 0
@@ -118,7 +118,7 @@ def test_a_layer_of_a_training_is_followed_from_its_initial_state(digits: et.Run
 
 def test_a_warm_start_costs_fewer_products_where_the_run_moves_little(digits: et.Run) -> None:
     last = [int(step) for step in digits.steps if (digits.layers["fc1.weight"].steps == step).any()][-4:]
-    found = along(digits, last, "fc1.weight", k=5, count=200)
+    found = top_along_run(digits, last, "fc1.weight", k=5, count=200)
     products = found.products.values
     assert (products[1:] < products[0]).all()
     assert float(np.diagonal(found.overlap[1:], axis1=1, axis2=2).min()) > 0.9
@@ -126,7 +126,7 @@ def test_a_warm_start_costs_fewer_products_where_the_run_moves_little(digits: et
 
 
 def test_trace_and_weights_over_steps(digits: et.Run) -> None:
-    found = along(digits, [0], "fc3.weight", k=2, count=100, trace=True, vectors=True)
+    found = top_along_run(digits, [0], "fc3.weight", k=2, count=100, trace=True, vectors=True)
     model = digits.model(0)
     c = et.Curvature(model, None, et.evaluation.of_run.samples_of(digits, count=100), "fc3.weight")
     exact = float(np.trace(np.asarray(c.matrix(dtype=torch.float64))))
@@ -139,17 +139,17 @@ def test_trace_and_weights_over_steps(digits: et.Run) -> None:
 
 def test_bad_input_is_one_sentence(digits: et.Run, quartic: et.Run) -> None:
     with pytest.raises(OptionError, match="k is 1 to"):
-        along(digits, [0], "fc3.bias", k=11, count=50)
+        top_along_run(digits, [0], "fc3.bias", k=11, count=50)
     with pytest.raises(RunError, match="not all layers of the network at step 3"):
-        along(digits, [3], k=2)
+        top_along_run(digits, [3], k=2)
     with pytest.raises(RunError, match="no step 1000"):
-        along(digits, [1000], k=2)
+        top_along_run(digits, [1000], k=2)
     with pytest.raises(OptionError, match="at least one step"):
-        along(digits, [])
+        top_along_run(digits, [])
     with pytest.raises(OptionError, match="at least 1"):
-        along(digits, 0)
+        top_along_run(digits, 0)
     with pytest.raises(DataError, match="does not say"):
-        along(quartic, [1], model=Quartic())
+        top_along_run(quartic, [1], model=Quartic())
     with pytest.raises(RunError, match="fc9"):
         run_weights(digits, ["fc9.weight"])
     with pytest.raises(RunError, match="at step 3"):
@@ -159,22 +159,22 @@ def test_bad_input_is_one_sentence(digits: et.Run, quartic: et.Run) -> None:
 def test_a_number_of_steps_has_the_first_and_the_last(digits: et.Run) -> None:
     there = digits.steps
     for count in (2, 3, 5):
-        found = along(digits, count, "fc3.bias", k=1, count=20, tol=0.1).step.values
+        found = top_along_run(digits, count, "fc3.bias", k=1, count=20, tol=0.1).step.values
         assert (found[0], found[-1]) == (there[0], there[-1]) and 2 <= len(found) <= count
-    assert len(along(digits, 2, "fc3.bias", k=1, count=20, tol=0.1).step) == 2
-    assert along(digits, 1, "fc3.bias", k=1, count=20, tol=0.1).step.values.tolist() == [there[0]]
+    assert len(top_along_run(digits, 2, "fc3.bias", k=1, count=20, tol=0.1).step) == 2
+    assert top_along_run(digits, 1, "fc3.bias", k=1, count=20, tol=0.1).step.values.tolist() == [there[0]]
 
 
 def test_a_part_that_no_data_set_has_is_refused(digits: et.Run) -> None:
     for data in (None, "digits", (torch.zeros(3, 64), torch.zeros(3, dtype=torch.long))):
         with pytest.raises(OptionError, match="part is 'train' or 'test', not 'val'"):
-            along(digits, [0], "fc3.bias", data=data, k=1, part="val")  # type: ignore[arg-type]
-    assert along(digits, [0], "fc3.bias", k=1, count=20, part="test").attrs["part"] == "test"
+            top_along_run(digits, [0], "fc3.bias", data=data, k=1, part="val")  # type: ignore[arg-type]
+    assert top_along_run(digits, [0], "fc3.bias", k=1, count=20, part="test").attrs["part"] == "test"
 
 
 def test_a_network_that_cannot_be_built_is_asked_for_by_the_name_it_has_here(quartic: et.Run) -> None:
     with pytest.raises(
         RunError, match=r"does not say how to build its network .*pass one with model="
     ) as caught:
-        along(quartic, [1], loss=quartic_loss, data=ONES, k=1)
+        top_along_run(quartic, [1], loss=quartic_loss, data=ONES, k=1)
     assert "into=" not in str(caught.value)
