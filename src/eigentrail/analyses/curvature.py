@@ -30,7 +30,7 @@ from eigentrail.training.losses import name_of_loss
 #: The largest number of parameters whose Hessian is written out and diagonalised.
 LARGEST_EXACT = 8500
 SAMPLES = 10_000
-_CURVED = "Does the loss curve along fewer directions than a random matrix?"
+_CURVED = "Is the loss curved along fewer directions than a random matrix?"
 _BETTER = "Do the updates' components match Hessian eigenvectors better than the weights'?"
 # The share of the squared Hessian whose eigenvectors are counted.
 _MOST = 0.9
@@ -99,13 +99,13 @@ def _findings(row: Row) -> Iterable[Finding]:
             subject=row.subject,
             question=_BETTER,
             verdict=(Verdict.YES if gap > 0 else Verdict.NO) if sure else Verdict.UNDECIDED,
-            sentence=f"{updates} of the updates' components lie in Hessian eigenvectors of similar rank, {weights} of "
-            f"the weights', {random} of random directions.",
+            sentence=f"The i-th component of the updates lies {updates} in the Hessian eigenvectors near the i-th, "
+            f"that of the weights {weights}, random directions {random}.",
             effect=Effect("difference of both shares", gap),
             chance=Chance("equal shares", 0.0),
             interval=(gap - 1.96 * error, gap + 1.96 * error),
-            detail=f"The difference is {100 * gap:+.2g} ± {100 * error:.1g} percentage points; similar rank: within 5% "
-            "of all places.",
+            detail=f"The difference is {100 * gap:+.2g} ± {100 * error:.1g} percentage points; near: within 5% of all "
+            "places. Means over all components.",
         )
     inside, random = row["outliers_in_leading"], row["in_leading_chance"]
     if inside is not None and random is not None:
@@ -143,8 +143,8 @@ def _curved(row: Row) -> Finding:
         subject=row.subject,
         question=_CURVED,
         verdict=Verdict.YES if count < random else Verdict.NO,
-        sentence=f"{count} of {n:,} Hessian eigenvalues hold {_MOST:.0%} of its squared norm, in a random symmetric "
-        f"matrix {random:,}; {below}.",
+        sentence=f"{count} of {n:,} Hessian eigenvalues hold {_MOST:.0%} of their sum of squares ({random:,} in a "
+        f"random symmetric matrix); {below}.",
         effect=Effect("eigenvalues that hold 90%", count, "count"),
         chance=Chance("a random symmetric matrix (semicircle)", random),
         detail=f"The largest eigenvalue is {largest:.3g}, the smallest {float(row['smallest']):.2g}. "
@@ -432,9 +432,8 @@ _PER_WEIGHT = "loss per squared weight"
         Figure(
             "eigenvalues",
             "Hessian eigenvalues by rank",
-            "A few eigenvalues stand far above all others, the rest crowd at zero. Dotted: sizes of the negative "
-            "ones. What "
-            "lies nine decades below the largest is rounding.",
+            "Sizes of the eigenvalues by rank, those of either sign apart; dotted where negative. What lies nine "
+            "decades below the largest is rounding.",
             lambda node, title: hessian_spectrum.by_rank(_eigenvalues(node), title),
             lambda node: hessian_spectrum.by_rank_data(_eigenvalues(node)),
         ),

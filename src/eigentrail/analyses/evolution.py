@@ -156,7 +156,7 @@ def _findings(row: Row) -> Iterable[Finding]:
     begun = "none did at the first" if last and not first else f"{first or 'none'} at the first"
     yield Finding(
         subject=row.subject,
-        question="Did spikes grow out of the Marchenko-Pastur bulk?",
+        question="Did spikes emerge from the Marchenko-Pastur bulk?",
         verdict=Verdict.YES if grown else Verdict.NO,
         sentence=f"At the last step {_stand_out(last, ' of the noise bulk')}, {begun}{beside}.",
         effect=Effect("spikes at the last step", last, "count"),
@@ -173,8 +173,8 @@ def _findings(row: Row) -> Iterable[Finding]:
             question="Does the bulk end as close to Marchenko-Pastur as noise?",
             verdict=Verdict.YES if inside else Verdict.NO,
             sentence=(
-                f"At the end the bulk is as close to the Marchenko-Pastur law ({now:.3f}) as 95% of noise matrices "
-                f"(below {limit:.3f})."
+                f"At the end the bulk's distance to the Marchenko-Pastur law is {now:.3f}; 95% of noise matrices stay "
+                f"below {limit:.3f}."
                 if inside
                 else f"The bulk ends off the Marchenko-Pastur law: at {now / limit:.3g} times the distance that 95% of "
                 "noise matrices stay below."

@@ -61,8 +61,8 @@ def _findings(row: Row) -> Iterable[Finding]:
         row,
         _QUESTION,
         "score",
-        yes=f"The leading {which} vector follows a great circle (score {circle.observed:.2f}); walks score "
-        f"{circle.median:.2f} in the median, lines less too.",
+        yes=f"The leading {which} vector follows a great circle (score {circle.observed:.2f} of 1); walks score "
+        f"{circle.median:.2f} in the median, straight lines are lower too.",
         no=no,
         also=beyond_lines,
         detail=f"From {since}, {row['steps']:.0f} steps.{_rss_told(row)}",

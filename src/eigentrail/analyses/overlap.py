@@ -68,9 +68,10 @@ def _findings(row: Row) -> Iterable[Finding]:
             row,
             "Do weights and updates share their leading directions more than in a random walk?",
             "walk_updates_share",
-            yes=f"{seen} of the weights' first component lies in the updates' first {LEADING}; {_SIGNS} have {median}.",
-            no=f"{seen} of the weights' first component lies in the updates' first {LEADING}, within chance: {_WALKS} "
-            f"have {median} in the median.",
+            yes=f"{seen} of the weights' first principal component lies in the updates' first {LEADING}; {_SIGNS} have "
+            f"{median}.",
+            no=f"{seen} of the weights' first principal component lies in the updates' first {LEADING}, within chance: "
+            f"{_WALKS} have {median} in the median.",
         )
 
 

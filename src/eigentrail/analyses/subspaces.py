@@ -30,13 +30,15 @@ def _findings(row: Row) -> Iterable[Finding]:
     if beside is None:
         return
     median = percent(beside.median)
-    stays = f"{percent(beside.observed)} of the leading {row.case['side']} singular subspace survives the training"
+    stays = f"{percent(beside.observed)} of the leading {row.case['side']} singular subspace is kept"
+    less = beside.observed < beside.median
     yield finding(
         row,
         "Do the leading singular subspaces turn differently than a random displacement turns them?",
         "leading",
-        yes=f"{stays}; random displacements as large leave {median}.",
-        no=f"{stays}, within chance: random displacements leave {median}.",
+        yes=f"{stays}: it turned {'more' if less else 'less'} than by random displacements as large, which keep "
+        f"{median}.",
+        no=f"{stays}, within chance: random displacements as large keep {median}.",
         detail=f"Unrelated subspaces of this dimension share {percent(row['chance'])}.",
     )
 
@@ -79,7 +81,7 @@ def _figures(side: Literal["right", "left"]) -> tuple[Figure, ...]:
         "shape": Quantity("Shape", "Rows and columns of the matrix."),
         "k": Quantity("Dimension", "Dimension of the subspaces.", "count", shown=True),
         "leading": Quantity(
-            "Kept, leading",
+            "Share of the leading subspace kept",
             "Mean squared cosine of the principal angles between the leading subspaces of the first and the last step.",
             "0 (orthogonal) to 1 (the same)",
             null="leading_null",

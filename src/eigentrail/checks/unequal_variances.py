@@ -40,7 +40,7 @@ def unequal_variances(checkpoint: Checkpoint) -> Iterator[Finding]:
             "many: unequal rows or columns explain them."
             if most
             else f"In {len(asked) - len(explained)} of {counted(len(asked), 'layer')} with spikes, entries with random "
-            "signs have fewer: unequal rows or columns do not explain all."
+            "signs have fewer spikes: unequal rows or columns cannot explain all of them."
         ),
         effect=Effect("layers whose spikes random signs keep", float(len(explained))),
         chance=Chance("entries of equal variance", 0.0),

@@ -73,7 +73,7 @@ def _band(diagnosis: xr.Dataset, rows: int) -> list[dict[str, Any]]:
         style.line(
             x,
             threshold,
-            "threshold (1% of noise above)",
+            "threshold: 1% of noise matrices pass it",
             style.SPIKE,
             dash="dash",
             width=1.3,

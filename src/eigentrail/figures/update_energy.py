@@ -36,7 +36,7 @@ def update_energy(differences: Mapping[str, Spectrum]) -> go.Figure:
         traces.append(
             style.line(
                 first["directions"].to_numpy(), first["noise"].to_numpy(), name, style.NULL,
-                dash=("dash", "dot", "dashdot")[number % 3], width=1.4,
+                dash=("dash", "dot", "dashdot", "longdash", "longdashdot")[number % 5], width=1.4,
             )
         )  # fmt: skip
     for number, (layer, part) in enumerate(data.groupby("layer", sort=False)):

@@ -66,8 +66,8 @@ def beside_chance(findings: Sequence[Finding]) -> str:
         return ""
     yes = sum(one.verdict is Verdict.YES for one in tested)
     return (
-        f"{yes} of {len(tested)} tests are beyond chance after correction for how many were asked. Were there nothing "
-        f"to find, about {LEVEL * len(tested):.2g} would be so without correction."
+        f"{yes} of {len(tested)} tests are significant at {LEVEL:.0%} after correction for their number. Without "
+        f"correction, chance alone would give about {LEVEL * len(tested):.2g}."
     )
 
 
@@ -97,12 +97,16 @@ def finding_cards(
         first = asked[0]
         same = sum(one.verdict is first.verdict for one in asked)
         many = first.asked if found_only and first.subject != "network" else len(asked)
-        verdict = f"{first.verdict} in {same} of {many}" if many > 1 else str(first.verdict)
+        # Of a few among many no plain yes is said.
+        few = first.verdict is Verdict.YES and 2 * same < many
+        verdict = (
+            f"{'' if few else first.verdict} in {same} of {many}".strip() if many > 1 else str(first.verdict)
+        )
         if group is not None:
             verdict += f" ({_by_run(asked, first.verdict, group)})"
         subject = named(first) if first.subject != "network" else ""
         text = f"{subject}: {first.sentence}" if subject else first.sentence
-        tone = "look" if first.needs_look else str(first.verdict)
+        tone = "look" if first.needs_look else str(Verdict.UNDECIDED if few else first.verdict)
         cards.append(Card(question, verdict[:1].upper() + verdict[1:], text, _chance(first), tone))
     return cards
 
@@ -120,13 +124,13 @@ def _by_run(asked: Sequence[Finding], verdict: Verdict, group: Callable[[Finding
 
 def _chance(finding: Finding) -> str:
     """Put the effect beside what chance gives, and the p-value behind."""
-    words = []
+    words: list[str] = []
     beside, effect = finding.chance, finding.effect
     if beside is not None and beside.median is not None:
-        here = ""
+        null = f"{_number(beside.median)} for {beside.null}"
         if effect is not None and effect.value is not None:
-            here = f"{effect.name[:1].upper()}{effect.name[1:]} {_number(effect.value)}; "
-        words.append(f"{here}{_number(beside.median)} for {beside.null}")
+            null = f"{effect.name[:1].upper()}{effect.name[1:]}: {_number(effect.value)} ({null})"
+        words.append(null)
     if finding.p_adjusted is not None:
         p = p_text(finding.p_adjusted)
         # A hyphen at which no line ends.

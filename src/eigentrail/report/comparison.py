@@ -172,7 +172,8 @@ def key_plots(table: pd.DataFrame, spectra: Mapping[str, Any]) -> tuple[Plot, ..
                 scale=100,
             ),
             block_map.block_map_data(ordered, "relative_change"),
-            "Norm of the difference over the norm of A; two independent matrices of one size have √2 (141%).",
+            "Norm of the difference over the norm of A; two independent matrices of equal norm have √2 (141%), "
+            "larger ones more.",
             "change-map",
             wide=True,
         )
@@ -210,7 +211,7 @@ def _movers(table: pd.DataFrame) -> Plot:
     return Plot(
         comparison.movers(table),
         comparison.movers_data(table),
-        "Norm of the difference over the norm of A; two independent matrices of one size have √2.",
+        "Norm of the difference over the norm of A; two independent matrices of equal norm have √2, larger ones more.",
         "movers",
         wide=True,
     )

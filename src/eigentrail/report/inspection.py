@@ -377,7 +377,9 @@ def findings_section(
         )
         items.append(Listing(("Where", "What needs a look, why, and what to try"), listed))
     else:
-        items.append(Prose(("No matrix needs a look.",)))
+        items.append(
+            Prose(("No layer shows signs of a fault. Structure is what training leaves, and no fault.",))
+        )
     others = tuple(
         (one.subject, one.sentence, places.get(one.subject))
         for one in findings

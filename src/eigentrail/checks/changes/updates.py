@@ -11,7 +11,7 @@ from eigentrail.chance import LEVEL
 from eigentrail.checks.changes.moved import has_moved
 from eigentrail.findings import Chance, Effect, Finding, Verdict
 
-_QUESTION = "Are the updates closer to low rank than random ones?"
+_QUESTION = "Are the updates B − A closer to low rank than random ones?"
 # A rank is what is said where the update has no more than this share of all directions.
 _LOW = 0.25
 _NULL = "random updates of equal norm"
@@ -48,7 +48,7 @@ def low_rank_updates(rows: Sequence[Mapping[str, Any]], level: float) -> Iterato
         )
     else:
         sentence = (
-            f"{many[middle]} of {cols[middle]} directions hold 90% of the median update; "
+            f"In the median layer {many[middle]} of {cols[middle]} directions hold 90% of the update's squared norm; "
             f"{_NULL} need {random[middle]}."
         )
     yield Finding(
@@ -56,12 +56,8 @@ def low_rank_updates(rows: Sequence[Mapping[str, Any]], level: float) -> Iterato
         question=_QUESTION,
         verdict=Verdict.YES if p <= LEVEL and len(structured) > len(moved) / 2 else Verdict.NO,
         sentence=sentence,
-        effect=Effect(
-            "share of the directions that hold 90% of the update (median)",
-            float(np.median(many / cols)),
-            "of all",
-        ),
-        chance=Chance(_NULL, float(np.median(random / cols))),
+        effect=Effect("updates with singular values beyond noise", len(structured), "count"),
+        chance=Chance(_NULL, level * len(moved)),
         p=p,
         p_adjusted=p,
         detail=f"{len(structured)} of {len(moved)} updates have singular values above what noise reaches "
