@@ -199,3 +199,14 @@ def test_parts_of_a_fused_weight_are_cut_by_the_inputs_that_they_share() -> None
         assert float(lost.norm() / (inputs @ weight[rows].T).norm()) == pytest.approx(
             made.output_error, rel=1e-4
         )
+
+
+def test_an_option_of_an_edit_may_have_the_name_of_edit_s_own() -> None:
+    chance = torch.Generator().manual_seed(0)
+    spike = 60 * torch.outer(torch.randn(60, generator=chance), torch.randn(40, generator=chance)) / 49
+    weights = {"w": torch.randn(60, 40, generator=chance) + spike}
+    norms = []
+    for options in ({}, {"how": "gavish-donoho"}):
+        ((left, right),) = edit(weights, "denoise", **options).matrices["w"].pieces
+        norms.append(float((left @ right).norm()))
+    assert 0.5 < norms[1] / norms[0] < 1.0

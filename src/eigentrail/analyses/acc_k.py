@@ -59,7 +59,9 @@ def _findings(row: Row) -> Iterable[Finding]:
     named = "singular value is" if needed == 1 else "singular values are"
     beside = "no noise law is told of their spectrum."
     if spikes is not None:
-        beside = f"the {spikes} spikes alone give {row['accuracy_spikes']:.1%} of {full:.1%}" + (
+        alone = {0: "without any spike it gives", 1: "the spike alone gives"}
+        told = alone.get(spikes, f"the {spikes} spikes alone give")
+        beside = f"{told} {row['accuracy_spikes']:.1%} of {full:.1%}" + (
             ", which is worse." if worse else ", not shown to be worse."
         )
     yield Finding(

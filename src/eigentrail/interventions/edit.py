@@ -169,6 +169,7 @@ class Edit:
 def edit(
     source: Any,
     how: str = "truncate",
+    /,
     layers: str | Sequence[str] | None = None,
     *,
     conv: str = "flatten",
@@ -189,7 +190,7 @@ def edit(
         base: the model of an adapter, whose sum is then edited.
         dequantise: take the numbers that quantised weights stand for, as float32, in the place of their codes; what
             is saved is then a safetensors file without codes. False: quantised weights are left as they are.
-        options: of the edit, such as k=8, energy=.9, spikes=True.
+        options: of the edit, such as k=8, energy=.9, spikes=True, or how="gavish-donoho" of "denoise".
 
     Returns:
         The edit: look at `.table`, then `.save(path)` or `with edit.applied(model)`.

@@ -72,12 +72,15 @@ def _cut(parts: Decomposition, k: int, given: Any, spikes: int | None, covarianc
         return EditedMatrix(
             ((left, right),), float((values[k:].sum() / values.sum()).sqrt()), given, spikes=spikes
         )
-    root = _root(covariance, parts.shape[1])
-    weighted = (parts.left * parts.values) @ (parts.right @ root)
-    u, s, _ = torch.linalg.svd(weighted, full_matrices=False)
-    left = u[:, :k]
-    right = (left.T @ parts.left * parts.values) @ parts.right
-    squares = s.square()
+    # C^(1/2) is never needed: W C W^T has the same left vectors. [r, r] in the basis of W's own.
+    met = parts.right @ _moment(covariance, parts.shape[1]) @ parts.right.T
+    energies, turns = torch.linalg.eigh(parts.values[:, None] * met * parts.values)
+    if energies[0] < -1e-6 * max(float(energies[-1]), 0.0):
+        raise OptionError("the covariance of the inputs has negative eigenvalues.")
+    turned = turns.flip(1)[:, :k]
+    left = parts.left @ turned
+    right = (turned.T * parts.values) @ parts.right
+    squares = energies.flip(0).clamp(min=0.0)
     total = squares.sum()
     return EditedMatrix(
         ((left, right),),
@@ -88,7 +91,7 @@ def _cut(parts: Decomposition, k: int, given: Any, spikes: int | None, covarianc
     )
 
 
-def _root(covariance: Any, size: int) -> torch.Tensor:
+def _moment(covariance: Any, size: int) -> torch.Tensor:
     c = (
         covariance.detach().cpu().double()
         if is_tensor(covariance)
@@ -98,7 +101,4 @@ def _root(covariance: Any, size: int) -> torch.Tensor:
         raise OptionError(f"the covariance of {size} inputs is [{size}, {size}], not {list(c.shape)}.")
     if not bool(torch.isfinite(c).all()):
         raise OptionError("the covariance of the inputs is not finite.")
-    eigenvalues, vectors = torch.linalg.eigh((c + c.T) / 2)
-    if eigenvalues[0] < -1e-6 * max(float(eigenvalues[-1]), 0.0):
-        raise OptionError("the covariance of the inputs has negative eigenvalues.")
-    return torch.mul(vectors, eigenvalues.clamp(min=0.0).sqrt())
+    return (c + c.T) / 2
