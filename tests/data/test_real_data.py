@@ -10,6 +10,7 @@ import torch
 
 from eigentrail import data
 from eigentrail.data import Data
+from eigentrail.data.parquet import read_images
 
 
 def raw(inputs: torch.Tensor, of: Data) -> torch.Tensor:
@@ -76,6 +77,15 @@ def test_fashion_mnist_from_its_own_folder(data_root: Path) -> None:
     assert loaded.normalization.std == pytest.approx((0.3530,), abs=5e-5)
 
 
+def test_the_test_images_of_cifar10(data_root: Path) -> None:
+    images, labels = read_images([data_root / "cifar10" / "test-00000-of-00001.parquet"], 32)
+    assert images.shape == (10_000, 3, 32, 32)
+    assert labels[:10].tolist() == [3, 8, 8, 0, 6, 6, 1, 6, 3, 1]
+    # The first test cat's first two pixels, [red, green, blue].
+    assert images[0, :, 0, :2].T.tolist() == [[158, 112, 49], [159, 111, 47]]
+
+
+@pytest.mark.slow
 def test_cifar10(data_root: Path) -> None:
     cifar10 = data.load("cifar10", data_root)
     assert cifar10.train_inputs.shape == (50_000, 3, 32, 32)

@@ -67,7 +67,7 @@ def kill_many(tmp_path: Path, kills: int, seed: int) -> None:
 
 
 def test_kill_at_random_moments(tmp_path: Path) -> None:
-    kill_many(tmp_path, kills=10, seed=0)
+    kill_many(tmp_path, kills=6, seed=0)
 
 
 @pytest.mark.slow
