@@ -131,6 +131,12 @@ def _noise(kind: str, shape: tuple[int, int], seed: int) -> np.ndarray:
         return rng.laplace(size=shape)
     if kind == "Student t, 5 degrees of freedom":
         return rng.standard_t(5, size=shape)
+    if kind == "a tenth of the rows zero":
+        return rng.standard_normal(shape) * (rng.permutation(shape[0]) >= shape[0] // 10)[:, None]
+    if kind == "rows of .5 to 1.5 times the size":
+        return rng.standard_normal(shape) * rng.uniform(0.5, 1.5, (shape[0], 1))
+    if kind == "random orthogonal columns":
+        return np.linalg.qr(rng.standard_normal(shape))[0]
     if kind == "rows of lognormal(.15) size":
         return rng.standard_normal(shape) * np.exp(0.15 * rng.standard_normal((shape[0], 1)))
     raise ValueError(kind)
@@ -153,11 +159,33 @@ def _planted_spike(strength: float, seed: int) -> bool:
     return bool(Spectrum.from_matrix(w).marchenko_pastur().spikes)
 
 
-def _beyond_signs(seed: int) -> bool:
+def _beyond_shuffle(kind: str, shape: tuple[int, int], seed: int) -> bool:
+    from eigentrail.spectra import Spectrum
+
+    spectrum = Spectrum.from_matrix(_noise(kind, shape, seed), null=True, seed=seed)
+    assert spectrum.null is not None
+    return spectrum.marchenko_pastur().spikes > spectrum.null.marchenko_pastur().spikes + 2
+
+
+def _told_of_equal_values(kind: str, shape: tuple[int, int], seed: int) -> bool:
+    from eigentrail.errors import SpectrumError
+    from eigentrail.spectra import Spectrum
+
+    spectrum = Spectrum.from_matrix(_noise(kind, shape, seed))
+    for ask in (spectrum.phase, spectrum.power_law, spectrum.require_width):
+        try:
+            ask()
+        except SpectrumError:
+            continue
+        return True
+    return False
+
+
+def _beyond_signs(seed: int, kind: str = "rows of lognormal(.15) size") -> bool:
     from eigentrail.chance.entries import signed
     from eigentrail.spectra import Spectrum
 
-    w = _noise("rows of lognormal(.15) size", (256, 128), seed)
+    w = _noise(kind, (256, 128), seed)
     kept = Spectrum.from_matrix(signed(w, seed)).marchenko_pastur().spikes
     return Spectrum.from_matrix(w).marchenko_pastur().spikes > kept + 2
 
@@ -193,6 +221,38 @@ def _spectra() -> Iterator[Row]:
         0.03,
         _beyond_signs,
     )
+    for kind in ("rows of .5 to 1.5 times the size", "a tenth of the rows zero"):
+        yield Row(
+            "noise",
+            "more than two spikes beyond those of random signs",
+            f"{kind}, 256 x 128",
+            0.03,
+            functools.partial(_beyond_signs, kind=kind),
+        )
+    for columns in (13, 64, 256):
+        yield Row(
+            "noise",
+            "a spike",
+            f"Gaussian, 256 x {columns}",
+            0.01,
+            functools.partial(lambda shape, seed: _spikes("Gaussian", shape, seed) > 0, (256, columns)),
+        )
+    for kind in ("Laplace", "Student t, 5 degrees of freedom", "nine tenths zero"):
+        yield Row(
+            "noise",
+            "more than two spikes beyond those of a shuffle",
+            f"{kind}, 256 x 128",
+            0.03,
+            functools.partial(_beyond_shuffle, kind, (256, 128)),
+        )
+    for shape in ((256, 128), (128, 128)):
+        yield Row(
+            "noise",
+            "a phase, a power law or a bulk",
+            f"random orthogonal columns, {shape[0]} x {shape[1]}",
+            0.01,
+            functools.partial(_told_of_equal_values, "random orthogonal columns", shape),
+        )
     for strength, least in ((1.2, 0.3), (1.5, 0.9), (2.0, 0.99)):
         yield Row(
             "spikes",

@@ -9,11 +9,12 @@ from eigentrail.linalg.threads import threads_for
 from eigentrail.metrics.framework.contract import DiagnosisOptions
 from eigentrail.metrics.framework.diagnose import diagnose, diagnose_spectrum
 from eigentrail.metrics.framework.sketched import diagnose_fast
+from eigentrail.spectra.shuffle_law import ORDER
 from eigentrail.spectra.spectrum import Spectrum
 from eigentrail.weights import FactoredMatrix, MatrixSpec, Weights
 
 # Floating-point operations that a core does in a second, and seconds that a diagnosis takes beside its decompositions.
-_SPEED, _DIAGNOSIS = 1e10, 0.03
+_SPEED, _DIAGNOSIS = 3e10, 0.03
 _LARGE = 2048
 
 
@@ -85,7 +86,9 @@ def seconds_for(spec: MatrixSpec) -> float:
         Seconds.
     """
     n, m = max(spec.rows, spec.cols), min(spec.rows, spec.cols)
-    return 2 * spec.matrices * (2.0 * n * m**2 + 4.0 * m**3) / _SPEED + _DIAGNOSIS
+    # Up to that order a shuffled copy is decomposed too.
+    copies = 2 if m < ORDER else 1
+    return copies * spec.matrices * (2.0 * n * m**2 + 4.0 * m**3) / _SPEED + _DIAGNOSIS
 
 
 def is_large(spec: MatrixSpec) -> bool:

@@ -53,13 +53,23 @@ def symmetric_eigen(
             raise SpectrumError(_no_convergence(m))
         if k == 0:
             return values, np.empty((m, 0))
-        _, small = scipy.linalg.eigh_tridiagonal(
-            d, e, select="i", select_range=(m - k, m - 1), check_finite=False
-        )
+        small = _leading(d, e, k)
     except np.linalg.LinAlgError as error:
         raise SpectrumError(_no_convergence(m)) from error
     vectors = _apply_reflectors(c, tau, np.array(small[:, ::-1], order="F"))
     return values, vectors
+
+
+def _leading(
+    d: Float64[np.ndarray, " m"], e: Float64[np.ndarray, " m_1"], k: int
+) -> Float64[np.ndarray, "m k"]:
+    """Vectors of the k largest eigenvalues of a tridiagonal matrix, ascending."""
+    chosen = {"select": "i", "select_range": (len(d) - k, len(d) - 1), "check_finite": False}
+    try:
+        return np.asarray(scipy.linalg.eigh_tridiagonal(d, e, **chosen)[1])
+    except np.linalg.LinAlgError:
+        # Bisection loses count where all eigenvalues are one, as an orthogonal matrix's.
+        return np.asarray(scipy.linalg.eigh_tridiagonal(d, e, **chosen, lapack_driver="stemr")[1])
 
 
 def _in_two_stages(

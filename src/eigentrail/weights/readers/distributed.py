@@ -159,9 +159,8 @@ def _slot(folder: Path, name: str, told: Mapping[Any, Any], places: Mapping[Any,
         if isinstance(part, str):
             return part
         parts.append(part)
-    if len({part.offsets for part in parts}) < len(parts) or sum(prod(part.sizes) for part in parts) != prod(
-        shape
-    ):
+    together = sum(prod(part.sizes) for part in parts)
+    if len({part.offsets for part in parts}) < len(parts) or together != prod(shape):
         return f"its parts do not make the whole of shape {list(shape)}; {_AGAIN}"
     return PartsSlot(name, shape, dtype, None, tuple(parts))
 
@@ -170,9 +169,10 @@ def _part(
     folder: Path, name: str, shape: tuple[int, ...], chunk: Any, places: Mapping[Any, Any]
 ) -> Part | str:
     offsets, sizes = (chunk.get(key) if isinstance(chunk, Mapping) else None for key in ("offsets", "sizes"))
-    if not (plausible_shape(offsets) and plausible_shape(sizes)) or not len(offsets) == len(sizes) == len(
-        shape
-    ):
+    if not isinstance(offsets, tuple) or not isinstance(sizes, tuple):
+        return f"the index does not say where its parts belong; {_AGAIN}"
+    plausible = plausible_shape(offsets) and plausible_shape(sizes)
+    if not plausible or not len(offsets) == len(sizes) == len(shape):
         return f"the index does not say where its parts belong; {_AGAIN}"
     if any(start + size > most for start, size, most in zip(offsets, sizes, shape, strict=True)):
         return f"a part of it reaches out of its shape {list(shape)}; {_AGAIN}"
