@@ -196,7 +196,7 @@ def test_models_that_do_not_fit(tmp_path: Path) -> None:
     normed = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
     run = recorded(tmp_path / "normed", normed)
     with pytest.raises(
-        RunError, match=r"1\.running_mean, 1\.running_var are not recorded then; record them too"
+        RunError, match=r"1\.running_mean, 1\.running_var are not recorded then; choose step 5, or record"
     ):
         run.model(3, into=normed)
     run = recorded(tmp_path / "buffers", normed, layers=["*", "*.running_*"])

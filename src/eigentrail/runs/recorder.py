@@ -37,7 +37,7 @@ from eigentrail.runs.reported import rank
 from eigentrail.runs.reserve import Reserve
 from eigentrail.runs.ring import Ring
 from eigentrail.runs.schedules import Every, EveryEpochs, Schedule, as_schedule
-from eigentrail.runs.selection import Layers, Source, clean_name, select_sources, unwrap
+from eigentrail.runs.selection import Layers, Source, clean_name, lacks_only_buffers, select_sources, unwrap
 from eigentrail.runs.sessions import ANALYSES, check_same, find_existing, fresh_folder
 from eigentrail.runs.termination import Termination
 from eigentrail.runs.watching import Watch
@@ -81,7 +81,8 @@ class Recorder:
         every: when the layers are recorded besides the first and the last step: a number of steps, "epoch", a list of
             steps, `runs.epochs(n)` or `runs.log_spaced(per_decade)`; not used where `layers` is a mapping.
         checkpoints: when the full state (buffers too) is kept: as `every`, or "end" for the state in which the
-            `with` block ends; None for only where `checkpoint` is called.
+            `with` block ends; None for only where `checkpoint` is called, and for "end" where all parameters but not
+            the running means of batch norm are recorded, so that the last step's network is whole.
         steps: the planned number of optimizer steps, if known: makes the estimate of disk use one of the whole
             training.
         start: the number of the step that the network is at before the loop, for a new run.
@@ -142,11 +143,13 @@ class Recorder:
             self.path = fresh_folder(self._model, Path("runs")) if path is None else Path(path)
         except TypeError as error:
             raise OptionError(f"path={path!r}: give the folder of the run") from error
-        self._at_end = checkpoints == "end"
+        self._sources = select_sources(self._model, layers, every)
+        self._at_end = checkpoints == "end" or (
+            checkpoints is None and lacks_only_buffers(self._model, self._sources)
+        )
         self._checkpoints: Schedule | None = (
             None if checkpoints is None or self._at_end else as_schedule(checkpoints)
         )
-        self._sources = select_sources(self._model, layers, every)
         pack(self._sources)
         self._planned = steps
         self._start = start

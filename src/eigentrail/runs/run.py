@@ -418,9 +418,10 @@ class Run(ABC):
         lacks = {name: set(self.layers[name].steps.tolist()) for name in names if name in self.layers}
         whole = sorted(set.intersection(*lacks.values())) if len(lacks) == len(names) else []
         nearest = sorted({*whole, *self.checkpoints}, key=lambda s: abs(s - step))
-        mend = (
-            f"choose step {nearest[0]}" if nearest else "record them too, or keep checkpoints while recording"
-        )
+        mend = "record them too, or keep checkpoints while recording"
+        if nearest:
+            # What is not recorded at all can be had at every step of another recording.
+            mend = f"choose step {nearest[0]}" + ("" if lacks else ", or record them too")
         verb = "is" if len(names) == 1 else "are"
         return f"the network cannot be built at step {step}: {some} {verb} not recorded then; {mend}"
 

@@ -154,6 +154,26 @@ class Finder:
         return [tensor for tensor in found if tensor is not None]
 
 
+def lacks_only_buffers(model: nn.Module, sources: Sequence[Source]) -> bool:
+    """Tell whether all that a recording lacks of a network are floating buffers, as the running means of batch norm.
+
+    Args:
+        model: the network without wrappers.
+        sources: what is recorded.
+
+    Returns:
+        True where every parameter is recorded and some floating buffer of the state dict is not.
+    """
+    known = {name for one in sources for name in (one.spec.name, *one.spec.aliases)}
+    if any(clean_name(name) not in known for name, _ in model.named_parameters()):
+        return False
+    kept = model.state_dict(keep_vars=True)
+    return any(
+        name in kept and buffer.is_floating_point() and clean_name(name) not in known
+        for name, buffer in model.named_buffers()
+    )
+
+
 def select_sources(model: nn.Module, layers: Layers, every: Every) -> list[Source]:
     """Choose what is recorded of a network.
 
