@@ -13,6 +13,7 @@ import pandas as pd
 import xarray as xr
 
 from eigentrail import data as datasets
+from eigentrail._citations import cited
 from eigentrail._progress import Progress, shown
 from eigentrail._untrusted import file_stem
 from eigentrail.analyses import AnalysisResult
@@ -458,7 +459,7 @@ def _claims_measured(call: _Call, plan: ClaimStudy) -> ClaimStudyResult:
     for name, table in tables.items():
         table.to_csv(folder / f"{file_stem(name)}.csv", index=False)
     claims_table(results).to_csv(folder / "claims.csv", index=False)
-    title, how = f"{recipe.name}: {recipe.shows}", f"{recipe.source}, seeds {seed} to {last}"
+    title, how = f"{recipe.name}: {recipe.shows}", f"{cited(recipe.source)}, seeds {seed} to {last}"
     html = claim_page(title, how, results, tables, plan.figures, origin_of("study", recipe.name))
     page = write_page(html, folder / PAGE)
     return ClaimStudyResult(recipe, dict(tables), list(results), page)

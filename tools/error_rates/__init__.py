@@ -1,0 +1,1 @@
+"""How often eigentrail makes its statements: one file for what is said of one subject."""
