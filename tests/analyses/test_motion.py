@@ -313,7 +313,7 @@ def test_tables_are_printed_with_their_sentences(
 ) -> None:
     assert command(["analyze", str(run.path), "--only", "pca,drift,overlap", "-q"]) == 0
     out = re.sub(r"\s+", " ", capsys.readouterr().out)
-    assert "pca: Along how few directions do the weights move?" in out
+    assert "pca: directions along which weights and updates move most" in out
     assert "yes 2 of 3 (whole network): The weights drift: " in out or "a: The weights drift: " in out
     assert "nan" not in out
     assert command(["analyze", str(run.path), "--only", "pca,drift,overlap", "--format", "json", "-q"]) == 0

@@ -95,6 +95,15 @@ def _walks(node: xr.DataTree, title: str) -> go.Figure:
     findings=_findings,
     source="S1 6.3",
     quantities={
+        "straightness": Quantity(
+            "Straightness",
+            "Squared displacement over the sum of the squared updates.",
+            "1 to the number of updates",
+            null="straightness_null",
+            null_name=_SIGNS,
+            chance="1 on average for a random walk, more with momentum.",
+            shown=True,
+        ),
         "share": Quantity(
             "Share of component 1",
             "Share of the first principal component in the variance of the weights over the steps.",
@@ -136,15 +145,6 @@ def _walks(node: xr.DataTree, title: str) -> go.Figure:
         "curved": Quantity(
             "Curved",
             "Whether the exponential fits better than the straight line, beyond the noise of the fit.",
-        ),
-        "straightness": Quantity(
-            "Straightness",
-            "Squared displacement over the sum of the squared updates.",
-            "1 to the number of updates",
-            null="straightness_null",
-            null_name=_SIGNS,
-            chance="1 on average for a random walk, more with momentum.",
-            shown=True,
         ),
         "others_straightness": Quantity(
             "Straightness of the rest",

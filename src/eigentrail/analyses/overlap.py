@@ -97,24 +97,11 @@ def _walks(node: xr.DataTree, key: str, null: str, title: str, axis: str, what: 
     findings=_findings,
     source="S1 6.1, 6.2",
     quantities={
-        "random_overlap": Quantity(
-            "Random direction", "Mean overlap of a random direction, √(2 / πn).", "0 to 1", shown=True
-        ),
-        "singular_largest": Quantity(
-            "Largest, singular",
-            "Largest overlap of a principal component with a singular matrix of the last step.",
+        "walk_updates_share": Quantity(
+            "First component in the updates' first ten",
+            "The same share at the steps that the walks are drawn at.",
             "0 to 1",
-            source="S1 eq. 6.2",
-            shown=True,
-        ),
-        "component": Quantity("Component", "Number of the component that has it, from 1.", "count"),
-        "singular": Quantity("Singular value", "Number of the singular value that has it, from 1.", "count"),
-        "first_largest": Quantity(
-            "Largest of component 1",
-            "Largest overlap of the first component with a singular matrix, at the steps of the walks.",
-            "0 to 1",
-            source="S1 eq. 6.2",
-            null="first_largest_null_draws",
+            null="updates_share_null_draws",
             null_name=_SIGNS,
             shown=True,
         ),
@@ -128,6 +115,27 @@ def _walks(node: xr.DataTree, key: str, null: str, title: str, axis: str, what: 
             null_name=_SIGNS,
             shown=True,
         ),
+        "first_largest": Quantity(
+            "Largest of component 1",
+            "Largest overlap of the first component with a singular matrix, at the steps of the walks.",
+            "0 to 1",
+            source="S1 eq. 6.2",
+            null="first_largest_null_draws",
+            null_name=_SIGNS,
+            shown=True,
+        ),
+        "random_overlap": Quantity(
+            "Random direction", "Mean overlap of a random direction, √(2 / πn).", "0 to 1", shown=True
+        ),
+        "singular_largest": Quantity(
+            "Largest, singular",
+            "Largest overlap of a principal component with a singular matrix of the last step.",
+            "0 to 1",
+            source="S1 eq. 6.2",
+            shown=True,
+        ),
+        "component": Quantity("Component", "Number of the component that has it, from 1.", "count"),
+        "singular": Quantity("Singular value", "Number of the singular value that has it, from 1.", "count"),
         "spikes": Quantity(
             "Spikes", "Singular values of the last step above the Marchenko-Pastur bulk.", "count", shown=True
         ),
@@ -157,14 +165,6 @@ def _walks(node: xr.DataTree, key: str, null: str, title: str, axis: str, what: 
             "Share in the updates' components, random direction",
             "10 ÷ n, what a random direction has.",
             "0 to 1",
-        ),
-        "walk_updates_share": Quantity(
-            "First component in the updates' first ten",
-            "The same share at the steps that the walks are drawn at.",
-            "0 to 1",
-            null="updates_share_null_draws",
-            null_name=_SIGNS,
-            shown=True,
         ),
         "notes": Quantity("Notes", "What was left out or done otherwise for the sake of time and memory."),
     },

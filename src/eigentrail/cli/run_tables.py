@@ -13,6 +13,7 @@ from rich.text import Text
 
 from eigentrail._citations import cited
 from eigentrail._text import counted
+from eigentrail.analyses.framework.contract import NULL, PERCENTILE, Analysis, P
 from eigentrail.analyses.framework.registry import analyses
 from eigentrail.api.analysis import RunAnalysis
 from eigentrail.cli.findings import MOST_LINES, height, print_answers
@@ -38,14 +39,14 @@ def print_analysis(found: RunAnalysis, *, verbose: bool = False) -> None:
     out.print(Text(headline(found.run), style="bold"))
     for one in found.found.values():
         out.print()
-        out.print(Text.assemble((one.analysis.name, "bold"), f": {one.analysis.question}"))
+        out.print(Text.assemble((one.analysis.name, "bold"), f": {one.analysis.about}"))
         if one.findings:
             print_answers(one.findings)
         if one.analysis.name == "evolution" and not verbose:
             _print_evolution(one.table)
         else:
             columns = one.analysis.columns if verbose else one.analysis.shown
-            print_frame(one.table[[c for c in columns if c in one.table]])
+            print_frame(one.table[[c for c in columns if c in one.table]], headings=_headings(one.analysis))
         if verbose:
             for finding in strongest_first(one.findings):
                 out.print(Text.assemble((f"{finding.subject}: {finding.verdict} ", "bold"), finding.sentence))
@@ -62,6 +63,14 @@ def print_analysis(found: RunAnalysis, *, verbose: bool = False) -> None:
         Text(f"next: eigentrail report {shlex.quote(str(found.run.path))}   # the page: answers and figures"),
         soft_wrap=True,
     )
+
+
+def _headings(analysis: Analysis) -> dict[str, str]:
+    """Name the columns as the page does; what chance gives stands behind each number."""
+    named = {key: quantity.label for key, quantity in analysis.quantities.items()}
+    for key in analysis.quantities:
+        named |= {f"{key}{NULL}": "null median", f"{key}{PERCENTILE}": "percentile", f"{key}{P}": "p"}
+    return named
 
 
 def _left_out(left: Sequence[Skipped], verbose: bool) -> list[str]:

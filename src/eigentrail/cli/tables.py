@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from rich.console import Console
 from rich.text import Text
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 # A line of a pipe or a file, where COLUMNS does not say otherwise.
 _PIPED = 140
+# Blanks at the end of a line, before the code that ends a style.
+_BLANKS = re.compile(r" +((?:\x1b\[0m)?)$", re.MULTILINE)
 
 
 def console() -> Console:
@@ -33,7 +36,22 @@ def console() -> Console:
         A console on standard output that interprets no markup in names.
     """
     width = None if sys.stdout.isatty() else shutil.get_terminal_size((_PIPED, 24)).columns
-    return Console(width=width, markup=False, highlight=False, emoji=False, soft_wrap=False)
+    out = cast("IO[str]", _WithoutBlanks(sys.stdout))
+    return Console(file=out, width=width, markup=False, highlight=False, emoji=False, soft_wrap=False)
+
+
+class _WithoutBlanks:
+    """A stream whose lines do not end in blanks: rich keeps the blank at which it breaks a line, and fills tables."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write what rich made, whole lines."""
+        return self._stream.write(_BLANKS.sub(r"\1", text))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 def number(x: Any, digits: int = 3) -> str:
@@ -73,17 +91,20 @@ def note_written(folder: Path) -> None:
     )
 
 
-def print_frame(table: pd.DataFrame, *, elsewhere: str = "--format json") -> None:
+def print_frame(
+    table: pd.DataFrame, *, elsewhere: str = "--format json", headings: Mapping[str, str] | None = None
+) -> None:
     """Print a table of pandas with as many of its columns, from the first on, as there is room for.
 
     Args:
         table: the table.
         elsewhere: which option gives the columns that are left out.
+        headings: of columns whose names are no words.
     """
     columns = [
         TableColumn(
             # With spaces a long heading breaks into lines between its words.
-            str(name).replace("_", " "),
+            (headings or {}).get(str(name), str(name).replace("_", " ")),
             rank=place,
             right=not any(isinstance(value, str | bool) for value in table[name]),
         )
