@@ -35,6 +35,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [i for i in items if not i.get_closest_marker("slow")]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def strict() -> Iterator[None]:
+    """Sentences that are too long are errors here; a user's analysis has them cut."""
+    from eigentrail.findings.finding import strict_sentences
+
+    with strict_sentences():
+        yield
+
+
 @pytest.fixture(scope="session")
 def data_root() -> Path:
     """The folder of real data and checkpoints, named by EIGENTRAIL_DATA."""

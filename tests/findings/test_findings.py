@@ -1,5 +1,6 @@
 """Findings and claims as values."""
 
+import contextvars
 import json
 
 import numpy as np
@@ -32,6 +33,17 @@ def test_long_sentences_are_refused_and_json_has_no_nan():
         f.Finding("x", "?", f.Verdict.NO, "word " * 26)
     one = f.Finding("x", "?", f.Verdict.NO, "One word.", effect=f.Effect("r", float("nan")))
     assert json.loads(json.dumps(one.to_dict(), allow_nan=False))["effect"]["value"] is None
+
+
+def test_a_long_sentence_of_a_user_is_cut_where_its_parts_meet_and_nothing_is_lost():
+    long = "No drift beyond chance: " + "word " * 18 + "end; up to three times is within chance."
+    # As in a user's process, where nothing is strict.
+    context = contextvars.Context()
+    one = context.run(f.Finding, "x", "?", f.Verdict.NO, long, detail="More.")
+    assert one.sentence == "No drift beyond chance: " + "word " * 18 + "end."
+    assert one.detail == "Up to three times is within chance. More."
+    plain = context.run(f.Finding, "x", "?", f.Verdict.NO, "word " * 40)
+    assert len(plain.sentence.split()) == f.MOST_WORDS and plain.detail == ("word " * 40).strip()
 
 
 def test_order_is_faults_then_yes_then_p():

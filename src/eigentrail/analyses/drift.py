@@ -38,7 +38,7 @@ def _findings(row: Row) -> Iterable[Finding]:
         _QUESTION,
         "straightness",
         yes=f"The weights drift: their {far}.",
-        no=f"No drift beyond chance: the {far}; up to {beside.high / beside.median:.3g} times is within chance."
+        no=f"No drift beyond chance: the {far}; chance reaches {beside.high / beside.median:.3g}."
         if beside.median > 0
         else f"No drift beyond chance: the {far}.",
         detail=(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
@@ -13,6 +15,7 @@ from eigentrail.errors import OptionError
 
 #: A finding's sentence has at most so many words.
 MOST_WORDS = 25
+_STRICT: ContextVar[bool] = ContextVar("_STRICT", default=False)
 
 
 class Verdict(StrEnum):
@@ -87,7 +90,8 @@ class Finding:
         chance: what the null model gives for the effect; None where no null model fits the sentence.
         p: probability of an effect at least as strong under the null model; None without one.
         p_adjusted: p corrected for how many were asked (`adjusted`); None before that, or without p.
-        sentence: one plain sentence of at most 25 words, effect first.
+        sentence: one plain sentence of at most 25 words, effect first; a longer one is cut where its parts meet, and
+            the rest begins the detail.
         detail: everything else, for readers who ask.
         needs_look: whether a person should act: a fault, not merely a structure.
         asked: of how many subjects the question was asked.
@@ -111,10 +115,15 @@ class Finding:
 
     def __post_init__(self) -> None:
         words = len(self.sentence.split())
-        if words == 0 or words > MOST_WORDS:
+        if words == 0 or (words > MOST_WORDS and _STRICT.get()):
             raise OptionError(
                 f"the sentence of a finding has 1 to {MOST_WORDS} words, not {words}: {self.sentence!r}"
             )
+        if words > MOST_WORDS:
+            # No wording is worth an analysis: what is too long is told in the detail.
+            first, rest = _cut(self.sentence)
+            object.__setattr__(self, "sentence", first)
+            object.__setattr__(self, "detail", f"{rest} {self.detail}".strip())
         for name in ("p", "p_adjusted"):
             value = getattr(self, name)
             if value is not None and not 0.0 <= value <= 1.0:
@@ -210,6 +219,33 @@ def strongest_first(findings: Iterable[Finding]) -> list[Finding]:
         return (not one.needs_look, order[one.verdict], 1.0 if p is None else p)
 
     return sorted(findings, key=weight)
+
+
+def _cut(sentence: str) -> tuple[str, str]:
+    """Cut a sentence that is too long where its parts meet, else between words."""
+    for mark in ("; ", ": ", ", "):
+        at = sentence.rfind(mark)
+        while at > 0:
+            if len(sentence[:at].split()) <= MOST_WORDS:
+                rest = sentence[at + len(mark) :]
+                return f"{sentence[:at]}.", f"{rest[:1].upper()}{rest[1:]}"
+            at = sentence.rfind(mark, 0, at)
+    words = sentence.split()
+    return f"{' '.join(words[: MOST_WORDS - 1])} ...", sentence
+
+
+@contextmanager
+def strict_sentences() -> Iterator[None]:
+    """Refuse sentences of findings that are too long, which are cut otherwise: for tests.
+
+    Yields:
+        Nothing; findings that are made inside are checked.
+    """
+    token = _STRICT.set(True)
+    try:
+        yield
+    finally:
+        _STRICT.reset(token)
 
 
 def _finite(value: float | None) -> float | None:

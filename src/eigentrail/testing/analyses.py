@@ -8,6 +8,7 @@ from eigentrail.analyses import Analysis, run_analysis
 from eigentrail.analyses.framework import storing
 from eigentrail.analyses.framework.contract import NULL, PERCENTILE, P
 from eigentrail.findings import MOST_WORDS, Finding
+from eigentrail.findings.finding import strict_sentences
 from eigentrail.report.glossary import lookup
 from eigentrail.runs import Run
 
@@ -30,7 +31,9 @@ def check_analysis(analysis: Analysis, run: Run, *, layers: str | list[str] | No
     Raises:
         AssertionError: the contract is broken; the message says where.
     """
-    found = run_analysis(run, analysis, layers=layers, progress=False)
+    with strict_sentences():
+        found = run_analysis(run, analysis, layers=layers, progress=False)
+        assert found.findings is not None
     assert found.tree.children, f"{analysis.name}: nothing was analysed: {found.skipped}"
     assert analysis.question and analysis.about, f"{analysis.name} has no question, or no line about it"
     for key, quantity in analysis.quantities.items():
