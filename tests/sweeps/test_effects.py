@@ -91,6 +91,13 @@ def test_too_few_seeds_decide_nothing_and_the_number_that_would_is_said(planted:
         assert found.verdict is Verdict.UNDECIDED and "6 seeds" in found.sentence
 
 
+def test_what_differs_in_the_middle_only_does_not_rise(planted: Planted) -> None:
+    table = planted({"lr": [1, 2, 3]}, 8, lambda lr: 10.0 * (lr == 2), noise=1.0)
+    (found,) = [f for f in answer(table, ["rank"]).findings if "change" in f.question]
+    assert found.verdict is Verdict.YES and found.interval[0] < 0.0 < found.interval[1]
+    assert found.sentence.startswith("rank differs along lr") and "rises" not in found.sentence
+
+
 def test_runs_that_diverged_take_their_blocks_with_them(planted: Planted) -> None:
     table = planted({"lr": [1, 2, 3], "wd": [0, 1]}, 3, lambda lr, wd: float(lr))
     gone = (table["lr"] == 3) | ((table["lr"] == 2) & (table["wd"] == 0) & (table["seed"] == 1))

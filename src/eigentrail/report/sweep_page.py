@@ -102,7 +102,8 @@ def _answers(table: pd.DataFrame, answers: Answers) -> Section:
     items: list[Item] = []
     findings = list(answers.findings)
     if findings:
-        items.append(Cards(tuple(finding_cards(findings))))
+        # Each sentence names its axis and its measure.
+        items.append(Cards(tuple(finding_cards(findings, lambda one: ""))))
         if told := beside_chance(findings):
             items.append(Prose((told,)))
         items.append(

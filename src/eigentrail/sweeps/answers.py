@@ -106,6 +106,12 @@ def _changes(one: AxisEffect, beside: str) -> Finding:
         f"{small} to {large}"
     )
     lead = compared is not None and compared.p <= LEVEL
+    if lead and not ends.clear:
+        # What differs somewhere on the axis need not differ between its ends.
+        said = (
+            f"{blocks.measure} differs along {blocks.axis}, from {small} to {large} by {ends.value:+.3g} "
+            f"({_interval(ends.low, ends.high)})"
+        )
     can = one.least_p <= LEVEL
     verdict = Verdict.YES if lead else Verdict.NO if can else Verdict.UNDECIDED
     seeds = len(blocks.seeds)
