@@ -209,3 +209,20 @@ def test_an_operation_that_cannot_be_traced_takes_the_graph() -> None:
     v = torch.from_numpy(vectors(found.n, 3))
     torch.testing.assert_close(found.apply(v), expected.apply(v), rtol=0, atol=1e-13)
     assert found.plan.way == "cached" and "not linearised" in found.plan.note
+
+
+def test_a_sample_that_takes_more_than_2_gib_may_have_half_of_what_is_available(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(12, 9), nn.Tanh(), nn.Linear(9, 4)).double()
+    data = (torch.randn(30, 12).double(), torch.randint(4, (30,)))
+    usual = et.Curvature(model, None, data)
+    v = torch.randn(usual.n, dtype=torch.float64)
+    expected = usual.apply(v)
+    # As if 2 GiB were a kilobyte, which no sample of this network fits into.
+    monkeypatch.setattr("eigentrail.linalg.memory.ENOUGH", 1000)
+    large = et.Curvature(model, None, data)
+    torch.testing.assert_close(large.apply(v), expected, rtol=1e-12, atol=1e-12)
+    with pytest.raises(et.EigentrailError, match="raise memory_limit"):
+        et.Curvature(model, None, data, memory_limit=1000).apply(v)

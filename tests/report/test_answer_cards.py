@@ -32,7 +32,7 @@ def test_the_effect_stands_beside_chance_and_counts_are_counts() -> None:
 
 def test_of_few_among_many_no_plain_yes_is_said() -> None:
     [card] = finding_cards([found("a", Verdict.YES), *(found(name, Verdict.NO) for name in "bcd")])
-    assert (card.verdict, card.tone) == ("In 1 of 4", "undecided")
+    assert (card.verdict, card.tone) == ("In 1 of 4", "no")
 
 
 def test_no_line_ends_within_a_small_p() -> None:
@@ -53,8 +53,8 @@ def test_verdicts_of_several_runs_are_counted_by_run() -> None:
 
 def test_what_chance_alone_would_give_is_told() -> None:
     findings = [found("a", Verdict.YES, p=0.01), found("b", Verdict.NO, p=0.5), found("c", Verdict.NO)]
-    assert beside_chance(findings).startswith("1 of 2 tests are significant at 5%")
-    assert "would give about 0.1." in beside_chance(findings)
+    assert beside_chance(findings).startswith("1 of 2 tests have p of at most 0.05")
+    assert "would give about 0.1; 1 are significant" in beside_chance(findings)
     # Where nothing is tested, nothing is counted.
     assert beside_chance(findings[2:]) == ""
 

@@ -99,8 +99,8 @@ def _findings(row: Row) -> Iterable[Finding]:
             subject=row.subject,
             question=_BETTER,
             verdict=(Verdict.YES if gap > 0 else Verdict.NO) if sure else Verdict.UNDECIDED,
-            sentence=f"The i-th component of the updates lies {updates} in the Hessian eigenvectors near the i-th, "
-            f"that of the weights {weights}, random directions {random}.",
+            sentence=f"Components of the updates lie on average {updates} in Hessian eigenvectors of about the same "
+            f"index, those of the weights {weights}, random directions {random}.",
             effect=Effect("difference of both shares", gap),
             chance=Chance("equal shares", 0.0),
             interval=(gap - 1.96 * error, gap + 1.96 * error),

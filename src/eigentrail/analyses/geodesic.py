@@ -62,7 +62,7 @@ def _findings(row: Row) -> Iterable[Finding]:
         _QUESTION,
         "score",
         yes=f"The leading {which} vector follows a great circle (score {circle.observed:.2f} of 1); walks score "
-        f"{circle.median:.2f} in the median, straight lines are lower too.",
+        f"{circle.median:.2f} in the median, and no straight line explains it.",
         no=no,
         also=beyond_lines,
         detail=f"From {since}, {row['steps']:.0f} steps.{_rss_told(row)}",

@@ -42,7 +42,7 @@ def _findings(row: Row) -> Iterable[Finding]:
     if largest is not None:
         yield finding(
             row,
-            "Does the motion lie along singular matrices more than in a random walk?",
+            "Does the motion lie along singular pairs u vᵀ more than in a random walk?",
             "first_largest",
             yes=f"The motion's first component overlaps its nearest singular pair u vᵀ by {largest.observed:.2f}; "
             f"{_SIGNS} by {largest.median:.2f}.",
@@ -55,7 +55,7 @@ def _findings(row: Row) -> Iterable[Finding]:
         of = f"{LEADING_BOTH} leading singular pairs"
         yield finding(
             row,
-            "Do leading components lie in leading singular matrices more than in a random walk?",
+            "Do leading components lie in leading singular pairs u vᵀ more than in a random walk?",
             "low_share",
             yes=f"{seen} of the motion's first {LEADING_BOTH} components lies in the {of}; {_SIGNS} have {median}.",
             no=f"{seen} of the motion's first {LEADING_BOTH} components lies in the {of}, within chance: {_WALKS} "

@@ -39,10 +39,10 @@ def unequal_variances(checkpoint: Checkpoint) -> Iterator[Finding]:
             f"In {len(explained)} of {counted(len(asked), 'layer')} with spikes, entries with random signs have as "
             "many: unequal rows or columns explain them."
             if most
-            else f"In {len(asked) - len(explained)} of {counted(len(asked), 'layer')} with spikes, entries with random "
-            "signs have fewer spikes: unequal rows or columns cannot explain all of them."
+            else f"In {len(asked) - len(explained)} of {counted(len(asked), 'layer')} with spikes random signs leave "
+            f"fewer; in {len(explained)} unequal rows or columns explain all."
         ),
-        effect=Effect("layers whose spikes random signs keep", float(len(explained))),
+        effect=Effect("layers whose spikes unequal rows or columns explain", float(len(explained))),
         chance=Chance("entries of equal variance", 0.0),
         asked=len(asked),
         detail=f"Of {spikes} spikes in all layers random signs keep {kept}: these say that some rows or columns are "

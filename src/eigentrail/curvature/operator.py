@@ -80,8 +80,8 @@ class Curvature:
         dtype: torch.float32 or torch.float64 for copies of the values; None for that of the parameters.
         batch_size: the most samples of a batch; None to choose.
         memory_limit: bytes that graphs and batches may take, estimated from measured batches of a few samples, and
-            those of the vectors of `top` and `density`. None for 2 GiB, and for more of vectors where large networks
-            need it and half of the memory that is available holds it. The batches are the same in every product.
+            those of the vectors of `top` and `density`. None for 2 GiB, and for more where the vectors or a
+            single sample need it and half of what is available holds it. The batches are the same in every product.
         weight_decay: lambda of a term lambda ||w||^2 over the chosen parameters, which adds 2 lambda to every
             eigenvalue, lambda ||w||^2 to the loss and 2 lambda w to the gradient (torch's `weight_decay` is 2 lambda).
         augmentations: k, to put k seeded draws in the place of each sample of a data set that augments at random.
@@ -152,7 +152,7 @@ class Curvature:
             )
         samples = Samples(chunks, total, divisible=divisible)
         self.problem = Problem(
-            point, samples, ranks, kind, self.memory_limit, weights, expected, way, batch_size
+            point, samples, ranks, kind, self._vector_limit, weights, expected, way, batch_size
         )
         self.model = point.chosen.model
         self._products = 0

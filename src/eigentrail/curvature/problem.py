@@ -17,6 +17,7 @@ from eigentrail.curvature.products import GRAPHS, Products, Way
 from eigentrail.curvature.second_derivative import check_second_derivative
 from eigentrail.data.samples import Batch, Samples
 from eigentrail.errors import CurvatureError, DataError
+from eigentrail.linalg.memory import ENOUGH
 
 # Samples that the loss is computed for twice, to find what is random.
 _CHECKED = 512
@@ -30,7 +31,8 @@ class Problem:
         samples: those of this process; what they count in the mean is found before the first product.
         ranks: the processes that share the samples.
         kind: "hessian" or "gauss-newton".
-        limit: bytes that graphs and batches may take.
+        limit: bytes that graphs and batches may take; None for 2 GiB, and for what one sample needs beyond that within
+            half of what is available.
         weights: what each sample counts in the mean, see `Curvature`.
         expected: how many products are to come, where the user said so.
         way: how products are computed, where the user said so.
@@ -49,7 +51,7 @@ class Problem:
         samples: Samples,
         ranks: Ranks,
         kind: Literal["hessian", "gauss-newton"],
-        limit: int,
+        limit: int | None,
         weights: Weights,
         expected: int | None,
         way: Way | None,
@@ -146,7 +148,8 @@ class Problem:
                 "over the batches of the data."
             )
         self._check_every_loss(size)
-        check_second_derivative(point, samples, self.kind, GRAPHS[self.kind], self._limit)
+        limit = ENOUGH if self._limit is None else self._limit
+        check_second_derivative(point, samples, self.kind, GRAPHS[self.kind], limit)
 
     def _check_every_loss(self, size: int | None) -> None:
         """Refuse a loss that is not finite: a derivative may well be, as that of a mean square without its targets."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
@@ -15,6 +16,7 @@ from eigentrail.curvature.work import Work, count_work
 from eigentrail.data.samples import Samples
 from eigentrail.errors import CurvatureError
 from eigentrail.evaluation.modes import full_precision
+from eigentrail.linalg.memory import ENOUGH, allowance
 
 Way: TypeAlias = Literal["cached", "linearised", "recomputed"]
 WAYS = ("cached", "linearised", "recomputed")
@@ -68,7 +70,7 @@ class Products:
         point: the network and its loss.
         samples: the data.
         kind: "hessian" or "gauss-newton".
-        limit: bytes that graphs and batches may take.
+        limit: bytes that graphs and batches may take; None for 2 GiB, and for what one sample needs beyond that.
         batch_size: the most samples of a batch; None to choose.
         whole: whether batches are what the loss is of, and must not be divided for the sake of memory.
 
@@ -81,11 +83,11 @@ class Products:
         point: Point,
         samples: Samples,
         kind: str,
-        limit: int,
+        limit: int | None,
         batch_size: int | None,
         whole: bool = False,
     ) -> None:
-        self._point, self._samples, self._kind, self._limit = point, samples, kind, limit
+        self._point, self._samples, self._kind = point, samples, kind
         self._kept: dict[int, Any] = {}
         self._together = self._traced = True
         self._tape: Tape | None = None
@@ -95,6 +97,8 @@ class Products:
         self.note = ""
         if samples.count:
             self._tape = measure(point, samples, GRAPHS[kind])
+            if limit is None:
+                limit = allowance(math.ceil(self._tape.running(1)), point.device)
             fitting = self._tape.fitting(limit)
             largest = max(chunk.count for chunk in samples.chunks)
             wanted = batch_size or (
@@ -107,6 +111,7 @@ class Products:
                     "that is a mean (and weights= for what it counts)."
                 )
             self.size = min(wanted, fitting)
+        self._limit = ENOUGH if limit is None else limit
         self._places = samples.sizes(self.size)
         self.plan = self._planned(2, None)
 

@@ -65,9 +65,10 @@ def beside_chance(findings: Sequence[Finding]) -> str:
     if not tested:
         return ""
     yes = sum(one.verdict is Verdict.YES for one in tested)
+    small = sum(one.p is not None and one.p <= LEVEL for one in tested)
     return (
-        f"{yes} of {len(tested)} tests are significant at {LEVEL:.0%} after correction for their number. Without "
-        f"correction, chance alone would give about {LEVEL * len(tested):.2g}."
+        f"{small} of {len(tested)} tests have p of at most {LEVEL:g}, where chance alone would give about "
+        f"{LEVEL * len(tested):.2g}; {yes} are significant after correction within their question."
     )
 
 
@@ -106,7 +107,7 @@ def finding_cards(
             verdict += f" ({_by_run(asked, first.verdict, group)})"
         subject = named(first) if first.subject != "network" else ""
         text = f"{subject}: {first.sentence}" if subject else first.sentence
-        tone = "look" if first.needs_look else str(Verdict.UNDECIDED if few else first.verdict)
+        tone = "look" if first.needs_look else str(Verdict.NO if few else first.verdict)
         cards.append(Card(question, verdict[:1].upper() + verdict[1:], text, _chance(first), tone))
     return cards
 
@@ -129,6 +130,9 @@ def _chance(finding: Finding) -> str:
     if beside is not None and beside.median is not None:
         null = f"{_number(beside.median)} for {beside.null}"
         if effect is not None and effect.value is not None:
+            if finding.interval is not None and finding.p is None:
+                low, high = map(_number, finding.interval)
+                null = f"95% interval {low} to {high}; {null}"
             null = f"{effect.name[:1].upper()}{effect.name[1:]}: {_number(effect.value)} ({null})"
         words.append(null)
     if finding.p_adjusted is not None:

@@ -173,7 +173,7 @@ def key_plots(table: pd.DataFrame, spectra: Mapping[str, Any]) -> tuple[Plot, ..
             ),
             block_map.block_map_data(ordered, "relative_change"),
             "Norm of the difference over the norm of A; two independent matrices of equal norm have √2 (141%), "
-            "larger ones more.",
+            "and more where B has the larger norm.",
             "change-map",
             wide=True,
         )
@@ -211,7 +211,8 @@ def _movers(table: pd.DataFrame) -> Plot:
     return Plot(
         comparison.movers(table),
         comparison.movers_data(table),
-        "Norm of the difference over the norm of A; two independent matrices of equal norm have √2, larger ones more.",
+        "Norm of the difference over the norm of A; two independent matrices of equal norm have √2, and more where B "
+        "has the larger norm.",
         "movers",
         wide=True,
     )

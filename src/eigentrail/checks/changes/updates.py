@@ -56,7 +56,7 @@ def low_rank_updates(rows: Sequence[Mapping[str, Any]], level: float) -> Iterato
         question=_QUESTION,
         verdict=Verdict.YES if p <= LEVEL and len(structured) > len(moved) / 2 else Verdict.NO,
         sentence=sentence,
-        effect=Effect("updates with singular values beyond noise", len(structured), "count"),
+        effect=Effect("layers whose update has singular values beyond noise", len(structured), "count"),
         chance=Chance(_NULL, level * len(moved)),
         p=p,
         p_adjusted=p,
