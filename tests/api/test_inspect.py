@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 import eigentrail as et
+from eigentrail.api import inspection
 from eigentrail.api.inspection import table_columns
 from eigentrail.errors import OptionError, SourceError
 
@@ -313,3 +315,23 @@ def test_a_fast_inspection_has_errors_in_every_output(
     assert found["large.weight"]["null_spikes"] is None
     with pytest.raises(OptionError, match="bootstrap"):
         et.inspect(weights, fast=True, bootstrap=10)
+
+
+@pytest.mark.parametrize("bootstrap", [0, 3])
+def test_large_matrices_are_inspected_one_after_the_other(
+    monkeypatch: pytest.MonkeyPatch, bootstrap: int
+) -> None:
+    asked: list[int] = []
+    usual = inspection.in_parallel
+
+    def counted(work: Any, tasks: Any, jobs: int, *more: Any) -> Any:
+        asked.append(jobs)
+        return usual(work, tasks, 1, *more)
+
+    monkeypatch.setattr(inspection, "in_parallel", counted)
+    w = {f"{name}.weight": torch.randn(32, 24) for name in "abc"}
+    et.inspect(w, jobs=2, bootstrap=bootstrap, progress=False)
+    # As if these were large: one process has all cores, whatever is drawn for the p-values of tails.
+    monkeypatch.setattr("eigentrail.api.inspected_layer._LARGE", 16)
+    et.inspect(w, jobs=2, bootstrap=bootstrap, progress=False)
+    assert asked == [2, 1]

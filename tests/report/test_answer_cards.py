@@ -54,7 +54,7 @@ def test_verdicts_of_several_runs_are_counted_by_run() -> None:
 def test_what_chance_alone_would_give_is_told() -> None:
     findings = [found("a", Verdict.YES, p=0.01), found("b", Verdict.NO, p=0.5), found("c", Verdict.NO)]
     assert beside_chance(findings).startswith("1 of 2 tests have p of at most 0.05")
-    assert "would give about 0.1; 1 are significant" in beside_chance(findings)
+    assert "would give about 0.1; after correction there are 1" in beside_chance(findings)
     # Where nothing is tested, nothing is counted.
     assert beside_chance(findings[2:]) == ""
 

@@ -297,10 +297,11 @@ def _results(
 ) -> Iterator[InspectedLayer]:
     start = total - len(todo)
     tasks = [(weights, name, options, device) for name in todo]
-    seconds = sum(seconds_for(weights.specs[name]) for name in todo) * (1 + options.bootstrap)
+    specs = [weights.specs[name] for name in todo]
+    each = sum(map(seconds_for, specs))
+    seconds = each * (1 + options.bootstrap)
     jobs, cluster = workers
-    large = sum(seconds_for(spec) for spec in (weights.specs[name] for name in todo) if is_large(spec))
-    if large > seconds / 2:
+    if sum(seconds_for(spec) for spec in specs if is_large(spec)) > each / 2:
         jobs = 1  # its BLAS has the cores, and memory one matrix
     if cluster is None:
         alone = in_parallel(inspect_layer, tasks, jobs, seconds)

@@ -68,7 +68,7 @@ def beside_chance(findings: Sequence[Finding]) -> str:
     small = sum(one.p is not None and one.p <= LEVEL for one in tested)
     return (
         f"{small} of {len(tested)} tests have p of at most {LEVEL:g}, where chance alone would give about "
-        f"{LEVEL * len(tested):.2g}; {yes} are significant after correction within their question."
+        f"{LEVEL * len(tested):.2g}; after correction there are {yes}."
     )
 
 
