@@ -52,9 +52,12 @@ def test_verdicts_of_several_runs_are_counted_by_run() -> None:
 
 
 def test_what_chance_alone_would_give_is_told() -> None:
-    findings = [found("a", Verdict.YES, p=0.01), found("b", Verdict.NO, p=0.5), found("c", Verdict.NO)]
+    untested = replace(found("c", Verdict.NO), question="Does it converge?")
+    findings = [found("a", Verdict.YES, p=0.01), found("b", Verdict.NO, p=0.5), untested]
     assert beside_chance(findings).startswith("1 of 2 tests have p of at most 0.05")
     assert "would give about 0.1; after correction there are 1" in beside_chance(findings)
+    # A spike has a p, no spike has none: both were looked for.
+    assert beside_chance([*findings, found("d", Verdict.NO)]).startswith("1 of 3 tests")
     # Where nothing is tested, nothing is counted.
     assert beside_chance(findings[2:]) == ""
 

@@ -61,7 +61,9 @@ def beside_chance(findings: Sequence[Finding]) -> str:
     Returns:
         One sentence; empty where nothing was tested.
     """
-    tested = [one for one in findings if one.p is not None]
+    # A question whose p is known only where something was found has tested the others, too.
+    asked = {one.question for one in findings if one.p is not None}
+    tested = [one for one in findings if one.question in asked]
     if not tested:
         return ""
     yes = sum(one.verdict is Verdict.YES for one in tested)
