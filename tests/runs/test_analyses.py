@@ -11,6 +11,7 @@ import xarray as xr
 
 from eigentrail.errors import OptionError, RunError
 from eigentrail.runs import Analyses
+from eigentrail.runs.labelled_store import read_labelled
 
 DATA = xr.Dataset(
     {
@@ -77,6 +78,34 @@ def test_a_stored_result_opens_as_it_was_whatever_it_holds(tmp_path: Path) -> No
     store.put("x", tree)
     told = store.get("x")["inner"].attrs  # type: ignore[index,union-attr]
     assert told == {"values": [0, 1, 2], "nothing": None, "number": 2.0, "deep": {"a": [1, "b"]}}
+
+
+def test_what_is_read_is_what_xarray_reads(tmp_path: Path) -> None:
+    store = Analyses(tmp_path)
+    inner = DATA.assign(
+        long=(("step", "side"), np.array([["", "x"], ["äλ", "y z"], ["a", "b"]], dtype=object))
+    )
+    store.put(
+        "x", xr.DataTree.from_dict({"/": DATA, "/b": inner.assign_coords(epoch=("step", [0.0, 0.5, 1.0]))})
+    )
+    (folder,) = tmp_path.glob("*/result.zarr")
+    own = read_labelled(folder)
+    assert own is not None
+    with xr.open_datatree(folder, engine="zarr", consolidated=False) as tree:
+        for node in tree.subtree:
+            theirs = node.to_dataset(inherit=False)
+            xr.testing.assert_identical(own[node.path], theirs)
+            assert {n: v.dtype for n, v in own[node.path].variables.items()} == {
+                n: v.dtype for n, v in theirs.variables.items()
+            }
+    # What zarr itself writes is read by xarray.
+    DATA[["alpha"]].to_zarr(tmp_path / "theirs.zarr", zarr_format=3, consolidated=False)
+    assert read_labelled(tmp_path / "theirs.zarr") is None
+    for name in ("alpha", "long"):
+        file = next((folder / "b" / name).glob("c.*"))
+        file.write_bytes(file.read_bytes()[:-3])
+        with pytest.raises(RunError, match=r"cannot be read .* remove it to compute it again"):
+            store.get("x")
 
 
 def test_only_the_same_question_is_answered(analyses: Analyses) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.stats import binom
+from scipy.special import bdtr, bdtrc
 
 from eigentrail.chance.comparing import Side
 from eigentrail.errors import OptionError
@@ -36,6 +36,6 @@ def paired_p(first: Any, second: Any, side: Side = "greater") -> float:
     wins, losses = int((a & ~b).sum()), int((~a & b).sum())
     if wins + losses == 0:
         return 1.0
-    upper = float(binom.sf(wins - 1, wins + losses, 0.5))
-    lower = float(binom.cdf(wins, wins + losses, 0.5))
+    upper = float(bdtrc(wins - 1, wins + losses, 0.5))
+    lower = float(bdtr(wins, wins + losses, 0.5))
     return {"greater": upper, "less": lower, "two": min(1.0, 2.0 * min(upper, lower))}[side]

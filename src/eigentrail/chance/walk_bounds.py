@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 
-from scipy.stats import norm
+from scipy.special import ndtr
 
 from eigentrail.errors import OptionError
 
@@ -67,4 +67,4 @@ def growth_p(excess: float, variance: float) -> float:
     Returns:
         The chance of growing at least so much.
     """
-    return 1.0 if variance <= 0.0 else float(norm.sf(excess / math.sqrt(variance)))
+    return 1.0 if variance <= 0.0 else float(ndtr(-excess / math.sqrt(variance)))

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 import torch
 from jaxtyping import Float64
-from scipy import stats
+from scipy.special import stdtrit
 
 from eigentrail._numbers import seed_of, whole
 from eigentrail.bases import Basis
@@ -52,7 +52,7 @@ class Trace:
         """
         if self.probes < 2:
             return self.value, self.value
-        half = float(stats.t.ppf((1 + level) / 2, self.probes - 1)) * self.error
+        half = float(stdtrit(self.probes - 1, (1 + level) / 2)) * self.error
         return self.value - half, self.value + half
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import torch
 
@@ -22,11 +26,9 @@ def load_digits() -> Data:
     Returns:
         The data set; samples have the shape (1, 8, 8).
     """
-    from sklearn import datasets
-
-    bunch = datasets.load_digits()
-    images = bunch.images.astype(np.uint8)[:, None]
-    targets = torch.tensor(bunch.target, dtype=torch.int64)
+    table = _table()
+    images = table[:, :-1].reshape(-1, 1, 8, 8)
+    targets = torch.tensor(table[:, -1], dtype=torch.int64)
     held_out = np.arange(len(images)) // _BLOCK % _TEST_EVERY == _TEST_EVERY - 1
     normalization = Normalization.of(images[~held_out], scale=16)
     mask = torch.from_numpy(held_out)
@@ -41,3 +43,17 @@ def load_digits() -> Data:
         about="scikit-learn's digits; every fifth block of ten images is held out; pixels have mean 0 and variance 1 "
         "over the training part",
     )
+
+
+def _table() -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """Read the digits: a row per image, its 64 pixels and its class."""
+    package = find_spec("sklearn")
+    # Read as the file it is, since importing scikit-learn takes longer than to train on what it holds.
+    if package is not None and package.origin is not None:
+        file = Path(package.origin).parent / "datasets" / "data" / "digits.csv.gz"
+        if file.is_file():
+            return np.loadtxt(file, delimiter=",", dtype=np.uint8)
+    from sklearn import datasets
+
+    bunch = datasets.load_digits()
+    return np.column_stack([bunch.data, bunch.target]).astype(np.uint8)

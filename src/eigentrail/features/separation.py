@@ -9,7 +9,6 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-import scipy.stats
 import torch
 from jaxtyping import Float64
 from torch import nn
@@ -70,6 +69,8 @@ def fit_law(values: Float64[np.ndarray, " l"]) -> Fit:
         raise FeatureError(
             f"the number is {values[place]:g} in layer {place}, which has no logarithm: leave that layer out"
         )
+    import scipy.stats  # takes half a second, and few ask for a law
+
     found = scipy.stats.linregress(np.arange(len(values)), np.log(values))
     half = float(scipy.stats.t.ppf(0.975, len(values) - 2)) * float(found.stderr)
     slope = float(found.slope)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -39,29 +40,52 @@ def density_steps(node: xr.DataTree) -> Int64[np.ndarray, " n"]:
     return steps[np.unique(np.round(np.concatenate([logs, even])).astype(np.int64))]
 
 
-def density_over_time(node: xr.DataTree, title: str = "Spectral density, step by step") -> go.Figure:
+def density_spectra(node: xr.DataTree) -> dict[int, Spectrum]:
+    """Give the spectra at the steps that the slider has.
+
+    Args:
+        node: a layer of an evolution.
+
+    Returns:
+        A spectrum by step. Each fits its law of noise once, so that a figure and its table share them.
+    """
+    steps = density_steps(node)
+    sigma = node.children["every"].to_dataset()["singular_values"].sel(step=steps).values
+    rows, cols, matrices = (int(node.attrs[key]) for key in ("rows", "cols", "matrices"))
+    return {
+        int(step): Spectrum(one**2 / rows, rows, cols, matrices)
+        for step, one in zip(steps, sigma, strict=True)
+    }
+
+
+def density_over_time(
+    node: xr.DataTree,
+    title: str = "Spectral density, step by step",
+    spectra: Mapping[int, Spectrum] | None = None,
+) -> go.Figure:
     """Draw the density of eigenvalues beside the law of noise, with a slider over steps.
 
     Args:
         node: a layer of an evolution.
         title: title of the figure.
+        spectra: of `density_spectra`, where they are at hand.
 
     Returns:
         A figure with a frame for each step; it opens at the last one. All frames share their axes.
     """
-    steps = density_steps(node)
-    if not len(steps):
+    by_step = density_spectra(node) if spectra is None else spectra
+    if not by_step:
         return style.empty(title, "No step of this layer has a Marchenko-Pastur fit.")
-    spectra = [_spectrum(node, int(step)) for step in steps]
-    laws = [law_of(spectrum)[0] for spectrum in spectra]
+    shown = list(by_step.values())
+    laws = [law_of(spectrum)[0] for spectrum in shown]
     top = max(law.threshold for law in laws if law is not None)
-    largest = max(float(spectrum.eigenvalues[-1]) for spectrum in spectra)
+    largest = max(float(spectrum.eigenvalues[-1]) for spectrum in shown)
     end = min(largest * 1.03, _SPAN * top)
-    edges = np.linspace(0.0, max(end, 1.05 * top), int(np.clip(3 * len(spectra[0]) ** 0.5, 24, 64)) + 1)
-    drawn = [_traces(spectrum, edges) for spectrum in spectra]
+    edges = np.linspace(0.0, max(end, 1.05 * top), int(np.clip(3 * len(shown[0]) ** 0.5, 24, 64)) + 1)
+    drawn = [_traces(spectrum, edges) for spectrum in shown]
     heights = np.concatenate([np.asarray(traces[0]["y"]) for traces, _ in drawn])
     ceiling = 1.1 * float(np.quantile(heights[heights > 0], 0.985)) if (heights > 0).any() else 1.0
-    names = [f"step {step}" for step in steps]
+    names = [f"step {step}" for step in by_step]
     frames = [
         {"name": name, "data": traces, "layout": {"annotations": [note]}, "traces": [0, 1, 2, 3]}
         for name, (traces, note) in zip(names, drawn, strict=True)
@@ -77,7 +101,7 @@ def density_over_time(node: xr.DataTree, title: str = "Spectral density, step by
         height=470,
         margin={"b": 96, "t": 52},
     )
-    made.frames = [go.Frame(**frame) for frame in frames]
+    made.frames = frames
     return made
 
 
@@ -95,12 +119,6 @@ def _slider(names: list[str]) -> dict[str, Any]:
         "ticklen": 3,
         "minorticklen": 0,
     }
-
-
-def _spectrum(node: xr.DataTree, step: int) -> Spectrum:
-    sigma = node.children["every"].to_dataset()["singular_values"].sel(step=step).values
-    rows, cols, matrices = (int(node.attrs[key]) for key in ("rows", "cols", "matrices"))
-    return Spectrum(sigma**2 / rows, rows, cols, matrices)
 
 
 def _traces(
@@ -156,22 +174,22 @@ def _traces(
     ], style.note(words)
 
 
-def density_table(node: xr.DataTree) -> pd.DataFrame:
+def density_table(node: xr.DataTree, spectra: Mapping[int, Spectrum] | None = None) -> pd.DataFrame:
     """Tabulate the eigenvalues behind `density_over_time`.
 
     Args:
         node: a layer of an evolution.
+        spectra: of `density_spectra`, where they are at hand.
 
     Returns:
         `step`, `sigma` of the fitted law, `threshold`, `spikes`, and `lambda_max`.
     """
     rows = []
-    for step in density_steps(node):
-        spectrum = _spectrum(node, int(step))
+    for step, spectrum in (density_spectra(node) if spectra is None else spectra).items():
         law, _ = law_of(spectrum)
         rows.append(
             {
-                "step": int(step),
+                "step": step,
                 "sigma": None if law is None else law.sigma,
                 "edge_low": None if law is None else law.edge_low,
                 "edge_high": None if law is None else law.edge_high,

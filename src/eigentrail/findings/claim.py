@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy.stats
+from scipy.special import nctdtr, stdtr, stdtrit
 
 from eigentrail._text import counted
 from eigentrail.chance import LEVEL, adjust
@@ -210,7 +210,7 @@ class Claim:
 def _interval(x: np.ndarray[Any, np.dtype[np.float64]]) -> tuple[float, float] | None:
     if len(x) < FEWEST_SEEDS:
         return None
-    half = float(scipy.stats.t.ppf(0.975, len(x) - 1) * x.std(ddof=1) / math.sqrt(len(x)))
+    half = float(stdtrit(len(x) - 1, 0.975) * x.std(ddof=1) / math.sqrt(len(x)))
     return float(x.mean()) - half, float(x.mean()) + half
 
 
@@ -220,7 +220,7 @@ def _p_positive(x: np.ndarray[Any, np.dtype[np.float64]]) -> float:
     if error <= 1e-12 * abs(centre) or error == 0.0:
         # The same value for every seed: the difference is beyond any error of the mean.
         return 0.0 if centre > 0.0 else 1.0
-    return float(scipy.stats.t.sf(centre / error, len(x) - 1))
+    return float(stdtr(len(x) - 1, -centre / error))
 
 
 def _seeds_needed(margins: np.ndarray[Any, np.dtype[np.float64]], level: float) -> int | None:
@@ -232,8 +232,8 @@ def _seeds_needed(margins: np.ndarray[Any, np.dtype[np.float64]], level: float) 
         size = abs(float(row.mean())) / spread
         count = FEWEST_SEEDS
         while count <= _MOST_SEEDS:
-            bar = scipy.stats.t.ppf(1.0 - level, count - 1)
-            if scipy.stats.nct.sf(bar, count - 1, size * math.sqrt(count)) >= 0.8:
+            bar = stdtrit(count - 1, 1.0 - level)
+            if 1.0 - nctdtr(count - 1, size * math.sqrt(count), bar) >= 0.8:
                 break
             count = max(count + 1, int(1.15 * count))
         needed = max(needed, count)

@@ -5,10 +5,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import plotly.graph_objects as go
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
@@ -46,7 +50,8 @@ def render(page: Page) -> str:
             _entry(deck, number, packer)
     packer.close()
     explained = {term: _explain(term) for term in page.terms}
-    script, plotly = text("page.js"), get_plotlyjs()
+    script = text("page.js")
+    plotly, packed = _plotly()
     facts = {
         "where": packer.where,
         "entries": sum(len(d.names) for d in decks),
@@ -61,12 +66,12 @@ def render(page: Page) -> str:
             sections=sections,
             groups=GROUPS,
             glossary=[(term, explained[term]) for term in page.terms if lookup(term).definition],
-            citations=citations(f"{sections} {explained}"),
+            citations=citations(" ".join(_words([sections, explained]))),
             names=decks[0].names if decks else (),
             policy=_policy(script, plotly),
             css=Markup(text("page.css")),
             script=Markup(script),
-            plotly=squeeze(plotly),
+            plotly=packed,
             chunks=packer.chunks,
             facts=Markup(json_for_script(facts)),
             version=version("eigentrail"),
@@ -91,6 +96,30 @@ def write_page(html: str, path: str | os.PathLike[str]) -> Path:
     if target.is_dir():
         raise OptionError(f"{target} is a folder; name a file for the page, such as {target / 'report.html'}")
     return write_bytes(target, lambda file: file.write(html.encode()))
+
+
+@cache
+def _plotly() -> tuple[str, str]:
+    """Plotly's script, and packed as pages hold it: several pages of one process pack it once."""
+    script = get_plotlyjs()
+    return script, squeeze(script)
+
+
+def _words(shown: Any) -> Iterator[str]:
+    """Give the texts of what a page shows: sections, the items in them, the headings and notes of figures."""
+    if isinstance(shown, str):
+        yield shown
+    elif isinstance(shown, go.Figure):
+        yield from (str(shown.layout.title.text), *(str(note.text) for note in shown.layout.annotations))
+    elif isinstance(shown, dict):
+        for one in shown.values():
+            yield from _words(one)
+    elif isinstance(shown, (list, tuple)):
+        for one in shown:
+            yield from _words(one)
+    elif is_dataclass(shown):
+        for one in fields(shown):
+            yield from _words(getattr(shown, one.name))
 
 
 def _policy(*scripts: str) -> str:

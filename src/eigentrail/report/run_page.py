@@ -415,6 +415,7 @@ def main_plots(node: xr.DataTree, stem: str, label: str = "") -> list[Plot]:
     spikes = node["spikes"].attrs
     heading = f"{plotly_text(label, 44)}: singular values" if label else "Singular values"
     heading += " against time"
+    spectra = evolution_density.density_spectra(node)
     return [
         Plot(
             evolution_values.singular_values(node, heading),
@@ -427,8 +428,8 @@ def main_plots(node: xr.DataTree, stem: str, label: str = "") -> list[Plot]:
             wide=True,
         ),
         Plot(
-            evolution_density.density_over_time(node),
-            evolution_density.density_table(node),
+            evolution_density.density_over_time(node, spectra=spectra),
+            evolution_density.density_table(node, spectra),
             "Move the slider through the training. Bars: eigenvalues. Grey: the law of noise fitted to the bulk of "
             "that step. Triangles beyond the dashed threshold are spikes. The axes stay the same.",
             f"{stem}-density",

@@ -16,7 +16,7 @@ import pandas as pd
 import xarray as xr
 
 from eigentrail.errors import DiskError, OptionError, RunError
-from eigentrail.runs.labelled_store import write_labelled
+from eigentrail.runs.labelled_store import read_labelled, write_labelled
 from eigentrail.runs.layout import node_name
 from eigentrail.runs.manifest import plain
 
@@ -67,12 +67,9 @@ class Analyses:
                 return pd.read_parquet(where / "result.parquet")
             store = where / "result.zarr"
             if kind == "tree":
-                with xr.open_datatree(store, engine="zarr", consolidated=False) as tree:
-                    loaded_tree = tree.load()
+                parts = read_labelled(store) or _read_by_xarray(store)
                 # A folder has no order of its own.
-                parts = {node.path: node.to_dataset(inherit=False) for node in loaded_tree.subtree}
-                nodes = {path: parts[path] for path in told["order"]}
-                return xr.DataTree.from_dict(nodes, name=loaded_tree.name)
+                return xr.DataTree.from_dict({path: parts[path] for path in told["order"]})
             with xr.open_dataset(store, engine="zarr", consolidated=False) as data:
                 loaded = data.load()
             if kind == "array":
@@ -162,6 +159,11 @@ def _key(analysis: str, arguments: Mapping[str, Any] | None, version: int) -> tu
     }
     digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
     return f"{node_name(analysis)}-{digest}", told
+
+
+def _read_by_xarray(store: Path) -> dict[str, xr.Dataset]:
+    with xr.open_datatree(store, engine="zarr", consolidated=False) as tree:
+        return {node.path: node.to_dataset(inherit=False) for node in tree.load().subtree}
 
 
 def _write(folder: Path, result: Result) -> None:

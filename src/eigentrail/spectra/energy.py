@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Float64
+from scipy.special import betaincinv
 
 from eigentrail._arrays import to_float64
 from eigentrail.spectra.marchenko_pastur_law import quantile
@@ -46,10 +47,8 @@ def symmetric_noise_directions(n: int, share: float) -> int:
         The least number of eigenvalues, the largest magnitudes first, that reach the share, where the eigenvalues are
         the n quantiles of Wigner's semicircle.
     """
-    from scipy.stats import beta
-
     # On [-1, 1] the semicircle is a beta law, shifted and stretched.
-    levels = 2.0 * beta.ppf((np.arange(n) + 0.5) / n, 1.5, 1.5) - 1.0
+    levels = 2.0 * betaincinv(1.5, 1.5, (np.arange(n) + 0.5) / n) - 1.0
     return directions_for(energy_shares(np.sort(levels**2)), share)
 
 

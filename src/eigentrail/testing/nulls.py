@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from eigentrail.chance import LEVEL, compare
 
@@ -53,6 +52,8 @@ def check_null(
     found = np.array([p_value(sample(number), 1000 * number) for number in range(repeats)])
     # A p-value from draws is a multiple of 1 / (draws + 1); spread over its step it is uniform.
     spread = found - np.random.default_rng(0).random(repeats) / (draws + 1)
+    from scipy import stats  # takes half a second
+
     test = stats.kstest(spread, "uniform")
     assert test.pvalue > ERROR_RATE, (
         f"p-values under the null are not uniform: mean {found.mean():.3f}, {np.mean(found <= LEVEL):.1%} at or below "
