@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import xarray as xr
 from making_analyses import made, node_of
 from scipy.stats import binom
 from torch import nn
@@ -14,6 +15,7 @@ from torch import nn
 import eigentrail as et
 from eigentrail.analyses.acc_k import smallest_rank
 from eigentrail.analyses.framework.registry import find_analysis
+from eigentrail.figures.acc_k import layer_curves, layer_data
 from eigentrail.findings import Verdict
 from eigentrail.recipes.shared.rank_claims import rank_claims
 from eigentrail.testing import check_analysis
@@ -76,6 +78,22 @@ def test_shrinking_is_compared_on_the_same_samples(planted: et.Run) -> None:
     assert shrunk["k"].values[np.isfinite(shrunk["gain"].sel(way="denoised").values)].tolist() == [1, 2]
     p = shrunk["p"].values[np.isfinite(shrunk["p"].values)]
     assert ((p >= 0) & (p <= 1)).all()
+
+
+def test_layers_of_several_runs_stand_side_by_side(planted: et.Run) -> None:
+    found = made(planted, "acc-k")
+    other = node_of(found, "0.weight").copy(deep=True)
+    half = other["cut"].to_dataset()
+    other["cut"] = xr.DataTree(half.assign(accuracy=0.5 * half["accuracy"]))
+    nodes = [("a", node_of(found, "0.weight")), ("b", other), ("a, head", node_of(found, "1.weight"))]
+    table = layer_data(nodes).set_index(["layer", "step", "k"])
+    row = table.loc[("0.weight", 6, M)]
+    assert (row["accuracy"], row["low"], row["high"], row["runs"]) == (0.75, 0.5, 1.0, 2)
+    assert table.loc[("1.weight", 6)]["runs"].max() == 1
+    figure = layer_curves(nodes, "layers")
+    assert {trace.xaxis for trace in figure.data} == {"x", "x2"}
+    assert {"step 6", "number of spikes", "k*"} <= {trace.name for trace in figure.data}
+    assert "0.weight" in figure.layout.xaxis.title.text and "1.weight" in figure.layout.xaxis2.title.text
 
 
 def test_it_keeps_the_contract_and_decides_claims(planted: et.Run, tmp_path: Path) -> None:

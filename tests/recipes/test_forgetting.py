@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -12,15 +13,18 @@ from scipy.stats import binom
 from torch import nn
 
 from eigentrail import networks
-from eigentrail.data import load
+from eigentrail.data import Data, load
+from eigentrail.errors import OptionError
 from eigentrail.figures.of_table import draw
 from eigentrail.findings import Verdict
-from eigentrail.interventions.anchors import Anchor
+from eigentrail.interventions.anchors import Anchor, SynapticIntelligence, plain_anchor
 from eigentrail.interventions.anchors.protected import Importance
 from eigentrail.recipes import recipes
 from eigentrail.recipes.experiments.forgetting import permutations, two_tasks
 from eigentrail.recipes.experiments.forgetting.claims import claims
 from eigentrail.recipes.experiments.forgetting.learning import accuracy, features_before, learn
+from eigentrail.recipes.experiments.forgetting.stacked import StackedNetworks
+from eigentrail.recipes.experiments.forgetting.stacked_holds import stacked_hold
 from eigentrail.recipes.experiments.forgetting.summary import summary
 from eigentrail.recipes.experiments.forgetting.tasks import class_tasks, joined, permuted_tasks
 from eigentrail.recipes.experiments.forgetting.ways import WAYS, Learned, Way
@@ -102,6 +106,29 @@ def test_weights_that_run_away_unseen_are_not_taken() -> None:
     assert row["epoch"] == 1  # 12 steps; behind the second epoch it is some 3^24 1e-7 away
 
 
+@pytest.mark.parametrize(("size", "shape"), [("small", (1, 8, 8)), ("full", (3, 32, 32))])
+def test_networks_have_the_layers_that_are_studied(size: str, shape: tuple[int, ...]) -> None:
+    for case in two_tasks.SIZES[size].cases:
+        model = networks.build(case.network, shape, 10)
+        for layer in case.layers:
+            weight = model.get_parameter(f"{layer}.weight")
+            assert (weight.ndim == 4) == (case.kind == "convolution")
+            assert case.kind != "last" or len(weight) == 10
+
+
+def test_each_way_begins_with_the_running_statistics_that_the_first_task_left() -> None:
+    data = load("digits")
+    case = two_tasks.Case("mlp-bn-3-16", (), "all")
+    plan = replace(two_tasks.SIZES["small"], cases=(case,), first=2, second=2, directions=3)
+    model = networks.build("mlp-bn-3-16", data.input_shape, 10, seed=0)
+    one = two_tasks._Sequence(plan, case, model, class_tasks(data, two_tasks.HALVES, 0.2, 0), 0)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    plain = [way for way in WAYS if way.name == "plain"]
+    [first], [again] = one.ways(plain), one.ways(plain)
+    assert first == again
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
 def test_gains_are_those_of_the_same_seed() -> None:
     rows = [
         {"case": "a", "kind": "last", "seed": seed, "way": way, "mean": base + gain, "first": base, "second": base,
@@ -137,18 +164,107 @@ def test_cases_that_forget_more_as_a_whole_do_not_make_a_prediction() -> None:
     assert binom.sf(held - 1, 20, 0.05) > 1e-3
 
 
-def test_permutations_are_learned_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+def _wide(count: int) -> Data:
+    """Digits with as many pixels as MNIST."""
     data = load("digits")
-    wide = replace(
+    return replace(
         data, name="mnist",
-        train_inputs=data.train_inputs.flatten(1)[:200].repeat(1, 13)[:, :784],
-        train_targets=data.train_targets[:200],
+        train_inputs=data.train_inputs.flatten(1)[:count].repeat(1, 13)[:, :784],
+        train_targets=data.train_targets[:count],
         test_inputs=data.test_inputs.flatten(1)[:100].repeat(1, 13)[:, :784],
         test_targets=data.test_targets[:100],
     )  # fmt: skip
-    monkeypatch.setattr(permutations, "as_data", lambda name: wide)
+
+
+@dataclass
+class _Both:
+    """Watches the steps, and holds them where there is an anchor."""
+
+    watcher: SynapticIntelligence
+    anchor: Anchor | None
+
+    def attach(self, optimizer: torch.optim.Optimizer) -> Callable[[], None]:
+        ends = [one.attach(optimizer) for one in (self.watcher, self.anchor) if one is not None]
+
+        def detach() -> None:
+            for end in ends:
+                end()
+
+        return detach
+
+
+def _alone(plan: permutations.Size, way: Way, member: permutations.Member) -> nn.Module:
+    """One network with torch's own optimizer and autograd, as anybody would train it."""
+    model = permutations.network(plan.width, member.seed).double()
+    names = [name for name, _ in model.named_parameters()]
+    if way.joint:
+        learn(model, joined(member.tasks), names, rate=plan.rate, epochs=1, batch=10, seed=member.seed)
+        return model
+    anchor = None
+    for number, task in enumerate(member.tasks):
+        watcher = SynapticIntelligence(model)
+        slow = member.strength if way.meant == "factor of the rate" and number else 1.0
+        learn(
+            model, task.train, names, rate=plan.rate * slow, epochs=1, batch=10, seed=member.seed + number,
+            held=_Both(watcher, anchor),
+        )  # fmt: skip
+        if way.anchor is not None:
+            learned = Learned(model, task, names, (), watcher, before=anchor, seed=member.seed)
+            anchor = way.anchor(learned, member.strength)
+    return model
+
+
+@pytest.mark.parametrize("name", permutations.CHOSEN)
+def test_networks_of_a_stack_are_those_that_learn_alone(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two seeds and strengths at once against torch's optimizer with the anchors' own hooks, in float64."""
+    data = _wide(60)
+    data = replace(data, train_inputs=data.train_inputs.double(), test_inputs=data.test_inputs.double())
+    plan = permutations.Size("mnist", None, None, 3, 20, 1, 10, 0.02, None, False)
+    [way] = [way for way in WAYS if way.name == name]
+    # An eigendecomposition of 784 x 784 for each task.
+    count = 2 if name == "GPM" else 3
+    members = [
+        permutations.Member(permuted_tasks(data, count, 0.1, seed), seed, way.strengths[:2][-seed])
+        for seed in (0, 1)
+    ]
+    made = []
+    own = permutations.network
+    monkeypatch.setattr(
+        permutations, "network", lambda width, seed: made.append(own(width, seed).double()) or made[-1]
+    )
+    permutations.sequences(plan, way, members)
+    monkeypatch.setattr(permutations, "network", own)
+    for stacked, member in zip(made, members, strict=True):
+        alone = _alone(plan, way, member)
+        for one, other in zip(stacked.parameters(), alone.parameters(), strict=True):
+            torch.testing.assert_close(one, other, rtol=0, atol=1e-12)
+
+
+def test_a_network_that_diverges_leaves_the_others_as_they_are() -> None:
+    plan = permutations.Size("mnist", None, None, 3, 20, 1, 10, 0.02, None, False)
+    tasks = permuted_tasks(_wide(60), 3, 0.1, 0)
+    [way] = [way for way in WAYS if way.name == "L2 to the start"]
+    # A factor of 1 - 2 * rate * strength for the distance, in each of 15 steps.
+    wild, tame = (permutations.Member(tasks, 0, strength) for strength in (1e9, 0.1))
+    found = permutations.sequences(plan, way, [wild, tame])
+    assert found[0] == (-1.0, [0.1] * 3)
+    assert found[1] == permutations.sequences(plan, way, [tame])[0]
+
+
+def test_only_dense_layers_and_known_forms_are_stacked() -> None:
+    with pytest.raises(OptionError, match="without biases"):
+        StackedNetworks([nn.Sequential(nn.Linear(3, 2))])
+    model = permutations.network(5, 0)
+    stack = StackedNetworks([model])
+    anchor = plain_anchor(model, form="gradient")
+    with pytest.raises(OptionError, match="Importance in the form 'gradient'"):
+        stacked_hold("0.weight", stack.weights[0], [anchor], torch.ones(1))
+
+
+def test_permutations_are_learned_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(permutations, "as_data", lambda name: _wide(200))
     monkeypatch.setitem(
-        permutations.SIZES, "small", permutations.Size("mnist", None, None, 2, 20, 1, 10, 0.05, 1, 1, True)
+        permutations.SIZES, "small", permutations.Size("mnist", None, None, 2, 20, 1, 10, 0.05, 50, True)
     )
     monkeypatch.setattr(permutations, "WAYS", [replace(way, strengths=way.strengths[:2]) for way in WAYS])
     tables, results = permutations.run([0, 1])

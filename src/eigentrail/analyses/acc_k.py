@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Bool, Float64, Int64
 
-from eigentrail.analyses import Context, Figure, Needs, Probed, Quantity, Row, Size, analysis
+from eigentrail.analyses import Context, Figure, Needs, Overview, Probed, Quantity, Row, Size, analysis
 from eigentrail.analyses.add_back import spread_counts
 from eigentrail.analyses.framework.probe import SAMPLES, WHOLE, Probe, probed_layers
 from eigentrail.analyses.framework.subjects import Subject, thinned_places
@@ -210,6 +210,16 @@ def _signed(gain: float | None) -> str:
             drawn.gain_data,
             wide=True,
             when=lambda node: "shrunk" in node.children,
+        ),
+    ),
+    overviews=(
+        Overview(
+            "acc-k-layers",
+            "Accuracy against the rank of each layer",
+            "Means over runs, bars from the lowest to the highest; one layer is cut, the others stay; a curve for each "
+            "step. Diamonds: median number of spikes of that step; circles: median k*.",
+            drawn.layer_curves,
+            drawn.layer_data,
         ),
     ),
 )

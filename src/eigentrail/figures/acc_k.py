@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from eigentrail.figures import style
 
 # Where rank 0 is drawn on the logarithmic axis.
 _ZERO = 0.5
+# Layers that stand side by side.
+_PANELS = 4
 _WAYS = {
     "mean": ("James-Stein, grand mean", 0, "solid"),
     "geodesic": ("James-Stein, geodesic", 1, "solid"),
@@ -77,6 +80,87 @@ def accuracy_data(node: xr.DataTree) -> pd.DataFrame:
         `step`, `k`, `accuracy`, `full`, `spikes`, `k_star`.
     """
     return node["cut"].to_dataset().to_dataframe().reset_index().dropna(subset=["accuracy"])
+
+
+def layer_data(nodes: Sequence[tuple[str, xr.DataTree]]) -> pd.DataFrame:
+    """Sum up the runs: what all of them measured of each layer.
+
+    Args:
+        nodes: labelled layers of the analysis, of one run or of several.
+
+    Returns:
+        A row per layer, step and rank: `layer`, `step`, `k`, mean `accuracy` with the `low`est and the `high`est run,
+        the number of `runs`, median `spikes` and `k_star`.
+    """
+    tables = pd.concat([accuracy_data(node).assign(layer=str(node.attrs["name"])) for _, node in nodes])
+    found = tables.groupby(["layer", "step", "k"], sort=False).agg(
+        accuracy=("accuracy", "mean"), low=("accuracy", "min"), high=("accuracy", "max"),
+        runs=("accuracy", "size"),
+    )  # fmt: skip
+    # Ranks that are the number of spikes of one run were measured of that run alone.
+    found = found[found["runs"] == found.groupby(["layer", "step"])["runs"].transform("max")]
+    of_step = tables.groupby(["layer", "step"], sort=False)[["spikes", "k_star"]].median()
+    return found.join(of_step).reset_index().sort_values(["layer", "step", "k"])
+
+
+def layer_curves(nodes: Sequence[tuple[str, xr.DataTree]], title: str) -> go.Figure:
+    """Draw the accuracy against the rank of each layer, a panel each and a curve for each step.
+
+    Args:
+        nodes: labelled layers of the analysis, of one run or of several.
+        title: of the figure.
+
+    Returns:
+        Means over runs, bars from the lowest run to the highest, with a diamond at the median number of spikes and a
+        circle at the median k*.
+    """
+    table = layer_data(nodes)
+    layers = list(dict.fromkeys(str(node.attrs["name"]) for _, node in nodes))[:_PANELS]
+    traces: list[dict[str, Any]] = []
+    layout: dict[str, Any] = {"margin": {"b": 66}}
+    told: set[str] = set()
+    share = 1.0 / len(layers)
+    for place, layer in enumerate(layers):
+        at = str(place + 1) if place else ""
+        part = table[table["layer"] == layer]
+        for number, (step, curve) in enumerate(part.groupby("step")):
+            colour = style.CYCLE[number % len(style.CYCLE)]
+            for trace in _step_curve(curve, f"step {step}", colour):
+                name = trace["name"]
+                shown = {"legendgroup": name, "showlegend": name not in told}
+                traces.append(trace | shown | {"xaxis": f"x{at}", "yaxis": f"y{at}"})
+                told.add(name)
+        layout[f"xaxis{at}"] = _rank_axis(int(part["k"].max())) | {
+            "domain": [place * share + 0.02 * bool(place), (place + 1) * share - 0.02 * (at != str(len(layers)))],
+            "anchor": f"y{at}",
+            # Below its axis: above it the page has the legend.
+            "title": {"text": f"rank k<br><b>{plotly_text(layer)}</b>"},
+        }  # fmt: skip
+        layout[f"yaxis{at}"] = style.axis("accuracy", tickformat=".0%", rangemode="tozero", anchor=f"x{at}")
+        if place:
+            layout[f"yaxis{at}"] |= {"matches": "y", "showticklabels": False, "title": {"text": ""}}
+    first = {name: layout.pop(name) for name in ("xaxis", "yaxis")}
+    return style.build(traces, title=plotly_text(title), **first, **layout)
+
+
+def _step_curve(curve: pd.DataFrame, name: str, colour: str) -> Iterator[dict[str, Any]]:
+    k, accuracy = curve["k"].to_numpy(), curve["accuracy"].to_numpy()
+    bars = {
+        "type": "data", "symmetric": False, "array": (curve["high"] - accuracy).tolist(),
+        "arrayminus": (accuracy - curve["low"]).tolist(), "thickness": 1.2, "width": 3, "color": colour,
+    }  # fmt: skip
+    yield style.line(
+        _shown(k), accuracy, name, colour, mode="lines+markers", marker={"size": 4}, customdata=k,
+        hovertemplate=f"{name}: rank %{{customdata}}, %{{y:.1%}}<extra></extra>",
+    ) | ({"error_y": bars} if int(curve["runs"].max()) > 1 else {})  # fmt: skip
+    for what, symbol, words in (("spikes", "diamond", "number of spikes"), ("k_star", "circle-open", "k*")):
+        at = float(curve[what].iloc[0])
+        if np.isfinite(at):
+            yield style.line(
+                _shown(np.array([at])), [float(np.interp(at, k, accuracy))], words, colour, mode="markers",
+                marker={"size": 11, "symbol": symbol, "color": colour, "line": {"width": 2}},
+                hovertemplate=f"{name}: {words} {at:g}<extra></extra>",
+            )  # fmt: skip
 
 
 def gain_curves(node: xr.DataTree, title: str) -> go.Figure:

@@ -65,10 +65,11 @@ def fisher_anchor(
         of_layers = {name for owned in plain.values() for name in owned}
         rest = {name: p for name, p in chosen.items() if name not in of_layers}
         for x, y in zip(torch.split(data[0], batch), torch.split(data[1], batch), strict=True):
-            for labels, weights in _labels(model, x, y, fisher, generator):
-                if plain:
-                    _add_layers(model, plain, x, labels, weights, sums)
-                if rest:
+            counted = _labels(model, x, y, fisher, generator)
+            if plain:
+                _add_layers(model, plain, x, counted, sums)
+            if rest:
+                for labels, weights in counted:
                     _add_samples(model, rest, x, labels, None if fisher == "batch" else weights, sums)
             count += 1 if fisher == "batch" else len(x)
     finally:
@@ -133,22 +134,29 @@ def _add_layers(
     model: nn.Module,
     plain: Mapping[nn.Linear, Mapping[str, str]],
     x: Tensor,
-    labels: Tensor,
-    weights: Tensor,
+    counted: Sequence[tuple[Tensor, Tensor]],
     sums: Mapping[str, Tensor],
 ) -> None:
     """Add squared gradients of dense layers.
 
     That of a sample is the outer product of the gradient d of its outputs and its inputs a; the weighted sum of the
-    squares is one product of matrices, (w d^2)^T a^2, and no gradient of a sample is ever made.
+    squares over samples and classes is one product of matrices, (sum_c w_c d_c^2)^T a^2: no gradient of a sample is
+    ever made, and the network is called once for all classes.
     """
     with _watched(plain) as (_, inputs, outputs), torch.enable_grad():
-        loss = F.cross_entropy(model(x), labels, reduction="sum")
-        gradients = torch.autograd.grad(loss, [outputs[layer] for layer in plain])
-    for (layer, own), gradient in zip(plain.items(), gradients, strict=True):
-        squares = weights[:, None] * gradient.square()
+        logits = model(x)
+        squares: list[Tensor | float] = [0.0] * len(plain)
+        for labels, weights in counted:
+            loss = F.cross_entropy(logits, labels, reduction="sum")
+            gradients = torch.autograd.grad(loss, [outputs[layer] for layer in plain], retain_graph=True)
+            squares = [
+                one + weights[:, None] * gradient.square()
+                for one, gradient in zip(squares, gradients, strict=True)
+            ]
+    for (layer, own), square in zip(plain.items(), squares, strict=True):
+        assert isinstance(square, Tensor)
         for name, kind in own.items():
-            sums[name].add_(squares.T @ inputs[layer].square() if kind == "weight" else squares.sum(0))
+            sums[name].add_(square.T @ inputs[layer].square() if kind == "weight" else square.sum(0))
 
 
 def _add_samples(

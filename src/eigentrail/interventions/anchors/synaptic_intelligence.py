@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -55,6 +55,15 @@ class SynapticIntelligence:
                 handle.remove()
 
         return detach
+
+    def add(self, work: Mapping[str, Tensor]) -> None:
+        """Add what was summed up elsewhere, where no optimizer of torch makes the steps.
+
+        Args:
+            work: {parameter: the sum over steps of -gradient * motion}.
+        """
+        for name, one in work.items():
+            self._work[name] += one
 
     def anchor(self, **options: Any) -> Anchor:
         """Make the anchor at the end of the task.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -14,9 +14,10 @@ from torch import nn
 from eigentrail.data import as_data, take
 from eigentrail.findings import Claim, ClaimResult, equals, greater_than
 from eigentrail.interventions.anchors import Anchor, SynapticIntelligence
-from eigentrail.recipes.experiments.forgetting.learning import accuracy, learn
+from eigentrail.recipes.experiments.forgetting.learning import accuracy
+from eigentrail.recipes.experiments.forgetting.stacked import Feed, StackedNetworks, learn_stacked
 from eigentrail.recipes.experiments.forgetting.summary import summary
-from eigentrail.recipes.experiments.forgetting.tasks import Task, joined, permuted_tasks
+from eigentrail.recipes.experiments.forgetting.tasks import PermutedTasks, permuted_tasks
 from eigentrail.recipes.experiments.forgetting.ways import WAYS, Learned, Way
 
 _SOURCE = "Saha, Garg & Roy 2021, table 1"
@@ -42,8 +43,7 @@ class Size:
         epochs: of each task.
         batch: samples of a step.
         rate: of plain stochastic gradient descent.
-        chosen_tasks: strengths are chosen on so many of the tasks,
-        chosen_epochs: learned for so many epochs each.
+        chosen_samples: strengths are chosen with so many training samples of each task; None for all.
         published: whether what the paper states can be compared.
     """
 
@@ -55,14 +55,13 @@ class Size:
     epochs: int
     batch: int
     rate: float
-    chosen_tasks: int
-    chosen_epochs: int
+    chosen_samples: int | None
     published: bool
 
 
 SIZES = {
-    "small": Size("mnist", 1500, 1000, 4, 100, 3, 10, 0.01, 4, 3, False),
-    "full": Size("mnist", None, None, 10, 100, 5, 10, 0.01, 3, 1, True),
+    "small": Size("mnist", 1500, 1000, 4, 100, 3, 10, 0.01, None, False),
+    "full": Size("mnist", None, None, 10, 100, 5, 10, 0.01, 6000, True),
 }
 
 
@@ -72,8 +71,8 @@ def run(
     """Learn the tasks one after the other in every way.
 
     Of each way the strength with the highest mean accuracy on the validation parts is taken, found with the first seed
-    and kept for the others: the small size tries strengths on all that it learns, the full one on three tasks of one
-    epoch. Accuracies are those of the test parts behind the last task.
+    and kept for the others: the small size tries strengths on all that it learns, the full one on a tenth of the
+    training samples of each task. Accuracies are those of the test parts behind the last task.
 
     Args:
         seeds: of the permutations, the initial weights and the order of the samples.
@@ -84,33 +83,54 @@ def run(
         the claims.
     """
     plan = SIZES[size]
-    ways = [way for way in WAYS if way.name in CHOSEN]
-    strengths: dict[str, float] = {}
+    data = as_data(plan.data)
+    taken = {
+        seed: take(data, plan.train, plan.test, seed=seed) if plan.train or plan.test else data
+        for seed in seeds
+    }
+    tasks = {seed: permuted_tasks(own, plan.tasks, 0.05, seed) for seed, own in taken.items()}
+    found = [in_way(plan, way, tasks) for way in WAYS if way.name in CHOSEN]
+    runs = pd.DataFrame([row for rows, _ in found for row in rows])
+    by_task = pd.DataFrame([row for _, rows in found for row in rows])
+    return {"runs": runs, "summary": summary(runs), "tasks": by_task}, claims(runs, plan.published)
+
+
+def in_way(
+    plan: Size, way: Way, tasks: Mapping[int, PermutedTasks]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Choose the strength of one way with the first seed, then learn the tasks of all seeds at once.
+
+    Args:
+        plan: how large the study is.
+        way: how the old tasks are kept.
+        tasks: by seed.
+
+    Returns:
+        A row for each seed, and one for each task of each.
+    """
+    strength = way.strengths[0]
+    if len(way.strengths) > 1:
+        first, own = next(iter(tasks.items()))
+        own = own if plan.chosen_samples is None else own.of_few(plan.chosen_samples)
+        tried = [Member(own, first, one) for one in way.strengths]
+        kept = [held for held, _ in sequences(plan, way, tried)]
+        strength = way.strengths[int(np.argmax(kept))]
+    found = sequences(plan, way, [Member(own, seed, strength) for seed, own in tasks.items()])
     rows: list[dict[str, Any]] = []
     by_task: list[dict[str, Any]] = []
-    for seed in seeds:
-        data = as_data(plan.data)
-        data = take(data, plan.train, plan.test, seed=seed) if plan.train or plan.test else data
-        tasks = permuted_tasks(data, plan.tasks, 0.05, seed)
-        for way in ways:
-            if way.name not in strengths:
-                strengths[way.name] = _chosen_strength(plan, way, tasks, seed)
-            strength = strengths[way.name]
-            held, scores = _sequence(plan, way, strength, tasks, seed)
-            rows.append(
-                {
-                    "case": f"{plan.tasks} permutations", "seed": seed, "way": way.name, "strength": strength,
-                    "first": scores[0], "second": scores[-1], "mean": float(np.mean(scores)), "validation": held,
-                    "published": PUBLISHED.get(way.name, np.nan) if plan.published else np.nan,
-                }
-            )  # fmt: skip
-            by_task += [
-                {"seed": seed, "way": way.name, "task": number, "accuracy": score}
-                for number, score in enumerate(scores, start=1)
-            ]
-    runs = pd.DataFrame(rows)
-    tables = {"runs": runs, "summary": summary(runs), "tasks": pd.DataFrame(by_task)}
-    return tables, claims(runs, plan.published)
+    for seed, (held, scores) in zip(tasks, found, strict=True):
+        rows.append(
+            {
+                "case": f"{plan.tasks} permutations", "seed": seed, "way": way.name, "strength": strength,
+                "first": scores[0], "second": scores[-1], "mean": float(np.mean(scores)), "validation": held,
+                "published": PUBLISHED.get(way.name, np.nan) if plan.published else np.nan,
+            }
+        )  # fmt: skip
+        by_task += [
+            {"seed": seed, "way": way.name, "task": number, "accuracy": score}
+            for number, score in enumerate(scores, start=1)
+        ]
+    return rows, by_task
 
 
 def network(width: int, seed: int) -> nn.Sequential:
@@ -131,58 +151,71 @@ def network(width: int, seed: int) -> nn.Sequential:
         )  # fmt: skip
 
 
-def _chosen_strength(plan: Size, way: Way, tasks: Sequence[Task], seed: int) -> float:
-    """Find the strength that keeps most of the first tasks."""
-    if len(way.strengths) == 1:
-        return way.strengths[0]
-    short = replace(plan, epochs=plan.chosen_epochs)
-    own = tasks[: plan.chosen_tasks]
-    return max(way.strengths, key=lambda strength: _sequence(short, way, strength, own, seed)[0])
+@dataclass(frozen=True)
+class Member:
+    """One network of a stack.
+
+    Attributes:
+        tasks: what it learns.
+        seed: of its initial weights and of the order of its samples.
+        strength: of the way that it goes.
+    """
+
+    tasks: PermutedTasks
+    seed: int
+    strength: float
 
 
-def _sequence(
-    plan: Size, way: Way, strength: float, tasks: Sequence[Task], seed: int
-) -> tuple[float, list[float]]:
-    """Learn all tasks; give the mean on the validation parts, and the test accuracy of each."""
-    model = network(plan.width, seed)
-    names = [name for name, _ in model.named_parameters()]
-    slow = strength if way.meant == "factor of the rate" else 1.0
-    if way.joint:
-        learn(model, joined(tasks), names, rate=plan.rate, epochs=plan.epochs, batch=plan.batch, seed=seed)
-    else:
-        anchor: Anchor | None = None
-        for number, task in enumerate(tasks):
-            watcher = SynapticIntelligence(model) if way.name == "SI" else None
-            both = _Both(watcher, anchor)
-            learn(
-                model, task.train, names, rate=plan.rate * (slow if number else 1.0), epochs=plan.epochs,
-                batch=plan.batch, seed=seed + number, held=both,
-            )  # fmt: skip
-            if not all(bool(torch.isfinite(value).all()) for value in model.parameters()):
-                return -1.0, [0.1] * len(tasks)
-            if way.anchor is not None:
-                learned = Learned(model, task, names, (), watcher, before=anchor, seed=seed)
-                anchor = way.anchor(learned, strength)
+def sequences(plan: Size, way: Way, members: Sequence[Member]) -> list[tuple[float, list[float]]]:
+    """Learn all tasks one after the other, in many networks at once.
+
+    Args:
+        plan: how large the study is.
+        way: how the old tasks are kept.
+        members: the networks.
+
+    Returns:
+        For each the mean accuracy on the validation parts and the test accuracy of each task; -1 and guessing for one
+        that diverged.
+    """
+    networks = [network(plan.width, one.seed) for one in members]
+    alive = list(range(len(members)))
+    anchors: dict[int, Anchor] = {}
+    for number in [None] if way.joint else range(len(members[0].tasks)):
+        own = [members[k] for k in alive]
+        stack = StackedNetworks([networks[k] for k in alive])
+        watchers = [SynapticIntelligence(networks[k]) for k in alive] if way.name == "SI" else []
+        slow = [one.strength if way.meant == "factor of the rate" and number else 1.0 for one in own]
+        work = learn_stacked(
+            stack, Feed([one.tasks for one in own], number), rates=[plan.rate * one for one in slow],
+            epochs=plan.epochs, batch=plan.batch, seeds=[one.seed + (number or 0) for one in own],
+            anchors=[anchors[k] for k in alive] if anchors else None, watch=bool(watchers),
+        )  # fmt: skip
+        for watcher, moved in zip(watchers, work, strict=True):
+            watcher.add(moved)
+        still = stack.finite()
+        if number is not None and number + 1 < len(members[0].tasks) and way.anchor is not None:
+            for place, k in enumerate(alive):
+                if still[place]:
+                    learned = Learned(
+                        networks[k], members[k].tasks[number], stack.names, (),
+                        watchers[place] if watchers else None, before=anchors.get(k), seed=members[k].seed,
+                    )  # fmt: skip
+                    made = way.anchor(learned, members[k].strength)
+                    assert made is not None
+                    anchors[k] = made
+        alive = [k for place, k in enumerate(alive) if still[place]]
+        if not alive:
+            break
+    return [
+        _judged(networks[k], member.tasks) if k in alive else (-1.0, [0.1] * len(member.tasks))
+        for k, member in enumerate(members)
+    ]
+
+
+def _judged(model: nn.Module, tasks: PermutedTasks) -> tuple[float, list[float]]:
     held = float(np.mean([accuracy(model, task.held) for task in tasks]))
     return held, [accuracy(model, task.test) for task in tasks]
-
-
-@dataclass(frozen=True)
-class _Both:
-    """Watches the steps, and holds them where there is an anchor."""
-
-    watcher: SynapticIntelligence | None
-    anchor: Anchor | None
-
-    def attach(self, optimizer: torch.optim.Optimizer) -> Any:
-        """Attach both; what is given takes both off again."""
-        ends = [one.attach(optimizer) for one in (self.watcher, self.anchor) if one is not None]
-
-        def detach() -> None:
-            for end in ends:
-                end()
-
-        return detach
 
 
 def claims(runs: pd.DataFrame, published: bool) -> list[ClaimResult]:

@@ -22,7 +22,7 @@ from eigentrail.interventions.decomposition import decompose
 from eigentrail.recipes.experiments.forgetting.claims import claims
 from eigentrail.recipes.experiments.forgetting.learning import accuracy, features_before, learn
 from eigentrail.recipes.experiments.forgetting.summary import summary
-from eigentrail.recipes.experiments.forgetting.tasks import Samples, Task, class_tasks, joined
+from eigentrail.recipes.experiments.forgetting.tasks import OwnTask, Samples, Task, class_tasks, joined
 from eigentrail.recipes.experiments.forgetting.ways import SINGULAR, WAYS, Learned, Way
 
 #: A weight that moved so many times the largest one ran away.
@@ -97,7 +97,7 @@ SIZES = {
         "cifar10", None, None,
         (
             *(Case(one, (last,), "last") for one, last in (
-                ("lenet", "fc3"), ("mini-alexnet-s1", "fc3"), ("mlp256", "fc4"), ("resnet20-projection", "fc"))),
+                ("lenet", "fc3"), ("mini-alexnet-s1", "fc3"), ("mlp256", "fc4"), ("resnet20-projection", "linear"))),
             *(Case("lenet", (one,), "convolution" if "conv" in one else "single")
               for one in ("conv1", "conv2", "fc1", "fc2")),
             *(Case(one, (), "all") for one in ("lenet", "mini-alexnet-s1", "mlp256", "resnet20-projection")),
@@ -183,7 +183,8 @@ class _Sequence:
             directions=plan.directions,
             seed=seed,
         )
-        self.start = {name: value.detach().clone() for name, value in named.items()}
+        # With the running statistics of batch norms.
+        self.start = {name: value.clone() for name, value in model.state_dict().items()}
 
     def ways(self, ways: Sequence[Way]) -> list[dict[str, Any]]:
         """Learn the second task in every way.
@@ -247,7 +248,7 @@ class _Sequence:
             held = float(np.mean([accuracy(self.model, task.held) for task in self.tasks]))
             finite = self._stayed(names)
             if finite and held > best[0]:
-                state = {name: value.detach().clone() for name, value in self.model.named_parameters()}
+                state = {name: value.clone() for name, value in self.model.state_dict().items()}
                 best[:] = [held, epoch, state]
             return not finite
 
@@ -275,13 +276,12 @@ class _Sequence:
     def _stayed(self, names: Sequence[str]) -> bool:
         """Whether no weight ran away, as entries do whose penalty is too stiff for the rate; outputs need not tell."""
         named = dict(self.model.named_parameters())
-        far = _RUN_AWAY * max(float(value.abs().max()) for value in self.start.values())
+        far = _RUN_AWAY * max(float(self.start[name].abs().max()) for name in named)
         return all(bool(((named[name] - self.start[name]).abs() < far).all()) for name in names)
 
     @torch.no_grad()
     def _put(self, state: dict[str, Tensor]) -> None:
-        for name, parameter in self.model.named_parameters():
-            parameter.copy_(state[name])
+        self.model.load_state_dict(state)
 
     def overlaps(self) -> list[dict[str, Any]]:
         """Compare what the weights say matters with what the activations say.
@@ -315,4 +315,4 @@ def _behind(model: nn.Module, layer: nn.Module, task: Task) -> Task:
     def moved(samples: Samples) -> Samples:
         return features_before(model, layer, samples[0]), samples[1]
 
-    return Task(task.name, moved(task.train), moved(task.held), moved(task.test))
+    return OwnTask(task.name, moved(task.train), moved(task.held), moved(task.test))
