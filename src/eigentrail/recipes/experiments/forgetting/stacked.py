@@ -51,9 +51,9 @@ class StackedNetworks:
         named = [dict(one.named_parameters()) for one in networks]
         self.names = list(named[0])
         self.weights = [torch.stack([one[name].detach() for one in named]) for name in self.names]
-        for k, one in enumerate(named):
+        for k, parameters in enumerate(named):
             for name, weight in zip(self.names, self.weights, strict=True):
-                one[name].data = weight[k]
+                parameters[name].data = weight[k]
 
     def finite(self) -> list[bool]:
         """Say which networks did not diverge.
@@ -187,7 +187,7 @@ def learn_stacked(
                     below = (
                         torch.ops.aten.threshold_backward(torch.bmm(back, weight), own, 0) if layer else back
                     )
-                    _step(weight, holds[layer], back, own, work and work[layer])
+                    _step(weight, holds[layer], back, own, None if work is None else work[layer])
                     back = below
     if work is None:
         return []
