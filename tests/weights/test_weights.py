@@ -80,6 +80,19 @@ def test_half_precision_is_upcast(kind, tmp_path):
     assert weights.specs["w.weight"].dtype == str(kind).removeprefix("torch.")
 
 
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float16, torch.float64, torch.int8])
+def test_half_precision_can_be_read_as_stored(kind, tmp_path):
+    stored = torch.randn(3, 12, 4, 2).mul(9).to(kind)
+    save_file(
+        {"conv.weight": stored, "attn.in_proj_weight": stored[:, :, 0, 0].clone()}, tmp_path / "a.safetensors"
+    )
+    weights = open_weights(tmp_path / "a.safetensors", conv="slices")
+    for name in weights:
+        found = weights.as_stored(name)
+        assert found.dtype == (kind if kind.itemsize == 2 else weights[name].dtype)
+        assert found.to(weights[name].dtype).equal(weights[name])
+
+
 @pytest.mark.parametrize(
     ("layers", "found"),
     [

@@ -52,7 +52,7 @@ def inspect_layer(weights: Weights, name: str, options: DiagnosisOptions, device
     try:
         # The matrix and its shuffled copy are decomposed side by side.
         with threads_for(min(spec.rows, spec.cols), 2):
-            matrix = weights[name]
+            matrix = weights.as_stored(name) if device == "cpu" else weights[name]
             if isinstance(matrix, FactoredMatrix):
                 found = diagnose_spectrum(factored_spectrum(matrix), options, product=True)
             elif options.fast:

@@ -8,11 +8,13 @@ whole profile of variances: spikes that random signs keep need no correlation.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import torch
 from jaxtyping import Float64, Int, Shaped, UInt8
+
+from eigentrail.linalg.halves import is_half
 
 # Up to so many entries layers of one size share a permutation; beyond, gathering by it misses every cache.
 _SHARED = 2**23
@@ -49,6 +51,9 @@ def shuffled(a: Shaped[np.ndarray, "..."], seed: int = 0) -> Shaped[np.ndarray, 
     Returns:
         A new array of the same shape and type.
     """
+    if is_half(a):
+        half: Any = a
+        return cast("np.ndarray[Any, Any]", half.with_bits(shuffled(half.bits(), seed)))
     if a.size <= _SHARED:
         flat = np.ravel(a)
         return np.asarray(flat.take(_permutation(flat.size, seed), mode="clip").reshape(a.shape))
@@ -127,16 +132,17 @@ def signed(a: Shaped[np.ndarray, "..."], seed: int = 0) -> Shaped[np.ndarray, ".
         A new array of the same shape and type.
     """
     rng = np.random.default_rng([seed, *a.shape, 6])
-    out = np.array(a)
+    half: Any = a if is_half(a) else None
+    out = np.array(a if half is None else half.bits())
     flat = out.ravel(order="K")
     assert flat.base is not None  # a view: the entries of a new array lie without gaps
-    if flat.dtype == np.float32:
-        words: Any = flat.view(np.uint32)
+    if half is not None or flat.dtype == np.float32:
+        words: Any = flat.view(np.uint32) if half is None else flat
         for start in range(0, flat.size, _PART):
             part = words[start : start + _PART]
             # One bit a sign: the highest of the word.
-            part ^= np.left_shift(_bits(rng, part.size) ^ 1, 31, dtype=np.uint32)
-        return out
+            part ^= np.left_shift(_bits(rng, part.size) ^ 1, 8 * words.itemsize - 1, dtype=words.dtype)
+        return out if half is None else cast("np.ndarray[Any, Any]", half.with_bits(out))
     for start in range(0, flat.size, _PART):
         block = flat[start : start + _PART]
         np.negative(block, out=block, where=_bits(rng, block.size) == 0)

@@ -8,6 +8,8 @@ import numpy as np
 from jaxtyping import Float32, Float64, Shaped
 from scipy.linalg import blas
 
+from eigentrail.linalg.halves import is_half
+
 # Rows converted to float64 at a time, so that a float32 matrix is never held twice.
 _CHUNK = 512
 # Rows summed in float32: adding their sums to those in float64 takes a tenth of the time of making them.
@@ -25,6 +27,19 @@ def power_of_two_scale(a: Shaped[np.ndarray, "..."]) -> float:
     """
     top = max(abs(float(a.min())), abs(float(a.max())))
     return float(2.0 ** np.frexp(top)[1])
+
+
+def sum_of_squares(a: Shaped[np.ndarray, "rows cols"]) -> float:
+    """Sum the squares of all entries: row by row, then in float64.
+
+    Args:
+        a: [N, M], numpy's or `Halves`.
+
+    Returns:
+        The sum.
+    """
+    blocks = (a[start : start + _CHUNK] for start in range(0, len(a), _CHUNK))
+    return sum(float(np.vdot(row, row)) for block in blocks for row in block)
 
 
 def gram(a: Shaped[np.ndarray, "rows cols"], scale: float) -> Float64[np.ndarray, "cols cols"]:
@@ -56,14 +71,16 @@ def _unmoved(block: Shaped[np.ndarray, "rows cols"]) -> dict[str, Any]:
 
 
 def half_precision(a: Shaped[np.ndarray, "rows cols"]) -> bool:
-    """Say whether all entries of a float32 matrix came from bfloat16 or float16: their products are exact in float32.
+    """Say whether all entries of a matrix are of bfloat16 or float16: their products are exact in float32.
 
     Args:
-        a: [N, M].
+        a: [N, M], float32 or `Halves`.
 
     Returns:
         Whether no entry has more than 11 significant bits.
     """
+    if is_half(a):
+        return True
     if a.dtype != np.float32:
         return False
     a = a.T if a.flags.f_contiguous else a
@@ -86,6 +103,6 @@ def gram_of_halves(a: Float32[np.ndarray, "rows cols"], scale: float) -> Float64
     m = a.shape[1]
     g = np.zeros((m, m), order="F")
     for start in range(0, len(a), _SUMMED):
-        block = a[start : start + _SUMMED] / np.float32(scale)
+        block = a[start : start + _SUMMED] * np.float32(1.0 / scale)  # exact: a power of two
         g += blas.ssyrk(1.0, lower=1, **_unmoved(block))
     return g

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from jaxtyping import Float32, Float64
 
+from eigentrail.linalg.halves import is_half
 from eigentrail.linalg.lanczos_quadrature import tridiagonals
 
 # Bytes of rows that stay in the cache between the two products with them.
@@ -25,7 +26,8 @@ def gram_product(
         [M, p].
     """
     # Rows of a transposed view do not lie together: it is read twice instead.
-    step = max(1, _BLOCK // (a.shape[1] * a.itemsize)) if a.flags.c_contiguous else len(a)
+    together = is_half(a) or a.flags.c_contiguous
+    step = max(1, _BLOCK // (a.shape[1] * a.dtype.itemsize)) if together else len(a)
     out = np.zeros_like(x)
     for start in range(0, len(a), step):
         rows = a[start : start + step]

@@ -20,6 +20,8 @@ _ENOUGH = 1e-2
 # Eigenvalues so many times as large hide the others in float32: their part is taken away before it is rounded.
 _HIDES = 1e3
 _ROWS = 512
+# Side of what is mirrored at a time, in the cache.
+_TILE = 128
 
 
 def leading_of_known(
@@ -75,12 +77,19 @@ def _rest(
 ) -> Float[np.ndarray, "m m"]:
     """Give the whole matrix less its part on known leading vectors, in float32."""
     out = np.empty(g.shape, dtype=np.float32)
+    upper = g.T  # in the order of C
     held = known * values[::-1][: known.shape[1]]
     for start in range(0, len(g), _ROWS):
         stop = min(start + _ROWS, len(g))
-        rows = g[start:stop, :stop] - held[start:stop] @ known[:stop].T
-        out[start:stop, :stop] = rows
-        out[:start, start:stop] = rows[:, :start].T
-        square = np.tril(rows[:, start:])
-        out[start:stop, start:stop] = square + np.tril(square, -1).T
+        rows = upper[start:stop, start:]
+        if known.shape[1]:
+            rows = rows - held[start:stop] @ known[start:].T
+        out[start:stop, start:] = rows
+        for place in range(start, stop, _TILE):
+            end = min(place + _TILE, stop)
+            square = np.triu(out[place:end, place:end])
+            out[place:end, place:end] = square + np.triu(square, 1).T
+            for beside in range(end, len(g), _TILE):
+                tile = slice(beside, beside + _TILE)
+                out[tile, place:end] = out[place:end, tile].T
     return out

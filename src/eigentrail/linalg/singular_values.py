@@ -13,14 +13,21 @@ from jaxtyping import Float64, Shaped
 
 from eigentrail.errors import SpectrumError
 from eigentrail.linalg.gram import gram, gram_of_halves, half_precision, power_of_two_scale
+from eigentrail.linalg.leading_of_known import leading_of_known
+from eigentrail.linalg.smallest_eigenvalues import smallest_eigenvalues
 from eigentrail.linalg.symmetric import LARGE, SMALL, symmetric_eigen
 
 #: Below this lambda_min / lambda_max a Gram matrix has lost the small singular values (ratio 1e-7).
 GRAM_LIMIT = 1e-14
 # The same for sums in float32, and the order from which on they are worth it.
 _HALVES_LIMIT, _HALVES = 1e-4, 1024
-# The same for eigenvalues in float32, whose error is some 1e-6 of the largest.
+# The same for eigenvalues in float32, of sums in float32: their error is some 1e-6 of the largest.
 _SINGLE_LIMIT = 1e-3
+# The same of sums in float64: what is small is exact to 1e-7 of the largest, a hundredth of its neighbours' distance
+# at this limit, and rounding to half precision has moved it further.
+_LOW_LIMIT = 3e-5
+# One in so many eigenvalues may be below that limit: inverse iteration for more takes longer than all in float64.
+_FEW = 12
 
 
 def squared_singular_values(
@@ -40,7 +47,8 @@ def squared_singular_values(
         SpectrumError: LAPACK does not converge.
     """
     n, m = a.shape
-    if m >= _HALVES and 2 * n >= 3 * m and half_precision(a):
+    halves = m >= _HALVES and half_precision(a)
+    if halves and 2 * n >= 3 * m:
         g = gram_of_halves(a, scale)
         if m >= LARGE:
             # Rounding to half precision has moved each eigenvalue further than float32 does.
@@ -51,10 +59,33 @@ def squared_singular_values(
         if values[0] > _HALVES_LIMIT * values[-1]:
             return values, vectors
         del g
-    values, vectors = symmetric_eigen(gram(a, scale), k)
+    g = gram(a, scale)
+    if halves and m >= LARGE and (single := _low_end_apart(g)) is not None:
+        return single, leading_of_known(g, single, k)
+    values, vectors = symmetric_eigen(g, k)
     if values[0] < GRAM_LIMIT * values[-1]:
         values = _by_svd(a, scale)
     return values, vectors
+
+
+def _low_end_apart(g: Float64[np.ndarray, "m m"]) -> Float64[np.ndarray, " m"] | None:
+    """Compute eigenvalues in float32, and those that would drown in its rounding by inverse iteration in float64.
+
+    Args:
+        g: [M, M] a Gram matrix; only the lower triangle is read; the content is kept.
+
+    Returns:
+        [M] ascending; None where there are too many of those, or one of them is zero to rounding.
+    """
+    values = symmetric_eigen(g, 0, single=True)[0]
+    low = int((values < _LOW_LIMIT * values[-1]).sum())
+    if low > len(g) // _FEW:
+        return None
+    exact = smallest_eigenvalues(g, low)
+    if exact is None or (low and exact[0] < GRAM_LIMIT * values[-1]):
+        return None
+    values[:low] = exact
+    return np.sort(values)
 
 
 def squared_of_pool(

@@ -64,10 +64,12 @@ def zero_lines(matrix: Any) -> dict[str, int]:
         scale = max(float(one.max()), -float(one.min())) or 1.0
         along_cols = np.zeros(one.shape[1])
         along_rows = np.empty(one.shape[0])
-        for start in range(0, len(one), _BLOCK):  # a block of rows in float64 at a time
-            squares = np.square(np.divide(one[start : start + _BLOCK], scale, dtype=np.float64))
-            along_cols += squares.sum(axis=0)
-            along_rows[start : start + _BLOCK] = squares.sum(axis=1)
+        for start in range(0, len(one), _BLOCK):
+            # Products with ones sum three times as fast as `sum`. The squares of what counts as zero are far above the
+            # smallest number of float32.
+            squares = np.square(one[start : start + _BLOCK] / one.dtype.type(scale))
+            along_cols += np.ones(len(squares), squares.dtype) @ squares
+            along_rows[start : start + _BLOCK] = squares @ np.ones(squares.shape[1], squares.dtype)
         for zero in (_zeros(along_rows), _zeros(along_cols)):
             used = np.flatnonzero(~zero)
             inside += int(zero[used[0] : used[-1]].sum()) if len(used) else 0

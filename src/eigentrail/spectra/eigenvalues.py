@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from jaxtyping import Float64, Shaped
@@ -18,12 +18,15 @@ from jaxtyping import Float64, Shaped
 from eigentrail._arrays import is_tensor, to_numpy
 from eigentrail.errors import LayerError, NotFiniteError
 from eigentrail.linalg.gram import power_of_two_scale
+from eigentrail.linalg.halves import Halves, is_half
 from eigentrail.linalg.singular_values import GRAM_LIMIT, squared_of_pool, squared_singular_values
 from eigentrail.linalg.symmetric import SMALL
 from eigentrail.linalg.threads import threads_for
 
 # Rows converted to float64 at a time, so that a float32 matrix is never held twice.
 _CHUNK = 512
+# From this short side and number of entries on, half precision is kept as it is and converted a few rows at a time.
+_SIDE_OF_HALVES, _SIZE_OF_HALVES = 1024, 2**22
 
 
 @dataclass(frozen=True)
@@ -71,16 +74,17 @@ def checked_stack(w: Any) -> Shaped[np.ndarray, "k rows cols"]:
         w: [n, m] or [k, n, m], numpy or torch, any floating dtype.
 
     Returns:
-        A view [k, N, M] with N >= M, float32 or float64.
+        A view [k, N, M] with N >= M, float32 or float64; of a large tensor in half precision `Halves`, which gives
+        float32 where it is sliced.
 
     Raises:
         LayerError: when the array is no matrix, is empty, or holds only zeros or one constant, or when squares of
             its entries leave the range of float64.
         NotFiniteError: it holds NaN or infinities.
     """
-    a = to_numpy(w)
+    a: Any = Halves(w.detach()) if _stays_half(w) else to_numpy(w)
     if a.ndim == 2:
-        a = a[None]
+        a = Halves(w.detach()[None]) if is_half(a) else a[None]
     if a.ndim != 3:
         msg = f"expected a matrix [n, m] or a pool of matrices [k, n, m], got an array of shape {a.shape}"
         raise LayerError(msg)
@@ -106,7 +110,20 @@ def checked_stack(w: Any) -> Shaped[np.ndarray, "k rows cols"]:
         )
     if a.shape[1] < a.shape[2]:
         a = a.swapaxes(1, 2)
-    return a
+    return cast("np.ndarray[Any, Any]", a)
+
+
+def _stays_half(w: Any) -> bool:
+    """Tell whether a matrix is one in half precision that is worth keeping so."""
+    return (
+        is_tensor(w)
+        and w.dtype in {sys.modules["torch"].bfloat16, sys.modules["torch"].float16}
+        and w.device.type == "cpu"
+        and str(w.layout) == "torch.strided"
+        and w.ndim in {2, 3}
+        and w.numel() >= _SIZE_OF_HALVES
+        and min(w.shape[-2:]) >= _SIDE_OF_HALVES
+    )
 
 
 def decompose(w: Any, leading: int = 16) -> Decomposition:

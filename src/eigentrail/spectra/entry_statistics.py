@@ -9,6 +9,7 @@ import numpy as np
 
 from eigentrail._arrays import to_numpy
 from eigentrail.errors import LayerError
+from eigentrail.linalg.halves import Halves
 
 _BLOCK = 1 << 15
 _TAIL_SHARE = 500  # one entry in so many is the tail
@@ -42,7 +43,7 @@ def entry_statistics(w: Any) -> EntryStatistics:
     """Compute the statistics of a matrix's entries.
 
     Args:
-        w: a matrix, or a stack of them, of any shape; pooled matrices are taken together.
+        w: a matrix, or a stack of them, of any shape, or `Halves`; pooled matrices are taken together.
 
     Returns:
         The statistics; they depend on neither scale, sign nor orientation.
@@ -50,30 +51,21 @@ def entry_statistics(w: Any) -> EntryStatistics:
     Raises:
         LayerError: there are no entries, or not all of them are finite.
     """
-    x = to_numpy(w).ravel(order="K")  # as it lies in memory: a transposed view is not copied
+    # As it lies in memory: a transposed view is not copied.
+    x = w.ravelled() if isinstance(w, Halves) else to_numpy(w).ravel(order="K")
     if x.size == 0:
         raise LayerError("The matrix has no entries.")
-    scale = max(float(x.max()), -float(x.min()))
+    low, high = float(x.min()), float(x.max())
+    scale = max(high, -low)
     if not np.isfinite(scale):
         raise LayerError("The matrix has entries that are not finite.")
     expected = (2.0 * np.log(max(2.0 * x.size, 2.0))) ** 0.5
     scale = scale or 1.0
-    # Block by block, so that each stays in the cache: one pass for the mean, one for the centred moments.
-    blocks = [x[i : i + _BLOCK] for i in range(0, x.size, _BLOCK)]
-    mean = sum(float(np.sum(b, dtype=np.float64)) for b in blocks) / x.size / scale
-    second = fourth = largest = 0.0
-    for b in blocks:
-        y = np.divide(b, scale, dtype=np.float64)
-        y -= mean
-        np.square(y, out=y)
-        second += float(y.sum())
-        fourth += float(y @ y)
-        largest = max(largest, float(y.max()))
-    second, fourth = second / x.size, fourth / x.size
+    mean, second, fourth = _moments(x, scale)
     if second <= 1e-24:  # constant to rounding
         return EntryStatistics(x.size, 0.0, 0.0, 0.0, float(expected), np.inf)
     sigma = second**0.5
-    largest = largest**0.5 / sigma
+    largest = max(high / scale - mean, mean - low / scale) / sigma
     sample = np.abs(np.divide(x[:: -(-x.size // _LARGEST_SAMPLE)], scale, dtype=np.float64) - mean)
     tail = min(max(_FEWEST_IN_TAIL, sample.size // _TAIL_SHARE), sample.size - 1)
     index = np.inf
@@ -89,3 +81,36 @@ def entry_statistics(w: Any) -> EntryStatistics:
         expected=float(expected),
         tail_index=float(index),
     )
+
+
+def _moments(x: Any, scale: float) -> tuple[float, float, float]:
+    """Give the mean and the second and fourth central moments in one pass, block by block (Pebay 2008).
+
+    Args:
+        x: [size] entries.
+        scale: what they are divided by.
+
+    Returns:
+        The mean and the means of the centred entries' second and fourth powers.
+    """
+    many, mean, second, third, fourth = 0, 0.0, 0.0, 0.0, 0.0
+    for start in range(0, x.size, _BLOCK):  # each stays in the cache
+        y = np.divide(x[start : start + _BLOCK], scale, dtype=np.float64)
+        more = len(y)
+        at = float(y.sum()) / more
+        y -= at
+        squares = y * y
+        second_here, third_here, fourth_here = float(y @ y), float(squares @ y), float(squares @ squares)
+        whole = many + more
+        step, a, b = at - mean, many / whole, more / whole
+        fourth += (
+            fourth_here
+            + step**4 * many * b * (a * a - a * b + b * b)
+            + 6.0 * step**2 * (a * a * second_here + b * b * second)
+            + 4.0 * step * (a * third_here - b * third)
+        )
+        third += third_here + step**3 * many * b * (a - b) + 3.0 * step * (a * second_here - b * second)
+        second += second_here + step**2 * many * b
+        mean += step * b
+        many = whole
+    return mean, second / many, fourth / many

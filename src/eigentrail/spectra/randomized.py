@@ -8,6 +8,7 @@ asked of it are its largest eigenvalues: those of a large matrix come from Lancz
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 import scipy.linalg
@@ -15,8 +16,9 @@ from jaxtyping import Float32, Float64, Shaped
 
 from eigentrail.chance.entries import shuffled, signed
 from eigentrail.errors import SpectrumError
-from eigentrail.linalg.gram import power_of_two_scale
+from eigentrail.linalg.gram import power_of_two_scale, sum_of_squares
 from eigentrail.linalg.gram_quadrature import gram_quadrature
+from eigentrail.linalg.halves import is_half
 from eigentrail.linalg.symmetric import SMALL
 from eigentrail.linalg.threads import threads_for
 from eigentrail.spectra import tracy_widom
@@ -31,6 +33,8 @@ _STEPS = 64
 _STEPS_OF_SIGNS = 40
 # So many of the largest nodes that stand out of noise are eigenvalues; more are counted by their weights.
 _COUNTED = 8
+# Rows of half precision that are brought to float32 at a time.
+_ROWS = 1024
 
 
 @dataclass(frozen=True)
@@ -200,10 +204,12 @@ def signed_null(a: Shaped[np.ndarray, "k rows cols"], seed: int = 0, *, complete
         return _all(mixed, scale, seed)
 
 
-def _scaled(mixed: Shaped[np.ndarray, "k rows cols"], scale: float) -> Float32[np.ndarray, "k rows cols"]:
+def _scaled(mixed: Any, scale: float) -> Float32[np.ndarray, "k rows cols"]:
     """Divide by a power of two in place, and give float32."""
+    if is_half(mixed):
+        return cast("np.ndarray[Any, Any]", mixed.scaled(1.0 / scale))
     if _SMALLEST < scale < 1 / _SMALLEST:
-        found = mixed.astype(np.float32, copy=False)
+        found: np.ndarray[Any, Any] = mixed.astype(np.float32, copy=False)
         found /= np.float32(scale)
         return found
     return np.asarray((mixed / scale).astype(np.float32))  # beyond the range of float32
@@ -217,9 +223,16 @@ def _upper_end(
     nodes = np.concatenate([nodes for nodes, _ in rules])
     order = np.argsort(nodes)
     weights = np.concatenate([weights for _, weights in rules])[order] * m
-    square = sum(float(np.vdot(row, row)) for b in mixed for row in b) / mixed.size
+    square = sum(sum_of_squares(b) for b in mixed) / mixed.size
     nodes = np.maximum(nodes[order], 0.0) * (scale**2 / n)
     return ShuffleNull(nodes, n, m, count, seed, weights, square * scale**2)
+
+
+def _gram(a: Shaped[np.ndarray, "rows cols"]) -> Float32[np.ndarray, "cols cols"]:
+    if not is_half(a):
+        return np.asarray(a.T @ a)
+    blocks = (a[start : start + _ROWS] for start in range(0, len(a), _ROWS))
+    return np.asarray(sum(block.T @ block for block in blocks))
 
 
 def _all(mixed: Float32[np.ndarray, "k rows cols"], scale: float, seed: int) -> ShuffleNull:
@@ -230,7 +243,7 @@ def _all(mixed: Float32[np.ndarray, "k rows cols"], scale: float, seed: int) -> 
         values = np.stack(
             [
                 scipy.linalg.eigh(
-                    np.asfortranarray(b.T @ b), eigvals_only=True, overwrite_a=True, check_finite=False
+                    np.asfortranarray(_gram(b)), eigvals_only=True, overwrite_a=True, check_finite=False
                 )
                 for b in mixed
             ]

@@ -46,6 +46,7 @@ class MatrixSpec:
         put: takes {tensor name: tensor} with all of `tensors`, and the matrix (or `FactoredMatrix`) that shall be
             seen there; changes these tensors so that `build` gives it, as far as their precision allows.
         fixed: why a changed matrix cannot be stored; empty where it can.
+        stored: like `build`, in the precision that `read` gives; None where the numbers are computed from others.
     """
 
     name: str
@@ -63,6 +64,7 @@ class MatrixSpec:
     factors: Callable[[Read], FactoredMatrix] | None = field(default=None, repr=False)
     put: Callable[[dict[str, Tensor], Any], None] | None = field(default=None, repr=False)
     fixed: str = ""
+    stored: Callable[[Read], Tensor] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -271,12 +273,24 @@ class View:
         Returns:
             [rows, cols] or [matrices, rows, cols] in at least float32; it holds no memory but its own.
         """
+        return upcast(self.stored(part, read))
+
+    def stored(self, part: RowPart | None, read: Read) -> Tensor:
+        """Like `load`, in the precision that `read` gives.
+
+        Args:
+            part: the rows wanted, None for all.
+            read: tensor name -> tensor.
+
+        Returns:
+            [rows, cols] or [matrices, rows, cols]; it holds no memory but its own.
+        """
         tensor = self.source(read) if self.index is None else self.source.leading(read, self.index)
         if self.turn:
             tensor = self.turn(tensor)
         if part:
             tensor = part.take(tensor)
-        result = upcast(tensor)
+        result = tensor.detach()
         # A slice keeps the whole stack alive; what is handed out must not.
         partial_view = result.untyped_storage().nbytes() > result.numel() * result.element_size()
         return result.clone() if partial_view else result
@@ -337,6 +351,7 @@ class View:
                     build=partial(self.load, part),
                     put=partial(self.put, part),
                     fixed=self.source.fixed,
+                    stored=None if self.source.combine else partial(self.stored, part),
                 )
             )
         return found

@@ -14,6 +14,7 @@ from eigentrail._text import counted
 from eigentrail.errors import SourceError
 from eigentrail.weights.factored import FactoredMatrix
 from eigentrail.weights.head_products import head_products
+from eigentrail.weights.matricize import upcast
 from eigentrail.weights.merge import merge_adapter
 from eigentrail.weights.opening import Source, open_store
 from eigentrail.weights.plan import plan_matrices
@@ -68,6 +69,22 @@ class Weights(Mapping[str, Tensor | FactoredMatrix]):
     def __getitem__(self, name: str) -> Tensor | FactoredMatrix:
         spec = self.specs[name]
         return spec.factors(self._read) if spec.factors is not None else spec.build(self._read)
+
+    def as_stored(self, name: str) -> Tensor | FactoredMatrix:
+        """Read a matrix in the precision in which it is stored: float16 and bfloat16 take half of the memory.
+
+        Args:
+            name: which matrix.
+
+        Returns:
+            What indexing gives; numbers that are not computed from others stay float16 or bfloat16, on the CPU.
+        """
+        spec = self.specs[name]
+        if spec.stored is None:
+            return self[name]
+        tensor = spec.stored(self.tensor)
+        kept = tensor.dtype in {torch.float16, torch.bfloat16} and tensor.device.type == "cpu"
+        return tensor if kept else upcast(_widen(tensor))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.specs)
