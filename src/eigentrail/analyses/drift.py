@@ -16,6 +16,7 @@ from eigentrail.analyses.framework.wording import course, finding, percent
 from eigentrail.analyses.pca import components_from, seconds
 from eigentrail.figures import drift as drawn
 from eigentrail.figures.evolution import Curve, curve_table, over_steps, thinned
+from eigentrail.figures.style import series
 from eigentrail.findings import Finding
 from eigentrail.trajectories.drift import drift as drift_of
 from eigentrail.trajectories.drift import variance_growth
@@ -61,14 +62,15 @@ def _end(row: Row) -> str:
 
 def _norms(nodes: Sequence[tuple[str, xr.DataTree]]) -> list[Curve]:
     curves = []
-    for number, (label, node) in enumerate(nodes[:_MOST_CURVES]):
+    shown = nodes[:_MOST_CURVES]
+    for (label, node), (colour, dash) in zip(shown, series([label for label, _ in shown]), strict=True):
         norm = node.to_dataset()["norm"]
         rows = thinned(norm.size)
         values, steps = norm.values.astype(np.float64), norm["step"].values
         first = values[0] if values[0] > 0.0 else np.nan
         known = "epoch" in norm.coords
         epochs = norm["epoch"].values.astype(np.float64) if known else np.full(len(steps), np.nan)
-        curves.append(Curve(label, steps[rows], values[rows] / first, epochs[rows], number))
+        curves.append(Curve(label, steps[rows], values[rows] / first, epochs[rows], colour, dash))
     return curves
 
 

@@ -117,7 +117,7 @@ def scree(
     traces: list[dict[str, Any]] = []
     if len(layers) == 1 and "flipped_share" in layers[0][1]:
         traces += _band(layers[0][1]["flipped_share"].values)
-    for number, (label, data) in enumerate(layers):
+    for (label, data), (colour, dash) in zip(layers, style.series([label for label, _ in layers]), strict=True):
         share = data["share"].values
         shown = plotly_text(label, 44)
         traces.append(
@@ -125,7 +125,8 @@ def scree(
                 np.arange(1, len(share) + 1),
                 share,
                 shown,
-                _COLOURS[number % len(_COLOURS)],
+                _COLOURS[colour % len(_COLOURS)],
+                dash=style.DASHES[dash],
                 mode="lines+markers",
                 marker={"size": 5},
                 hovertemplate=f"{shown}<br>component %{{x}}: %{{y:.3%}}<extra></extra>",

@@ -15,7 +15,6 @@ from eigentrail._untrusted import plotly_text
 from eigentrail.figures import style
 
 STEP = "step"
-_DASHES = ("solid", "dash", "dot", "dashdot")
 # Of a figure on a page, in pixels: its height, how wide its legend may be, and what an entry takes of that.
 _HEIGHT, _LEGEND, _ENTRY, _LETTER, _ROW = 345, 510, 46, 6.2, 18
 _ROWS = 3
@@ -135,7 +134,7 @@ def _taller(entries: Sequence[str]) -> dict[str, int]:
 
 def _trace(curve: Curve, stairs: bool, digits: str) -> dict[str, Any]:
     colour = style.CYCLE[curve.colour % len(style.CYCLE)]
-    options: dict[str, Any] = {"width": 1.8, "dash": _DASHES[curve.dash % len(_DASHES)]}
+    options: dict[str, Any] = {"width": 1.8, "dash": style.DASHES[curve.dash % len(style.DASHES)]}
     label = plotly_text(curve.label, 60)
     hover = f"{label}: %{{y:{digits}}}<br>step %{{x}}"
     if np.isfinite(curve.epochs).any():

@@ -22,6 +22,10 @@ OTHER = "#1c9a86"
 MUTED = "#858b95"
 CYCLE = (DATA, ORANGE, OTHER, SPIKE, FIT, "#5f9a3c", "#a5794f", "#8f8a1f", MUTED, "#c9665c")
 
+#: What separates a layer from its run in a label ("fc1.weight · s0").
+OF_RUN = " · "
+DASHES = ("solid", "dash", "dot", "dashdot")
+
 PHASE_COLOURS = {
     "random-like": MUTED,
     "bleeding-out": OTHER,
@@ -30,6 +34,24 @@ PHASE_COLOURS = {
     "heavy-tailed": ORANGE,
     "rank-collapse": SPIKE,
 }
+
+
+def series(labels: Sequence[str]) -> list[tuple[int, int]]:
+    """Give each curve of a figure its place among the colours and the dashes.
+
+    Args:
+        labels: the curves' names, such as "fc1.weight", or "fc1.weight · s0" where there are several runs.
+
+    Returns:
+        For each curve a place in `CYCLE` and one in `DASHES`: of several runs each has its colour, the one that it has
+        on the whole page, and each layer its dash; of one run each layer has its colour.
+    """
+    parts = [label.rpartition(OF_RUN) for label in labels]
+    runs = list(dict.fromkeys(run for layer, _, run in parts if layer))
+    if len(runs) < 2 or not all(layer for layer, _, _ in parts):
+        return [(number, 0) for number in range(len(labels))]
+    layers = list(dict.fromkeys(layer for layer, _, _ in parts))
+    return [(runs.index(run), layers.index(layer) % len(DASHES)) for layer, _, run in parts]
 
 
 def template(*, dark: bool) -> go.layout.Template:
@@ -90,8 +112,8 @@ def axis(title: str, **options: Any) -> dict[str, Any]:
         The axis as a dict; very small and large numbers are labelled by powers of ten.
     """
     described: dict[str, Any] = {"title": {"text": title}, **options}
-    if options.get("type") == "category":
-        described.setdefault("automargin", True)
+    # Without it a title stands on tick labels that are wider than the margin.
+    described.setdefault("automargin", True)
     described.setdefault("exponentformat", "power")
     return described
 

@@ -50,7 +50,8 @@ def verdict_summary(findings: Sequence[Finding]) -> str:
         findings: of one question.
 
     Returns:
-        "yes in 3 of 6", or "no in 6 of 6", with what is undecided; empty without findings.
+        "yes in 4 of 6", "in 2 of 6" where it is yes in fewer than half, or "no in 6 of 6", with what is undecided; empty
+        without findings.
     """
     if not findings:
         return ""
@@ -58,7 +59,9 @@ def verdict_summary(findings: Sequence[Finding]) -> str:
     if not counts[Verdict.YES] and counts[Verdict.NO]:
         said = f"no in {counts[Verdict.NO]} of {len(findings)}"
     else:
-        said = f"yes in {counts[Verdict.YES]} of {len(findings)}"
+        # Of a few among many no plain yes is said.
+        few = 0 < 2 * counts[Verdict.YES] < len(findings)
+        said = f"{'' if few else 'yes '}in {counts[Verdict.YES]} of {len(findings)}"
     if counts[Verdict.UNDECIDED]:
         said += f", undecided in {counts[Verdict.UNDECIDED]}"
     return said
@@ -138,7 +141,10 @@ def _section(analysis: Analysis, stories: Sequence[RunStory]) -> Section | None:
         if findings
         else ""
     )
-    title = f"{analysis.question} {verdict[:1].upper()}{verdict[1:]}" if verdict else analysis.question
+    title = analysis.question
+    if verdict:
+        asks = title.endswith("?")
+        title += f" {verdict[:1].upper()}{verdict[1:]}" if asks else f": {verdict}"
     lead = analysis.about[:1].upper() + analysis.about[1:] + "."
     # An abbreviation stays one.
     nav = analysis.name.upper() if len(analysis.name) <= _ABBREVIATION else analysis.name.capitalize()

@@ -14,6 +14,7 @@ from eigentrail._cells import cell
 from eigentrail._citations import cited
 from eigentrail._text import counted
 from eigentrail.analyses import AnalysisResult
+from eigentrail.figures.style import OF_RUN
 from eigentrail.findings import Skipped
 from eigentrail.report.sections import Fact, Facts, Item, Prose
 from eigentrail.report.unusual_settings import changed_data, unusual_settings
@@ -87,7 +88,7 @@ class RunStory:
         Returns:
             The name, with the run's where there are several.
         """
-        return f"{what} · {self.label}" if self.label else what
+        return f"{what}{OF_RUN}{self.label}" if self.label else what
 
 
 def labelled(stories: Sequence[RunStory]) -> list[RunStory]:
