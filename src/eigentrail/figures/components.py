@@ -117,7 +117,9 @@ def scree(
     traces: list[dict[str, Any]] = []
     if len(layers) == 1 and "flipped_share" in layers[0][1]:
         traces += _band(layers[0][1]["flipped_share"].values)
-    for (label, data), (colour, dash) in zip(layers, style.series([label for label, _ in layers]), strict=True):
+    for (label, data), (colour, dash) in zip(
+        layers, style.series([label for label, _ in layers]), strict=True
+    ):
         share = data["share"].values
         shown = plotly_text(label, 44)
         traces.append(
