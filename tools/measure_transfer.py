@@ -2,9 +2,10 @@
 
     EIGENTRAIL_DATA=FOLDER OMP_NUM_THREADS=1 python tools/measure_transfer.py [RESNET]...
 
-The checkpoints are those of `resnet-cifar10` below the folder's `checkpoints`. Digits and Fashion-MNIST are brought to the form that
-the networks were trained on (`data.for_images`). One layer of the last stage is tuned: trying each takes 20 times as
-long. Writes docs/transfer_of_resnets.csv, a row per network, data set, seed and way; rows of other networks stay.
+The checkpoints are those of `resnet-cifar10` below the folder's `checkpoints`. Digits and Fashion-MNIST are brought to
+the form that the networks were trained on (`data.for_images`). One layer of the last stage is tuned: trying each takes
+20 times as long. Writes docs/transfer_of_resnets.csv, a row per network, data set, seed and way; rows of other
+networks stay.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ TABLE = Path(__file__).parent.parent / "docs" / "transfer_of_resnets.csv"
 
 
 def pretrained(name: str) -> nn.Module:
+    """Build a network with the weights of its checkpoint."""
     folder = Path(os.environ["EIGENTRAIL_DATA"]) / "checkpoints" / "resnet-cifar10"
     stored = torch.load(folder / FILES[name], map_location="cpu", weights_only=True)["state_dict"]
     model = et.networks.build(name, (3, 32, 32), 10)
@@ -35,6 +37,7 @@ def pretrained(name: str) -> nn.Module:
 
 
 def main(names: list[str]) -> None:
+    """Transfer each network and write its rows."""
     for name in names or list(FILES):
         model, rows = pretrained(name), []
         for of in ("digits", "fashion-mnist"):

@@ -50,8 +50,8 @@ def verdict_summary(findings: Sequence[Finding]) -> str:
         findings: of one question.
 
     Returns:
-        "yes in 4 of 6", "in 2 of 6" where it is yes in fewer than half, or "no in 6 of 6", with what is undecided; empty
-        without findings.
+        "yes in 4 of 6", "in 2 of 6" where it is yes in fewer than half, or "no in 6 of 6", with what is undecided;
+        empty without findings.
     """
     if not findings:
         return ""
