@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
-import scipy.stats
+from scipy.special import stdtrit
 
 from eigentrail.errors import OptionError
 from eigentrail.findings import Claim, ClaimResult
@@ -104,7 +104,7 @@ def over_seeds(
             x = part[name].to_numpy(dtype=np.float64)
             half = 0.0
             if len(x) > 1:
-                half = float(scipy.stats.t.ppf(0.5 + level / 2, len(x) - 1) * x.std(ddof=1) / np.sqrt(len(x)))
+                half = float(stdtrit(len(x) - 1, 0.5 + level / 2) * x.std(ddof=1) / np.sqrt(len(x)))
             one |= {
                 name: float(x.mean()),
                 f"{name} low": float(x.mean()) - half,
@@ -125,5 +125,7 @@ def share_interval(successes: int, of: int, level: float = 0.95) -> tuple[float,
     Returns:
         Its lower and upper end.
     """
-    found = scipy.stats.binomtest(successes, of).proportion_ci(level, method="wilson")
+    from scipy.stats import binomtest  # takes half a second to import
+
+    found = binomtest(successes, of).proportion_ci(level, method="wilson")
     return float(found.low), float(found.high)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from eigentrail.analyses.framework.contract import NULL, PERCENTILE, P, Quantity
-from eigentrail.analyses.framework.registry import analyses
+from eigentrail.analyses.framework.registry import analysis_named, find_analysis
 from eigentrail.metrics.framework.contract import GROUPS as METRIC_GROUPS
 from eigentrail.metrics.framework.registry import columns
 
@@ -174,9 +174,9 @@ def lookup(column: str) -> Entry:
         Its entry; a column that nobody described is labelled by its own name.
     """
     analysis, _, of = column.rpartition(":")
-    if analysis in analyses():
+    if analysis and analysis_named(analysis) is not None:
         return quantity_entry(analysis, of)
-    if column in analyses()["evolution"].quantities and column not in GLOSSARY:
+    if column not in GLOSSARY and column in find_analysis("evolution").quantities:
         return quantity_entry("evolution", column)
     if column in GLOSSARY:
         return GLOSSARY[column]
@@ -210,7 +210,7 @@ def quantity_entry(analysis: str, column: str) -> Entry:
     Returns:
         Its entry; a column that is none of these is labelled by its own name.
     """
-    quantities = analyses()[analysis].quantities
+    quantities = find_analysis(analysis).quantities
     if column in quantities:
         return _entry(quantities[column])
     for suffix, label, meaning, units in (

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float64, Int64
-from scipy import stats
+from scipy.special import ndtr, stdtrit
 
 from eigentrail.chance import LEVEL, Compared, compare
 from eigentrail.sweeps.blocks import Blocks
@@ -131,12 +131,12 @@ def difference(values: Float64[np.ndarray, " s"], rng: np.random.Generator) -> D
     count, mean = len(values), float(values.mean())
     if count < 2:
         return Difference(mean, math.nan, math.nan, "one seed has no interval")
-    quantile = float(stats.t.ppf(0.975, count - 1))
+    quantile = float(stdtrit(count - 1, 0.975))
     if count < FEWEST_BOOTSTRAP:
         half = quantile * float(values.std(ddof=1)) / math.sqrt(count)
         return Difference(mean, mean - half, mean + half, f"Student's interval over {count} seeds")
     drawn = rng.choice(values, size=(_DRAWS, count)).mean(axis=1)
-    tail = float(stats.norm.cdf(-math.sqrt(count / (count - 1)) * quantile))
+    tail = float(ndtr(-math.sqrt(count / (count - 1)) * quantile))
     low, high = np.quantile(drawn, [tail, 1.0 - tail])
     return Difference(mean, float(low), float(high), f"bootstrap over {count} seeds")
 
@@ -159,7 +159,9 @@ def seeds_needed(levels: int, level: float = LEVEL) -> int:
 
 def _standardised(values: Float64[np.ndarray, "s k"]) -> Float64[np.ndarray, "s k"]:
     """Ranks within each seed, equal values sharing theirs: no seed counts more than another."""
-    return np.asarray(stats.rankdata(values, axis=1) - (values.shape[1] + 1) / 2.0)
+    from scipy.stats import rankdata  # takes half a second to import
+
+    return np.asarray(rankdata(values, axis=1) - (values.shape[1] + 1) / 2.0)
 
 
 def _spread(ranks: Float64[np.ndarray, "d s k"]) -> Float64[np.ndarray, " d"]:

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64
 
-from eigentrail.bases import Basis, overlap, singular
+from eigentrail.bases import singular
 from eigentrail.chance import Compared, Side, compare_drawn, percentile_of
 from eigentrail.chance.flipped_updates import flipped_updates
 from eigentrail.chance.optimizer_memory import NO_MEMORY, Memory
 from eigentrail.chance.weight_walks import sign_walks
+from eigentrail.linalg.leading_eigenpairs import leading_eigenpairs
 from eigentrail.trajectories.gram import double_centred, updates_gram
 
 #: How many components and singular matrices are the leading ones.
@@ -85,15 +86,14 @@ def _share_in_updates(products: Float64[np.ndarray, "u u"], k: int) -> float:
     # Both components are combinations of the updates U: p = U^T x / ||.||, and inner products are those of P = U U^T.
     count = len(products)
     walked = np.pad(np.cumsum(np.cumsum(products, axis=0), axis=1), ((1, 0), (1, 0)))
-    first = np.linalg.eigh(double_centred(walked))[1][:, -1]
+    first = leading_eigenpairs(double_centred(walked), 1)[1][:, 0]
     first = first - first.mean()
     # w(t) = sum of the updates before t, so a combination of weights is one of updates with reversed cumulated sums.
     x = np.cumsum(first[::-1])[::-1][1:]
-    values, vectors = np.linalg.eigh(double_centred(products))
-    leading = vectors[:, ::-1][:, : min(k, count - 1)]
+    values, leading = leading_eigenpairs(double_centred(products), min(k, count - 1))
     leading = leading - leading.mean(axis=0)
     norm = float(x @ products @ x)
-    scale = np.maximum(values[::-1][: leading.shape[1]], np.finfo(np.float64).tiny)
+    scale = np.maximum(values, np.finfo(np.float64).tiny)
     inner = leading.T @ products @ x
     good = scale > 1e-12 * scale[0]
     return float((inner[good] ** 2 / scale[good]).sum() / norm)
@@ -155,11 +155,11 @@ def norm_null(
 
 
 def _along_the_end(g: Float64[np.ndarray, "t t"]) -> float:
-    values, vectors = np.linalg.eigh(double_centred(g))
-    first = vectors[:, -1] - vectors[:, -1].mean()
+    (largest,), vectors = leading_eigenpairs(double_centred(g), 1)
+    first = vectors[:, 0] - vectors[:, 0].mean()
     # p_1 = sum_t first_t w(t) / root of its squared length, along which the weights have the scores first_t root.
     first *= 1.0 if first @ np.arange(len(first)) >= 0.0 else -1.0
-    root = np.sqrt(max(float(values[-1]), np.finfo(np.float64).tiny))
+    root = np.sqrt(max(float(largest), np.finfo(np.float64).tiny))
     return float(first @ g[:, -1] / root / np.sqrt(max(float(g[-1, -1]), np.finfo(np.float64).tiny)))
 
 
@@ -202,9 +202,12 @@ def _met(x: Float64[np.ndarray, "t n m"], leading: int) -> tuple[float, float]:
     flat = x.reshape(len(x), -1)
     flat = flat - flat.mean(axis=0)
     count = min(leading, len(x) - 1)
-    components = np.linalg.eigh(flat @ flat.T)[1][:, ::-1][:, :count].T @ flat
+    components = leading_eigenpairs(flat @ flat.T, count)[1].T @ flat
     norms = np.linalg.norm(components, axis=1)
     components = components[norms > 1e-9 * norms[0]]
     components /= np.linalg.norm(components, axis=1)[:, None]
-    found = overlap(Basis(components), singular(x[-1])).values
+    last = singular(x[-1])
+    # |<p_i, u_j v_j^T>|, as `overlap` gives it with labels, which take as long as the rest.
+    along = components.reshape(-1, *x.shape[1:]) @ last.right.T
+    found = np.abs(np.einsum("inj,jn->ij", along, last.left))
     return float(found[0].max()), float((found[:, :leading] ** 2).sum() / leading)

@@ -11,6 +11,7 @@ from eigentrail.chance import Compared, compare_drawn, p_of, percentile_of
 from eigentrail.chance.flipped_updates import flipped_updates
 from eigentrail.chance.optimizer_memory import NO_MEMORY, Memory
 from eigentrail.chance.orders import permutations
+from eigentrail.linalg.leading_eigenpairs import leading_eigenpairs
 from eigentrail.trajectories.gram import double_centred, updates_gram
 
 _LAGS = 12
@@ -166,13 +167,13 @@ def _persistence(cosines: Float64[np.ndarray, "u u"], order: Int64[np.ndarray, "
 
 def _shares(g: Float64[np.ndarray, "t t"]) -> tuple[float, float, float]:
     centred = double_centred(g)
-    values, vectors = np.linalg.eigh(centred)
-    rest = updates_gram(centred - values[-1] * np.outer(vectors[:, -1], vectors[:, -1]))
+    (largest,), vectors = leading_eigenpairs(centred, 1)
+    rest = updates_gram(centred - largest * np.outer(vectors, vectors))
     path = float(np.trace(rest))
     # Nothing is left of a motion along one line but rounding.
     alone = path <= 1e-12 * float(np.trace(updates_gram(centred)))
     left = float("nan") if alone else float(rest.sum()) / path
-    return float(values[-1]) / len(g), float(values[-1] / np.trace(centred)), left
+    return float(largest) / len(g), float(largest / np.trace(centred)), left
 
 
 def _exponent(g: Float64[np.ndarray, "t t"], times: Float64[np.ndarray, " t"]) -> float:

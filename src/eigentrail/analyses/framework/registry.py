@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import pkgutil
 from collections.abc import Sequence
 from functools import cache
@@ -56,6 +57,28 @@ def _foreign() -> list[Analysis]:
     return found
 
 
+def analysis_named(name: str) -> Analysis | None:
+    """Give the analysis of exactly this name.
+
+    Args:
+        name: its name. The package's own stand in files of their names, of which only that one is loaded: an analysis
+            brings what it computes with.
+
+    Returns:
+        The analysis; None where there is none.
+    """
+    return _own(name) or analyses().get(name)
+
+
+def _own(name: str) -> Analysis | None:
+    file = name.replace("-", "_")
+    module = f"{__name__.partition('.framework')[0]}.{file}"
+    if not file.isidentifier() or importlib.util.find_spec(module) is None:
+        return None
+    values = vars(importlib.import_module(module)).values()
+    return next((one for one in values if isinstance(one, Analysis) and one.name == name), None)
+
+
 def find_analysis(name: str) -> Analysis:
     """Find an analysis.
 
@@ -65,6 +88,8 @@ def find_analysis(name: str) -> Analysis:
     Returns:
         The analysis.
     """
+    if (own := _own(name)) is not None:
+        return own
     known = analyses()
     # "hessian" and "spikes" are no names of analyses, but what they are about.
     about = {each: f"{one.question} {one.about}" for each, one in known.items()}
@@ -84,9 +109,8 @@ def choose_analyses(only: str | Sequence[str] | None = None) -> list[Analysis]:
     Raises:
         OptionError: there is none of a name; near names are offered.
     """
-    known = analyses()
     if only is None:
-        return [one for one in known.values() if one.default]
+        return [one for one in analyses().values() if one.default]
     names = [
         part.strip()
         for text in ([only] if isinstance(only, str) else only)
@@ -94,7 +118,7 @@ def choose_analyses(only: str | Sequence[str] | None = None) -> list[Analysis]:
         if part.strip()
     ]
     if names == ["all"]:
-        return list(known.values())
+        return list(analyses().values())
     if not names:
-        raise OptionError(f"no analysis is named: there are {', '.join(known)}")
+        raise OptionError(f"no analysis is named: there are {', '.join(analyses())}")
     return list({one.name: one for one in map(find_analysis, names)}.values())

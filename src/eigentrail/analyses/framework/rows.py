@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -45,10 +46,23 @@ class Row:
     def __getitem__(self, key: str) -> Any:
         """Read a number: a variable of the node at this case, or an attribute; None where there is none."""
         if key in self.node.data_vars:
-            found = self.node[key]
-            found = found.sel({dim: value for dim, value in self.case.items() if dim in found.dims})
-            return _plain(found.values)
+            return _plain(self._values(key))
         return _plain(self.node.attrs.get(key))
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        """Where the case is along each of its dimensions."""
+        return {
+            dim: int(np.flatnonzero(np.asarray(self.node.coords[dim].values) == value)[0])
+            for dim, value in self.case.items()
+        }
+
+    def _values(self, key: str) -> np.ndarray[Any, Any]:
+        # A page reads hundreds of numbers: by place a number takes a tenth of the time that its label takes.
+        found = self.node.variables[key]
+        return np.asarray(
+            found.isel({dim: place for dim, place in self._places.items() if dim in found.dims}).values
+        )
 
     def draws(self, key: str) -> Float64[np.ndarray, " d"]:
         """Read the null draws of a quantity.
@@ -62,9 +76,7 @@ class Row:
         null = self.analysis.quantities[key].null
         if null is None or null not in self.node.data_vars:
             return np.zeros(0)
-        found = self.node[null]
-        found = found.sel({dim: value for dim, value in self.case.items() if dim in found.dims})
-        draws = np.asarray(found.values, dtype=np.float64).ravel()
+        draws = np.asarray(self._values(null), dtype=np.float64).ravel()
         return draws[np.isfinite(draws)]
 
     def compared(self, key: str) -> Compared | None:

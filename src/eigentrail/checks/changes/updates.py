@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from scipy.special import bdtrc
 
 from eigentrail.chance import LEVEL
 from eigentrail.checks.changes.moved import has_moved
@@ -27,13 +28,11 @@ def low_rank_updates(rows: Sequence[Mapping[str, Any]], level: float) -> Iterato
     Yields:
         One finding on the network; none where no layer moved.
     """
-    from scipy.stats import binom
-
     moved = [row for row in rows if has_moved(row) and row["update_energy_90"] is not None]
     if not moved:
         return
     structured = [row for row in moved if row["update_spikes"] is None or row["update_spikes"] > 0]
-    p = float(binom.sf(len(structured) - 1, len(moved), level))
+    p = float(bdtrc(len(structured) - 1, len(moved), level))
     ranks = np.array([row["update_numerical_rank"] or row["cols"] for row in moved])
     cols = np.array([row["cols"] for row in moved])
     many = np.array([row["update_energy_90"] for row in moved])

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.special import chdtrc, stdtr
 
 from eigentrail.chance import LEVEL, adjust
 from eigentrail.checks.framework.contract import Layer
@@ -92,8 +93,6 @@ def p_above_others(values: dict[str, float]) -> dict[str, float]:
     Returns:
         p-values by name, corrected for their number; 1 for all of fewer than five values.
     """
-    import scipy.stats
-
     if len(values) < 5:
         return dict.fromkeys(values, 1.0)
     logs = np.log(np.array(list(values.values())))
@@ -102,7 +101,7 @@ def p_above_others(values: dict[str, float]) -> dict[str, float]:
         others = np.delete(logs, place)
         centre = float(np.median(others))
         scale = max(1.4826 * float(np.median(np.abs(others - centre))), _SMALLEST_SCALE)
-        found[name] = float(scipy.stats.t.sf((logs[place] - centre) / scale, len(others) - 1))
+        found[name] = float(stdtr(len(others) - 1, (centre - logs[place]) / scale))
     return _corrected(found)
 
 
@@ -110,9 +109,7 @@ def _upper(z: float, freedom: float = math.inf) -> float:
     """Give the chance of a z as large: normal, or of a chi-square law with so many degrees of freedom (John 1971)."""
     if math.isinf(freedom):
         return 0.5 * math.erfc(z / math.sqrt(2.0))
-    import scipy.stats
-
-    return float(scipy.stats.chi2.sf(freedom + z * math.sqrt(2.0 * freedom), freedom))
+    return float(chdtrc(freedom, freedom + z * math.sqrt(2.0 * freedom)))
 
 
 def _corrected(p: dict[str, float]) -> dict[str, float]:
