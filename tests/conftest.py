@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -15,10 +16,16 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import hypothesis
 import pytest
 
+# Tests start many processes: without a cache of byte code each compiles the package again.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 # No test may depend on how fast the machine is.
 hypothesis.settings.register_profile(
     "any-machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
+# For tests that are run once more with something else in mind than what their values are.
+hypothesis.settings.register_profile("few", hypothesis.settings.get_profile("any-machine"), max_examples=10)
 hypothesis.settings.load_profile("any-machine")
 
 # Started in the background of a shell, all processes of the tests would ignore Ctrl-C, which some of them must feel.
@@ -35,12 +42,26 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [i for i in items if not i.get_closest_marker("slow")]
 
 
+def pytest_collection_finish() -> None:
+    """Keep what all tests need out of the garbage collector's way: it would look through millions of objects again."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def strict() -> Iterator[None]:
     """Sentences that are too long are errors here; a user's analysis has them cut."""
     from eigentrail.findings.finding import strict_sentences
 
     with strict_sentences():
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def unflushed() -> Iterator[None]:
+    """No test cuts the power: waiting until the disk has what was written is a third of the time of many."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
         yield
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import runpy
 import shlex
 import shutil
 import subprocess
@@ -36,12 +37,10 @@ def blocks(page: Path, language: str) -> list[str]:
 def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the digits checkpoint and a fine-tuned copy, where the pages' code runs."""
     folder = tmp_path_factory.mktemp("docs")
-    subprocess.run(
-        [sys.executable, ROOT / "examples" / "digits.py", "digits.safetensors"],
-        cwd=folder,
-        check=True,
-        timeout=300,
-    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setattr(sys, "argv", ["digits.py", "digits.safetensors"])
+        runpy.run_path(str(ROOT / "examples" / "digits.py"), run_name="__main__")
     # What the README's first command leaves, of one epoch.
     et.train("mlp50", "digits", folder / "runs" / "mlp50-digits-s0", epochs=1, lr=0.1, progress=False)
     return folder

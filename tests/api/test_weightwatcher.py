@@ -6,6 +6,7 @@ import contextlib
 import io
 import logging
 import warnings
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +17,14 @@ from torch import nn
 
 import eigentrail as et
 
-weightwatcher = pytest.importorskip("weightwatcher")
+pytestmark = pytest.mark.skipif(find_spec("weightwatcher") is None, reason="needs the extra oracles")
 
 NETWORKS = {"resnet20": "resnet20-12fca82f.th", "resnet56": "resnet56-4bfd9763.th"}
 
 
 def watch(model: nn.Module, **options: bool) -> pd.DataFrame:
+    import weightwatcher  # with Matplotlib and more behind it
+
     logging.disable(logging.CRITICAL)
     try:
         with (

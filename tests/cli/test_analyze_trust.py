@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -37,30 +39,35 @@ et.train(mine_trusted.network(12), "mine_trusted:few", "run", rebuild="mine_trus
 """
 
 
-def call(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    code = "import sys; from eigentrail.cli import main; sys.argv[0] = 'eigentrail'; sys.exit(main())"
-    return subprocess.run(
-        [sys.executable, "-c", code, *arguments], cwd=folder, capture_output=True, text=True, check=False
-    )
+@contextmanager
+def inside(folder: Path) -> Iterator[None]:
+    """Be in a folder whose modules can be imported, as the command line is; what is imported is forgotten again."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.syspath_prepend(str(folder))
+        patch.setitem(sys.modules, "mine_trusted", sys)
+        patch.delitem(sys.modules, "mine_trusted")
+        yield
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     found = tmp_path_factory.mktemp("trusted")
     (found / "mine_trusted.py").write_text(MINE + "\n\ndef build():\n    return network(12)\n")
+    # A process that has trained with a name trusts it.
     subprocess.run([sys.executable, "-c", TRAIN], cwd=found, check=True)
     (found / "imported").unlink()
     return found
 
 
 def test_nothing_that_a_run_names_is_imported_unasked_and_everything_with_trust(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.chdir(folder)
-    monkeypatch.syspath_prepend(str(folder))
-    # What is imported here is forgotten afterwards.
-    monkeypatch.setitem(sys.modules, "mine_trusted", sys)
-    monkeypatch.delitem(sys.modules, "mine_trusted")
+    with inside(folder):
+        trusts(capsys, folder)
+
+
+def trusts(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
     found = et.open_run("run")
     with pytest.raises(RunError, match="names mine_trusted:build to build its network: if you trust that"):
         found.model(int(found.steps[-1]))
@@ -85,23 +92,23 @@ def test_nothing_that_a_run_names_is_imported_unasked_and_everything_with_trust(
     ("code", "said"),
     [
         ("import sys\nsys.exit()", "it ends the program"),
-        pytest.param("1 / 0", "division by zero", marks=pytest.mark.slow),
-        pytest.param(
+        ("1 / 0", "division by zero"),
+        (
             "def build():\n    raise SystemExit(3)\n\ndef few():\n    raise KeyError('x')",
             "it ends the program",
-            marks=pytest.mark.slow,
         ),
-        pytest.param("build = few = 5", "not callable", marks=pytest.mark.slow),
+        ("build = few = 5", "not callable"),
     ],
 )
-def test_code_that_a_run_names_and_that_fails_is_one_sentence(folder: Path, code: str, said: str) -> None:
+def test_code_that_a_run_names_and_that_fails_is_one_sentence(
+    folder: Path, capsys: pytest.CaptureFixture[str], code: str, said: str
+) -> None:
     elsewhere = folder / "elsewhere"
     elsewhere.mkdir(exist_ok=True)
     (elsewhere / "mine_trusted.py").write_text(code + "\n")
-    done = call(
-        elsewhere, "analyze", "../run", "--only", "landscape", "--layers", "1.weight", "-q", "--trust"
-    )
-    told = " ".join((done.stdout + done.stderr).split())
+    with inside(elsewhere):
+        run(["analyze", "../run", "--only", "landscape", "--layers", "1.weight", "-q", "--trust"])
+    told = " ".join("".join(capsys.readouterr()).split())
     assert said in told and "mine_trusted:" in told
     assert "Traceback" not in told
 

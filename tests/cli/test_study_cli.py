@@ -192,14 +192,13 @@ def test_ctrl_c_leaves_a_run_that_the_same_command_finishes(tmp_path: Path) -> N
     folder = tmp_path / "run"
     command = [sys.executable, "-m", "eigentrail", "study", "--epochs", "400", "--out", str(folder)]
     started = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    for _ in range(1200):
-        if (folder / "trajectory.zarr").is_dir() and started.poll() is None:
-            break
+    # However slow the machine is: a child that comes to nothing ends.
+    while started.poll() is None and not (folder / "trajectory.zarr").is_dir():
         time.sleep(0.05)
     time.sleep(0.5)
     started.send_signal(signal.SIGINT)
     try:
-        _, err = started.communicate(timeout=120)
+        _, err = started.communicate(timeout=600)
     finally:
         started.kill()
     assert started.returncode == 1, err

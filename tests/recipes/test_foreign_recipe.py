@@ -47,7 +47,7 @@ def test_one_file_and_an_entry_point_add_a_recipe(
     assert "shallow" in capsys.readouterr().out.split()
     assert recipes()["shallow"].shows == "How long the last layer is."
     out = tmp_path / "runs"
-    assert main(["study", "shallow", "--seeds", "3", "--out", str(out), "--budget", "1", "-q"]) == 0
+    assert main(["study", "shallow", "--seeds", "3", "--out", str(out), "--budget", "0", "-q"]) == 0
     claims = pd.read_csv(out / "claims.csv")
     assert claims["id"].tolist() == ["shallow-sides"] and claims["seeds"].tolist() == [3]
     assert claims["verdict"].tolist() == ["holds"]

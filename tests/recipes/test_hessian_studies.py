@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import eigentrail as et
-from eigentrail.analyses.framework.registry import analyses
+from eigentrail.analyses.framework.registry import find_analysis
 from eigentrail.analyses.hessian.parameter_point import WHOLE
 from eigentrail.api.study import TrainingsResult
 from eigentrail.curvature import Curvature, hessian_spacings
@@ -36,8 +36,8 @@ LAYER = "fc3.weight"  # 500 of 6310 parameters
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     # The whole matrix of the last layer only, over few samples: that of all 6310 parameters takes minutes.
-    smaller = analyses()["curvature"].changed(samples=300, largest_exact=600)
-    monkeypatch.setitem(analyses(), "curvature", smaller)
+    smaller = find_analysis("curvature").changed(samples=300, largest_exact=600)
+    monkeypatch.setattr("eigentrail.analyses.curvature.curvature", smaller)
     changes: dict[str, Any] = {"hessian": ("curvature",), "hessian-spacings": ("evolution",)}
     for name, only in changes.items():
         monkeypatch.setitem(recipes(), name, recipes()[name].changed(studied=LAYER, only=only, seeds=(1, 1)))

@@ -78,7 +78,7 @@ def fill(path: str, said: str) -> None:
 
 def test_a_full_disk(small_disk: Path, tmp_path: Path) -> None:
     process = start(fill, str(small_disk / "run"), str(tmp_path / "said"))
-    process.join(120)
+    process.join(600)
     assert process.exitcode == 0
     step, _, sentence = (tmp_path / "said").read_text().partition(" ")
     assert "cannot be written (No space left on device): free space" in sentence
@@ -119,7 +119,7 @@ def fill_with_large_steps(path: str, said: str) -> None:
 def test_a_full_disk_keeps_every_step_that_fits(small_disk: Path, tmp_path: Path) -> None:
     subprocess.run(["mount", "-o", "remount,size=4m", str(small_disk)], check=True)
     process = start(fill_with_large_steps, str(small_disk / "run"), str(tmp_path / "said"))
-    process.join(120)
+    process.join(600)
     assert process.exitcode == 0
     run = open_run(small_disk / "run")
     last = int(run.steps[-1])
@@ -144,7 +144,7 @@ def limited(path: str, said: str) -> None:
 
 def test_a_limit_on_file_sizes(tmp_path: Path) -> None:
     process = start(limited, str(tmp_path / "run"), str(tmp_path / "said"))
-    process.join(120)
+    process.join(600)
     assert process.exitcode == 0
     assert "cannot be written (File too large)" in (tmp_path / "said").read_text()
 

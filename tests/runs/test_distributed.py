@@ -38,7 +38,7 @@ def test_rank_0_records(tmp_path: Path) -> None:
     assert "RANK" not in os.environ
     processes = [start(worker, rank, str(tmp_path)) for rank in (0, 1)]
     for process in processes:
-        process.join(120)
+        process.join(600)
         assert process.exitcode == 0
     run = open_run(tmp_path / "run")
     assert run.status == "finished"

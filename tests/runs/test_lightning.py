@@ -2,76 +2,36 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from eigentrail.errors import RunError
 from eigentrail.runs import open_run
-
-lightning = pytest.importorskip("lightning.pytorch")
-from eigentrail.runs.lightning import MonitorCallback, RecorderCallback  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::UserWarning", "ignore::DeprecationWarning", "ignore::FutureWarning"
 )
 
 
-class Module(lightning.LightningModule):
-    """A module that keeps its own copies of the weights at every optimizer step."""
-
-    def __init__(self, fails_at: int | None = None) -> None:
-        super().__init__()
-        self.net = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 2))
-        self.kept: dict[int, torch.Tensor] = {}
-        self.losses: list[float] = []
-        self.fails_at = fails_at
-
-    def training_step(self, batch: list[torch.Tensor], batch_idx: int) -> torch.Tensor:
-        self.kept[self.trainer.global_step] = self.net[0].weight.detach().clone()
-        if self.fails_at == self.trainer.global_step:
-            raise ValueError("the data is gone")
-        loss = nn.functional.cross_entropy(self.net(batch[0]), batch[1])
-        self.losses.append(float(loss.detach()))
-        return loss
-
-    def validation_step(self, batch: list[torch.Tensor], batch_idx: int) -> None:
-        self.log("val_accuracy", (self.net(batch[0]).argmax(1) == batch[1]).float().mean())
-
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        return torch.optim.SGD(self.parameters(), lr=0.1)
+@pytest.fixture(scope="module")
+def pl() -> Any:
+    """Lightning with what is trained here: seconds to import, which only the process that runs these tests takes."""
+    pytest.importorskip("lightning.pytorch", reason="needs the extra loops")
+    return importlib.import_module("lightning_training")
 
 
-def fit(module: Module, callback: lightning.Callback, epochs: int, tmp_path: Path, **how: object) -> object:
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    torch.manual_seed(0)
-    data = DataLoader(TensorDataset(torch.randn(48, 4), torch.randint(0, 2, (48,))), batch_size=8)
-    checkpoint = how.pop("ckpt_path", None)
-    trainer = lightning.Trainer(
-        max_epochs=epochs,
-        callbacks=[callback],
-        accelerator="cpu",
-        logger=how.pop("logger", False),
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        default_root_dir=tmp_path,
-        **how,
-    )
-    trainer.fit(module, data, data, ckpt_path=checkpoint)
-    return trainer
-
-
-def test_weights_after_optimizer_steps(tmp_path: Path) -> None:
-    module = Module()
-    fit(
+def test_weights_after_optimizer_steps(pl: Any, tmp_path: Path) -> None:
+    module = pl.Module()
+    pl.fit(
         module,
-        RecorderCallback(tmp_path / "run", layers={"net.0": 1, "net.2": "epoch"}, report=None),
+        pl.RecorderCallback(tmp_path / "run", layers={"net.0": 1, "net.2": "epoch"}, report=None),
         3,
         tmp_path,
     )
@@ -89,9 +49,9 @@ def test_weights_after_optimizer_steps(tmp_path: Path) -> None:
     assert run.manifest.optimizer["class"] == "torch.optim.sgd:SGD"
 
 
-def test_gradient_accumulation(tmp_path: Path) -> None:
-    module = Module()
-    fit(module, RecorderCallback(tmp_path / "run", report=None), 2, tmp_path, accumulate_grad_batches=3)
+def test_gradient_accumulation(pl: Any, tmp_path: Path) -> None:
+    module = pl.Module()
+    pl.fit(module, pl.RecorderCallback(tmp_path / "run", report=None), 2, tmp_path, accumulate_grad_batches=3)
     run = open_run(tmp_path / "run")
     # Six batches make two optimizer steps.
     assert run.steps.tolist() == [0, 1, 2, 3, 4]
@@ -100,17 +60,17 @@ def test_gradient_accumulation(tmp_path: Path) -> None:
     assert np.allclose(run.metrics["loss"].values[1:], np.reshape(module.losses, (4, 3)).mean(1), rtol=1e-6)
 
 
-def test_an_exception_and_going_on(tmp_path: Path) -> None:
-    whole, broken = Module(), Module(fails_at=9)
+def test_an_exception_and_going_on(pl: Any, tmp_path: Path) -> None:
+    whole, broken = pl.Module(), pl.Module(fails_at=9)
     torch.manual_seed(1)
     start = {name: torch.randn_like(value) for name, value in whole.state_dict().items()}
     for module in (whole, broken):
         module.load_state_dict(start)
-    fit(whole, RecorderCallback(tmp_path / "whole", report=None), 3, tmp_path)
-    callback = RecorderCallback(tmp_path / "run", report=None, resume=True)
+    pl.fit(whole, pl.RecorderCallback(tmp_path / "whole", report=None), 3, tmp_path)
+    callback = pl.RecorderCallback(tmp_path / "run", report=None, resume=True)
     saved = tmp_path / "saved.ckpt"
 
-    class Save(lightning.Callback):
+    class Save(pl.lightning.Callback):
         def on_train_epoch_end(self, trainer: object, pl_module: object) -> None:
             if not saved.exists():
                 trainer.save_checkpoint(saved)  # type: ignore[attr-defined]
@@ -119,7 +79,7 @@ def test_an_exception_and_going_on(tmp_path: Path) -> None:
         logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
         torch.manual_seed(0)
         data = DataLoader(TensorDataset(torch.randn(48, 4), torch.randint(0, 2, (48,))), batch_size=8)
-        lightning.Trainer(
+        pl.lightning.Trainer(
             max_epochs=3,
             callbacks=[callback, Save()],
             accelerator="cpu",
@@ -134,35 +94,21 @@ def test_an_exception_and_going_on(tmp_path: Path) -> None:
     assert run.manifest.error == "ValueError: the data is gone"
     assert run.steps[-1] == 9
     # The trainer goes on from its checkpoint at step 6; the steps after it are taken back.
-    again = Module()
-    fit(again, RecorderCallback(tmp_path / "run", report=None, resume=True), 3, tmp_path, ckpt_path=saved)
+    again = pl.Module()
+    pl.fit(
+        again, pl.RecorderCallback(tmp_path / "run", report=None, resume=True), 3, tmp_path, ckpt_path=saved
+    )
     run.refresh()
     assert run.status == "finished"
     assert np.array_equal(run["net.0"].values, open_run(tmp_path / "whole")["net.0"].values)
     # A training from the beginning is not taken for its continuation.
     with pytest.raises(RunError, match="is not the one recorded at step 18"):
-        fit(Module(), RecorderCallback(tmp_path / "run", report=None, resume=True), 1, tmp_path)
+        pl.fit(pl.Module(), pl.RecorderCallback(tmp_path / "run", report=None, resume=True), 1, tmp_path)
 
 
-class Told(lightning.loggers.Logger):
-    """A logger that keeps what it is told."""
-
-    name, version = "told", 0
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.numbers: dict[int, dict[str, float]] = {}
-
-    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
-        self.numbers.setdefault(int(step or 0), {}).update(metrics)
-
-    def log_hyperparams(self, *args: object, **kwargs: object) -> None:
-        pass
-
-
-def test_a_monitor_looks_after_optimizer_steps_and_tells_the_loggers(tmp_path: Path) -> None:
-    module, callback, told = Module(), MonitorCallback(every=3, alarms=False), Told()
-    fit(module, callback, 2, tmp_path, logger=told)
+def test_a_monitor_looks_after_optimizer_steps_and_tells_the_loggers(pl: Any, tmp_path: Path) -> None:
+    module, callback, told = pl.Module(), pl.MonitorCallback(every=3, alarms=False), pl.Told()
+    pl.fit(module, callback, 2, tmp_path, logger=told)
     looked = {step for step, numbers in told.numbers.items() if "net.0.weight/frobenius_norm" in numbers}
     assert looked == {0, 3, 6, 9, 12}
     for step in (3, 6, 9):
@@ -174,11 +120,11 @@ def test_a_monitor_looks_after_optimizer_steps_and_tells_the_loggers(tmp_path: P
     assert last == pytest.approx(float(module.net[0].weight.detach().norm()), rel=1e-5)
 
 
-def test_a_monitor_tells_its_own_logger_instead(tmp_path: Path) -> None:
-    told, own = Told(), {}
-    fit(
-        Module(),
-        MonitorCallback(every=6, log_to=lambda numbers, step: own.update({step: numbers})),
+def test_a_monitor_tells_its_own_logger_instead(pl: Any, tmp_path: Path) -> None:
+    told, own = pl.Told(), {}
+    pl.fit(
+        pl.Module(),
+        pl.MonitorCallback(every=6, log_to=lambda numbers, step: own.update({step: numbers})),
         1,
         tmp_path,
         logger=told,

@@ -46,9 +46,8 @@ def test_quick_tests_keep_to_the_signatures_and_a_wrong_shape_is_found(tmp_path:
     wrong.write_text(WRONG)
     # Checks are built when a module is loaded: those of the modules that are tested are enough here.
     modules = ",".join(f"eigentrail.spectra.{name}" for name in QUICK)
-    assert " passed" in checked(
-        str(wrong), *(str(HERE / f"test_{name}.py") for name in QUICK), modules=modules
-    )
+    tests = (str(HERE / f"test_{name}.py") for name in QUICK)
+    assert " passed" in checked(str(wrong), *tests, "--hypothesis-profile=few", modules=modules)
 
 
 @pytest.mark.slow

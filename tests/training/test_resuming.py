@@ -76,11 +76,11 @@ def child_until(path: Path, step: int, number: int) -> subprocess.CompletedProce
         stderr=subprocess.PIPE,
         text=True,
     )
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while committed(path) < step and child.poll() is None and time.monotonic() < deadline:
         time.sleep(0.05)
     child.send_signal(number)
-    _, err = child.communicate(timeout=120)
+    _, err = child.communicate(timeout=600)
     return subprocess.CompletedProcess(child.args, child.returncode, "", err)
 
 

@@ -8,6 +8,9 @@ import eigentrail as et
 from eigentrail.chance.optimizer_memory import Memory
 from eigentrail.trajectories.random_walk import walk_test
 
+#: Negative controls are wrong nearly every time: a few trajectories show it.
+CONTROLS = 12
+
 
 def updates_of(memory: Memory, count: int, n: int, seed: int, warm: int = 200) -> np.ndarray:
     """Updates that the optimizer makes of white noise, from its own recursion."""
@@ -32,7 +35,8 @@ def test_walks_with_momentum_are_told_from_walks_by_chance_only(memory: Memory, 
         times = thin * np.arange(60.0)
         found = walk_test(x @ x.T, times, 50, seed, memory)
         percentiles.append((found.percentile, found.share_percentile, found.others_percentile))
-        blind.append(walk_test(x @ x.T, times, 50, seed).percentile)
+        if seed < CONTROLS:
+            blind.append(walk_test(x @ x.T, times, 50, seed).percentile)
     for column in np.array(percentiles).T:
         assert kstest(column / 100, "uniform").pvalue > 1e-3
     # The negative control: without the memory nearly each of them is called a drift.
@@ -66,9 +70,10 @@ def test_persistence_is_what_updates_remember_beyond_the_momentum() -> None:
         x = np.cumsum(updates_of(memory, 40, 30, seed), axis=0)
         times = np.arange(40.0)
         known.append(walk_test(x @ x.T, times, 60, seed, memory).persistence_percentile)
-        found = walk_test(x @ x.T, times, 60, seed)
-        unknown.append(found.persistence_percentile)
-        assert found.persistence == pytest.approx(0.5, abs=0.15)  # the correlation of neighbours
+        if seed < CONTROLS:
+            found = walk_test(x @ x.T, times, 60, seed)
+            unknown.append(found.persistence_percentile)
+            assert found.persistence == pytest.approx(0.5, abs=0.15)  # the correlation of neighbours
         y = np.cumsum(np.random.default_rng(seed).standard_normal((40, 30)) + 1.0, axis=0)
         independent.append(walk_test(y @ y.T, times, 60, seed).persistence_percentile)
     assert min(unknown) > 97.5
@@ -97,7 +102,8 @@ def test_noise_that_decays_is_a_drift_by_chance_only() -> None:
         known.append(
             (found.percentile, found.share_percentile, found.others_percentile, found.persistence_percentile)
         )
-        blind.append(walk_test(x @ x.T, times, 60, seed).percentile)
+        if seed < CONTROLS:
+            blind.append(walk_test(x @ x.T, times, 60, seed).percentile)
     for column in np.array(known).T:
         assert kstest(column / 100, "uniform").pvalue > 1e-3
     # The negative control: without the weight decay every one of them is called a drift.
