@@ -77,7 +77,8 @@ class EditedTensors(Mapping[str, Tensor]):
                 continue
             if spec.put is None:
                 raise SourceError(
-                    f"{self._weights.source}: `{spec.name}` ({spec.kind}) cannot be written back."
+                    f"{self._weights.source}: `{spec.name}` ({spec.kind}) cannot be written back: what is stored "
+                    "gives it by a formula that no changed matrix has. Merge it into its base, and edit that."
                 )
             _check(spec, after)
             spec.put(tensors, after)

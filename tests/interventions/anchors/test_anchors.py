@@ -111,7 +111,9 @@ OPTIMIZERS = {
     "sgd": lambda p: torch.optim.SGD(p, lr=0.1),
     "momentum": lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True, weight_decay=1e-2),
     "adam": lambda p: torch.optim.AdamW(p, lr=0.05, weight_decay=0.1),
-    "lbfgs-like": lambda p: torch.optim.RMSprop(p, lr=0.01, momentum=0.9),
+    "rmsprop": lambda p: torch.optim.RMSprop(p, lr=0.01, momentum=0.9),
+    # Its steps are orthogonal matrices, which are nothing like the gradients.
+    "muon": lambda p: torch.optim.Muon([one for one in p if one.ndim == 2], lr=0.05, weight_decay=0.1),
 }
 
 

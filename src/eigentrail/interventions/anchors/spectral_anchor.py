@@ -108,14 +108,18 @@ class Anchor:
         return torch.mul(torch.stack(parts).sum(), self.strength)
 
     @torch.no_grad()
-    def add_penalty_gradients(self) -> None:
-        """Add the penalty's gradient, in closed form, to the gradients that are there."""
+    def add_penalty_gradients(self, scale: float = 1.0) -> None:
+        """Add the penalty's gradient, in closed form, to the gradients that are there.
+
+        Args:
+            scale: what these are multiplied with (mixed precision), where the optimizer divides by it in its step.
+        """
         change = self.change()
         for part in self.protected:
             for name, gradient in part.penalty_gradient(change).items():
                 grad = self._parameters[name].grad
                 if grad is not None:
-                    grad.add_(gradient, alpha=self.strength)
+                    grad.add_(gradient, alpha=self.strength * scale)
 
     @torch.no_grad()
     def project_gradients(self) -> None:
@@ -172,9 +176,11 @@ class Anchor:
         before: dict[str, Tensor] = {}
 
         @torch.no_grad()
-        def pre(*_: Any) -> None:
+        def pre(own: torch.optim.Optimizer, *_: Any) -> None:
             if self.form == "penalty":
-                self.add_penalty_gradients()
+                # A `GradScaler` leaves the division to optimizers that can do it, such as fused ones.
+                scale = getattr(own, "grad_scale", None)
+                self.add_penalty_gradients(1.0 if scale is None else float(scale))
             elif self.form == "gradient":
                 self.project_gradients()
             else:
