@@ -162,3 +162,27 @@ def test_layers_of_few_values_are_told_once() -> None:
     assert told.startswith("10 positive eigenvalues: an exponent, a phase and spacings need 16")
     both = et.compare(a, b, progress=False)["last.weight"]["warnings"]
     assert both == [f"in A and B: {told}"]
+
+
+@pytest.mark.slow
+def test_a_real_language_model_beside_its_rounding_another_training_and_a_changed_layer(
+    checkpoints: Path,
+) -> None:
+    path = str(checkpoints / "char-gpt" / "slm-4096.pt")
+    store = et.open_weights(path).store
+    state = {name: store.read(name) for name in store.entries}
+    rounded = {name: t.bfloat16() if t.is_floating_point() else t for name, t in state.items()}
+    assert "Nothing moved beyond rounding" in et.compare(path, rounded, progress=False).findings[0].sentence
+    generator = torch.Generator().manual_seed(0)
+    other = {
+        name: t.std() * torch.randn(t.shape, generator=generator)
+        if t.is_floating_point() and t.ndim == 2
+        else t
+        for name, t in state.items()
+    }
+    assert "unrelated" in et.compare(path, other, progress=False).findings[0].sentence
+    name = "blocks.0.attn.c_proj.weight"
+    left, right = (torch.randn(size, generator=generator) for size in state[name].shape)
+    changed = state | {name: state[name] + 0.3 * state[name].std() * torch.outer(left, right)}
+    found = et.compare(path, changed, progress=False)
+    assert found.summary["moved"] == 1 and found.summary["most_moved"] == [name]
