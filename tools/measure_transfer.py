@@ -4,14 +4,15 @@
 
 The checkpoints are those of `resnet-cifar10` below the folder's `checkpoints`. Digits and Fashion-MNIST are brought to
 the form that the networks were trained on (`data.for_images`). One layer of the last stage is tuned: trying each takes
-20 times as long. Writes docs/transfer_of_resnets.csv, a row per network, data set, seed and way; rows of other
-networks stay.
+20 times as long. Writes docs/transfer_of_resnets.csv, a row per network, data set, seed and way, as they come; what is
+there already is not done again.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+from itertools import product
 from pathlib import Path
 
 import pandas as pd
@@ -38,27 +39,27 @@ def pretrained(name: str) -> nn.Module:
 
 def main(names: list[str]) -> None:
     """Transfer each network and write its rows."""
-    for name in names or list(FILES):
-        model, rows = pretrained(name), []
-        for of in ("digits", "fashion-mnist"):
-            for seed in SEEDS:
-                given = et.data.load(of)
-                held = min(HELD_OUT, len(given.test_inputs))
-                data = et.data.for_images(et.data.take(given, SAMPLES, held, seed=seed))
-                settings = transfer.TransferSettings(
-                    steps=100, batch_size=32, rates=(1e-3, 3e-3, 1e-2), seed=seed
-                )
-                for way in transfer.all_methods(model, data, LAYERS[name], settings):
-                    last = way.collapse(data).reset_index()
-                    last = last[last["part"] == "train"].iloc[-1]
-                    rows.append(
-                        {"network": name, "data": of, "seed": seed, "samples": SAMPLES, "held_out": held}
-                        | way.row()
-                        | {"nc1": last["nc1"], "d": last["d"]}
-                    )
-                    print(rows[-1], flush=True)
-        stored = pd.read_csv(TABLE) if TABLE.is_file() else pd.DataFrame({"network": []})
-        pd.concat([stored[stored["network"] != name], pd.DataFrame(rows)]).to_csv(TABLE, index=False)
+    for name, of, seed in product(names or FILES, ("digits", "fashion-mnist"), SEEDS):
+        table = (
+            pd.read_csv(TABLE) if TABLE.is_file() else pd.DataFrame({"network": [], "data": [], "seed": []})
+        )
+        if ((table["network"] == name) & (table["data"] == of) & (table["seed"] == seed)).any():
+            continue
+        given = et.data.load(of)
+        held = min(HELD_OUT, len(given.test_inputs))
+        data = et.data.for_images(et.data.take(given, SAMPLES, held, seed=seed))
+        settings = transfer.TransferSettings(steps=100, batch_size=32, rates=(1e-3, 3e-3, 1e-2), seed=seed)
+        rows = []
+        for way in transfer.all_methods(pretrained(name), data, LAYERS[name], settings):
+            collapse = way.collapse(data).reset_index()
+            last = collapse[collapse["part"] == "train"].iloc[-1]
+            rows.append(
+                {"network": name, "data": of, "seed": seed, "samples": SAMPLES, "held_out": held}
+                | way.row()
+                | {"nc1": float(last["nc1"]), "d": float(last["d"])}
+            )
+            print(rows[-1], flush=True)
+        pd.concat([table, pd.DataFrame(rows)]).to_csv(TABLE, index=False)
 
 
 if __name__ == "__main__":

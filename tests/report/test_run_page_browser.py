@@ -62,6 +62,14 @@ def test_steps_can_be_seen_on_a_logarithmic_axis(visit: Any) -> None:
     visit.page.wait_for_timeout(400)
     kind = figure.locator(".canvas").evaluate("e => e.layout.xaxis.type")
     assert kind == "log"
+    # Which scale is chosen can be read on dark pages, too.
+    visit.page.emulate_media(color_scheme="dark")
+    visit.until("document.documentElement.dataset.theme === 'dark'")
+    visit.page.mouse.move(0, 0)
+    visit.page.wait_for_timeout(400)
+    fills = figure.locator(".updatemenu-item-rect").evaluate_all("all => all.map(e => getComputedStyle(e).fill)")
+    assert len(fills) == 2 and "rgb(244, 250, 255)" not in fills
+    visit.page.emulate_media(color_scheme="light")
 
 
 def test_a_layer_opens_with_its_figures(visit: Any) -> None:
