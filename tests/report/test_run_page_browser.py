@@ -67,7 +67,9 @@ def test_steps_can_be_seen_on_a_logarithmic_axis(visit: Any) -> None:
     visit.until("document.documentElement.dataset.theme === 'dark'")
     visit.page.mouse.move(0, 0)
     visit.page.wait_for_timeout(400)
-    fills = figure.locator(".updatemenu-item-rect").evaluate_all("all => all.map(e => getComputedStyle(e).fill)")
+    fills = figure.locator(".updatemenu-item-rect").evaluate_all(
+        "all => all.map(e => getComputedStyle(e).fill)"
+    )
     assert len(fills) == 2 and "rgb(244, 250, 255)" not in fills
     visit.page.emulate_media(color_scheme="light")
 
