@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     network="lenet",
     data="digits",
     source_data="cifar10",
-    minutes="8 minutes; full: 5 days",
+    minutes="10 minutes; full: 5 days",
     disk="1 MB",
 )
 def forgetting() -> ClaimStudy:

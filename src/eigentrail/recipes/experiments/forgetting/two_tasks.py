@@ -86,6 +86,7 @@ SIZES = {
         "digits", None, None,
         (
             Case("lenet", ("fc3",), "last"),
+            Case("resnet20-projection", ("linear",), "last"),
             Case("lenet", ("fc2",), "single"),
             Case("lenet", ("conv2",), "convolution"),
             Case("lenet", (), "all"),
