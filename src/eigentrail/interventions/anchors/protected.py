@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -57,6 +57,26 @@ class Protected(ABC):
             2 sum_i h_i <d_i, change> d_i for each parameter.
         """
 
+    def pull(
+        self,
+        now: Mapping[str, Tensor],
+        anchored: Mapping[str, Tensor],
+        gradients: Mapping[str, Tensor],
+        strength: float,
+    ) -> None:
+        """Add the gradient of the penalty, times a strength, to gradients in place.
+
+        Args:
+            now: the parameters as they are.
+            anchored: as they were.
+            gradients: those that are there; others are left out.
+            strength: what the penalty's gradient is multiplied with.
+        """
+        change = {name: now[name] - anchored[name] for name in self.names}
+        for name, gradient in self.penalty_gradient(change).items():
+            if name in gradients:
+                gradients[name].add_(gradient, alpha=strength)
+
     @abstractmethod
     def along(self, change: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The part of a change that lies along the protected directions.
@@ -86,6 +106,8 @@ class SingularPairs(Protected):
     right: Tensor
     weights: Tensor
     shares: Tensor
+    # W_1 and u_i^T W_1 v_i, which every step needs.
+    _start: list[Tensor] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @property
     def names(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -121,6 +143,27 @@ class SingularPairs(Protected):
     def penalty_gradient(self, change: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """See `Protected.penalty_gradient`."""
         return self._sum(2.0 * self.weights * self.coordinates(change), change)
+
+    def pull(
+        self,
+        now: Mapping[str, Tensor],
+        anchored: Mapping[str, Tensor],
+        gradients: Mapping[str, Tensor],
+        strength: float,
+    ) -> None:
+        """See `Protected.pull`: the weight is read once, its gradient changed once, and nothing of their size made."""
+        gradient = gradients.get(self.name)
+        if gradient is None:
+            return
+        # Differences of products keep too few digits of half precision, and a view is needed.
+        if gradient.dtype not in {torch.float32, torch.float64} or not gradient.is_contiguous():
+            super().pull(now, anchored, gradients, strength)
+            return
+        if not self._start or self._start[0] is not anchored[self.name]:
+            self._start[:] = [anchored[self.name], self.coordinates(anchored)]
+        moved = self.coordinates(now) - self._start[1]
+        flat = gradient.view(len(gradient), -1)
+        flat.addmm_(self.left * (2.0 * strength * self.weights * moved), self.right)
 
     def along(self, change: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """See `Protected.along`."""

@@ -90,12 +90,15 @@ class Anchor:
         Raises:
             LayerError: a parameter has another shape now.
         """
+        self._check_shapes()
+        return {name: parameter - self._anchored[name] for name, parameter in self._parameters.items()}
+
+    def _check_shapes(self) -> None:
         for name, parameter in self._parameters.items():
             if parameter.shape != self._anchored[name].shape:
                 raise LayerError(
                     f"`{name}` is {list(parameter.shape)} now and was anchored as {list(self._anchored[name].shape)}."
                 )
-        return {name: parameter - self._anchored[name] for name, parameter in self._parameters.items()}
 
     def penalty(self) -> Tensor:
         """Give what is added to the loss.
@@ -114,12 +117,10 @@ class Anchor:
         Args:
             scale: what these are multiplied with (mixed precision), where the optimizer divides by it in its step.
         """
-        change = self.change()
+        self._check_shapes()
+        gradients = {name: p.grad for name, p in self._parameters.items() if p.grad is not None}
         for part in self.protected:
-            for name, gradient in part.penalty_gradient(change).items():
-                grad = self._parameters[name].grad
-                if grad is not None:
-                    grad.add_(gradient, alpha=self.strength * scale)
+            part.pull(self._parameters, self._anchored, gradients, self.strength * scale)
 
     @torch.no_grad()
     def project_gradients(self) -> None:
