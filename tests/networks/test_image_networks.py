@@ -140,6 +140,24 @@ def test_depth_and_width_are_part_of_a_name() -> None:
 
 
 @pytest.mark.parametrize(
+    ("named", "sized", "narrow"),
+    [
+        ("vgg16", "VGG-16-64", "vgg16-8"),
+        ("resnet18", "resnet18-64", "ResNet-18-8"),
+        ("vit", "ViT-6-256", "vit-6-32"),
+    ],
+)
+def test_the_widths_of_convolutional_networks_and_the_transformer_are_part_of_a_name(
+    named: str, sized: str, narrow: str
+) -> None:
+    one, other, small = (networks.build(name, (3, 32, 32), 10, seed=1) for name in (named, sized, narrow))
+    assert [n for n, _ in one.named_parameters()] == [n for n, _ in small.named_parameters()]
+    for a, b, c in zip(one.parameters(), other.parameters(), small.parameters(), strict=True):
+        assert torch.equal(a, b) and c.numel() <= a.numel()
+    assert small.eval()(torch.zeros(2, 3, 32, 32)).shape == (2, 10)
+
+
+@pytest.mark.parametrize(
     ("name", "shape", "said"),
     [
         ("lenet", (64,), r"LeNet takes images \[channels, height, width\], not samples of shape \(64,\)"),
@@ -152,6 +170,9 @@ def test_depth_and_width_are_part_of_a_name() -> None:
         ),
         ("vit", (3, 30, 32), "sides are multiples of 4, not 30 x 32"),
         ("resnet18", (3, 4, 4), "of at least 8 x 8 pixels"),
+        ("resnet-20-8", (3, 32, 32), "ResNet-20-8: give a depth of 10, 18 or 26"),
+        ("vgg-12-8", (3, 32, 32), "VGG-12-8: give a depth of 11, 13, 16, 19"),
+        ("vit-6-20", (3, 32, 32), "ViT-6-20: .* a multiple of 8"),
     ],
 )
 def test_images_of_another_size_are_one_clear_sentence(name: str, shape: tuple[int, ...], said: str) -> None:

@@ -95,7 +95,7 @@ NO_LAYER = {
 }
 NOT_THE_NET = {
     ("batch-size", True): "690 GB",
-    ("batch-size", False): "2.1 GB",
+    ("batch-size", False): "220 MB",
     ("geodesic", True): "2 TB",
     ("geodesic", False): "9 GB",
     ("res-bn-5-500", True): "250 GB",
@@ -125,7 +125,8 @@ def taken(
     """The bytes that a preset's training would take, recorded so."""
     samples = preset(name).samples_for(images, full)
     settings = preset(name).settings_for(images.name, full).changed(batch_size=batch_size)
-    model = networks.build(recipes()[name].network, images.input_shape, images.classes)
+    network = preset(name).network_for(recipes()[name].network, full)
+    model = networks.build(network, images.input_shape, images.classes)
     return bytes_of_training(model, samples, settings, layers) - bytes_of_states(model, settings)
 
 
@@ -158,10 +159,10 @@ def test_what_is_not_recorded_would_take_what_is_said(images: Data) -> None:
         every_fifty = taken(name, full, {"*": 50}, images)
         assert every_fifty == pytest.approx(float(number) * {"GB": 1e9, "TB": 1e12}[unit], rel=0.03)
     sizes = plan_sweep(recipes()["batch-size"].plan.sweep).spec.axes["batch_size"]
-    for full, said in ((True, 690e9), (False, 2.1e9)):
+    for full, said in ((True, 690e9), (False, 220e6)):
         net = sum(taken("batch-size", full, {"*": 50}, images, size) for size in sizes)
         assert net == pytest.approx(said, rel=0.03)
-    for full, said in ((True, 31e12), (False, 93e9)):
+    for full, said in ((True, 31e12), (False, 9.7e9)):
         studied = sum(taken("batch-size", full, {"fc1.weight": 1}, images, size) for size in sizes)
         assert studied == pytest.approx(said, rel=0.04)
     blocks = taken("res-bn-5-500", True, {"blocks.2.fc1.weight": 1}, images)
@@ -253,8 +254,10 @@ def test_the_size_for_two_cores_can_be_trained_and_says_what_is_smaller(name: st
     told = own.choices(False, small.changed(epochs=3), "digits", "cifar10", samples)[-1]
     assert "digits instead of cifar10" in told and f"epochs 3 instead of {full.epochs}" in told
     assert "1,440" not in told
-    # What is recorded fits the network.
-    model = networks.build(recipes()[name].network, (3, 32, 32), 10)
+    # What is recorded fits the network, and a smaller one is named.
+    network = own.network_for(recipes()[name].network, full=False)
+    assert own.network_for("any") == "any" and (network == recipes()[name].network or network in said)
+    model = networks.build(network, (3, 32, 32), 10)
     layers = own.layers_for("cifar10", full=False)
     parameters = [name for name, _ in model.named_parameters()]
     assert all(fnmatch.filter(parameters, glob) for glob in layers)
@@ -262,7 +265,7 @@ def test_the_size_for_two_cores_can_be_trained_and_says_what_is_smaller(name: st
 
 def test_a_preset_is_trained_at_the_size_for_two_cores(tmp_path: Path, digits: Data) -> None:
     run = train_recipe("mlp-bn-10-100", tmp_path / "run", "digits", full=False, epochs=1)
-    assert run.manifest.notes["training"]["weight_decay"] == 5e-3
+    assert run.manifest.notes["training"]["weight_decay"] == 2e-2
     assert run.manifest.notes["chosen"][-1].startswith("for two cores")
     assert len(run["fc5.weight"].step) == 46
 

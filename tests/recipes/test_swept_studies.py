@@ -42,8 +42,11 @@ def test_decay_is_compared_with_none(name: str) -> None:
     assert isinstance(study_plan, SweptStudy)
     found = plan(study_plan.sweep).spec
     assert found.axes["weight_decay"][0] == 0.0 and study_plan.preset.settings.weight_decay > 0
-    assert study_plan.preset.settings.weight_decay in found.axes["weight_decay"] or name == "res-bn-5-500"
-    assert {one.network for one in points_of(found)} == {recipes()[name].network}
+    assert study_plan.preset.settings.weight_decay in found.axes["weight_decay"]
+    for full in (True, False):
+        trained = {one.network for one in points_of(plan(study_plan.sweep, full=full).spec)}
+        assert trained == {study_plan.preset.network_for(recipes()[name].network, full)}
+    assert found.seeds == (0, 1, 2)
     (claim,) = study_plan.answers
     assert claim.observe(np.array([[9.0, 8.0, 3.0], [9.0, 9.0, 5.0]]), (0.0, 0.1, 0.2)).values == (-6.0, -4.0)
 

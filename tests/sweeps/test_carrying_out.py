@@ -19,7 +19,7 @@ import torch
 from tiny_sweeps import TINY, assert_alike, checkpoint_of_three
 
 import eigentrail as et
-from eigentrail.errors import EigentrailError, OptionError, RunError
+from eigentrail.errors import DataError, EigentrailError, OptionError, RunError
 from eigentrail.evaluation.of_run import samples_of
 from eigentrail.sweeps import SweepFolder, carry_out, plan
 from eigentrail.sweeps.folder import rows_of, table_of
@@ -152,7 +152,8 @@ def _killed(whole: SweepFolder, path: Path, chance: random.Random, most: int) ->
         while time.monotonic() < deadline and not os.waitpid(child, os.WNOHANG)[0]:
             time.sleep(0.01)
         try:
-            os.kill(child, signal.SIGKILL)
+            # What Ctrl-C sends, or what cannot be caught.
+            os.kill(child, chance.choice((signal.SIGKILL, signal.SIGINT)))
             os.waitpid(child, 0)
         except (ProcessLookupError, ChildProcessError):
             break
@@ -302,6 +303,21 @@ def test_a_worker_with_other_data_is_refused_and_the_unit_is_left(tmp_path: Path
         carry_out(planned, jobs=1, progress=False)
     assert rows_of(folder.path) == []
     shutil.rmtree(folder.path)
+
+
+def test_a_worker_without_the_data_is_refused_and_the_unit_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned = plan(TINY, out=tmp_path / "data")
+    folder = SweepFolder.begin(planned.path, planned.spec, planned.given)
+
+    def lacking(*_: Any) -> None:
+        raise DataError("the digits are not here")
+
+    monkeypatch.setattr("eigentrail.sweeps.work.samples_of", lacking)
+    with pytest.raises(RunError, match=r"lacks the data: the digits are not here"):
+        do_unit(str(folder.path), next(iter(folder.units)), ("rank", "train_accuracy"))
+    assert rows_of(folder.path) == []
 
 
 def test_an_unreachable_cluster_is_one_sentence(tmp_path: Path) -> None:

@@ -68,6 +68,12 @@ def test_fixed_steps_and_an_effective_rate() -> None:
         assert made.lr / (1.0 - made.momentum) == pytest.approx(0.2)
 
 
+def test_axes_have_other_values_at_the_source_s_size() -> None:
+    given = TINY | {"full_axes": {"weight_decay": [0.0, 1e-4]}}
+    found = [SweepSpec.from_dict(given | {"full": full}).axes["weight_decay"] for full in (False, True)]
+    assert found == [(0.0, 0.05), (0.0, 1e-4)]
+
+
 def test_augmentation_is_an_axis() -> None:
     spec = SweepSpec.from_dict(TINY | {"axes": {"augmentation": [False, True, "range", {"crop": 2}]}})
     found = [one.settings.augmentation for one in points_of(spec)[::2]]
@@ -99,6 +105,7 @@ def test_augmentation_is_an_axis() -> None:
         ({"network": "mlp51"}, "mlp50"),
         ({"data": "digitz"}, "digits"),
         ({"preset": "mlp5000"}, "mlp50"),
+        ({"full_axes": {"lr": [0.1]}}, "some of the axes"),
     ],
 )
 def test_bad_input_is_one_sentence_and_nothing_is_written(

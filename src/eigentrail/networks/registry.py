@@ -111,8 +111,8 @@ def resolve(name: str) -> str:
     """Find the network that a name or an import path means.
 
     Args:
-        name: a known name in any spelling ("MLP 50"), MLP-BN-L-H, RES-BN-L-H, MLP-L-H, LINEAR-L-H or GPT-L-H-D with
-            any numbers for the letters behind, or "package.module:factory".
+        name: a known name in any spelling ("MLP 50"), MLP-BN-L-H, RES-BN-L-H, MLP-L-H, LINEAR-L-H, VGG-D-W,
+            ResNet-D-W, ViT-L-W or GPT-L-H-D with numbers for the letters behind, or "package.module:factory".
 
     Returns:
         The known name, or the import path as it is.

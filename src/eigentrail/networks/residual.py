@@ -1,13 +1,15 @@
-"""Residual networks for small images: ResNet-20 and ResNet-56 in both forms, and ResNet-18."""
+"""Residual networks for small images: ResNet-20 and ResNet-56 in both forms, ResNet-18 at any width."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
+from eigentrail.errors import OptionError
 from eigentrail.networks.entry import COLOUR, TORCH, Entry
 from eigentrail.networks.images import image_sides
 from eigentrail.networks.initialization import glorot_normal, he_normal
@@ -176,22 +178,35 @@ def resnet20_projection(input_shape: Sequence[int], classes: int) -> ResNet:
     return network
 
 
-def resnet18(input_shape: Sequence[int], classes: int) -> ResNet:
-    """Build ResNet-18 in its form for small images: a first convolution of 3 x 3 and no pool behind it (S4 5).
+def resnet(input_shape: Sequence[int], classes: int, depth: int, width: int) -> ResNet:
+    """Build ResNet-18 or one of its kind in its form for small images (S4 5): no pool behind the first convolution.
 
-    11,173,962 parameters for CIFAR-10. S4 names no initialisation: torch's own, U(-1/sqrt n_in, 1/sqrt n_in).
+    That is of 3 x 3; four stages of equally many blocks follow, each with twice the channels of the one before it.
+    ResNet-18 of width 64 has 11,173,962 parameters for CIFAR-10. S4 names no initialisation: torch's own,
+    U(-1/sqrt n_in, 1/sqrt n_in).
 
     Args:
         input_shape: [channels, height, width].
         classes: the number of classes.
+        depth: 10, 18 or 26 layers: one, two or three blocks a stage.
+        width: the channels of the first stage, 64 in S4.
 
     Returns:
         The network, drawn from torch's global random generator.
+
+    Raises:
+        OptionError: there is none of this depth, or the width is not positive.
     """
-    return ResNet(input_shape, classes, (64, 128, 256, 512), 2, projection=True)
+    if depth not in {10, 18, 26} or width < 1:
+        raise OptionError(f"ResNet-{depth}-{width}: give a depth of 10, 18 or 26 and a positive width")
+    stages = (width, 2 * width, 4 * width, 8 * width)
+    return ResNet(input_shape, classes, stages, (depth - 2) // 8, projection=True)
 
 
 _OPTION_A = "shortcuts without parameters: the form of the public checkpoints"
+
+#: Built by name for any width, "resnet-18-8".
+FAMILIES = {"resnet": resnet}
 
 NETWORKS = (
     Entry(
@@ -205,7 +220,8 @@ NETWORKS = (
         "resnet56", resnet56, "ResNet-56, option A", "He et al. 2016", COLOUR, 10, 853_018, "he-normal", _OPTION_A
     ),
     Entry(
-        "resnet18", resnet18, "ResNet-18", "S4 5", COLOUR, 10, 11_173_962, "torch",
+        "resnet18", partial(resnet, depth=18, width=64), "ResNet-18", "S4 5", COLOUR, 10, 11_173_962, "torch",
+        "depth D and width of the first stage W by name, ResNet-D-W; "
         f"the form for small images: first convolution 3 x 3, no pool behind it; {TORCH}",
     ),
 )  # fmt: skip

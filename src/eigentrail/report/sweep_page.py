@@ -25,6 +25,8 @@ from eigentrail.sweeps.effects import difference
 _MOST_ROWS = 200
 # Curves over epochs that one figure holds.
 _MOST_CURVES = 12
+# Values of a third axis at each of which a pair is mapped.
+_MOST_THIRD = 3
 
 
 def sweep_page(
@@ -63,18 +65,9 @@ def sweep_page(
     lines = [_line(one.blocks.axis, one.blocks.measure, one) for one in answers.effects]
     if lines:
         sections.append(along_axes(lines))
-    maps = [
-        made
-        for measure in measures
-        for x, y in itertools.combinations(axes, 2)
-        if (made := _map(table, x, y, measure)) is not None
-    ]
-    if maps:
-        sections.append(
-            Section(
-                "pairs", "Over pairs of axes", tuple(maps), "Means over seeds and all other axes.", nav="Maps"
-            )
-        )
+    if maps := _maps(table, axes, measures):
+        told = "Means over seeds and all axes that a map does not name."
+        sections.append(Section("pairs", "Over pairs of axes", tuple(maps), told, nav="Maps"))
     if beside := _accuracy_beside(table, measures, axes):
         sections.append(Section("beside", "Accuracy beside rank", tuple(beside), nav="Accuracy"))
     sections += more
@@ -139,7 +132,22 @@ def _line(axis: str, measure: str, one: Any) -> Plot:
     return Plot(draw(figure, shown), shown, figure.caption, f"{measure}-{axis}".replace("@", "-"))
 
 
-def _map(table: pd.DataFrame, x: str, y: str, measure: str) -> Plot | None:
+def _maps(table: pd.DataFrame, axes: Sequence[str], measures: Sequence[str]) -> list[Plot]:
+    """Maps over each pair of axes, and over a pair at each value of a third that has few (S4's figure 1)."""
+    count = {axis: table[axis].astype(str).nunique() for axis in axes}
+    several = [axis for axis in axes if count[axis] > 1]
+    third = min(several, key=lambda axis: count[axis]) if len(several) > 2 else None
+    made = []
+    for measure in measures:
+        for x, y in itertools.combinations(axes, 2):
+            made.append(_map(table, x, y, measure))
+            if third is not None and third not in {x, y} and count[third] <= _MOST_THIRD:
+                for value, part in table.groupby(third, sort=True):
+                    made.append(_map(part, x, y, measure, f"{third.replace('_', ' ')} {cell(value)}"))
+    return [one for one in made if one is not None]
+
+
+def _map(table: pd.DataFrame, x: str, y: str, measure: str, at: str = "") -> Plot | None:
     numbers = table.assign(**{measure: pd.to_numeric(table[measure], errors="coerce")}).dropna(
         subset=[measure]
     )
@@ -151,12 +159,12 @@ def _map(table: pd.DataFrame, x: str, y: str, measure: str) -> Plot | None:
         found = difference(part.groupby("seed")[measure].mean().to_numpy(dtype=np.float64), rng)
         rows.append({x: at_x, y: at_y, measure: found.value, "low": found.low, "high": found.high})
     cells = pd.DataFrame(rows)
-    title = f"{measure} over {x} and {y}"
+    title = f"{measure} over {x} and {y}" + (f" at {at}" if at else "")
     return Plot(
         heat_map(cells, x, y, measure, title=title, interval=("low", "high")),
         cells,
         "Intervals stand with each cell where it is pointed at, and in the file.",
-        f"{measure}-{x}-{y}".replace("@", "-"),
+        "-".join(filter(None, (measure, x, y, at.replace(" ", "-")))).replace("@", "-"),
     )
 
 

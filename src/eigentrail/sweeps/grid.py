@@ -90,7 +90,7 @@ def points_of(spec: SweepSpec) -> list[Point]:
     for values in itertools.product(*spec.axes.values()):
         axes = dict(zip(names, values, strict=True))
         data = axes.get("data", spec.data)
-        network = axes.get("network", spec.network) or find_recipe(spec.preset).network
+        network = axes.get("network", spec.network) or _network_of(spec.preset, spec.full)
         base = _base(spec, study, axes, data)
         label = "-".join(f"{name}{_word(value)}" for name, value in axes.items())
         found += [
@@ -227,6 +227,11 @@ def _base(
         changes["epochs"] = max(1, round(steps / each))
     made = settings.model_dump() | changes
     return TrainingSettings(**made)
+
+
+def _network_of(preset: str | None, full: bool) -> str:
+    recipe = find_recipe(preset)
+    return study_of(recipe).preset.network_for(recipe.network, full)
 
 
 def _augmentation(given: Any) -> Augmentation | None:

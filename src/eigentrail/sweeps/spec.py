@@ -22,7 +22,7 @@ OTHER_AXES = ("network", "data", "augmentation", "steps", "effective_lr")
 _SETTINGS = tuple(name for name in TrainingSettings.model_fields if name != "seed")
 _KEYS = (
     "preset", "network", "data", "full", "epochs", "steps", "effective_lr", "seeds", "out", "measure", "spectra",
-    "record", "train_samples", "test_samples", "stack", "axes", "slurm",
+    "record", "train_samples", "test_samples", "stack", "axes", "full_axes", "slurm",
 )  # fmt: skip
 _MOST_STACKED = 8
 
@@ -120,7 +120,7 @@ class SweepSpec:
             for key in given
             if (key in _SETTINGS or key in {"steps", "effective_lr"}) and given[key] is not None
         }
-        axes = _axes(given.get("axes"), settings)
+        axes = _axes(_axes_given(given), settings)
         measure = check_measures(given.get("measure", DEFAULT))
         record = given.get("record", "epoch")
         if not isinstance(record, (str, Mapping)):
@@ -166,6 +166,16 @@ def read_file(path: Path) -> dict[str, Any]:
         raise OptionError(f"{path} cannot be read: {error.strerror or error}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise OptionError(f"{path} is no TOML file: {error}") from error
+
+
+def _axes_given(given: Mapping[str, Any]) -> Any:
+    """The table of axes; at the source's size with those of `full_axes` in place of the same ones."""
+    axes, full = given.get("axes"), given.get("full_axes")
+    if full is None:
+        return axes
+    if not isinstance(full, Mapping) or not isinstance(axes, Mapping) or not set(full) <= set(axes):
+        raise OptionError("full_axes gives other values to some of the axes: name none that [axes] has not")
+    return {**axes, **full} if given.get("full") else axes
 
 
 def _axis(given: Mapping[str, Any], name: str) -> bool:

@@ -38,6 +38,7 @@ class TwoCores(BaseModel):
 
     Attributes:
         why: why other settings than the number of epochs differ from the source's; empty where they do not.
+        network: the name of a smaller network; empty for the source's.
         train_samples: how many training samples are taken at random, where there are so many; None for all.
         test_samples: how many held-out samples, likewise.
         settings: settings other than the preset's.
@@ -47,6 +48,7 @@ class TwoCores(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     why: str = ""
+    network: str = ""
     train_samples: int | None = None
     test_samples: int | None = None
     settings: dict[str, Any] = {}
@@ -85,6 +87,18 @@ class Preset(BaseModel):
         if self.two_cores is not None and not full:
             return self.settings.changed(**self.two_cores.settings)
         return self.settings.changed(epochs=self.on[data].epochs) if data in self.on else self.settings
+
+    def network_for(self, network: str, full: bool = True) -> str:
+        """Name the network that is trained.
+
+        Args:
+            network: the source's.
+            full: True for the source's size, False for that of two cores.
+
+        Returns:
+            The source's, or the smaller one of `two_cores`.
+        """
+        return network if full or self.two_cores is None else self.two_cores.network or network
 
     def layers_for(self, data: str, full: bool = True) -> dict[str, When] | None:
         """Say what is recorded on a data set.
@@ -166,6 +180,7 @@ class Preset(BaseModel):
         small = None if full else self.two_cores
         chosen = self.settings_for(data, full) if settings is None else settings
         other = [
+            *([f"the network {small.network}"] if small is not None and small.network else []),
             *_other_data(data, source_data),
             *_fewer(small, samples),
             *other_settings(chosen, self.settings),

@@ -235,7 +235,7 @@ def run_trials(
             tell(trial.name.replace("-", " "), place, len(plan))
             within: Progress = silent if tell is silent else _Within(trial, place, len(plan), tell, opened)
             own = settings.changed(epochs=max(1, round(trial.share * settings.epochs)), **trial.changes)
-            network: Any = recipe.network
+            network: Any = preset.network_for(recipe.network, full)
             arguments: dict[str, Any] = {
                 "layers": trial.layers or preset.layers_for(which, full),
                 "resume": True,

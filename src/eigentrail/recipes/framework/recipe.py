@@ -25,7 +25,7 @@ class Recipe:
         minutes: how long it takes on two cores with its own data, all included; behind `full:` at the source's size.
         disk: what it leaves on disk, likewise.
         build: makes the plan.
-        network: the name of the network that it trains, at both sizes; empty where it trains several of its own.
+        network: the name of the network that it trains at the source's size; empty where it trains several of its own.
         data: the data set that it is run on unless another one is asked for.
         source_data: the source's own data set.
         formerly: names that it had before; they are still understood.

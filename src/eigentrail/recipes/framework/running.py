@@ -60,7 +60,7 @@ def run_study(
     _refuse_finished(folder, settings.epochs)
     loaded = preset.samples_for(datasets.load(which, source), full)
     return train(
-        recipe.network,
+        preset.network_for(recipe.network, full),
         loaded,
         folder,
         settings,

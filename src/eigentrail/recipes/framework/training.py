@@ -89,9 +89,8 @@ def train_recipe(
         }
 
     recorded = preset.layers_for(which, full) if layers is None else layers
+    network = preset.network_for(recipe.network, full)
     if arguments.get("seeds") is not None or any(is_several(arguments.get(name)) for name in _GRIDS):
-        return train_many(recipe.network, samples, path, settings, layers=recorded, notes=told, **arguments)
-    run: Run = train(
-        recipe.network, samples, path, settings, layers=recorded, notes=told(settings), **arguments
-    )
+        return train_many(network, samples, path, settings, layers=recorded, notes=told, **arguments)
+    run: Run = train(network, samples, path, settings, layers=recorded, notes=told(settings), **arguments)
     return run

@@ -9,6 +9,7 @@ from eigentrail.training import Preset, Step, TrainingSettings
 from eigentrail.training.preset import TwoCores, When
 
 LARGER = "a larger decay makes up for fewer steps: ranks fall with rate x decay x steps"
+SMALLER = f"the network as wide as two cores train to its end; {LARGER}"
 _STEPS = Step(at=(60, 100, 200), gamma=0.1)
 
 
