@@ -21,7 +21,9 @@ def test_pairs_are_mapped_at_each_value_of_a_third_axis(planted: Callable[..., p
     found = {
         one["file"]: one["figure"]["data"][0]["z"]
         for one in pieces(html).values()
-        if isinstance(one, dict) and str(one.get("file", "")).startswith("rank-lr-weight_decay")
+        if isinstance(one, dict)
+        and "figure" in one
+        and str(one.get("file", "")).startswith("rank-lr-weight_decay")
     }
     # Figure 1 of Galanti et al. has the rate and the decay at two batch sizes.
     whole, small, large = (
