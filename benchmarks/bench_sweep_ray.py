@@ -44,7 +44,7 @@ def main() -> None:
             ends = np.array([mark.stat().st_mtime for mark in marks])
             own = np.array([json.loads(mark.read_text())["seconds"] for mark in marks])
     finally:
-        cluster.shutdown()
+        cluster.shutdown()  # type: ignore[no-untyped-call]
     between = np.diff(ends) - own[1:]
     print(f"{machine()}\n")
     print("| work | units | start-up | a unit's own time | overhead a unit, mean | largest | goal |")

@@ -13,7 +13,11 @@ from reading_pages import pieces
 
 
 def test_pairs_are_mapped_at_each_value_of_a_third_axis(planted: Callable[..., pd.DataFrame]) -> None:
-    axes = {"lr": [0.1, 0.2, 0.4, 0.8], "weight_decay": [0.0, 0.1, 0.2, 0.4], "batch_size": [8, 32]}
+    axes: dict[str, list[float]] = {
+        "lr": [0.1, 0.2, 0.4, 0.8],
+        "weight_decay": [0.0, 0.1, 0.2, 0.4],
+        "batch_size": [8, 32],
+    }
     table = planted(axes, 3, lambda lr, weight_decay, batch_size: 100 * lr * weight_decay + batch_size, 0.0)
     table["run"] = [f"runs/{number}" for number in range(len(table))]
     curves = pd.DataFrame(columns=["run", "measure", "epoch", "value"])
