@@ -108,6 +108,39 @@ def test_separation_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     assert set(tables["laws"]["of"]) == {"d", "nc1"}
     assert len(claims) == 8
     assert all(one.verdict is Verdict.UNDECIDED for one in claims)  # one seed decides nothing
+    lines = tables["d_by_depth"]
+    nulls = {"permuted labels", "untrained networks", "random weights of the same spectra"}
+    assert set(lines["line"]) == {"trained", "law"} | nulls
+    layers = tables["layers"].query("of == 'd' and network == 'mlp-3-16'")
+    trained = lines.query("line == 'trained' and network == 'mlp-3-16'").sort_values("depth")
+    assert trained["value"].tolist() == pytest.approx(layers.sort_values("depth")["value"].tolist())
+
+
+def test_separation_is_averaged_over_seeds_on_a_log_scale() -> None:
+    points = pd.DataFrame(
+        {
+            "data": "d", "network": "n", "depth": [0, 1, 0, 1], "seed": [0, 0, 1, 1], "value": [4.0, 1.0, 1.0, 4.0],
+            "law": [4.0, 1.0, 1.0, 1.0], "null: permuted labels": [9.0, 9.0, 1.0, 1.0],
+        }
+    )  # fmt: skip
+    found = separation.by_depth(points).set_index(["line", "depth"])["value"]
+    assert found["trained", 0] == pytest.approx(2.0)
+    assert found["law", 1] == pytest.approx(1.0)
+    assert found["permuted labels", 0] == pytest.approx(3.0)
+
+
+@pytest.mark.parametrize("name", ["collapse", "separation"])
+def test_figures_of_the_studies_are_drawn_from_their_tables(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(separation.SIZES, "small", separation.Size(("separable",), ("mlp-3-16",), 200, 40, 2))
+    monkeypatch.setitem(collapse.SIZES, "small", collapse.Size("digits", "mlp-2-16", 100, 20, (0, 20)))
+    study = recipes()[name].plan
+    assert isinstance(study, ClaimStudy) and study.figures
+    tables, _ = study.measure([0], "small")
+    for figure in study.figures:
+        drawn = draw(figure, tables[figure.table])
+        assert any(len(trace["x"]) > 1 for trace in drawn.data)
 
 
 def test_transfer_runs(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import plotly.graph_objects as go
 
+from eigentrail._citations import cited
 from eigentrail._untrusted import plotly_text
 from eigentrail.figures import style
 
@@ -28,7 +29,7 @@ def verdict_bars(claims: pd.DataFrame) -> go.Figure:
             {
                 "type": "bar",
                 "orientation": "h",
-                "y": [plotly_text(one, 60) for one in places],
+                "y": [plotly_text(cited(one), 60) for one in places],
                 "x": counts,
                 "name": verdict,
                 "marker": {"color": colour},
@@ -38,7 +39,7 @@ def verdict_bars(claims: pd.DataFrame) -> go.Figure:
     return style.build(
         traces,
         title="Verdicts by their place in the source",
-        xaxis=style.axis("confrontations", dtick=1),
+        xaxis=style.axis("claims", dtick=1),
         yaxis=style.axis("", type="category", autorange="reversed"),
         barmode="stack",
     )

@@ -19,7 +19,27 @@ if TYPE_CHECKING:
 )
 def separation() -> ClaimStudy:
     """The law of progressive separation in linear and ReLU networks: log D falls linearly with depth."""
+    from eigentrail.figures.of_table import TableFigure
     from eigentrail.recipes.experiments.feature_geometry import separation
     from eigentrail.recipes.framework.claim_study import ClaimStudy
 
-    return ClaimStudy(separation.run, seeds=3)
+    return ClaimStudy(
+        separation.run,
+        seeds=3,
+        figures=tuple(
+            TableFigure(
+                f"{of}_by_depth",
+                f"{symbol} against depth",
+                "depth",
+                "value",
+                "Geometric means over seeds, and of each null over its draws; the law is the straight line fitted "
+                "to the logarithms. Depth 0 is the data.",
+                by=("network", "data", "line"),
+                colour="line",
+                panel="shown",
+                y_label=symbol,
+                log="y",
+            )
+            for of, symbol in (("d", "D = tr S_W / tr S_B"), ("nc1", "NC1"))
+        ),
+    )

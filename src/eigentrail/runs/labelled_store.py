@@ -125,9 +125,8 @@ def _write_array(folder: Path, variable: xr.Variable) -> None:
 
 def _read_array(folder: Path, told: dict[str, Any]) -> xr.Variable | None:
     """Read an array; None where something else than `_write_array` has written it."""
-    kind, shape, attributes, dims = (
-        told.get(key) for key in ("data_type", "shape", "attributes", "dimension_names")
-    )
+    kind: Any = told.get("data_type")
+    shape, attributes, dims = (told.get(key) for key in ("shape", "attributes", "dimension_names"))
     if shape is None or _metadata(kind, shape, attributes, dims) != told:
         return None
     file, count = _content(folder, len(shape)), math.prod(shape)

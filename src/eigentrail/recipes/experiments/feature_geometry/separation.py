@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 
 from eigentrail import networks
@@ -53,7 +54,8 @@ def run(
         size: "small" takes about a CPU minute for three seeds; "full" needs MNIST and Fashion-MNIST.
 
     Returns:
-        The tables `laws`, a row per data set, network, seed and number, and `layers`, the numbers; the claims.
+        The tables `laws`, a row per data set, network, seed and number; `layers`, the numbers; `d_by_depth` and
+        `nc1_by_depth`, their means over seeds beside law and nulls; and the claims.
     """
     plan = SIZES[size]
     laws, layers = [], []
@@ -84,7 +86,33 @@ def run(
                     )
                     layers.append(law.table.reset_index().rename(columns={of: "value"}).assign(of=of, **told))
     table = pd.DataFrame(laws)
-    return {"laws": table, "layers": pd.concat(layers, ignore_index=True)}, claims(table)
+    points = pd.concat(layers, ignore_index=True)
+    drawn = {f"{of}_by_depth": by_depth(points[points["of"] == of]) for of in NUMBERS}
+    return {"laws": table, "layers": points, **drawn}, claims(table)
+
+
+def by_depth(points: pd.DataFrame) -> pd.DataFrame:
+    """Average a number over seeds, layer by layer, beside its law and its nulls.
+
+    Args:
+        points: `layers` of `run`, of one number.
+
+    Returns:
+        A row per data set, network, layer and line: `line` is "trained", "law" or the null, `value` the geometric mean
+        over seeds, `shown` data set and network.
+    """
+    nulls = [name for name in points if str(name).startswith("null: ")]
+    points = points.rename(
+        columns={"value": "trained"} | {name: str(name)[len("null: ") :] for name in nulls}
+    )
+    lines = ["trained", "law", *(name[len("null: ") :] for name in map(str, nulls))]
+    long = points.melt(
+        id_vars=["data", "network", "depth", "seed"], value_vars=lines, var_name="line", value_name="value"
+    )
+    long["value"] = np.log(long["value"].astype(np.float64))
+    mean = long.groupby(["data", "network", "line", "depth"], sort=False, as_index=False)["value"].mean()
+    mean["value"] = np.exp(mean["value"])
+    return mean.assign(shown=mean["data"] + ", " + mean["network"])
 
 
 def claims(table: pd.DataFrame) -> list[ClaimResult]:
