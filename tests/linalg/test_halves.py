@@ -53,12 +53,13 @@ def test_statistics_of_the_entries_are_the_same() -> None:
     assert entry_statistics(Halves(t)) == entry_statistics(t.float().numpy())
 
 
-@pytest.mark.parametrize("shape", [(400, 160), (160, 400)])
+@pytest.mark.parametrize(("shape", "converted"), [((400, 160), 0), ((160, 400), 0), ((400, 160), 2**26)])
 @pytest.mark.parametrize("heavy", [False, True])
 def test_the_diagnosis_is_that_of_float32(
-    shape: tuple[int, int], heavy: bool, monkeypatch: pytest.MonkeyPatch
+    shape: tuple[int, int], converted: int, heavy: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A shuffle that is drawn and random signs included, which Lanczos steps decompose."""
+    """A shuffle that is drawn and random signs included, which Lanczos steps decompose, converted once or each time."""
+    monkeypatch.setattr("eigentrail.spectra.randomized._CONVERTED", converted)
     monkeypatch.setattr("eigentrail.spectra.randomized.LARGE", 100)
     monkeypatch.setattr("eigentrail.metrics.framework.diagnose.ORDER", 100)
     w = ensembles.spiked(*shape, [4.0, 3.0], seed=1)

@@ -33,8 +33,8 @@ _STEPS = 64
 _STEPS_OF_SIGNS = 40
 # So many of the largest nodes that stand out of noise are eigenvalues; more are counted by their weights.
 _COUNTED = 8
-# Rows of half precision that are brought to float32 at a time.
-_ROWS = 1024
+# Rows of half precision that are brought to float32 at a time; matrices of up to so many entries are at once.
+_ROWS, _CONVERTED = 1024, 2**26
 
 
 @dataclass(frozen=True)
@@ -207,7 +207,9 @@ def signed_null(a: Shaped[np.ndarray, "k rows cols"], seed: int = 0, *, complete
 def _scaled(mixed: Any, scale: float) -> Float32[np.ndarray, "k rows cols"]:
     """Divide by a power of two in place, and give float32."""
     if is_half(mixed):
-        return cast("np.ndarray[Any, Any]", mixed.scaled(1.0 / scale))
+        halves = mixed.scaled(1.0 / scale)
+        # Lanczos steps read all of it dozens of times: half of their time would go into conversions.
+        return cast("np.ndarray[Any, Any]", np.asarray(halves) if mixed.size <= _CONVERTED else halves)
     if _SMALLEST < scale < 1 / _SMALLEST:
         found: np.ndarray[Any, Any] = mixed.astype(np.float32, copy=False)
         found /= np.float32(scale)
