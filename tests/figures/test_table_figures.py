@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 import pytest
 
 from eigentrail.errors import OptionError
+from eigentrail.figures import style
 from eigentrail.figures.of_table import TableFigure, draw
 from eigentrail.findings import Claim, greater_than
 from eigentrail.report.claim_page import claim_page
@@ -100,3 +101,14 @@ def test_a_page_of_claims_shows_its_figures() -> None:
     page = claim_page("title", "S3, seeds 0 to 2", [result], {"t": TABLE}, [figure])
     assert "How often" in page and "Read it so." in page
     assert "Read it so." not in claim_page("title", "S3, seeds 0 to 2", [result], {"t": TABLE})
+
+
+def test_curves_of_chance_are_grey_with_a_dash_each() -> None:
+    table = pd.DataFrame(
+        {"x": [0, 1] * 3, "y": [1.0, 2.0] * 3, "line": ["trained"] * 2 + ["shuffled"] * 2 + ["untrained"] * 2}
+    )
+    figure = TableFigure("t", "T", "x", "y", "", by=("line",), colour="line", nulls=("shuffled", "untrained"))
+    lines = {trace["name"]: trace["line"] for trace in draw(figure, table).data}
+    assert lines["trained"]["color"] != style.NULL
+    assert lines["shuffled"]["color"] == lines["untrained"]["color"] == style.NULL
+    assert len({line["dash"] for line in lines.values()}) == 3

@@ -16,6 +16,8 @@ from eigentrail.figures import style
 
 # So many curves at most are named in a legend.
 _NAMED = 12
+# So many panels at most have their names in one line.
+_ACROSS = 3
 # Pixels of a figure whose rows are words: around them, and of each.
 _HEIGHT, _ROW = 150, 22
 
@@ -37,6 +39,7 @@ class TableFigure:
         interval: the columns with the ends of the ordinate's interval; none for no bars.
         grey: the column that chance, a theorem's bound or its law gives for the ordinate; empty for none.
         grey_name: what that is called.
+        nulls: the values of `colour` whose curves are what chance gives: they are grey, each with a dash of its own.
         x_label: title of the abscissa; empty for the column's name.
         y_label: title of the ordinate; empty for the column's name.
         log: which axes are logarithmic.
@@ -55,6 +58,7 @@ class TableFigure:
     interval: tuple[str, str] | None = None
     grey: str = ""
     grey_name: str = ""
+    nulls: tuple[str, ...] = ()
     x_label: str = ""
     y_label: str = ""
     log: Literal["", "x", "y", "xy"] = ""
@@ -105,7 +109,9 @@ def draw(figure: TableFigure, table: pd.DataFrame) -> go.Figure:
             told.add(label)
         for curve, rows, name in _curves(figure, part):
             traces.append(
-                _curve(figure, rows, curve, name, colours[name], words)
+                _curve(
+                    figure, rows, curve, name, style.NULL if name in figure.nulls else colours[name], words
+                )
                 | axes
                 | {"legendgroup": name, "showlegend": 1 < len(names) <= _NAMED and name not in told}
             )
@@ -123,7 +129,11 @@ def draw(figure: TableFigure, table: pd.DataFrame) -> go.Figure:
             layout[f"yaxis{at}"] |= {"matches": "y", "showticklabels": False, "title": {"text": ""}}
         if panel is not None:
             # Below its axis: above it the page has the legend.
-            said = f"{layout[f'xaxis{at}']['title']['text']}<br><b>{plotly_text(str(panel))}</b>"
+            shown = plotly_text(str(panel))
+            if len(panels) > _ACROSS:
+                shown = shown.replace(", ", "<br>")
+                layout["margin"] = {"b": 82}
+            said = f"{layout[f'xaxis{at}']['title']['text']}<br><b>{shown}</b>"
             layout[f"xaxis{at}"]["title"] = {"text": said}
     if words:
         layout["height"] = _HEIGHT + _ROW * table[figure.x].nunique()
@@ -156,6 +166,7 @@ def _curve(
         plotly_text(name),
         colour,
         width=1.5,
+        dash=style.DASHES[1 + figure.nulls.index(name) % 3] if name in figure.nulls else "solid",
         mode=("lines+markers" if figure.marks else "lines") if figure.lines else "markers",
         hovertemplate=f"{plotly_text(curve)}: {said}<extra></extra>",
     )

@@ -37,6 +37,7 @@ def separation() -> ClaimStudy:
                 by=("network", "data", "line"),
                 colour="line",
                 panel="shown",
+                nulls=("permuted labels", "untrained networks", "random weights of the same spectra"),
                 y_label=symbol,
                 log="y",
             )

@@ -378,7 +378,7 @@ def findings_section(
         items.append(Listing(("Where", "What needs a look, why, and what to try"), listed))
     else:
         items.append(
-            Prose(("No layer shows signs of a fault. Structure is what training leaves, and no fault.",))
+            Prose(("No layer shows signs of a fault. Structure alone is none: training leaves it.",))
         )
     others = tuple(
         (one.subject, one.sentence, places.get(one.subject))
