@@ -105,7 +105,7 @@ def test_augmentation_is_an_axis() -> None:
         ({"network": "mlp51"}, "mlp50"),
         ({"data": "digitz"}, "digits"),
         ({"preset": "mlp5000"}, "mlp50"),
-        ({"full_axes": {"lr": [0.1]}}, "some of the axes"),
+        ({"full_axes": {"lr": [0.1]}}, "full_axes has lr, which"),
     ],
 )
 def test_bad_input_is_one_sentence_and_nothing_is_written(

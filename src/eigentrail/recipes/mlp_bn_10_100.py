@@ -1,4 +1,4 @@
-"""Weight decay lowers the ranks of a deep dense network with batch norm."""
+"""Does weight decay lower the ranks of a deep dense network with batch norm?"""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     disk="390 MB; full: 2.4 GB",
 )
 def mlp_bn_10_100() -> SweptStudy:
-    """Weight decay lowers the ranks of a deep dense network with batch norm: runs with and without it."""
+    """Does weight decay lower the ranks of a deep dense network with batch norm? Runs with and without it."""
     from eigentrail.recipes.framework.swept import SweptStudy
     from eigentrail.recipes.shared import rank_paper
     from eigentrail.recipes.shared.claims import decay_lowers_ranks

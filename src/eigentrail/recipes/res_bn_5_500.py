@@ -1,4 +1,4 @@
-"""Weight decay lowers the ranks of a residual dense network; for two cores those of one a fifth as wide."""
+"""Does weight decay lower the ranks of a residual dense network? On two cores, of one a fifth as wide."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     disk="400 MB; full: 22 GB",
 )
 def res_bn_5_500() -> SweptStudy:
-    """Weight decay lowers the ranks of a residual dense network: runs with and without it."""
+    """Does weight decay lower the ranks of a residual dense network? Runs with and without it."""
     from eigentrail.recipes.framework.swept import SweptStudy
     from eigentrail.recipes.shared import rank_paper
     from eigentrail.recipes.shared.claims import decay_lowers_ranks

@@ -1,4 +1,4 @@
-"""Weight decay lowers the ranks of VGG-16; for two cores those of one with an eighth of its channels."""
+"""Does weight decay lower the ranks of VGG-16? On two cores, of one with an eighth of its channels."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     disk="140 MB; full: 78 GB",
 )
 def vgg16() -> SweptStudy:
-    """Weight decay lowers the ranks of VGG-16: runs with and without it."""
+    """Does weight decay lower the ranks of VGG-16? Runs with and without it."""
     from eigentrail.recipes.framework.swept import SweptStudy
     from eigentrail.recipes.shared import rank_paper
     from eigentrail.recipes.shared.claims import decay_lowers_ranks

@@ -1,4 +1,4 @@
-"""Weight decay lowers the ranks of a small vision transformer; for two cores those of a smaller one still."""
+"""Does weight decay lower the ranks of a small vision transformer? On two cores, of a smaller one still."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     disk="18 MB; full: 14 GB",
 )
 def vit() -> SweptStudy:
-    """Weight decay lowers the ranks of a small vision transformer: runs with and without it."""
+    """Does weight decay lower the ranks of a small vision transformer? Runs with and without it."""
     from eigentrail.recipes.framework.swept import SweptStudy
     from eigentrail.recipes.shared import rank_paper
     from eigentrail.recipes.shared.claims import decay_lowers_ranks

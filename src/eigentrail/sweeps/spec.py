@@ -173,8 +173,12 @@ def _axes_given(given: Mapping[str, Any]) -> Any:
     axes, full = given.get("axes"), given.get("full_axes")
     if full is None:
         return axes
-    if not isinstance(full, Mapping) or not isinstance(axes, Mapping) or not set(full) <= set(axes):
-        raise OptionError("full_axes gives other values to some of the axes: name none that [axes] has not")
+    if not isinstance(full, Mapping) or not isinstance(axes, Mapping):
+        raise OptionError("full_axes is a table, which gives other values to some of those of [axes]")
+    if strange := sorted(set(full) - set(axes)):
+        raise OptionError(
+            f"full_axes has {strange[0]}, which [axes] has not: give it values there too, or take it out"
+        )
     return {**axes, **full} if given.get("full") else axes
 
 
